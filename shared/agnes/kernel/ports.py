@@ -1,0 +1,201 @@
+"""Ports: what the domains need from outside, in five verbs over bytes and a few small others.
+
+The object store is the seam of the whole house (docs/architecture.md). Adapters live in
+`agnes.outside` and pass one contract suite (`tests/contract/object_store.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What the store calls one state of one object (an ETag). Says nothing about history:
+    A, then B, then A again gives the first Version back."""
+
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Write only if there is no object under the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Write only if the object still is exactly this version."""
+
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """Write whatever is there. Only for keys that one writer owns or that hold the same bytes."""
+
+
+Expect = Absent | Unchanged | Anything
+ABSENT = Absent()
+ANYTHING = Anything()
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    body: bytes
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """The object still is the version that the reader holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a listing."""
+
+    key: str
+    size_bytes: int
+    version: Version
+    modified_at: datetime
+
+
+class PreconditionFailed(ConflictError):
+    """The object is not what the writer expected: somebody else wrote first.
+
+    The outcome *conflict*: this write did not happen, and will not.
+    """
+
+    code = "precondition_failed"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key} was changed by somebody else", hint="Read it again and repeat the change.")
+        self.key = key
+
+
+class TryAgain(UnavailableError):
+    """The outcome *retry*: the store says that nothing happened (409 or 503); the same write may be sent again."""
+
+    code = "store_busy"
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"the store did not take {key}: {reason}", hint="Try again in a moment.")
+        self.key = key
+
+
+class OutcomeUnknown(UnavailableError):
+    """The outcome *unknown*: the reply was lost, so the write may have happened or may still happen.
+
+    Settle it by sending the identical conditional write again and then looking for the nonce
+    in the body (`agnes.state.settle`).
+    """
+
+    code = "outcome_unknown"
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"no answer to the write of {key}: {reason}", hint="Try again in a moment.")
+        self.key = key
+
+
+class StoreUnfit(AgnesError):
+    """The start-up probe found that the store breaks a condition that we depend on."""
+
+    code = "store_unfit"
+
+
+class ObjectStore(Protocol):
+    """Bytes under keys. Every write states its expectation; there is no default.
+
+    A key is at most 900 characters: `/`-separated segments of `[A-Za-z0-9._=@+-]`, none empty,
+    `.` or `..`; anything else raises InvalidError before the store is asked.
+    """
+
+    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
+        """The object, `NotModified` if it still is `unless`, None if there is none.
+
+        Raises UnavailableError. Reading may be repeated freely, adapters do so themselves.
+        """
+        ...
+
+    def write(
+        self, key: str, body: bytes, *, expect: Expect, content_type: str = "application/octet-stream"
+    ) -> Version:
+        """Store `body` durably and return its version.
+
+        Exactly one attempt is made. Raises PreconditionFailed (conflict), TryAgain (retry) or
+        OutcomeUnknown (unknown); returning is the outcome *committed*.
+        """
+        ...
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+        """Entries whose key starts with `prefix` and is greater than `after`, in key order."""
+        ...
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Remove objects, unconditionally and idempotently. Never used for anything guarded."""
+        ...
+
+    def presign_get(
+        self, key: str, *, seconds: int, filename: str | None = None, content_type: str | None = None
+    ) -> str:
+        """A URL that anybody may GET for `seconds`. `filename` makes it an attachment."""
+        ...
+
+    def presign_put(self, key: str, *, seconds: int, size_bytes: int, sha256_hex: str, content_type: str) -> str:
+        """A URL that takes exactly these bytes, once declared: length and checksum are signed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that must not reach a log, an argument vector or an answer: its repr hides it."""
+
+    value: str
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+
+class Secrets(Protocol):
+    """Named secrets: Secrets Manager on AWS, a 0600 file locally. State keeps names only."""
+
+    def get(self, name: str) -> Secret | None: ...
+
+    def put(self, name: str, secret: Secret) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+
+class Clock(Protocol):
+    """Time as an argument."""
+
+    def now(self) -> datetime:
+        """The present, UTC-aware."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only grow; for durations."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One piece of queued work: a queue's name and a JSON-able body."""
+
+    queue: str
+    body: dict
+
+
+class Queue(Protocol):
+    """At-least-once work: SQS on AWS, a folder of files locally (`agnes_local.queues`)."""
+
+    def send(self, messages: Iterable[Message]) -> None: ...

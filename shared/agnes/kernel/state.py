@@ -1,0 +1,81 @@
+"""The port of the state files: what domains need of `agnes.state`, without importing it.
+
+A *state file* is a DuckDB database, attached under its own name, so SQL always says
+`people.users`, `stack.subscriptions`, for reads and for commits alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Db(Protocol):
+    """The part of a DuckDB connection that repositories use."""
+
+    def execute(self, sql: str, parameters: Any = None) -> Any: ...
+
+    def executemany(self, sql: str, parameters: Any = None) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the audit, recorded in the transaction of the change itself."""
+
+    action: str
+    """Dotted, such as `marketplace.create`; the list is in docs/audit.md."""
+    resource: str
+    """`kind:id`, such as `marketplace:acme`."""
+    params: dict[str, Any]
+    """What was asked, without secrets."""
+    before: dict[str, Any] | None = None
+
+
+class Tx(Protocol):
+    """An open transaction on one state file."""
+
+    db: Db
+
+    def record(self, change: Change) -> None:
+        """Add an audit row; who asked, from where and for which request is known to the edge (`Actor`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes a commit, for its audit rows."""
+
+    user_id: str = ""
+    email: str = ""
+    client_kind: str = "system"
+    client_ip: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    value: Any
+    file: str
+    generation: int
+
+
+class State(Protocol):
+    """Reads of snapshots, and commits under a lease (docs/architecture.md, State)."""
+
+    def read(self, *files: str) -> AbstractContextManager[Db]:
+        """A connection with the newest generations of `files` attached READ_ONLY, each within the
+        staleness window, and never older than what `expect_at_least` demanded in this context."""
+        ...
+
+    def commit(self, file: str, change: Callable[[Tx], T], *, actor: Actor | None = None) -> T:
+        """Run `change` in one transaction on the newest generation of `file`, publish, return its value.
+
+        `change` may run several times (at most 8) and must have no effect but on `tx`. An error
+        that it raises rolls back and is raised here, and nothing is published. On return the
+        change is durable. Raises CommitContended or UnavailableError when it could not be.
+        """
+        ...
