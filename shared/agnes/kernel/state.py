@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -56,11 +57,8 @@ class Actor:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
-    value: Any
-    file: str
-    generation: int
+CURRENT_ACTOR: ContextVar[Actor] = ContextVar("current_actor", default=Actor())
+"""Set by the edge for each request and job; `State.commit` uses it where no actor is given."""
 
 
 class State(Protocol):
