@@ -6,6 +6,7 @@ The object store is the seam of the whole house (docs/architecture.md). Adapters
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -111,7 +112,7 @@ class StoreUnfit(AgnesError):
 class ObjectStore(Protocol):
     """Bytes under keys. Every write states its expectation; there is no default.
 
-    A key is at most 900 characters: `/`-separated segments of `[A-Za-z0-9._=@+-]`, none empty,
+    A key is at most 900 characters: `/`-separated segments of 1 to 200 of `[A-Za-z0-9._=@+-]`, none
     `.` or `..`; anything else raises InvalidError before the store is asked.
     """
 
@@ -147,8 +148,17 @@ class ObjectStore(Protocol):
         ...
 
     def presign_put(self, key: str, *, seconds: int, size_bytes: int, sha256_hex: str, content_type: str) -> str:
-        """A URL that takes exactly these bytes, once declared: length and checksum are signed."""
+        """A URL that takes exactly these bytes, once declared: length and checksum are signed.
+
+        The PUT must send `upload_headers(...)`: stores take the checksum from there.
+        """
         ...
+
+
+def upload_headers(*, sha256_hex: str, content_type: str) -> dict[str, str]:
+    """The headers that a PUT to a presigned URL must send, beside its Content-Length."""
+    checksum = base64.b64encode(bytes.fromhex(sha256_hex)).decode()
+    return {"Content-Type": content_type, "x-amz-checksum-sha256": checksum}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ from agnes.kernel.errors import InvalidError
 MAX_KEY_LENGTH = 900
 """Characters. S3 allows 1,024 bytes; the rest is room for a bucket prefix."""
 
-_KEY = re.compile(r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._=@+-]+(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._=@+-]+)*")
-_PREFIX = re.compile(r"[A-Za-z0-9._=@+/-]*")
+MAX_SEGMENT_LENGTH = 200
+"""Characters. File names may have 255 bytes."""
+
+_SEGMENT = re.compile(rf"[A-Za-z0-9._=@+-]{{1,{MAX_SEGMENT_LENGTH}}}")
 
 
 class InvalidKey(InvalidError):
-    """A key that no store takes: empty, too long, a forbidden character, or a `.` or `..` segment."""
+    """A key that no store takes: empty, too long, a forbidden character, a `.` or `..` segment."""
 
     code = "invalid_key"
 
@@ -24,19 +26,22 @@ class InvalidKey(InvalidError):
 
 
 def check_key(key: str) -> str:
-    if len(key) > MAX_KEY_LENGTH or _KEY.fullmatch(key) is None:
+    if len(key) > MAX_KEY_LENGTH or not all(is_segment(segment) for segment in key.split("/")):
         raise InvalidKey(key)
     return key
 
 
 def check_prefix(prefix: str) -> str:
-    """A prefix need not end at a segment: `sessions/ab` is one."""
-    segments = prefix.split("/")
+    """A prefix may end inside a segment, `sessions/ab`, or after one, `sessions/`; "" lists everything."""
+    *folders, start = prefix.split("/")
     if (
         len(prefix) > MAX_KEY_LENGTH
-        or _PREFIX.fullmatch(prefix) is None
-        or "" in segments[:-1]
-        or any(segment in (".", "..") for segment in segments[:-1])
+        or not all(is_segment(folder) for folder in folders)
+        or not (start in {"", ".", ".."} or is_segment(start))
     ):
         raise InvalidKey(prefix)
     return prefix
+
+
+def is_segment(text: str) -> bool:
+    return text not in {".", ".."} and _SEGMENT.fullmatch(text) is not None

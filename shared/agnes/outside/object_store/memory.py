@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.ports import (
+    ANYTHING,
     Absent,
     Blob,
     Clock,
@@ -22,7 +23,7 @@ from agnes.kernel.ports import (
     Version,
 )
 from agnes.outside.object_store.keys import check_key, check_prefix
-from agnes.outside.object_store.presigned import PresignedGet, PresignedPut, Signer
+from agnes.outside.object_store.presigned import BodyCheck, PresignedPut, SelfSigned, Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class _Held:
     modified_at: datetime
 
 
-class MemoryStore:
+class MemoryStore(SelfSigned):
     """Thread-safe. A version is the MD5 of the bytes, as on S3: A, B, A gives the first one back."""
 
     def __init__(self, *, clock: Clock | None = None, secret: Secret | None = None) -> None:
@@ -76,26 +77,9 @@ class MemoryStore:
             with self._lock:
                 self._held.pop(key, None)
 
-    def presign_get(
-        self, key: str, *, seconds: int, filename: str | None = None, content_type: str | None = None
-    ) -> str:
-        expires = int(self._clock.now().timestamp()) + seconds
-        return self._signer.get(check_key(key), expires=expires, filename=filename, content_type=content_type)
-
-    def presign_put(self, key: str, *, seconds: int, size_bytes: int, sha256_hex: str, content_type: str) -> str:
-        return self._signer.put(
-            check_key(key),
-            expires=int(self._clock.now().timestamp()) + seconds,
-            size_bytes=size_bytes,
-            sha256_hex=sha256_hex,
-            content_type=content_type,
-        )
-
-    def open_presigned(
-        self, method: str, key: str, query: Mapping[str, str], now: datetime
-    ) -> PresignedGet | PresignedPut:
-        return self._signer.open(method, key, query, now)
-
-    def open_presigned_url(self, method: str, url: str) -> PresignedGet | PresignedPut:
-        """What a `memory:` URL allows now. Raises PresignRefused."""
-        return self._signer.open_url(method, url, self._clock.now())
+    def take_presigned(self, put: PresignedPut, chunks: Iterable[bytes], *, content_type: str | None) -> Version:
+        """Store the body of an upload if it is the declared one. Raises UploadMismatch."""
+        check = BodyCheck(put, content_type=content_type)
+        body = b"".join(check.take(chunk) for chunk in chunks)
+        check.finish()
+        return self.write(put.key, body, expect=ANYTHING, content_type=put.content_type)

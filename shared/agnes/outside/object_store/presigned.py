@@ -3,21 +3,22 @@
     {base_url}/_store/{key}?method=GET&expires=…[&filename=…][&content_type=…]&signature=…
     {base_url}/_store/{key}?method=PUT&expires=…&size=…&sha256=…&content_type=…&signature=…
 
-The signature is HMAC-SHA256 over method, key and all other parameters. The local gateway hands
-what it receives to `Signer.open`, which answers what was signed or raises DeniedError.
+The signature is HMAC-SHA256 over method, key and all other parameters. The local gateway hands what
+it receives to the store's `open_presigned`, then serves `open_file` or hands the body to `take_presigned`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from agnes.kernel.errors import DeniedError, InvalidError
-from agnes.kernel.ports import Secret
+from agnes.kernel.ports import Clock, Secret
 from agnes.outside.object_store.keys import check_key
 
 ROUTE = "/_store/"
@@ -57,14 +58,35 @@ class PresignedPut:
     sha256_hex: str
     content_type: str
 
-    def check(self, body: bytes, *, content_type: str | None) -> None:
-        """Raise UploadMismatch unless body and type are the declared ones."""
-        if len(body) != self.size_bytes:
-            raise UploadMismatch(self.key, "length")
-        if hashlib.sha256(body).hexdigest() != self.sha256_hex:
-            raise UploadMismatch(self.key, "checksum")
-        if content_type != self.content_type:
-            raise UploadMismatch(self.key, "content type")
+
+class BodyCheck:
+    """Compares the bytes of an upload, as they come, with what was declared. Raises UploadMismatch."""
+
+    def __init__(self, put: PresignedPut, *, content_type: str | None) -> None:
+        if content_type != put.content_type:
+            raise UploadMismatch(put.key, "content type")
+        self._put = put
+        self._size_bytes = 0
+        self._sha256 = hashlib.sha256()
+
+    def take(self, chunk: bytes) -> bytes:
+        self._size_bytes += len(chunk)
+        if self._size_bytes > self._put.size_bytes:
+            raise UploadMismatch(self._put.key, "length")
+        self._sha256.update(chunk)
+        return chunk
+
+    def finish(self) -> None:
+        if self._size_bytes != self._put.size_bytes:
+            raise UploadMismatch(self._put.key, "length")
+        if self._sha256.hexdigest() != self._put.sha256_hex:
+            raise UploadMismatch(self._put.key, "checksum")
+
+
+def content_disposition(filename: str) -> str:
+    """The header that makes an attachment (RFC 6266); safe for any filename."""
+    plain = re.sub(r"[^A-Za-z0-9._ @+=-]", "_", filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +128,6 @@ class Signer:
             return PresignedGet(key, said.get("filename"), said.get("content_type"))
         return PresignedPut(key, int(said["size"]), said["sha256"], said["content_type"])
 
-    def open_url(self, method: str, url: str, now: datetime) -> PresignedGet | PresignedPut:
-        """As `open`, of a whole URL; for tests and clients in process."""
-        path, _, query = url.removeprefix(self.base_url).partition("?")
-        if not path.startswith(ROUTE):
-            raise PresignRefused("another address")
-        return self.open(method, urlsplit(path).path.removeprefix(ROUTE), dict(parse_qsl(query)), now)
-
     def _url(self, key: str, said: dict[str, str]) -> str:
         query = urlencode({**said, "signature": self._signature(key, said)})
         return f"{self.base_url}{ROUTE}{quote(key, safe='/=@+')}?{query}"
@@ -120,3 +135,41 @@ class Signer:
     def _signature(self, key: str, said: Mapping[str, str]) -> str:
         text = "\0".join([key, *(f"{name}={said[name]}" for name in sorted(said))])
         return hmac.new(self.secret.value.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+class SelfSigned:
+    """The presigning half of a store that signs its own URLs."""
+
+    _signer: Signer
+    _clock: Clock
+
+    def presign_get(
+        self, key: str, *, seconds: int, filename: str | None = None, content_type: str | None = None
+    ) -> str:
+        return self._signer.get(
+            check_key(key), expires=self._expires(seconds), filename=filename, content_type=content_type
+        )
+
+    def presign_put(self, key: str, *, seconds: int, size_bytes: int, sha256_hex: str, content_type: str) -> str:
+        return self._signer.put(
+            check_key(key),
+            expires=self._expires(seconds),
+            size_bytes=size_bytes,
+            sha256_hex=sha256_hex,
+            content_type=content_type,
+        )
+
+    def open_presigned(
+        self, method: str, key: str, query: Mapping[str, str], now: datetime
+    ) -> PresignedGet | PresignedPut:
+        """What a request to `/_store/{key}?{query}` may do; key and query are decoded. Raises PresignRefused."""
+        return self._signer.open(method, key, query, now)
+
+    def open_presigned_url(self, method: str, url: str) -> PresignedGet | PresignedPut:
+        """As `open_presigned`, of a whole URL, now; for clients in the same process."""
+        path, _, query = url.removeprefix(self._signer.base_url).partition("?")
+        key = unquote(path.removeprefix(ROUTE))
+        return self.open_presigned(method, key, dict(parse_qsl(query)), self._clock.now())
+
+    def _expires(self, seconds: int) -> int:
+        return int(self._clock.now().timestamp()) + seconds

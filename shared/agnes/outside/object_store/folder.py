@@ -1,0 +1,318 @@
+"""The object store in a folder: the embedded default. Several processes may share it.
+
+    <root>/objects/…      one plain file per object, under its own name where possible
+    <root>/tmp/…          files being written; a crash may leave some, which the next start removes
+    <root>/locks/00…3f    lock files, one per stripe of keys
+
+*Killed at any moment*: an object is the old one or the new one, whole; a write that returned is there.
+*Power loss*: the same, on a file system that keeps its promises: the file is fsynced before it is
+renamed into place, and its folder before the write returns.
+
+A version is the file's modification time and size. The time is ours: set to the nanosecond before
+the file appears, and greater than that of the file that it replaces, so versions of a key never repeat.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import random
+import re
+import secrets
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from agnes.kernel.clock import SystemClock
+from agnes.kernel.errors import UnavailableError
+from agnes.kernel.ports import (
+    ANYTHING,
+    Absent,
+    Anything,
+    Blob,
+    Clock,
+    Entry,
+    Expect,
+    NotModified,
+    OutcomeUnknown,
+    PreconditionFailed,
+    Secret,
+    StoreUnfit,
+    TryAgain,
+    Unchanged,
+    Version,
+)
+from agnes.outside.object_store.keys import check_key, check_prefix, is_segment
+from agnes.outside.object_store.presigned import BodyCheck, PresignedPut, SelfSigned, Signer
+
+STRIPES = 64
+LOCK_SECONDS = 10.0
+"""How long a write waits for the lock of its key; a holder only checks and renames."""
+LEFTOVER_SECONDS = 3600
+
+_HAS_EXTENSION = re.compile(r"\.[a-z][a-z0-9]{0,8}\Z")
+_MARK = "~"  # not a character of keys
+
+
+class FolderStore(SelfSigned):
+    """`base_url` is the address of the gateway that serves the presigned URLs, without a final slash."""
+
+    def __init__(self, root: Path | str, *, secret: Secret, base_url: str, clock: Clock | None = None) -> None:
+        self._clock: Clock = clock or SystemClock()
+        self._signer = Signer(secret, base_url)
+        self._root = Path(root).resolve()
+        self._objects = os.fspath(self._root / "objects")
+        self._tmp = os.fspath(self._root / "tmp")
+        self._locks = os.fspath(self._root / "locks")
+        for folder in (self._objects, self._tmp, self._locks):
+            _make_folders(folder)
+        self._remove_leftovers()
+        self._check_file_system()
+
+    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
+        path = self._path(key)
+        try:
+            if unless is not None and _version(os.stat(path)) == unless:
+                return NotModified()
+            with open(path, "rb", buffering=0) as file:
+                return Blob(file.readall(), _version(os.fstat(file.fileno())))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise UnavailableError(f"cannot read {key}: {error.strerror}") from error
+
+    def open_file(self, key: str) -> BinaryIO | None:
+        """The object as an open file, to be served piece by piece; what is open does not change."""
+        try:
+            return open(self._path(key), "rb")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(
+        self, key: str, body: bytes, *, expect: Expect, content_type: str = "application/octet-stream"
+    ) -> Version:
+        del content_type  # a presigned GET says which type it serves
+        return self._publish(key, [body], expect)
+
+    def take_presigned(self, put: PresignedPut, chunks: Iterable[bytes], *, content_type: str | None) -> Version:
+        """Store the body of an upload if it is the declared one. Raises UploadMismatch, then nothing is stored."""
+        check = BodyCheck(put, content_type=content_type)
+
+        def checked() -> Iterator[bytes]:
+            yield from map(check.take, chunks)
+            check.finish()
+
+        return self._publish(put.key, checked(), ANYTHING)
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+        folder = check_prefix(prefix).rpartition("/")[0]
+        path = self._objects if not folder else os.path.join(self._objects, *map(_folder_name, folder.split("/")))
+        yield from _walk(path, folder + "/" if folder else "", prefix, after)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        folders = set()
+        for key in keys:
+            path = self._path(key)
+            with self._locked(key), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.unlink(path)
+                folders.add(os.path.dirname(path))
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):  # another process removed the last object, and it
+                _sync_folder(folder)
+            self._remove_empty(folder)
+
+    def _path(self, key: str) -> str:
+        *folders, leaf = check_key(key).split("/")
+        return os.path.join(self._objects, *map(_folder_name, folders), _file_name(leaf))
+
+    def _publish(self, key: str, chunks: Iterable[bytes], expect: Expect) -> Version:
+        path = self._path(key)
+        temporary = os.path.join(self._tmp, secrets.token_hex(16))
+        try:
+            self._check(key, path, expect)  # spares the loser its fsync
+            with open(temporary, "xb", buffering=0, opener=_private) as file:
+                for chunk in chunks:
+                    _write_all(file, chunk)
+                os.utime(file.fileno(), ns=(stamp := time.time_ns(), stamp))
+                os.fsync(file.fileno())
+            with self._locked(key):
+                self._check(key, path, expect)
+                version = self._rename(temporary, path)
+        except OSError as error:
+            raise TryAgain(key, error.strerror or "the folder failed") from error
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+        try:
+            _sync_folder(os.path.dirname(path))
+        except FileNotFoundError:
+            pass  # already removed again, and its folder with it
+        except OSError as error:
+            raise OutcomeUnknown(key, error.strerror or "the folder failed") from error
+        return version
+
+    def _check(self, key: str, path: str, expect: Expect) -> None:
+        if isinstance(expect, Anything):
+            return
+        current = _stat(path)
+        if isinstance(expect, Absent) and current is not None:
+            raise PreconditionFailed(key)
+        if isinstance(expect, Unchanged) and (current is None or _version(current) != expect.version):
+            raise PreconditionFailed(key)
+
+    def _rename(self, temporary: str, path: str) -> Version:
+        """Under the key's lock: put the file into place, newer than what it replaces."""
+        ours, current = os.stat(temporary), _stat(path)
+        if current is not None and ours.st_mtime_ns <= current.st_mtime_ns:
+            # The clock was put back, or we waited for the lock while others wrote.
+            fd = os.open(temporary, os.O_RDWR)
+            try:
+                os.utime(fd, ns=(current.st_mtime_ns + 1,) * 2)
+                os.fsync(fd)
+                ours = os.fstat(fd)
+            finally:
+                os.close(fd)
+        while True:
+            try:
+                os.rename(temporary, path)
+                return _version(ours)
+            except FileNotFoundError:  # first object of its folder, or a remover took the empty folder away
+                _make_folders(os.path.dirname(path))
+
+    @contextlib.contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
+        """Hold the stripe's lock. The kernel frees it when its holder dies.
+
+        The lock file is opened anew each time: a descriptor kept open would be shared with threads
+        and forked workers, and so exclude none of them.
+        """
+        name = os.path.join(self._locks, f"{zlib.crc32(key.encode()) % STRIPES:02x}")
+        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._lock(fd, key)
+            yield
+        finally:
+            os.close(fd)
+
+    def _lock(self, fd: int, key: str) -> None:
+        until = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:  # its holder was stopped, not killed
+                    raise TryAgain(key, "its lock is held by a process that does not go on") from None
+                time.sleep(random.uniform(0.0001, 0.0006))  # noqa: S311 - spreads waiters, guards nothing
+
+    def _remove_empty(self, folder: str) -> None:
+        while folder != self._objects:
+            try:
+                os.rmdir(folder)
+            except OSError:
+                return  # not empty, or somebody else did it
+            folder = os.path.dirname(folder)
+
+    def _remove_leftovers(self) -> None:
+        for entry in os.scandir(self._tmp):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - entry.stat().st_ctime > LEFTOVER_SECONDS:
+                    os.unlink(entry.path)
+
+    def _check_file_system(self) -> None:
+        """Versions need times to the nanosecond."""
+        path = os.path.join(self._tmp, secrets.token_hex(16))
+        stamp = time.time_ns() // 1000 * 1000 + 1
+        with open(path, "xb", opener=_private) as file:
+            os.utime(file.fileno(), ns=(stamp, stamp))
+            kept = os.fstat(file.fileno()).st_mtime_ns
+        os.unlink(path)
+        if kept != stamp:
+            raise StoreUnfit(
+                f"the file system of {self._root} does not keep file times to the nanosecond",
+                hint="Put the data folder on another file system, such as ext4, xfs, btrfs or APFS.",
+            )
+
+
+def _file_name(segment: str) -> str:
+    """`head.json` keeps its name and `README` becomes `README~`; folders do the opposite, so that the
+    keys `a` and `a/b`, or `x.zip` and `x.zip/y`, never want one name for a file and for a folder."""
+    return segment if _HAS_EXTENSION.search(segment) else segment + _MARK
+
+
+def _folder_name(segment: str) -> str:
+    return segment + _MARK if _HAS_EXTENSION.search(segment) else segment
+
+
+def _decoded(entry: os.DirEntry[str]) -> str | None:
+    """The segment that a directory entry stands for, a folder's with its slash, or None if it is none of ours.
+
+    With the slash it sorts as its keys do: `a-b` < `a/c` < `a0`.
+    """
+    segment, folder = entry.name.removesuffix(_MARK), entry.is_dir(follow_symlinks=False)
+    if not is_segment(segment) or entry.name != (_folder_name if folder else _file_name)(segment):
+        return None
+    return segment + "/" if folder else segment
+
+
+def _walk(path: str, key: str, prefix: str, after: str) -> Iterator[Entry]:
+    """Entries under the folder `path`, whose keys begin with `key` ("" or ending in a slash), in key order."""
+    try:
+        with os.scandir(path) as entries:
+            found = sorted((key + name, entry.path) for entry in entries if (name := _decoded(entry)))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name, child in found:
+        if name.endswith("/"):
+            in_prefix = name.startswith(prefix) or prefix.startswith(name)
+            if in_prefix and (name > after or after.startswith(name)):
+                yield from _walk(child, name, prefix, after)
+        elif name.startswith(prefix) and name > after:
+            stat = _stat(child)
+            if stat is not None:
+                yield Entry(name, stat.st_size, _version(stat), datetime.fromtimestamp(stat.st_mtime, UTC))
+
+
+def _version(stat: os.stat_result) -> Version:
+    return Version(f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _write_all(file: BinaryIO, chunk: bytes) -> None:
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _make_folders(path: str) -> None:
+    """Make a folder and those above it, durably."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        _make_folders(os.path.dirname(path))
+        _make_folders(path)
+    else:
+        _sync_folder(os.path.dirname(path))
+
+
+def _sync_folder(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
