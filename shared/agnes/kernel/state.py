@@ -57,7 +57,7 @@ class Actor:
     request_id: str = ""
 
 
-CURRENT_ACTOR: ContextVar[Actor] = ContextVar("current_actor", default=Actor())
+CURRENT_ACTOR: ContextVar[Actor] = ContextVar("current_actor", default=Actor())  # noqa: B039 (frozen)
 """Set by the edge for each request and job; `State.commit` uses it where no actor is given."""
 
 

@@ -1,0 +1,38 @@
+"""A Chalice app for one function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from chalice import Chalice
+from chalice.app import Request as ChaliceRequest
+
+CURRENT_REQUEST: ContextVar[ChaliceRequest | None] = ContextVar("current_request", default=None)
+
+
+class Function(Chalice):
+    """Chalice, made safe for several threads (the local gateway) and for every content type.
+
+    `name` is `<domain>-<folder>`, as in `functions/marketplace/get_items` → `marketplace-get_items`.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, configure_logs=False, env={})
+        # Binary answers are encoded by `agnes.edge.reply`; Chalice would demand a matching Accept header.
+        self.api.binary_types = []
+
+    @property
+    def current_request(self) -> ChaliceRequest | None:
+        return CURRENT_REQUEST.get()
+
+    @current_request.setter
+    def current_request(self, request: ChaliceRequest | None) -> None:
+        CURRENT_REQUEST.set(request)
+
+    def route(self, path: str, *, methods: list[str], **kwargs: Any) -> Callable[..., Any]:
+        """As Chalice's; content types are judged by the endpoint, in our one error shape."""
+        kwargs.setdefault("content_types", [])
+        kwargs.setdefault("name", f"{methods[0].lower()} {path}")
+        return super().route(path, methods=methods, **kwargs)

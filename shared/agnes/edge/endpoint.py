@@ -1,0 +1,157 @@
+"""`@endpoint`: a route that answers a value.
+
+The view is called with `who` (the Principal, None on a PUBLIC route without a cookie), the path
+parameters by name, `query` and `body` as validated models if they are declared, and `request`
+if it has a parameter of that name. It returns a value (encoded as JSON), None (204), or a Reply.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import pydantic
+
+from agnes import wiring
+from agnes.edge import generations
+from agnes.edge.app import CURRENT_REQUEST
+from agnes.edge.errors import error_reply, invalid_input, known_error
+from agnes.edge.identify import identify
+from agnes.edge.needs import Needs
+from agnes.edge.reply import Reply, respond
+from agnes.edge.request import Request
+from agnes.kernel.errors import AgnesError, UnsupportedError
+from agnes.kernel.principal import Principal
+from agnes.kernel.state import CURRENT_ACTOR, Actor
+
+View = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a decorated view promises: read by the OpenAPI composer and by the inventory test."""
+
+    kind: str
+    needs: Needs
+    query: type[pydantic.BaseModel] | None = None
+    body: type[pydantic.BaseModel] | None = None
+    answers: Any = None
+    status: int = 200
+    summary: str = ""
+
+
+def endpoint(
+    *,
+    needs: Needs,
+    query: type[pydantic.BaseModel] | None = None,
+    body: type[pydantic.BaseModel] | None = None,
+    answers: Any = None,
+    status: int = 200,
+) -> Callable[[View], View]:
+    """Make a view an API route. `answers` is the type that it returns, for the API's description."""
+
+    def decorate(view: View) -> View:
+        summary = (inspect.getdoc(view) or view.__name__.replace("_", " ")).partition("\n")[0]
+        contract = Contract("endpoint", needs, query, body, answers or _returned(view), status, summary)
+
+        def call(request: Request, who: Principal | None) -> Reply:
+            value = invoke(view, contract, request, who)
+            if isinstance(value, Reply):
+                return value
+            return Reply(status=204) if value is None else Reply(body=value, status=status)
+
+        return guarded(view, contract, call, on_error=error_of_api)
+
+    return decorate
+
+
+def error_of_api(error: AgnesError, request: Request) -> Reply:
+    return error_reply(error, request.id)
+
+
+def guarded(
+    view: View,
+    contract: Contract,
+    call: Callable[[Request, Principal | None], Reply],
+    *,
+    on_error: Callable[[AgnesError, Request], Reply],
+) -> View:
+    """The frame of every route: identify, call, map errors, carry the generations, answer."""
+
+    @wraps(view)
+    def route(**_path: str) -> Any:
+        request = Request.from_event(CURRENT_REQUEST.get().to_original_event())
+        started = time.perf_counter()
+        extra = {"X-Request-Id": request.id}
+        with generations.carried(request) as seen:
+            try:
+                who = identify(request, contract.needs)
+                actor = CURRENT_ACTOR.set(_actor(who, request))
+                try:
+                    reply = call(request, who)
+                finally:
+                    CURRENT_ACTOR.reset(actor)
+            except Exception as exc:  # the one place where a bug becomes an answer
+                reply = on_error(known_error(exc, request_id=request.id, where=request.route), request)
+            extra |= seen.headers()
+            cookies = (*reply.cookies, *seen.cookies())
+        extra["Server-Timing"] = f"app;dur={(time.perf_counter() - started) * 1000:.1f}"
+        if wiring.settings().secure_cookies:
+            extra["Strict-Transport-Security"] = "max-age=31536000"
+        return respond(Reply(reply.body, reply.status, reply.headers, reply.content_type, cookies), extra)
+
+    route.agnes = contract
+    return route
+
+
+def invoke(view: View, contract: Contract, request: Request, who: Principal | None) -> Any:
+    """Call the view with what it declared. Raises InvalidError for input that does not fit."""
+    kwargs: dict[str, Any] = dict(request.path_params)
+    if contract.query is not None:
+        kwargs["query"] = parse_query(contract.query, request)
+    if contract.body is not None:
+        kwargs["body"] = parse_body(contract.body, request)
+    if "request" in inspect.signature(view).parameters:
+        kwargs["request"] = request
+    return view(who, **kwargs)
+
+
+def parse_query(model: type[pydantic.BaseModel], request: Request) -> pydantic.BaseModel:
+    """The query as `model`; a name that is given once is a scalar. Unknown names are the model's to refuse."""
+    given = {name: values[0] if len(values) == 1 else values for name, values in request.query.items()}
+    try:
+        return model.model_validate(given)
+    except pydantic.ValidationError as exc:
+        raise invalid_input(exc, "query") from exc
+
+
+def parse_body(model: type[pydantic.BaseModel], request: Request) -> pydantic.BaseModel:
+    """The body as `model`: JSON, or a form as browsers send it without script."""
+    kind = request.content_type
+    if kind == "application/x-www-form-urlencoded":
+        from urllib.parse import parse_qs
+
+        fields = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+        given: Any = {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
+    elif kind in ("application/json", ""):
+        given = request.json()
+    else:
+        raise UnsupportedError(f"a body of type {kind} is not taken here", hint="Send application/json.")
+    try:
+        return model.model_validate(given)
+    except pydantic.ValidationError as exc:
+        raise invalid_input(exc, "body") from exc
+
+
+def _returned(view: View) -> Any:
+    return inspect.get_annotations(view).get("return")
+
+
+def _actor(who: Principal | None, request: Request) -> Actor:
+    if who is None:
+        return Actor(client_kind="web", client_ip=request.client_ip, request_id=request.id)
+    return Actor(who.user_id, who.email, who.client_kind, request.client_ip, request.id)

@@ -1,0 +1,63 @@
+"""Errors become one JSON shape: `{code, message, hint, request_id}` and the facts that a leaf adds."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any
+
+import pydantic
+
+from agnes.edge.reply import Reply
+from agnes.kernel.errors import AgnesError, InvalidError, LimitError
+
+log = logging.getLogger("agnes.edge")
+
+
+def error_body(error: AgnesError, request_id: str) -> dict[str, Any]:
+    return {
+        **error.facts,
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "request_id": request_id,
+    }
+
+
+def error_reply(error: AgnesError, request_id: str) -> Reply:
+    headers = {}
+    if isinstance(error, LimitError):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="agnes"'
+    return Reply(body=error_body(error, request_id), status=error.status, headers=headers)
+
+
+def known_error(exc: Exception, *, request_id: str, where: str) -> AgnesError:
+    """`exc` as a member of the family; anything unknown is a bug: logged whole, answered as a bare 500."""
+    if isinstance(exc, AgnesError):
+        if exc.status >= 500:
+            log.warning("%s", exc.message, extra={"request_id": request_id, "where": where, "code": exc.code})
+        return exc
+    log.error(
+        "unexpected %s in %s",
+        type(exc).__name__,
+        where,
+        extra={"request_id": request_id, "where": where, "trace": traceback.format_exc()},
+    )
+    return AgnesError("something went wrong on our side", hint="Tell an operator the request_id.")
+
+
+def invalid_input(exc: pydantic.ValidationError, part: str) -> InvalidError:
+    """Every field that is wrong, in one answer; values are not repeated, they may be secrets."""
+    errors = [
+        {"field": ".".join(str(piece) for piece in error["loc"]) or part, "reason": error["msg"]}
+        for error in exc.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    first = errors[0]
+    return InvalidError(
+        f"{part}: {first['field']}: {first['reason']}",
+        code="invalid_input",
+        hint="Correct the fields named in `errors`.",
+        errors=errors,
+    )

@@ -1,0 +1,57 @@
+"""How numbers, sizes and times are written on a screen (spec/02 §6 and §7)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+
+def short_number(value: float) -> str:
+    """999 → `999`, 1234 → `1.2k`, 999_950 → `1M`, 14_000_000 → `14M`."""
+    for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
+        # Rounding may carry into the next unit: 999,950 is 1M and not 1000k.
+        if round(value / (size / 1000) / 1000, 1) >= 1:
+            return f"{value / size:.1f}".removesuffix(".0") + letter
+    return str(int(value))
+
+
+def full_number(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def size(size_bytes: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000 or unit == "GB":
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    raise AssertionError
+
+
+def day(value: datetime | date | None) -> str:
+    return value.strftime("%Y-%m-%d") if value else ""
+
+
+def days_ago(value: date | datetime | None, today: date) -> str:
+    """today, yesterday, N days (< 30), N months (÷ 30), N years (÷ 365)."""
+    if value is None:
+        return "never"
+    if isinstance(value, datetime):
+        value = value.date()
+    days = (today - value).days
+    if days <= 0:
+        return "today"
+    if days == 1:
+        return "yesterday"
+    for unit, length in (("year", 365), ("month", 30)):
+        if days >= length:
+            count = days // length
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return f"{days} days ago"
+
+
+FILTERS = {
+    "short_number": short_number,
+    "full_number": full_number,
+    "size": size,
+    "day": day,
+    "days_ago": days_ago,
+}

@@ -1,0 +1,79 @@
+"""Who is asking: a cookie, a bearer, HTTP Basic for git, the operator's token."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from dataclasses import dataclass, replace
+
+from agnes import wiring
+from agnes.accounts import service as accounts
+from agnes.edge.needs import Needs
+from agnes.edge.origin import require_same_origin
+from agnes.edge.request import Request
+from agnes.kernel.errors import DeniedError, UnauthenticatedError
+from agnes.kernel.principal import SCHEDULER, Principal, Via
+
+COOKIE = "access_token"
+
+
+@dataclass(frozen=True)
+class Credential:
+    value: str
+    from_cookie: bool = False
+    from_basic: bool = False
+
+
+def find_credential(request: Request, *, basic: bool) -> Credential | None:
+    """The first credential of: Authorization header, cookie. Basic counts only where it is asked for."""
+    scheme, _, rest = request.headers.get("authorization", "").partition(" ")
+    rest = rest.strip()
+    if scheme.lower() == "bearer" and rest:
+        return Credential(rest)
+    if scheme.lower() == "basic" and basic:
+        try:
+            _, _, password = base64.b64decode(rest, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        return Credential(password, from_basic=True) if password else None
+    cookie = request.cookies.get(COOKIE)
+    return Credential(cookie, from_cookie=True) if cookie else None
+
+
+def identify(request: Request, needs: Needs) -> Principal | None:
+    """The principal, permitted as `needs` says; None only for PUBLIC routes without a credential.
+
+    Raises UnauthenticatedError or DeniedError.
+    """
+    credential = find_credential(request, basic=needs is Needs.GIT)
+    if needs is Needs.PUBLIC and (credential is None or not credential.from_cookie):
+        return None
+    if credential is None:
+        raise UnauthenticatedError("you are not signed in", code="missing_credential", hint="Sign in, or send a token.")
+    settings = wiring.settings()
+    operator = settings.scheduler_api_token.get_secret_value()
+    if operator and hmac.compare_digest(operator.encode(), credential.value.encode()):
+        if needs is not Needs.OPERATOR:
+            raise DeniedError("the operator's token opens job routes only", code="operator_token_scope")
+        return replace(SCHEDULER, via=Via.OPERATOR)
+    try:
+        who = accounts.identify(wiring.state(), credential.value, now=wiring.clock().now())
+    except UnauthenticatedError:
+        if needs is Needs.PUBLIC:
+            return None
+        raise
+    if credential.from_cookie:
+        who = replace(who, via=Via.SESSION)
+        require_same_origin(request, public_host=settings.public_host)
+    if who.via is Via.TOKEN:
+        accounts.note_use(wiring.store(), who.credential_id, ip=request.client_ip, now=wiring.clock().now())
+    if needs is Needs.PERSON and who.via is Via.TOKEN:
+        raise DeniedError(
+            "a personal access token may not do this",
+            code="interactive_login_required",
+            hint="Sign in with a password.",
+        )
+    if needs in (Needs.ADMIN, Needs.OPERATOR):
+        who.require_admin()
+    return who

@@ -1,0 +1,114 @@
+"""`@job` and `@queue_job`: functions that a schedule or a queue calls, under `@app.lambda_function()`.
+
+A job returns a JSON-able report. UnavailableError and bugs are raised on, so that the schedule's
+retry policy repeats them and its dead-letter queue keeps them; any other error of the family is
+the job's result, as it would be the same the next time. Each run leaves
+`jobs/<name>/last.json` in the store: what the health page reads.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+from agnes import wiring
+from agnes.edge.endpoint import Contract
+from agnes.edge.errors import known_error
+from agnes.edge.needs import Needs
+from agnes.edge.reply import encode
+from agnes.kernel.errors import AgnesError, UnavailableError
+from agnes.kernel.ids import new_ulid
+from agnes.kernel.ports import ANYTHING
+from agnes.kernel.state import CURRENT_ACTOR, Actor
+
+log = logging.getLogger("agnes.jobs")
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One run of a job: when it was due, and whether it may change anything."""
+
+    at: datetime
+    dry_run: bool = False
+
+
+def job(name: str) -> Callable[[Callable[[Tick], Any]], Callable[..., Any]]:
+    """Make `run(tick) -> report` a scheduled function. The event may hold `dry_run`."""
+
+    def decorate(run: Callable[[Tick], Any]) -> Callable[..., Any]:
+        @wraps(run)
+        def handler(event: Any, context: Any) -> Any:  # noqa: ARG001 (Lambda's signature)
+            tick = Tick(at=wiring.clock().now(), dry_run=bool((event or {}).get("dry_run")))
+            try:
+                return run_job(name, run, tick)
+            except AgnesError as exc:
+                if isinstance(exc, UnavailableError) or exc.status == 500:
+                    raise
+                return {"job": name, "ok": False, "error": exc.message}
+
+        handler.agnes = Contract("job", Needs.OPERATOR, summary=name)
+        handler.run = run
+        return handler
+
+    return decorate
+
+
+def run_job(name: str, run: Callable[[Tick], Any], tick: Tick) -> dict[str, Any]:
+    """Run a job now and leave its heartbeat; the operator's trigger routes call this too."""
+    run_id = new_ulid(tick.at)
+    actor = CURRENT_ACTOR.set(Actor(client_kind="scheduler", request_id=run_id))
+    started = time.perf_counter()
+    error: AgnesError | None = None
+    report: Any = None
+    try:
+        with wiring.state().session({}):
+            report = run(tick)
+    except Exception as exc:  # a bug must leave its heartbeat too
+        error = known_error(exc, request_id=run_id, where=f"job {name}")
+    finally:
+        CURRENT_ACTOR.reset(actor)
+    beat = {
+        "job": name,
+        "run_id": run_id,
+        "at": tick.at,
+        "seconds": round(time.perf_counter() - started, 3),
+        "ok": error is None,
+        "error": error.message if error else None,
+        "report": report,
+    }
+    if not tick.dry_run:
+        wiring.store().write(f"jobs/{name}/last.json", encode(beat), expect=ANYTHING, content_type="application/json")
+    if error is not None:
+        raise error
+    return json.loads(encode(beat))
+
+
+def queue_job(name: str) -> Callable[[Callable[[dict], Any]], Callable[..., Any]]:
+    """Make `handle(body)` the consumer of a queue: one call a message, failures reported one by one."""
+
+    def decorate(handle: Callable[[dict], Any]) -> Callable[..., Any]:
+        @wraps(handle)
+        def handler(event: dict, context: Any) -> dict:  # noqa: ARG001 (Lambda's signature)
+            failures = []
+            for record in event["Records"]:
+                actor = CURRENT_ACTOR.set(Actor(client_kind="queue", request_id=record["messageId"]))
+                try:
+                    with wiring.state().session({}):
+                        handle(json.loads(record["body"]))
+                except Exception:
+                    log.exception("a message of %s failed", name, extra={"message_id": record["messageId"]})
+                    failures.append({"itemIdentifier": record["messageId"]})
+                finally:
+                    CURRENT_ACTOR.reset(actor)
+            return {"batchItemFailures": failures}
+
+        handler.agnes = Contract("queue", Needs.OPERATOR, summary=name)
+        return handler
+
+    return decorate

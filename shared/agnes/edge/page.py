@@ -1,0 +1,60 @@
+"""`@page`: a route that answers a rendered page.
+
+The view returns a page object: a frozen dataclass with a class attribute `template`, the file
+below `templates/` that renders it, and `title`. A Reply is passed through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import pydantic
+
+from agnes import wiring
+from agnes.edge.endpoint import Contract, View, guarded, invoke
+from agnes.edge.needs import Needs
+from agnes.edge.render import ErrorPage, render
+from agnes.edge.reply import Redirect, Reply
+from agnes.edge.request import Request
+from agnes.kernel.errors import AgnesError
+from agnes.kernel.principal import Principal
+
+
+def page(
+    *,
+    needs: Needs,
+    query: type[pydantic.BaseModel] | None = None,
+    body: type[pydantic.BaseModel] | None = None,
+) -> Callable[[View], View]:
+    """Make a view a page. Whoever is not signed in is sent to the login page, with the way back."""
+
+    def decorate(view: View) -> View:
+        contract = Contract("page", needs, query, body)
+
+        def call(request: Request, who: Principal | None) -> Reply:
+            value = invoke(view, contract, request, who)
+            if isinstance(value, Reply):
+                return value
+            return Reply(
+                body=render(value, who=who, path=request.path),
+                status=getattr(value, "status", 200),
+                content_type="text/html; charset=utf-8",
+            )
+
+        return guarded(view, contract, call, on_error=error_of_page)
+
+    return decorate
+
+
+def error_of_page(error: AgnesError, request: Request) -> Reply:
+    if error.status == 401:
+        pairs = [(name, value) for name, values in request.query.items() for value in values]
+        way_back = request.path + ("?" + urlencode(pairs) if pairs else "")
+        return Redirect(f"{wiring.settings().base_path}/login?{urlencode({'next': way_back})}", status=302)
+    shown = ErrorPage(status=error.status, message=error.message, hint=error.hint or "", request_id=request.id)
+    return Reply(
+        body=render(shown, who=None, path=request.path),
+        status=error.status,
+        content_type="text/html; charset=utf-8",
+    )

@@ -1,0 +1,68 @@
+"""Templates: one page object in, HTML out. Templates neither query nor decide permission."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jinja2
+
+import agnes
+from agnes import wiring
+from agnes.edge import formats
+from agnes.kernel.principal import Principal
+
+TEMPLATES = Path(agnes.__file__).parents[2] / "templates"
+"""`templates/` beside `shared/` in the repository, `/opt/templates` in a Lambda layer."""
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    template: ClassVar[str] = "_layout/error.html"
+    status: int
+    message: str
+    hint: str
+    request_id: str
+
+    @property
+    def title(self) -> str:
+        return {403: "No access", 404: "Not found"}.get(self.status, "Something went wrong")
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What the layout around every page shows."""
+
+    who: Principal | None
+    path: str
+    base: str
+
+
+@cache
+def environment() -> jinja2.Environment:
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    env.globals["static"] = static_url
+    env.filters |= formats.FILTERS
+    return env
+
+
+@cache
+def static_url(path: str) -> str:
+    """The URL of a file below `templates/static/`; its content's hash makes it cacheable for ever."""
+    digest = hashlib.sha256((TEMPLATES / "static" / path).read_bytes()).hexdigest()[:12]
+    return f"{wiring.settings().base_path}/static/{path}?v={digest}"
+
+
+def render(page: Any, *, who: Principal | None, path: str) -> str:
+    shell = Shell(who=who, path=path, base=wiring.settings().base_path)
+    return environment().get_template(page.template).render(page=page, shell=shell)

@@ -1,0 +1,88 @@
+"""The request as endpoints see it: decoded once, independent of Chalice."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from agnes.kernel.errors import BadRequestError, TooLargeError
+from agnes.kernel.ids import new_ulid
+
+MAX_BODY_BYTES = 4_700_000
+"""What passes a Lambda after base64 (spec/11 C); larger bodies go by presigned URL."""
+
+_REQUEST_ID = re.compile(r"[^A-Za-z0-9_-]")
+
+
+@dataclass(frozen=True)
+class Request:
+    """`path` is the path inside the app, without the stage; `query` keeps repeated names."""
+
+    method: str
+    path: str
+    route: str
+    headers: dict[str, str]
+    """Names in lower case."""
+    query: dict[str, list[str]]
+    path_params: dict[str, str]
+    client_ip: str
+    id: str
+    raw: Any
+    """The API Gateway event."""
+
+    @classmethod
+    def from_event(cls, event: dict[str, Any]) -> Request:
+        context = event["requestContext"]
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        given_id = _REQUEST_ID.sub("", headers.get("x-request-id", ""))[:64]
+        return cls(
+            method=context["httpMethod"],
+            path=event.get("path") or context["resourcePath"],
+            route=context["resourcePath"],
+            headers=headers,
+            query=event.get("multiValueQueryStringParameters") or {},
+            path_params={k: unquote(v) for k, v in (event.get("pathParameters") or {}).items()},
+            client_ip=(context.get("identity") or {}).get("sourceIp") or "",
+            id=given_id or context.get("requestId") or new_ulid(),
+            raw=event,
+        )
+
+    @cached_property
+    def body(self) -> bytes:
+        """The bytes of the body. Raises TooLargeError above MAX_BODY_BYTES."""
+        body = self.raw.get("body") or ""
+        if len(body) > MAX_BODY_BYTES * 4 // 3 + 4:
+            raise TooLargeError(
+                f"the body is larger than {MAX_BODY_BYTES} bytes", hint="Upload it by presigned URL instead."
+            )
+        if self.raw.get("isBase64Encoded"):
+            return base64.b64decode(body)
+        return body if isinstance(body, bytes) else body.encode()
+
+    @cached_property
+    def cookies(self) -> dict[str, str]:
+        jar = SimpleCookie()
+        try:
+            jar.load(self.headers.get("cookie", ""))
+        except CookieError:
+            return {}
+        return {name: morsel.value for name, morsel in jar.items()}
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def json(self) -> Any:
+        if not self.body:
+            return {}
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise BadRequestError("the body is not JSON", code="invalid_json", hint=str(exc)[:200]) from exc

@@ -1,0 +1,165 @@
+"""Every setting, with its default and its rule; the only reader of the environment.
+
+Wrong or missing settings stop the start with one message that names all of them. The table in
+docs/settings.md is generated from this module (`python -m agnes.settings`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, field_validator
+
+from agnes.kernel.errors import AgnesError
+
+Seconds = Annotated[int, Field(gt=0)]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^$|^[^@\s]+@[^@\s]+$")]
+
+
+class SettingsError(AgnesError):
+    """The environment does not make a sound configuration."""
+
+    code = "invalid_settings"
+
+
+class Settings(BaseModel):
+    """Field names are the variables' names in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    port: int = Field(8000, ge=0, le=65535, description="Port of the local gateway; 0 picks a free one.")
+    agnes_host: str = Field("127.0.0.1", description="Address that the local gateway listens on.")
+    agnes_workers: int = Field(2, ge=1, le=64, description="Worker processes of the local gateway.")
+    agnes_threads: int = Field(8, ge=1, le=256, description="Threads of each worker.")
+    agnes_data_dir: Path = Field(Path(".agnes"), description="Where the embedded default keeps everything.")
+    server_url: str = Field("", description="Public base URL, with a stage's path if there is one.")
+    seed_admin_email: Email = Field("", description="An account that becomes a member of Admin at start.")
+    seed_admin_password: SecretStr = Field(SecretStr(""), description="Its password, set only if it has none yet.")
+    scheduler_api_token: SecretStr = Field(
+        SecretStr(""), description="Bearer token of an operator for the job routes, 32 characters or more."
+    )
+    agnes_git_allow: frozenset[Literal["file", "http", "private"]] = Field(
+        frozenset(),
+        description="What else than https to public addresses a marketplace's git URL may be: file, http, private.",
+    )
+    state_max_stale_seconds: float = Field(
+        1.0, ge=0, le=60, description="How old a state that is read may be. The folder store always reads the newest."
+    )
+    agnes_store: Literal["folder", "s3"] = Field("folder", description="Where bytes live.")
+    agnes_bucket: str = Field("", description="The bucket, if AGNES_STORE is s3.")
+    agnes_s3_endpoint: str = Field("", description="Endpoint of an S3-compatible store; empty for AWS.")
+    agnes_s3_public_endpoint: str = Field("", description="Endpoint in presigned URLs, if clients see another one.")
+    agnes_s3_prefix: str = Field("", description="Prefix of every key in the bucket.")
+    agnes_secrets: Literal["file", "aws"] = Field(
+        "file", description="Where secrets live: a 0600 file or Secrets Manager."
+    )
+    agnes_secret_prefix: str = Field("agnes", description="Name prefix of secrets in Secrets Manager.")
+    agnes_queue: Literal["folder", "sqs"] = Field("folder", description="Where queued work waits.")
+    agnes_queue_url_prefix: str = Field("", description="URL prefix of the SQS queues, if AGNES_QUEUE is sqs.")
+    agnes_cache_dir: Path | None = Field(
+        None, description="Local cache of state files; below the data folder if empty."
+    )
+    agnes_cache_bytes: int = Field(400_000_000, ge=10_000_000, description="Upper bound of that cache.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+
+    scheduler_session_collector_interval: Seconds = Field(
+        600, description="Seconds between collections of transcripts."
+    )
+    scheduler_usage_processor_interval: Seconds = Field(600, description="Seconds between extractions of usage.")
+    scheduler_verification_detector_interval: Seconds = Field(900, description="Seconds between verification runs.")
+    scheduler_corporate_memory_interval: Seconds = Field(1020, description="Seconds between memory runs.")
+    scheduler_usage_prune_interval: Seconds = Field(86400, description="Seconds between prunings of usage events.")
+    usage_events_retention_days: int = Field(
+        0, ge=0, description="Days that usage events are kept; 0 keeps them for ever."
+    )
+
+    @field_validator("agnes_git_allow", mode="before")
+    @classmethod
+    def _comma_list(cls, value: object) -> object:
+        return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+    @field_validator("scheduler_api_token")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < 32:
+            raise ValueError("must have 32 characters or more")
+        return value
+
+    @field_validator("server_url")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("http", "https"):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @cached_property
+    def base_url(self) -> str:
+        """Public base URL, without a trailing slash."""
+        return self.server_url or f"http://{self.agnes_host}:{self.port}"
+
+    @cached_property
+    def base_path(self) -> str:
+        """What stands before every path in links: empty, or a stage such as `/prod`."""
+        return urlsplit(self.base_url).path
+
+    @cached_property
+    def public_host(self) -> str:
+        return urlsplit(self.base_url).netloc
+
+    @cached_property
+    def secure_cookies(self) -> bool:
+        return self.base_url.startswith("https://")
+
+    @cached_property
+    def cache_dir(self) -> Path:
+        return self.agnes_cache_dir or self.agnes_data_dir / "cache"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment. Raises SettingsError naming every wrong variable, never a value."""
+    environ = os.environ if environ is None else environ
+    given = {name: environ[name.upper()] for name in Settings.model_fields if name.upper() in environ}
+    problems = []
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as exc:
+        problems = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in exc.errors(include_input=False)]
+    else:
+        problems = _contradictions(settings)
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        raise SettingsError(f"these settings are wrong:{lines}", hint="See docs/settings.md.")
+    return settings
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    problems = []
+    if settings.agnes_store == "s3" and len(settings.agnes_bucket) < 3:
+        problems.append("AGNES_BUCKET: needed, 3 characters or more, because AGNES_STORE is s3")
+    if settings.agnes_queue == "sqs" and not settings.agnes_queue_url_prefix:
+        problems.append("AGNES_QUEUE_URL_PREFIX: needed, because AGNES_QUEUE is sqs")
+    if settings.seed_admin_password.get_secret_value() and not settings.seed_admin_email:
+        problems.append("SEED_ADMIN_EMAIL: needed, because SEED_ADMIN_PASSWORD is set")
+    if 0 < len(settings.seed_admin_password.get_secret_value()) < 8:
+        problems.append("SEED_ADMIN_PASSWORD: must have 8 characters or more")
+    return problems
+
+
+def table() -> str:
+    """The settings as a Markdown table, for docs/settings.md."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if isinstance(default, SecretStr) or default in ("", None, frozenset()):
+            default = "none"
+        rows.append(f"| `{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201

@@ -1,0 +1,153 @@
+"""The only place where a port meets an adapter.
+
+Everything is built on first use and survives warm starts. Tests swap the whole wiring:
+`with wiring.using(Wiring(settings, store=..., clock=...)):`.
+"""
+
+from __future__ import annotations
+
+import secrets as random_secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from agnes import settings as settings_module
+from agnes.kernel.clock import SystemClock
+from agnes.kernel.ports import Clock, ObjectStore, Queue, Secret, Secrets
+from agnes.settings import Settings
+
+if TYPE_CHECKING:
+    from agnes.state import StateFiles
+
+
+class Wiring:
+    """Adapters for one configuration, each built when it is first asked for."""
+
+    def __init__(self, settings: Settings, **given: Any) -> None:
+        self.settings = settings
+        self._parts: dict[str, Any] = given
+        self._lock = RLock()
+
+    def part(self, name: str) -> Any:
+        found = self._parts.get(name)
+        if found is None:
+            with self._lock:
+                found = self._parts.get(name)
+                if found is None:
+                    found = self._parts[name] = getattr(self, f"_build_{name}")()
+        return found
+
+    def _build_clock(self) -> Clock:
+        return SystemClock()
+
+    def _build_store(self) -> ObjectStore:
+        settings = self.settings
+        if settings.agnes_store == "s3":
+            from agnes.outside.object_store.s3 import S3Store
+
+            return S3Store(
+                settings.agnes_bucket,
+                prefix=settings.agnes_s3_prefix,
+                endpoint_url=settings.agnes_s3_endpoint or None,
+                public_endpoint_url=settings.agnes_s3_public_endpoint or None,
+            )
+        from agnes.outside.object_store.folder import FolderStore
+
+        return FolderStore(
+            settings.agnes_data_dir / "store",
+            secret=self.part("signing_secret"),
+            base_url=settings.base_url,
+            clock=self.part("clock"),
+        )
+
+    def _build_signing_secret(self) -> Secret:
+        """Signs what this installation hands out and takes back; made once and kept with the secrets."""
+        vault: Secrets = self.part("secrets")
+        found = vault.get("signing")
+        if found is None:
+            vault.put("signing", Secret(random_secrets.token_hex(32)))
+            found = vault.get("signing")
+        return found
+
+    def _build_secrets(self) -> Secrets:
+        if self.settings.agnes_secrets == "aws":
+            from agnes.outside.secrets_manager import SecretsManager
+
+            return SecretsManager(prefix=self.settings.agnes_secret_prefix)
+        from agnes.outside.secrets_file import SecretsFile
+
+        return SecretsFile(self.settings.agnes_data_dir / "secrets.json")
+
+    def _build_queue(self) -> Queue:
+        if self.settings.agnes_queue == "sqs":
+            from agnes.outside.sqs_queue import SqsQueue
+
+            return SqsQueue(url_prefix=self.settings.agnes_queue_url_prefix)
+        from agnes.outside.folder_queue import FolderQueue
+
+        return FolderQueue(self.settings.agnes_data_dir / "queues")
+
+    def _build_state(self) -> StateFiles:
+        from agnes.state import StateFiles, migrations
+
+        settings = self.settings
+        return StateFiles(
+            self.part("store"),
+            clock=self.part("clock"),
+            cache_dir=settings.cache_dir,
+            max_stale_seconds=0.0 if settings.agnes_store == "folder" else settings.state_max_stale_seconds,
+            migrations=migrations.all_files(),
+        )
+
+
+_current: Wiring | None = None
+_lock = RLock()
+
+
+def current() -> Wiring:
+    global _current  # noqa: PLW0603 (one wiring a process, built on first use)
+    if _current is None:
+        with _lock:
+            if _current is None:
+                _current = Wiring(settings_module.load())
+    return _current
+
+
+@contextmanager
+def using(wiring: Wiring) -> Iterator[Wiring]:
+    """Put another wiring in place, for the whole process, until the block ends."""
+    global _current  # noqa: PLW0603
+    before, _current = _current, wiring
+    try:
+        yield wiring
+    finally:
+        _current = before
+
+
+def settings() -> Settings:
+    return current().settings
+
+
+def clock() -> Clock:
+    return current().part("clock")
+
+
+def store() -> ObjectStore:
+    return current().part("store")
+
+
+def state() -> StateFiles:
+    return current().part("state")
+
+
+def secrets() -> Secrets:
+    return current().part("secrets")
+
+
+def queue() -> Queue:
+    return current().part("queue")
+
+
+def signing_secret() -> Secret:
+    return current().part("signing_secret")
