@@ -1,0 +1,170 @@
+"""Installs the servers that tests need into a cache folder outside the checkout. Quick when there is nothing to do.
+
+    <cache>/bin/minio                     built from its Go module
+    <cache>/localstack/<hash>/            LocalStack's virtual environment
+    <cache>/lambda-runtime/<hash>/        awslambdaric and boto3: what Lambda has in /var/runtime
+    <cache>/lambda-python/<version>/      a bare interpreter for functions: nothing of ours can leak into one
+    <cache>/lambda-executor/<hash>/       our executor plug-in
+
+The hash is that of the pins (or sources) a folder was made from, so a changed pin makes a new folder and
+two checkouts do not disturb each other. A folder counts when its `.complete` stands in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+"""The checkout's localstack/ folder: pins and the executor's source."""
+
+PYTHON_VERSION = "3.11"
+MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
+
+
+class InstallFailed(Exception):
+    """What could not be installed, why, and what to do."""
+
+
+def cache_folder() -> Path:
+    return Path(os.environ.get("AGNES_CACHE_DIR") or Path.home() / ".cache" / "agnes").absolute()
+
+
+def install_minio() -> Path:
+    """The MinIO binary: one on the PATH, or built with Go (about 2 minutes on two cores)."""
+    built = cache_folder() / "bin" / "minio"
+    stamp = built.with_name("minio.module")
+    if on_path := shutil.which("minio"):
+        return Path(on_path)
+    with _lock("minio"):
+        if built.exists() and stamp.exists() and stamp.read_text() == MINIO_MODULE:
+            return built
+        go = shutil.which("go")
+        if not go:
+            raise InstallFailed("MinIO: neither `minio` nor `go` is on the PATH. Install Go 1.24 or newer, or MinIO itself.")
+        staging = built.with_name("building")
+        _run("MinIO", [go, "install", "-ldflags=-s -w", MINIO_MODULE], env=os.environ | {"GOBIN": str(staging)})
+        (staging / "minio").replace(built)
+        staging.rmdir()
+        stamp.write_text(MINIO_MODULE)
+    return built
+
+
+def install_localstack() -> Path:
+    """The interpreter of LocalStack's environment; with it come the functions' interpreter and runtime folder."""
+    lambda_python()
+    lambda_runtime()
+    executor()
+    return localstack_python()
+
+
+def localstack_python() -> Path:
+    constraints = HERE / "constraints.txt"
+
+    def fill(folder: Path) -> None:
+        _venv(folder)
+        # Every version is in the constraints file, so the index is asked for files only, never for choices.
+        _pip(folder / "bin/python", ["--no-deps", "-r", str(constraints)], "LocalStack")
+        probe = [str(folder / "bin/python"), "-c", "import localstack.runtime.main"]
+        _run("LocalStack", probe, env=os.environ | {"XDG_CACHE_HOME": str(folder / "cache")})
+
+    return _once("localstack", [constraints], fill) / "bin/python"
+
+
+def lambda_runtime() -> Path:
+    pins = HERE / "lambda-runtime.txt"
+
+    def fill(folder: Path) -> None:
+        _pip(lambda_python(), ["--no-deps", "--target", str(folder), "-r", str(pins)], "the Lambda runtime client")
+
+    return _once("lambda-runtime", [pins], fill)
+
+
+def lambda_python() -> Path:
+    return _once("lambda-python", [], _venv) / "bin/python"
+
+
+def executor() -> Path:
+    """A folder for PYTHONPATH that holds the plug-in and its entry point."""
+    source = HERE / "executor"
+
+    def fill(folder: Path) -> None:
+        copy = folder / "source"  # building leaves files behind, and the checkout must stay clean
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
+        # setuptools is among LocalStack's pins: nothing is asked from an index.
+        arguments = ["--no-deps", "--no-build-isolation", "--target", str(folder), str(copy)]
+        _pip(localstack_python(), arguments, "the Lambda executor")
+        shutil.rmtree(copy)
+
+    return _once("lambda-executor", sorted(source.rglob("*.py")) + [source / "pyproject.toml"], fill)
+
+
+def _once(kind: str, sources: Sequence[Path], fill: Callable[[Path], None]) -> Path:
+    """The folder made by `fill` from these files; made now if it is not there whole."""
+    digest = hashlib.sha256(f"{_base_python()}\n".encode())
+    for source in sources:
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    folder = cache_folder() / kind / digest.hexdigest()[:16]
+    complete = folder / ".complete"
+    if complete.exists():
+        return folder
+    with _lock(kind):
+        if not complete.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            fill(folder)
+            complete.touch()
+    return folder
+
+
+def _base_python() -> str:
+    """A Python 3.11 outside any virtual environment."""
+    mine = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if mine == PYTHON_VERSION:
+        return sys._base_executable
+    found = shutil.which(f"python{PYTHON_VERSION}")
+    if not found:
+        raise InstallFailed(
+            f"LocalStack needs Python {PYTHON_VERSION}: this is {mine}, and no python{PYTHON_VERSION} is on the PATH. Install it."
+        )
+    return found
+
+
+def _venv(folder: Path) -> None:
+    _run("a virtual environment", [_base_python(), "-m", "venv", "--without-pip", str(folder)])
+
+
+def _pip(python: Path, arguments: Sequence[str], what: str) -> None:
+    """Installs into `python`'s environment with uv where there is one, else with the pip of our own interpreter."""
+    uv = next((path for path in (Path(sys.executable).with_name("uv"), shutil.which("uv")) if path and Path(path).exists()), None)
+    # The cache may lie on another disk than uv's own.
+    command = (
+        [str(uv), "pip", "install", "--quiet", "--python", str(python)]
+        if uv
+        else [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-warn-script-location"]
+    )
+    _run(what, [*command, *arguments])
+
+
+def _run(what: str, command: Sequence[str], env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise InstallFailed(f"{what} could not be installed: `{' '.join(command[:4])} …` ended with {done.returncode}:\n{tail}")
+
+
+@contextlib.contextmanager
+def _lock(name: str) -> Iterator[None]:
+    """One installer at a time on this machine; the others wait and then find the work done."""
+    folder = cache_folder()
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
