@@ -15,6 +15,7 @@ harmless text and use up nothing. A request that no script foresees gets HTTP 40
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -142,7 +143,10 @@ class ScriptedMessagesApi:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._numbers = count(1)
+        run = secrets.token_hex(
+            6
+        )  # ids are unique in the world, as the real ones: two servers' sessions never share one
+        self._names = (f"{run}{number:06d}" for number in count(1))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="scripted-messages-api", daemon=True)
@@ -176,12 +180,12 @@ class ScriptedMessagesApi:
     def _script_for(self, request: Request) -> Script | None:
         return next((script for script in self.scripts if script.when(request)), None)
 
-    def next_reply(self, request: Request) -> tuple[int, Reply] | str:
-        """A number for ids and the reply, or why there is none."""
+    def next_reply(self, request: Request) -> tuple[str, Reply] | str:
+        """A name for ids and the reply, or why there is none."""
         with self._lock:
             self.requests.append(request)
             if request.is_side:
-                return next(self._numbers), Reply([text("Quarterly figures")], Usage(1, 1))
+                return next(self._names), Reply([text("Quarterly figures")], Usage(1, 1))
             script = self._script_for(request)
             if script is None:
                 problem = f"no script for {request.opening[-200:]!r}"
@@ -189,19 +193,19 @@ class ScriptedMessagesApi:
                 problem = f"script {script.name!r} ended, then came {request.latest[-200:]!r}"
             else:
                 script.played += 1
-                return next(self._numbers), script.replies[script.played - 1]
+                return next(self._names), script.replies[script.played - 1]
             self.surprises.append(problem)
             return problem
 
 
-def message(number: int, reply: Reply, request: Request) -> dict[str, Any]:
+def message(name: str, reply: Reply, request: Request) -> dict[str, Any]:
     """The whole response as the API answers it without streaming."""
     blocks = [
-        {**block, "id": f"toolu_{number:08d}{place:02d}"} if block["type"] == "tool_use" else dict(block)
+        {**block, "id": f"toolu_{name}{place:02d}"} if block["type"] == "tool_use" else dict(block)
         for place, block in enumerate(reply.blocks)
     ]
     return {
-        "id": f"msg_{number:08d}",
+        "id": f"msg_{name}",
         "type": "message",
         "role": "assistant",
         "model": reply.model or request.body.get("model"),
@@ -274,7 +278,7 @@ def _handler(api: ScriptedMessagesApi) -> type[BaseHTTPRequestHandler]:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.send_header("Transfer-Encoding", "chunked")
-            self.send_header("request-id", "req_scripted")
+            self.send_header("request-id", f"req_{secrets.token_hex(8)}")
             self.end_headers()
             for event in events(whole):
                 frame = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
@@ -293,7 +297,7 @@ def _handler(api: ScriptedMessagesApi) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
-            self.send_header("request-id", "req_scripted")
+            self.send_header("request-id", f"req_{secrets.token_hex(8)}")
             self.end_headers()
             self.wfile.write(body)
 

@@ -1,0 +1,108 @@
+"""One believable session of the demonstration marketplace's plugins, in three prompts.
+
+It holds what telemetry must tell apart: two skills, a plugin's command, agents of two plugins, an MCP tool, built-in
+tools in parallel, one that fails, one that is denied, and a prompt after all of it that owes nothing to any plugin.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.builders.claude_client import TOOLS, ClaudeClient
+from tests.builders.sample_marketplace import MARKETPLACE, PLUGINS
+from tests.builders.scripted_messages_api import Reply, Script, Usage, asks, text, use
+
+ALLOWED = (*TOOLS, "mcp__plugin_chartkit_render__bars")
+FORECAST = "Forecast Q3 spend for cost centre 410 from ledger.csv"
+CLOSE = "/finops:close-month 2026-06"
+THANKS = "Thanks. How many bookings are there?"
+AUDIT = "Audit the queries behind cost centre 410."
+REVIEW = "Review the SQL of the June close."
+
+LEDGER = "month,cost_centre,amount\n" + "".join(
+    f"2026-{month:02d},{centre},{amount}\n"
+    for month in range(1, 7)
+    for centre, amount in (("410", 11_800 + 310 * month), ("420", 7_250 - 40 * month))
+)
+
+
+def main_replies(workspace: Path) -> list[Reply]:
+    """The session's own turns; the tokens differ so that sums tell which were counted."""
+    ledger = str(workspace / "ledger.csv")
+    return [
+        Reply(
+            [text("I will use the forecast skill."), use("Skill", skill="finops:forecast", args="ledger.csv 410")],
+            Usage(1200, 80, 0, 18_000),
+        ),
+        Reply([use("Bash", command="cat ledger-2025.csv", description="Last year")], Usage(40, 30, 18_000, 900)),
+        Reply(
+            [
+                text("No history of last year. Reading this year's."),
+                use("Bash", command="head -3 ledger.csv", description="Columns of the ledger"),
+                use("Read", file_path=ledger),
+            ],
+            Usage(50, 90, 18_900, 300),
+        ),
+        Reply(
+            [use("Agent", subagent_type="finops:auditor", description="Audit the queries", prompt=AUDIT)],
+            Usage(60, 70, 19_200, 400),
+        ),
+        Reply([use("mcp__plugin_chartkit_render__bars", values={"July": 13_970, "August": 14_280})], Usage(70, 45)),
+        Reply(
+            [use("Write", file_path=str(workspace / "forecast.md"), content="July 13,970\n")],
+            Usage(75, 40, 19_600, 100),
+        ),
+        Reply([text("Q3 spend of 410 will be about **42,770**.")], Usage(80, 120, 19_700, 50)),
+        # CLOSE
+        Reply(
+            [use("Agent", subagent_type="sql-style:sql-reviewer", description="Review the SQL", prompt=REVIEW)],
+            Usage(300, 55, 19_800, 600),
+        ),
+        Reply([use("Skill", skill="chartkit:waterfall")], Usage(90, 25, 20_400, 80)),
+        Reply([text("June: two accruals without an invoice, owner Ines.")], Usage(95, 110, 20_500, 60)),
+        # THANKS
+        Reply([use("Bash", command="wc -l ledger.csv", description="Count")], Usage(30, 20, 20_600, 40)),
+        Reply([text("Twelve.")], Usage(35, 5, 20_640, 20)),
+    ]
+
+
+def session_scripts(workspace: Path) -> list[Script]:
+    ledger = str(workspace / "ledger.csv")
+    return [
+        Script(
+            "auditor",
+            [
+                Reply(
+                    [use("Bash", command="grep -c 410 ledger.csv", description="Rows of 410")], Usage(400, 33, 0, 2_500)
+                ),
+                Reply([use("Bash", command="cat queries.sql", description="The queries")], Usage(20, 22, 2_500, 60)),
+                Reply([text("There are no queries to audit: queries.sql is missing.")], Usage(25, 44, 2_560, 70)),
+            ],
+            when=asks(AUDIT),
+        ),
+        Script(
+            "sql-reviewer",
+            [
+                Reply([use("Read", file_path=ledger)], Usage(350, 21, 0, 1_900)),
+                Reply([text("Nothing to review: no SQL changed.")], Usage(15, 18, 1_900, 30)),
+            ],
+            when=asks(REVIEW),
+        ),
+        Script("main", main_replies(workspace)),
+    ]
+
+
+def prepare(client: ClaudeClient, marketplace: str | Path, name: str = MARKETPLACE) -> None:
+    """Install all three plugins from `marketplace` and put the ledger into the workspace."""
+    (client.workspace / "ledger.csv").write_text(LEDGER)
+    client.plugin_marketplace_add(marketplace)
+    for plugin in PLUGINS:
+        client.plugin_install(f"{plugin}@{name}")
+
+
+def play(client: ClaudeClient) -> str:
+    """Play the three prompts as one session against `session_scripts`; the session's id."""
+    session = client.session(FORECAST, allowed_tools=ALLOWED).session_id
+    for prompt in (CLOSE, THANKS):
+        assert client.session(prompt, allowed_tools=ALLOWED, resume=session).session_id == session
+    return session
