@@ -1,0 +1,1 @@
+"""Trees: the immutable, content-addressed files of one version of one plugin."""

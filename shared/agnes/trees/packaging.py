@@ -1,0 +1,99 @@
+"""The served form of a plugin: one name and one content-derived version in its manifests.
+
+Claude Code keeps what it installed under the version (spec/01 §8), so the version must change
+when and only when the content does. It resolves plugin.json before the catalog's entry; both
+get the same stamp.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agnes.kernel.errors import InvalidError
+from agnes.trees.model import TreeFile
+
+MANIFEST = ".claude-plugin/plugin.json"
+PACKAGING_FORMAT = 1
+"""Raised when the served form changes, so that everybody gets the new form."""
+
+_SEMVER = re.compile(r"^\d{1,9}\.\d{1,9}\.\d{1,9}(-[0-9A-Za-z.-]{1,64})?$")
+
+
+class ManifestInvalid(InvalidError):
+    code = "plugin_manifest_invalid"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{MANIFEST}: {reason}", hint="Mend the file in its repository.")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    version: str
+    files: tuple[TreeFile, ...]
+    """By path, the stamped manifest included."""
+    manifest: dict[str, Any]
+    """plugin.json as served."""
+
+
+def package(
+    *, name: str, files: Sequence[TreeFile], upstream_version: str | None = None, description: str | None = None
+) -> Package:
+    """`files` of a plugin folder as they are served under `name`.
+
+    `upstream_version` and `description` are the catalog entry's, used where plugin.json has none.
+    Raises ManifestInvalid.
+    """
+    kept = {file.path: file for file in files if not _is_private(file.path)}
+    manifest = _read_manifest(kept.pop(MANIFEST, None))
+    own_version = manifest.pop("version", None)
+    manifest["name"] = name
+    if description and not manifest.get("description"):
+        manifest["description"] = description
+    base = own_version if isinstance(own_version, str) else upstream_version
+    version = f"{_base_version(base)}+{_content_hash(manifest, kept.values())}"
+    stamped = {"name": name, "version": version, **{k: v for k, v in manifest.items() if k != "name"}}
+    body = (json.dumps(stamped, indent=2, ensure_ascii=False) + "\n").encode()
+    kept[MANIFEST] = TreeFile(MANIFEST, body)
+    return Package(version, tuple(kept[path] for path in sorted(kept)), stamped)
+
+
+def _is_private(path: str) -> bool:
+    """What belongs to the marketplace's repository rather than to the plugin."""
+    segments = path.split("/")
+    return (
+        ".agnes" in segments or segments[-1] == "marketplace-metadata.json" or path == ".claude-plugin/marketplace.json"
+    )
+
+
+def _read_manifest(file: TreeFile | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        manifest = json.loads(file.body.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as exc:
+        raise ManifestInvalid(f"not JSON ({str(exc)[:100]})") from exc
+    if not isinstance(manifest, dict):
+        raise ManifestInvalid("not a JSON object")
+    return manifest
+
+
+def _base_version(upstream: str | None) -> str:
+    """The upstream version without build metadata, if it is a semantic version."""
+    plain = (upstream or "").strip().partition("+")[0].removeprefix("v")
+    return plain if _SEMVER.match(plain) else "0.0.0"
+
+
+def _content_hash(manifest: dict[str, Any], files: Any) -> str:
+    listing = [
+        PACKAGING_FORMAT,
+        manifest,
+        sorted([f.path, f.executable, hashlib.sha256(f.body).hexdigest()] for f in files),
+    ]
+    canonical = json.dumps(listing, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(canonical).hexdigest()[:12]
