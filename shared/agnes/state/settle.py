@@ -70,6 +70,10 @@ def write_settled(
             failure = busy
         except OutcomeUnknown as unknown:
             doubtful, failure = True, unknown
+        except UnavailableError as refused:  # certain, for this attempt only
+            if not doubtful:
+                raise
+            failure = refused
         except PreconditionFailed:
             if not doubtful:
                 raise

@@ -12,13 +12,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from agnes.kernel.errors import DeniedError, InvalidError
-from agnes.kernel.ports import Clock, Secret
+from agnes.kernel.ports import Clock, Secret, Version
 from agnes.outside.object_store.keys import check_key
 
 ROUTE = "/_store/"
@@ -137,7 +138,7 @@ class Signer:
         return hmac.new(self.secret.value.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-class SelfSigned:
+class SelfSigned(ABC):
     """The presigning half of a store that signs its own URLs."""
 
     _signer: Signer
@@ -170,6 +171,16 @@ class SelfSigned:
         path, _, query = url.removeprefix(self._signer.base_url).partition("?")
         key = unquote(path.removeprefix(ROUTE))
         return self.open_presigned(method, key, dict(parse_qsl(query)), self._clock.now())
+
+    @abstractmethod
+    def take_presigned(self, put: PresignedPut, chunks: Iterable[bytes], *, content_type: str | None) -> Version:
+        """Store the body of an upload if it is the declared one. Raises UploadMismatch, then nothing is stored."""
+
+    def take_presigned_url(self, url: str, body: bytes, *, content_type: str | None) -> Version:
+        """What the gateway does with a PUT of `body` to `url`; for clients in the same process."""
+        put = self.open_presigned_url("PUT", url)
+        assert isinstance(put, PresignedPut)
+        return self.take_presigned(put, [body], content_type=content_type)
 
     def _expires(self, seconds: int) -> int:
         return int(self._clock.now().timestamp()) + seconds
