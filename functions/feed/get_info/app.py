@@ -1,0 +1,15 @@
+"""What a person is served, and what not and why."""
+
+from agnes import wiring
+from agnes.edge import Function, Needs, endpoint
+from agnes.feed import service
+from agnes.kernel.principal import Principal
+
+app = Function("feed-get_info")
+
+
+@app.route("/marketplace/info", methods=["GET"])
+@endpoint(needs=Needs.LOGIN)
+def get_info(who: Principal) -> dict:
+    """Describe your marketplace."""
+    return service.info(wiring.state(), wiring.store(), who, generated_at=wiring.clock().now())

@@ -1,0 +1,20 @@
+"""The refs of marketplace.git, which git asks for first."""
+
+from agnes import wiring
+from agnes.edge import Function, Needs, Reply, Request
+from agnes.edge.git import git_endpoint, protocol_version, refuse_push
+from agnes.feed import service, upload_pack
+from agnes.kernel.principal import Principal
+
+app = Function("feed-get_refs")
+
+
+@app.route("/marketplace.git/info/refs", methods=["GET"])
+@git_endpoint(needs=Needs.GIT)
+def get_refs(who: Principal, request: Request) -> Reply:
+    """Advertise the one branch; pushing is refused by name."""
+    if request.query.get("service") != ["git-upload-pack"]:
+        refuse_push()
+    view = service.feed_of(wiring.state(), wiring.store(), who).view
+    body = upload_pack.advertise(view.commit, version=protocol_version(request))
+    return Reply(body=body, content_type=upload_pack.ADVERTISEMENT, headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,238 @@
+"""The feed's use cases: a person's view, its zip, its git pack.
+
+feed/views/<commit>.json   the View: written once, shared by everybody who has it
+feed/zips/<commit>.zip     built when it is first asked for
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import msgspec
+
+from agnes.feed import compose, upload_pack, zip_archive
+from agnes.feed.model import Hidden, Offer, View
+from agnes.kernel.errors import TooLargeError
+from agnes.kernel.ports import ANYTHING, ObjectStore
+from agnes.kernel.principal import Principal
+from agnes.kernel.state import Db, State
+from agnes.stack import service as stack
+from agnes.trees import git_objects as git
+from agnes.trees import service as trees
+
+STATE_FILES = ("people", "marketplace", "stack")
+ZIP_URL_SECONDS = 600
+MAX_PACK_BYTES = 200_000_000
+"""A view that packs larger than this is refused with words rather than with a broken pipe."""
+
+VIEWS, ZIPS = "feed/views/", "feed/zips/"
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What one person is served now."""
+
+    view: View
+    hidden: tuple[Hidden, ...]
+
+
+def offers(db: Db, who: Principal) -> list[Offer]:
+    """Every plugin version that the person may have, in order of precedence."""
+    return [
+        Offer("curated", plugin.marketplace_id, plugin.served_name, plugin.version, plugin.tree_id,
+              plugin.description or "", plugin.raw)
+        for plugin in stack.served_plugins(db, who)
+    ]  # fmt: skip
+
+
+def feed_of(state: State, store: ObjectStore, who: Principal) -> Feed:
+    """The person's view, composed if nobody had it before and kept for its git fetches."""
+    with state.read(*STATE_FILES) as db:
+        offered = offers(db, who)
+    served, hidden = compose.settle_names(offered)
+    return Feed(view_of(store, served), tuple(hidden))
+
+
+def view_of(store: ObjectStore, served: Sequence[Offer]) -> View:
+    """The view of offers whose names are settled."""
+    key = hashlib.sha256(msgspec.json.encode([compose.FEED_FORMAT, served])).hexdigest()
+    view = _views.get(key)
+    if view is None:
+        view = compose.compose(served, [trees.get(store, offer.tree_id) for offer in served])
+        if find_view(store, view.commit) is None:
+            store.write(f"{VIEWS}{view.commit}.json", _encode(view), expect=ANYTHING, content_type="application/json")
+        _views.put(key, view)
+        _views.put(view.commit, view)
+    return view
+
+
+def find_view(store: ObjectStore, commit: str) -> View | None:
+    """A view that somebody was served once, by its commit."""
+    view = _views.get(commit)
+    if view is None:
+        blob = store.read(f"{VIEWS}{commit}.json")
+        if blob is None:
+            return None
+        view = msgspec.json.decode(blob.body, type=View)
+        _views.put(commit, view)
+    return view
+
+
+def etag(view: View) -> str:
+    return f'"{view.commit}"'
+
+
+def matches(header: str, view: View) -> bool:
+    """Whether an If-None-Match header names the view: a list, weak tags and `*` included (RFC 9110 §13.1.2)."""
+    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    return "*" in tags or etag(view) in tags
+
+
+def zip_url(store: ObjectStore, view: View) -> str:
+    """A URL of the view's zip, good for ten minutes."""
+    key = f"{ZIPS}{view.commit}.zip"
+    if _zips.get(key) is None:
+        if next(iter(store.list(key)), None) is None:
+            store.write(key, build_zip(store, view), expect=ANYTHING, content_type="application/zip")
+        _zips.put(key, True)
+    return store.presign_get(
+        key, seconds=ZIP_URL_SECONDS, filename="agnes-marketplace.zip", content_type="application/zip"
+    )
+
+
+def build_zip(store: ObjectStore, view: View) -> bytes:
+    """The view as an archive: the catalog, `.agnes/version.json`, and every plugin's files."""
+    version = msgspec.json.encode({"marketplace": compose.MARKETPLACE_NAME, "version": view.commit})
+    members = [_deflate(".agnes/version.json", version), _deflate(compose.CATALOG, view.catalog)]
+    for plugin in view.plugins:
+        tree, pack = trees.get(store, plugin.tree_id), trees.read_pack(store, plugin.tree_id)
+        folder = compose.folder(plugin.name)
+        members += [
+            # A zlib stream without its header and checksum is the deflate stream of a zip.
+            zip_archive.Member(
+                f"{folder}/{file.path}",
+                pack[file.offset + 2 : file.offset + file.length - 4],
+                file.size_bytes,
+                file.crc32,
+                file.executable,
+            )
+            for file in tree.files
+        ]
+    return zip_archive.write(members)
+
+
+def _deflate(path: str, body: bytes) -> zip_archive.Member:
+    import zlib
+
+    return zip_archive.Member(path, zlib.compress(body)[2:-4], len(body), zlib.crc32(body))
+
+
+def build_pack(store: ObjectStore, view: View, without: Sequence[View] = ()) -> bytes:
+    """The git pack of a view, less what the views `without` hold. Raises TooLargeError."""
+    known = {oid for other in without for oid in _object_ids(store, other)}
+    entries: list[bytes | memoryview] = []
+    size = 0
+    for own in view.objects:
+        if own.oid not in known:
+            known.add(own.oid)
+            entries.append(own.entry)
+    for plugin in view.plugins:
+        if plugin.git_oid in known:
+            continue
+        pack = memoryview(trees.read_pack(store, plugin.tree_id))
+        for packed in trees.get(store, plugin.tree_id).objects:
+            if packed.oid not in known:
+                known.add(packed.oid)
+                entries.append(pack[packed.offset : packed.offset + packed.length])
+                size += packed.length
+        if size > MAX_PACK_BYTES:
+            raise TooLargeError(
+                f"the pack is larger than {MAX_PACK_BYTES} bytes", hint="Fetch marketplace.zip, or remove plugins."
+            )
+    return git.pack(entries, len(entries))
+
+
+def _object_ids(store: ObjectStore, view: View) -> list[str]:
+    ids = [own.oid for own in view.objects]
+    for plugin in view.plugins:
+        ids += [packed.oid for packed in trees.get(store, plugin.tree_id).objects]
+    return ids
+
+
+def repository_of(store: ObjectStore, view: View) -> upload_pack.Repository:
+    """What git may fetch of a person: the view, and an older one that holds no other plugins.
+
+    The view may change between a client's two requests; the plugins of the older one are
+    compared by origin and name, so that nothing revoked can be fetched by its commit.
+    """
+    permitted = {(plugin.source, plugin.origin, plugin.name) for plugin in view.plugins}
+
+    def is_wanted_allowed(commit: str) -> bool:
+        older = find_view(store, commit)
+        return older is not None and all((p.source, p.origin, p.name) in permitted for p in older.plugins)
+
+    def pack(commit: str, common: frozenset[str]) -> bytes:
+        wanted = view if commit == view.commit else find_view(store, commit)
+        return build_pack(store, wanted, [find_view(store, oid) for oid in sorted(common)])
+
+    return upload_pack.Repository(
+        commit=view.commit,
+        is_wanted_allowed=is_wanted_allowed,
+        has=lambda oid: find_view(store, oid) is not None,
+        pack=pack,
+    )
+
+
+def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any) -> dict[str, Any]:
+    """What `/marketplace/info` shows: the served plugins, and those that are not and why."""
+    feed = feed_of(state, store, who)
+    return {
+        "user_id": who.user_id,
+        "email": who.email,
+        "groups": sorted(who.group_ids),
+        "marketplace_name": compose.MARKETPLACE_NAME,
+        "etag": feed.view.commit,
+        "plugin_count": len(feed.view.plugins),
+        "plugins": [
+            {"name": p.name, "marketplace_slug": p.origin, "version": p.version, "source": p.source}
+            for p in feed.view.plugins
+        ],
+        "hidden": [{"name": h.name, "marketplace_slug": h.origin, "source": h.source, "reason": h.reason}
+                   for h in feed.hidden],
+        "generated_at": generated_at,
+    }  # fmt: skip
+
+
+def _encode(view: View) -> bytes:
+    return msgspec.json.encode(view)
+
+
+class _Recent:
+    """The last few values by key. What it holds never changes, so nothing has to be taken out early."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held: OrderedDict[str, Any] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: str) -> Any | None:
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
+            return None
+
+    def put(self, key: str, value: Any) -> None:
+        with self._lock:
+            self._held[key] = value
+            if len(self._held) > self._size:
+                self._held.popitem(last=False)
+
+
+_views = _Recent(512)
+_zips = _Recent(512)
