@@ -7,6 +7,7 @@ The object store is the seam of the whole house (docs/architecture.md). Adapters
 from __future__ import annotations
 
 import base64
+import hmac
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -161,16 +162,25 @@ def upload_headers(*, sha256_hex: str, content_type: str) -> dict[str, str]:
     return {"Content-Type": content_type, "x-amz-checksum-sha256": checksum}
 
 
-@dataclass(frozen=True, slots=True)
 class Secret:
-    """A value that must not reach a log, an argument vector or an answer: its repr hides it."""
+    """A value that must not reach a log, an argument vector or an answer.
 
-    value: str
+    Its repr hides it, and since it is no dataclass, an encoder of JSON refuses it.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: str) -> None:
+        self.value = value
 
     def __repr__(self) -> str:
         return "Secret(***)"
 
-    __str__ = __repr__
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self.value.encode(), other.value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self.value)
 
 
 class Secrets(Protocol):
