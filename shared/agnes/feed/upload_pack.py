@@ -61,7 +61,9 @@ def advertise(commit: str, *, version: int) -> bytes:
     if version == 2:
         lines = ["version 2", AGENT, "ls-refs=unborn", "fetch=shallow", "object-format=sha1"]
         return b"".join(line(f"{text}\n") for text in lines) + _FLUSH
-    capabilities = f"side-band-64k ofs-delta shallow no-progress symref=HEAD:{REF} object-format=sha1 {AGENT}"
+    capabilities = (
+        f"multi_ack_detailed side-band-64k ofs-delta shallow no-progress symref=HEAD:{REF} object-format=sha1 {AGENT}"
+    )
     return (
         line("# service=git-upload-pack\n")
         + _FLUSH
@@ -184,11 +186,18 @@ def _answer_v0(packets: list[bytes | None], repository: Repository) -> bytes:
     out = _FLUSH if fetch.depth else b""
     if not fetch.haves and not fetch.done:
         return out
+    capabilities = next((p.decode("utf-8", "replace") for p in packets if p), "")
     common = [have for have in fetch.haves if repository.has(have)]
-    out += line(f"ACK {common[0]}\n") if common else line("NAK\n")
+    if "multi_ack_detailed" in capabilities:
+        # Over HTTP a client keeps what was acknowledged as common only when it is told in this form.
+        out += b"".join(line(f"ACK {oid} common\n") for oid in common)
+        if not fetch.done:
+            return out + (line(f"ACK {common[-1]} ready\n") if common else b"") + line("NAK\n")
+        out += line(f"ACK {common[-1]}\n") if common else line("NAK\n")
+    else:
+        out += line(f"ACK {common[0]}\n") if common else line("NAK\n")
     if not fetch.done:
         return out
-    capabilities = next((p.decode("utf-8", "replace") for p in packets if p), "")
     pack = repository.pack(fetch.wants[0], frozenset(common))
     if "side-band-64k" in capabilities:
         return out + _banded(pack) + _FLUSH
