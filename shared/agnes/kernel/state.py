@@ -6,7 +6,7 @@ A *state file* is a DuckDB database, attached under its own name, so SQL always 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -61,12 +61,23 @@ CURRENT_ACTOR: ContextVar[Actor] = ContextVar("current_actor", default=Actor()) 
 """Set by the edge for each request and job; `State.commit` uses it where no actor is given."""
 
 
+class Session(Protocol):
+    """Generations by file: `expect` came with a request, `made` goes back with its answer."""
+
+    expect: dict[str, int]
+    made: dict[str, int]
+
+
 class State(Protocol):
     """Reads of snapshots, and commits under a lease (docs/architecture.md, State)."""
 
     def read(self, *files: str) -> AbstractContextManager[Db]:
         """A connection with the newest generations of `files` attached READ_ONLY, each within the
-        staleness window, and never older than what `expect_at_least` demanded in this context."""
+        staleness window, and never older than what the session demands."""
+        ...
+
+    def session(self, expect: Mapping[str, int] | None = None) -> AbstractContextManager[Session]:
+        """Read your own writes: reads inside are never older than `expect` or than what was committed inside."""
         ...
 
     def commit(self, file: str, change: Callable[[Tx], T], *, actor: Actor | None = None) -> T:

@@ -1,0 +1,256 @@
+"""State files: what the rest of the house sees (the port is agnes.kernel.state.State)."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import TypeVar
+
+from agnes.kernel.ids import new_ulid
+from agnes.kernel.ports import Clock, ObjectStore
+from agnes.kernel.state import CURRENT_ACTOR, Actor, Change, Db, Tx
+from agnes.state import history, session
+from agnes.state.cache import LocalCache
+from agnes.state.engine import DuckDb, Engine
+from agnes.state.group import Group
+from agnes.state.head import Head, UnknownStateFile, check_name
+from agnes.state.lease import Lease
+from agnes.state.material import Material
+from agnes.state.migrations import COMMON, Migration, Plan, packaged
+from agnes.state.pointer import Pointer
+from agnes.state.publish import Base, Publisher, Request
+from agnes.state.reader import Reader, reading
+
+T = TypeVar("T")
+
+CACHE_LIMIT_BYTES = 400 * 10**6
+
+
+@dataclass(slots=True)
+class Transaction:
+    """The `Tx` of the port."""
+
+    db: Db
+    file: str
+    actor: Actor
+    clock: Clock
+    began: float
+
+    def record(self, change: Change) -> None:
+        now = self.clock.now()
+        before = None if change.before is None else json.dumps(change.before, default=str)
+        self.db.execute(
+            f"INSERT INTO {self.file}.audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'ok', ?, ?, ?, ?)",  # noqa: S608 (checked)
+            [
+                now,
+                new_ulid(now),
+                self.actor.user_id,
+                self.actor.email,
+                change.action,
+                change.resource,
+                json.dumps(change.params, default=str),
+                before,
+                (self.clock.monotonic() - self.began) * 1000,
+                self.actor.client_ip,
+                self.actor.client_kind,
+                self.actor.request_id,
+            ],
+        )
+
+
+class _File:
+    """The parts that serve one state file in this process."""
+
+    def __init__(self, files: StateFiles, plan: Plan) -> None:
+        store, clock, rng = files.store, files.clock, files.rng
+        self.plan = plan
+        self.pointer = Pointer(store, plan.file, clock=clock, max_stale_seconds=files.max_stale_seconds)
+        self.reader = Reader(plan.file, pointer=self.pointer, material=files.material, engine=files.engine)
+        lease = Lease(store, plan.file, owner=files.owner, clock=clock, rng=rng, seconds=files.lease_seconds)
+        publisher = files.publisher(
+            store,
+            plan,
+            pointer=self.pointer,
+            lease=lease,
+            material=files.material,
+            engine=files.engine,
+            clock=clock,
+            rng=rng,
+        )
+        self.group = Group(plan.file, publisher, clock=clock)
+
+
+class StateFiles:
+    """Reads and commits of all state files over one store. One a process; safe for several threads.
+
+    `migrations` names the files and their own migrations; under `common`, those that every file gets first
+    (default: the packaged ones). Nothing is opened before it is used, so it may be made before a fork.
+    `cache_dir` may be shared with other processes. A `max_stale_seconds` of 0 asks for the head at each read.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        clock: Clock,
+        cache_dir: Path,
+        migrations: Mapping[str, Sequence[Migration]] | None = None,
+        max_stale_seconds: float = 1.0,
+        owner: str | None = None,
+        rng: Random | None = None,
+        lease_seconds: float = 15.0,
+        cache_limit_bytes: int = CACHE_LIMIT_BYTES,
+        memory_limit: str = "512MB",
+        threads: int = 1,
+        engine: Callable[[Path], Engine] | None = None,
+        publisher: type[Publisher] = Publisher,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.rng = rng or SystemRandom()
+        self.max_stale_seconds = max_stale_seconds
+        self.lease_seconds = lease_seconds
+        self.publisher = publisher
+        self._owner = owner
+        self._cache_dir = cache_dir
+        self._cache_limit_bytes = cache_limit_bytes
+        self._new_engine = engine or (lambda work: DuckDb(work, memory_limit=memory_limit, threads=threads))
+        self._migrations = packaged() if migrations is None else migrations
+        self._files: dict[str, _File] = {}
+        self._cache: LocalCache | None = None
+        self._lock = threading.RLock()
+        self.names = tuple(sorted(check_name(name) for name in self._migrations if name != COMMON))
+
+    # Made at first use: ids drawn at import would be shared by clones of a warm process (spec/11 A9).
+
+    @property
+    def owner(self) -> str:
+        if self._owner is None:
+            self._owner = f"{self.rng.getrandbits(64):016x}"
+        return self._owner
+
+    def _opened(self, name: str) -> _File:
+        found = self._files.get(name)
+        if found:
+            return found
+        with self._lock:
+            if self._cache is None:
+                start = f"{self.rng.getrandbits(64):016x}"
+                self._cache = LocalCache(self._cache_dir, start, limit_bytes=self._cache_limit_bytes)
+                self.engine = self._new_engine(self._cache.work)
+                self.material = Material(self.store, self._cache)
+            if name not in self._files:
+                if name not in self.names:
+                    raise UnknownStateFile(name)
+                common = self._migrations.get(COMMON, packaged()[COMMON])
+                self._files[name] = _File(self, Plan(name, common, self._migrations[name]))
+            return self._files[name]
+
+    def session(self, expect: Mapping[str, int] | None = None) -> AbstractContextManager[session.Session]:
+        """Reads inside are never older than `expect` (generation by file) or than what was committed inside;
+        the Session's `made` says what that was. A generation that does not exist means the newest."""
+        return session.opened(expect)
+
+    @contextmanager
+    def read(self, *files: str) -> Iterator[Db]:
+        """See the port. Raises UnavailableError, StateDamaged, UnknownStateFile."""
+        parts = [self._opened(name) for name in files]
+        heads = {part.reader: self._newest(part) for part in parts}
+        with reading(self.engine, heads) as db:
+            yield db
+
+    def commit(self, file: str, change: Callable[[Tx], T], *, actor: Actor | None = None) -> T:
+        """See the port. Raises CommitContended, SchemaTooNew, UnavailableError, StateDamaged, UnknownStateFile.
+
+        OutcomeUnknown is the one error after which the change may have been made.
+        """
+        part = self._opened(file)
+        request = Request(self._transaction(file, change, actor))
+        value = part.group.commit(request)
+        self._note(file, request.generation)
+        return value
+
+    def generation(self, file: str) -> int:
+        """The newest generation, asked for now; 0 if there is no file."""
+        known = self._opened(file).pointer.refresh()
+        return known.generation if known else 0
+
+    def migrate(self, *files: str) -> None:
+        """Create or migrate these files (all, if none is named) now rather than at first use."""
+        for name in files or self.names:
+            part = self._opened(name)
+            known = part.pointer.refresh()
+            if known is None or part.plan.missing(known.head.schema):
+                part.group.alone([])
+
+    def history(self, file: str) -> list[dict]:
+        """What can be restored, newest first: generation, at, kind (`snapshot` or `log`), size_bytes, nonce."""
+        part = self._opened(file)
+        return history.listed(self.store, file, part.pointer.refresh())
+
+    @contextmanager
+    def inspect(self, file: str, generation: int) -> Iterator[Db]:
+        """A connection that sees an old generation. Raises NotFoundError."""
+        part = self._opened(file)
+        head = history.found(self.store, file, part.pointer.refresh(), generation)
+        with part.reader.old(head) as copy, self.engine.reading([copy]) as db:
+            yield db
+
+    def restore(self, file: str, generation: int, *, actor: Actor | None = None) -> int:
+        """Publish the content of an old generation as the newest, and return its number. Raises NotFoundError."""
+        part = self._opened(file)
+        head = history.found(self.store, file, part.pointer.refresh(), generation)
+
+        def record(tx: Tx) -> None:
+            tx.record(Change("state.restore", f"state:{file}", {"generation": generation}))
+
+        request = Request(self._transaction(file, record, actor))
+        part.group.alone([request], base=Base(head))
+        if request.error is not None:
+            raise request.error
+        self._note(file, request.generation)
+        return request.generation
+
+    def prune(self, file: str, **keep: float) -> history.Pruned:
+        """Remove what is older than the newest 50 generations and 24 hours (`keep_generations`, `keep_seconds`)."""
+        part = self._opened(file)
+        return history.prune(self.store, file, part.pointer.refresh(), clock=self.clock, **keep)
+
+    def close(self) -> None:
+        """Detach everything and remove this process's own folder of the cache."""
+        with self._lock:
+            if self._cache is not None:
+                for part in self._files.values():
+                    part.reader.close()
+                    part.group.close()
+                self.engine.close()
+                self._cache.close()
+            self._files, self._cache = {}, None
+
+    def _newest(self, part: _File) -> Head:
+        seen = session.current()
+        known = part.pointer.fresh(seen.at_least(part.plan.file) if seen else 0)
+        if known is None or part.plan.missing(known.head.schema):
+            part.group.alone([])
+            known = part.pointer.refresh()
+        if known is None:
+            raise UnknownStateFile(part.plan.file)
+        return known.head
+
+    def _transaction(self, file: str, change: Callable[[Tx], T], actor: Actor | None) -> Callable[[Db], T]:
+        actor = actor or CURRENT_ACTOR.get()
+
+        def run(db: Db) -> T:
+            return change(Transaction(db, file, actor, self.clock, self.clock.monotonic()))
+
+        return run
+
+    def _note(self, file: str, generation: int) -> None:
+        seen = session.current()
+        if seen and generation:
+            seen.note(file, generation)

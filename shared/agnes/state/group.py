@@ -1,0 +1,111 @@
+"""Group commit: the writers of one file that wait in one process become one generation together.
+
+Whoever finds nobody at work publishes for all that wait, himself included, and then lets go: the first
+of those that came meanwhile does the same. Each gets its own result or error.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from agnes.kernel.ports import Clock, OutcomeUnknown
+from agnes.state.head import head_key
+from agnes.state.publish import Base, Publisher, Request
+
+STREAK_SECONDS = 0.25
+BREATH_SECONDS = 0.012
+"""A busy process lets go of the file for one breath in a quarter of a second, else the writers of other
+processes, which poll the lease every few milliseconds, would hardly ever find it free."""
+
+
+class Reentered(RuntimeError):
+    """A change committed to the file that it is changing."""
+
+
+class Group:
+    def __init__(self, file: str, publisher: Publisher, *, clock: Clock) -> None:
+        self._file = file
+        self._publisher = publisher
+        self._clock = clock
+        self._turn = threading.Condition()
+        self._waiting: list[Request] = []
+        self._leader: int | None = None
+        self._streak_began = self._ended = clock.monotonic()
+
+    def commit(self, request: Request) -> Any:
+        """The change's value; `request.generation` says which generation holds it. Raises its error."""
+        with self._turn:
+            self._waiting.append(request)
+            self._enter(unless=request)
+        if not request.done:
+            self._publish(None, None)
+        if request.error is not None:
+            raise request.error
+        return request.value
+
+    def alone(self, requests: Sequence[Request], *, base: Base | None = None) -> None:
+        """Publish exactly these: none for a migration, one for a restore. Raises what `Publisher.publish` raises."""
+        with self._turn:
+            self._enter()
+        self._publish(requests, base)
+
+    def close(self) -> None:
+        """Give up the working copy."""
+        with self._turn:
+            self._enter()
+        try:
+            self._publisher.discard()
+        finally:
+            self._leave()
+
+    def _enter(self, *, unless: Request | None = None) -> None:
+        """Become the leader, or see `unless` done by another one. The lock is held."""
+        if self._leader == threading.get_ident():
+            if unless is not None:
+                self._waiting.remove(unless)
+            raise Reentered(f"a change to {self._file} may not commit to {self._file}")
+        while self._leader is not None and not (unless and unless.done):
+            self._turn.wait()
+        if not (unless and unless.done):
+            self._leader = threading.get_ident()
+
+    def _leave(self) -> None:
+        with self._turn:
+            self._leader = None
+            self._ended = self._clock.monotonic()
+            self._turn.notify_all()
+
+    def _publish(self, alone: Sequence[Request] | None, base: Base | None) -> None:
+        batch: Sequence[Request] = ()
+        try:
+            self._breathe()
+            if alone is None:
+                with self._turn:
+                    batch, self._waiting = self._waiting, []
+            else:
+                batch = alone
+            self._publisher.publish(batch, base=base)
+        except BaseException as error:
+            # Whatever they returned or raised before rests on a generation that may not exist.
+            for request in batch:
+                request.error = error if isinstance(error, Exception) else _interrupted(self._file, error)
+            if alone is not None or not isinstance(error, Exception):
+                raise
+        finally:
+            for request in batch:
+                request.done = True
+            self._leave()
+
+    def _breathe(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._ended > BREATH_SECONDS:
+            self._streak_began = now
+        elif now - self._streak_began > STREAK_SECONDS:
+            self._clock.sleep(BREATH_SECONDS)
+            self._streak_began = self._clock.monotonic()
+
+
+def _interrupted(file: str, error: BaseException) -> OutcomeUnknown:
+    return OutcomeUnknown(head_key(file), f"the process is ending ({type(error).__name__})")

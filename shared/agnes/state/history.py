@@ -1,0 +1,185 @@
+"""History: what can be read and restored again, and the pruning of what no longer can."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from agnes.kernel.errors import NotFoundError
+from agnes.kernel.ports import (
+    ABSENT,
+    Blob,
+    Clock,
+    ObjectStore,
+    OutcomeUnknown,
+    PreconditionFailed,
+    TryAgain,
+    Unchanged,
+)
+from agnes.state.head import (
+    Head,
+    Log,
+    Published,
+    Snapshot,
+    boundary_key,
+    decode_page,
+    generation_of,
+    page_key,
+    page_of,
+)
+from agnes.state.lease import Known
+
+KEEP_GENERATIONS = 50
+KEEP_SECONDS = 24 * 3600.0
+REMOVE_AT_ONCE = 500
+TRIES = 8
+
+
+class GenerationGone(NotFoundError):
+    code = "generation_not_found"
+
+    def __init__(self, file: str, generation: int) -> None:
+        super().__init__(
+            f"generation {generation} of {file} was never made, or was pruned",
+            hint=f"`agnes-local state history {file}` lists what there is.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    boundary: int
+    """The oldest generation that can still be restored."""
+    objects: int
+
+
+def listed(store: ObjectStore, file: str, known: Known | None) -> list[dict]:
+    """One dict a generation, newest first."""
+    if known is None:
+        return []
+    lines = _Lines(store, file, known.head)
+    oldest = max(_boundary(store, file), 1)
+    return [_facts(lines.at(generation)) for generation in range(known.generation, oldest - 1, -1)]
+
+
+def _facts(line: Published) -> dict:
+    return {
+        "generation": line.generation,
+        "at": line.at,
+        "kind": "snapshot" if line.is_snapshot else "log",
+        "size_bytes": line.size,
+        "nonce": line.nonce,
+    }
+
+
+def found(store: ObjectStore, file: str, known: Known | None, generation: int) -> Head:
+    """A head that stands at an old generation. Raises GenerationGone."""
+    if known is None or not max(1, _boundary(store, file)) <= generation <= known.generation:
+        raise GenerationGone(file, generation)
+    lines = _Lines(store, file, known.head)
+    line = lines.at(generation)
+    base = lines.at(line.base)
+    return Head(
+        generation=generation,
+        nonce=line.nonce,
+        schema=base.schema or {},
+        snapshot=Snapshot(base.key(file), base.generation, base.sha256, base.size),
+        log=None if line.is_snapshot else Log(line.key(file), line.sha256, line.size, 0, 0),
+        history=(),
+    )
+
+
+def prune(
+    store: ObjectStore,
+    file: str,
+    known: Known | None,
+    *,
+    clock: Clock,
+    keep_generations: int = KEEP_GENERATIONS,
+    keep_seconds: float = KEEP_SECONDS,
+) -> Pruned:
+    """Raise the boundary, then remove what lies behind it.
+
+    The boundary is the newest generation that is outside both limits, but for the snapshot that it and its
+    followers stand on. Everything behind it may go, also what stalled or losing writers have left: the head
+    has passed those generations, so nothing can ever name them. What a writer is about to publish is newer
+    than the head and is not touched. A reader that still holds an older head finds its material gone and
+    asks for the head again.
+    """
+    if known is None:
+        return Pruned(0, 0)
+    lines = _Lines(store, file, known.head)
+    low = max(_boundary(store, file), 1)
+    high = known.generation - keep_generations + 1
+    cutoff = clock.now() - timedelta(seconds=keep_seconds)
+    while low < high:  # the newest generation between them that is old enough
+        middle = (low + high + 1) // 2
+        if datetime.fromisoformat(lines.at(middle).at) <= cutoff:
+            low = middle
+        else:
+            high = middle - 1
+    boundary = low
+    _raise_boundary(store, file, boundary)
+    base = lines.at(lines.at(boundary).base)
+    doomed = [
+        *_behind(store, file, boundary, keep=base.key(file)),
+        *_pages_behind(store, file, page_of(base.generation)),
+    ]
+    for start in range(0, len(doomed), REMOVE_AT_ONCE):
+        store.remove(doomed[start : start + REMOVE_AT_ONCE])
+    return Pruned(boundary, len(doomed))
+
+
+def _behind(store: ObjectStore, file: str, boundary: int, *, keep: str) -> Iterator[str]:
+    for entry in store.list(f"state/{file}/"):
+        generation = generation_of(entry.key)
+        if generation is None or generation >= boundary:
+            return  # keys are in the order of generations, and digits sort before names
+        if entry.key != keep:
+            yield entry.key
+
+
+def _pages_behind(store: ObjectStore, file: str, page: int) -> Iterator[str]:
+    for entry in store.list(f"state/{file}/history/"):
+        if entry.key >= page_key(file, page):
+            return
+        yield entry.key
+
+
+def _boundary(store: ObjectStore, file: str) -> int:
+    blob = store.read(boundary_key(file))
+    return int(json.loads(blob.body)["generation"]) if isinstance(blob, Blob) else 0
+
+
+def _raise_boundary(store: ObjectStore, file: str, boundary: int) -> None:
+    """It only grows, so an attempt whose outcome is unknown does no harm, whenever it lands."""
+    key = boundary_key(file)
+    body = json.dumps({"generation": boundary}).encode()
+    for _ in range(TRIES):
+        blob = store.read(key)
+        if isinstance(blob, Blob) and int(json.loads(blob.body)["generation"]) >= boundary:
+            return
+        expect = Unchanged(blob.version) if isinstance(blob, Blob) else ABSENT
+        with suppress(PreconditionFailed, TryAgain, OutcomeUnknown):
+            store.write(key, body, expect=expect, content_type="application/json")
+    raise TryAgain(key, "its outcome stayed unknown")
+
+
+class _Lines:
+    """The lines of history, from the head and from the pages behind it."""
+
+    def __init__(self, store: ObjectStore, file: str, head: Head) -> None:
+        self._store = store
+        self._file = file
+        self._lines = {line.generation: line for line in head.history}
+
+    def at(self, generation: int) -> Published:
+        if generation not in self._lines:
+            key = page_key(self._file, page_of(generation))
+            blob = self._store.read(key)
+            if not isinstance(blob, Blob):
+                raise GenerationGone(self._file, generation)
+            self._lines |= {line.generation: line for line in decode_page(key, blob.body)}
+        return self._lines[generation]

@@ -1,0 +1,64 @@
+"""Pointers: what a process knows of a file's head, and how lately it asked."""
+
+from __future__ import annotations
+
+import threading
+
+from agnes.kernel.ports import Blob, Clock, NotModified, ObjectStore, Version
+from agnes.state.head import Head, head_key
+from agnes.state.lease import Known
+
+
+class Pointer:
+    """The newest head of one file that this process has met. Safe for several threads."""
+
+    def __init__(self, store: ObjectStore, file: str, *, clock: Clock, max_stale_seconds: float) -> None:
+        self._store = store
+        self._key = head_key(file)
+        self._clock = clock
+        self._max_stale_seconds = max_stale_seconds
+        self._known: Known | None = None
+        self._checked_at = float("-inf")
+        self._asking = threading.Lock()
+
+    def fresh(self, at_least: int = 0) -> Known | None:
+        """The head, at most `max_stale_seconds` old, and asked for again if it is older than generation `at_least`.
+
+        None when there is no file. A generation that nobody made is answered with the newest there is.
+        """
+        arrived = self._clock.monotonic()
+        known = self._known
+        if known and known.generation >= at_least and self._is_fresh(arrived):
+            return known
+        with self._asking:  # threads that arrive meanwhile use the same answer, if it was asked for late enough
+            if self._is_fresh(arrived) and self._known and self._known.generation >= at_least:
+                return self._known
+            return self._ask()
+
+    def refresh(self) -> Known | None:
+        """The head as the store has it now."""
+        with self._asking:
+            return self._ask()
+
+    def learn(self, head: Head, version: Version) -> None:
+        """Take over a head that this process has published itself."""
+        self._advance(Known(head, version))
+
+    def _is_fresh(self, arrived: float) -> bool:
+        return self._checked_at > arrived - self._max_stale_seconds
+
+    def _ask(self) -> Known | None:
+        asked_at = self._clock.monotonic()
+        known = self._known
+        found = self._store.read(self._key, unless=known.version if known else None)
+        if isinstance(found, Blob):
+            self._advance(Known(Head.decode(self._key, found.body), found.version))
+        elif not isinstance(found, NotModified):
+            self._known = None
+        self._checked_at = asked_at
+        return self._known
+
+    def _advance(self, known: Known) -> None:
+        """Answers may overtake one another; generations only grow."""
+        if self._known is None or known.generation >= self._known.generation:
+            self._known = known
