@@ -1,0 +1,24 @@
+"""How much one repository may ask of us."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STALL_SECONDS = 30.0
+"""A server that says nothing for so long has hung; git's own `http.lowSpeedTime` is often set so."""
+
+MAX_REDIRECTS = 5
+"""As the asset mirror (spec/01 §2); git itself follows 20."""
+
+
+@dataclass(frozen=True, slots=True)
+class GitLimits:
+    """Bounds of one fetch. A depth-1 pack and its content must fit in a Lambda's /tmp (512 MB)."""
+
+    refs_bytes: int = 16_000_000
+    """An advertisement of 200,000 refs."""
+    pack_bytes: int = 100_000_000
+    unpacked_bytes: int = 300_000_000
+    object_bytes: int = 100_000_000
+    """GitHub's limit on a file; one object is held in memory."""
+    objects: int = 50_000

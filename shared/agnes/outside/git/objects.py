@@ -1,0 +1,277 @@
+"""The objects of one commit, unpacked once into a temporary file and read by id.
+
+A pack is judged before anything in it is inflated: the number of objects and the declared size of
+each (zlib turns a kilobyte into a megabyte, a delta into more). dulwich holds an object to its
+declaration, so what passed the scan cannot grow later.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from typing import IO, Any
+
+from dulwich.object_format import SHA1
+from dulwich.objects import Blob, Commit, ShaFile, Tag, Tree, parse_tree
+from dulwich.pack import OFS_DELTA, REF_DELTA, PackData, PackInflater
+
+from agnes.kernel.git import FOLDER, SUBMODULE, GitEntry, GitFailed, GitTooLarge
+from agnes.outside.git.limits import GitLimits
+
+HEADER_BYTES = 12
+TRAILER_BYTES = 20
+_SPOOL_BYTES = 16_000_000
+_SLICE = 65_536
+
+
+class Spool(AbstractContextManager):
+    """Raw objects by id, in one temporary file that goes when this is closed."""
+
+    def __init__(self, limits: GitLimits) -> None:
+        self.limits = limits
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, prefix="agnes-git-")  # noqa: SIM115
+        self._at: dict[str, tuple[int, int, int]] = {}
+        self._end = 0
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __contains__(self, oid: str) -> bool:
+        return oid in self._at
+
+    def add(self, item: ShaFile) -> None:
+        oid = item.id.decode()
+        if oid in self._at:
+            return
+        raw = item.as_raw_string()
+        if len(self._at) >= self.limits.objects:
+            raise too_many_objects(self.limits.objects)
+        if len(raw) > self.limits.object_bytes or self._end + len(raw) > self.limits.unpacked_bytes:
+            raise GitTooLarge("the repository's files are larger than we take", hint="Remove large files from it.")
+        self._file.seek(self._end)
+        self._file.write(raw)
+        self._at[oid] = (item.type_num, self._end, len(raw))
+        self._end += len(raw)
+
+    def add_pack(self, pack: IO[bytes]) -> None:
+        """Add every object of a pack file. Raises GitFailed, GitTooLarge."""
+        pack.flush()
+        size = pack.seek(0, 2)
+        if size < HEADER_BYTES + TRAILER_BYTES:
+            raise GitFailed("the server sent no pack")
+        # As bytes and not as an mmap: mapping a spooled file would force it to disk, and 100 MB fit.
+        pack.seek(0)
+        contents = pack.read()
+        scan(contents, self.limits)
+        pack.seek(0)
+        try:
+            data = PackData("received.pack", SHA1, file=_Named(pack), size=size)
+            with closing(data):
+                data.check()
+                for item in PackInflater.for_pack_data(data):
+                    self.add(item)
+        except GitFailed:
+            raise
+        # dulwich raises many kinds for damaged packs, bare AssertionError and ValueError among them.
+        except Exception as exc:
+            raise GitFailed(f"the server sent a damaged pack ({type(exc).__name__})") from exc
+
+    def size(self, oid: str) -> int | None:
+        found = self._at.get(oid)
+        return found[2] if found else None
+
+    def raw(self, oid: str, kind: int) -> bytes:
+        found = self._at.get(oid)
+        if found is None:
+            raise GitFailed(f"the repository lacks its object {oid}", code="git_damaged")
+        if found[0] != kind:
+            raise GitFailed(f"the repository's object {oid} is of another kind", code="git_damaged")
+        _, offset, size = found
+        self._file.seek(offset)
+        return self._file.read(size)
+
+
+class _Named:
+    """A file whose name dulwich may look at; spooled files have none while in memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "fileno":
+            raise AttributeError(name)
+        return getattr(self._file, name)
+
+
+def too_many_objects(limit: int) -> GitTooLarge:
+    return GitTooLarge(f"the repository has more than {limit} objects in one commit", hint="Split it.")
+
+
+def scan(pack: bytes, limits: GitLimits) -> None:
+    """Raise GitTooLarge or GitFailed unless what a pack declares is within the limits."""
+    if pack[:4] != b"PACK":
+        raise GitFailed("the server sent something else than a pack")
+    count = int.from_bytes(pack[8:12], "big")
+    if count > limits.objects:
+        raise too_many_objects(limits.objects)
+    view = memoryview(pack)
+    end = len(pack) - TRAILER_BYTES
+    at, total = HEADER_BYTES, 0
+    try:
+        for _ in range(count):
+            kind, size, at = _header(pack, at)
+            if kind == OFS_DELTA:
+                while pack[at] & 0x80:
+                    at += 1
+                at += 1
+            elif kind == REF_DELTA:
+                at += 20
+            inflated, at = _inflate_start(view, at, end)
+            if kind in (OFS_DELTA, REF_DELTA):
+                _, behind = _varint(inflated, 0)
+                result, _ = _varint(inflated, behind)
+                size = max(size, result)
+            total += size
+            if size > limits.object_bytes or total > limits.unpacked_bytes:
+                raise GitTooLarge("the repository's files are larger than we take", hint="Remove large files from it.")
+    except (IndexError, zlib.error) as exc:
+        raise GitFailed("the server sent a damaged pack") from exc
+
+
+def _header(pack: bytes, at: int) -> tuple[int, int, int]:
+    """(type, declared size, offset behind) of a pack entry."""
+    first = pack[at]
+    size, shift = first & 15, 4
+    at += 1
+    more = first & 0x80
+    while more:
+        byte = pack[at]
+        at += 1
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        more = byte & 0x80
+    return (first >> 4) & 7, size, at
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value, shift = 0, 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return value, at
+
+
+def _inflate_start(view: memoryview, at: int, end: int) -> tuple[bytes, int]:
+    """The first bytes of a zlib stream and the offset behind it, never holding more than a slice of it."""
+    stream = zlib.decompressobj()
+    first = b""
+    feed: bytes | memoryview = b""
+    while not stream.eof:
+        if not feed:
+            if at >= end:
+                raise zlib.error("the stream has no end")
+            feed = view[at : min(at + _SLICE, end)]
+            at += len(feed)
+        part = stream.decompress(feed, _SLICE)
+        if len(first) < 20:
+            first += part[:20]
+        feed = stream.unconsumed_tail
+    return first, at - len(stream.unused_data)
+
+
+@dataclass
+class SpooledSnapshot:
+    """A `GitSnapshot` over a spool that holds everything below one commit."""
+
+    commit: str
+    spool: Spool
+    root: str
+
+    @classmethod
+    def of(cls, spool: Spool, oid: str) -> SpooledSnapshot:
+        """`oid` names a commit, or a tag that leads to one."""
+        for _ in range(8):
+            if spool._at.get(oid, (0,))[0] != Tag.type_num:
+                break
+            tag = ShaFile.from_raw_string(Tag.type_num, spool.raw(oid, Tag.type_num))
+            oid = tag.object[1].decode()
+        commit = ShaFile.from_raw_string(Commit.type_num, spool.raw(oid, Commit.type_num))
+        return cls(oid, spool, commit.tree.decode())
+
+    def folder(self, path: str) -> str | None:
+        oid = self.root
+        for segment in filter(None, path.split("/")):
+            found = dict((name, (mode, child)) for name, mode, child in self._children(oid)).get(segment)
+            if found is None or found[0] != FOLDER:
+                return None
+            oid = found[1]
+        return oid
+
+    def entry(self, path: str) -> GitEntry | None:
+        folder, _, name = path.rpartition("/")
+        tree = self.folder(folder)
+        for child, mode, oid in self._children(tree) if tree else ():
+            if child == name and mode != FOLDER:
+                return GitEntry(path, mode, oid, self._size(mode, oid))
+        return None
+
+    def walk(self, tree_id: str) -> Iterator[GitEntry]:
+        todo: list[tuple[str, Iterator[tuple[str, int, str]]]] = [("", self._children(tree_id))]
+        while todo:
+            prefix, children = todo[-1]
+            found = next(children, None)
+            if found is None:
+                todo.pop()
+                continue
+            name, mode, oid = found
+            if mode == FOLDER:
+                if len(todo) > 200:
+                    raise GitFailed("the repository's folders are nested more than 200 deep", code="git_damaged")
+                todo.append((f"{prefix}{name}/", self._children(oid)))
+            else:
+                yield GitEntry(prefix + name, mode, oid, self._size(mode, oid))
+
+    def read(self, oid: str) -> bytes:
+        return self.spool.raw(oid, Blob.type_num)
+
+    def _size(self, mode: int, oid: str) -> int:
+        if mode == SUBMODULE:
+            return 0
+        size = self.spool.size(oid)
+        if size is None:
+            raise GitFailed(f"the repository lacks its object {oid}", code="git_damaged")
+        return size
+
+    def _children(self, tree_id: str) -> Iterator[tuple[str, int, str]]:
+        raw = self.spool.raw(tree_id, Tree.type_num)
+        try:
+            for name, mode, oid in parse_tree(raw, 20):
+                yield name.decode("utf-8", "surrogateescape"), mode, oid.decode()
+        except ValueError as exc:  # ObjectFormatException is one
+            raise GitFailed(f"the repository's folder {tree_id} is damaged", code="git_damaged") from exc
+
+
+def copy_commit(load: Callable[[str], ShaFile], spool: Spool, oid: str) -> None:
+    """Copy a commit and everything below it from a repository on disk, each object once."""
+    todo = [(oid, 0)]
+    while todo:
+        wanted, mode = todo.pop()
+        if wanted in spool or mode == SUBMODULE:
+            continue
+        try:
+            item = load(wanted)
+        except KeyError as exc:
+            raise GitFailed(f"the repository lacks its object {wanted}", code="git_damaged") from exc
+        spool.add(item)
+        if isinstance(item, Tag):
+            todo.append((item.object[1].decode(), 0))
+        elif isinstance(item, Commit):
+            todo.append((item.tree.decode(), FOLDER))
+        elif isinstance(item, Tree):
+            todo.extend((child.decode(), child_mode) for _, child_mode, child in parse_tree(item.as_raw_string(), 20))

@@ -1,0 +1,196 @@
+"""The adapter: fetch one commit over https (or http, or from a folder, where allowed)."""
+
+from __future__ import annotations
+
+import base64
+import re
+import socket
+import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from dulwich.errors import NotGitRepository
+from dulwich.repo import Repo
+
+from agnes.kernel.errors import AgnesError
+from agnes.kernel.git import GitFailed, GitMissing, GitSnapshot, GitTooLarge
+from agnes.kernel.ports import Secret
+from agnes.outside.git.addresses import Resolve
+from agnes.outside.git.limits import GitLimits
+from agnes.outside.git.objects import HEADER_BYTES, Spool, SpooledSnapshot, copy_commit, too_many_objects
+from agnes.outside.git.transport import Alarm, JudgedHttpClient, check_scheme
+
+_FULL_SHA = re.compile(r"^[0-9a-f]{40}$")
+_SPOOL_BYTES = 16_000_000
+
+
+class DulwichGit:
+    """A `GitReader`. `allow` holds what AGNES_GIT_ALLOW adds to https and public addresses."""
+
+    def __init__(
+        self,
+        *,
+        allow: frozenset[str] = frozenset(),
+        limits: GitLimits | None = None,
+        resolve: Resolve = socket.getaddrinfo,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._allow = allow
+        self._limits = limits or GitLimits()
+        self._resolve = resolve
+        self._tls = tls
+
+    @contextmanager
+    def fetch(
+        self, url: str, *, ref: str, token: Secret | None, known: str | None, seconds: float
+    ) -> Iterator[GitSnapshot | None]:
+        scheme = urlsplit(url).scheme.lower()
+        check_scheme(scheme, self._allow)
+        with Spool(self._limits) as spool:
+            try:
+                if scheme == "file":
+                    oid = self._copy(url, ref, known, spool)
+                else:
+                    oid = self._receive(url, ref, token, known, seconds, spool)
+            except AgnesError as exc:
+                if token is None or not _mentions(exc.message, token):
+                    raise
+                raise type(exc)(_redacted(exc.message, token), code=exc.code, hint=exc.hint) from None
+            yield SpooledSnapshot.of(spool, oid) if oid else None
+
+    def _receive(
+        self, url: str, ref: str, token: Secret | None, known: str | None, seconds: float, spool: Spool
+    ) -> str | None:
+        """Fill the spool over HTTP; the id that `ref` names, or None if that is `known`."""
+        wanted: list[str] = []
+
+        def determine_wants(refs: dict[bytes, bytes], depth: int | None = None) -> list[bytes]:  # noqa: ARG001
+            oid = _pick(refs, ref)
+            if oid == known:
+                return []
+            wanted.append(oid)
+            return [oid.encode()]
+
+        prefixes = [b"HEAD"] if _FULL_SHA.match(ref) else [ref.encode()]
+        with (
+            tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, prefix="agnes-pack-") as pack,
+            Alarm(seconds) as alarm,
+            closing(
+                JudgedHttpClient(
+                    url,
+                    token=token,
+                    allow=self._allow,
+                    limits=self._limits,
+                    alarm=alarm,
+                    resolve=self._resolve,
+                    tls=self._tls,
+                )
+            ) as client,
+        ):
+            sink = _Sink(pack, self._limits)
+            try:
+                client.fetch_pack("", determine_wants, _Nothing(), sink, depth=1, ref_prefix=prefixes)
+            except AgnesError:
+                raise
+            # dulwich raises GitProtocolError, HangupException, ValueError and AssertionError at what servers send.
+            except Exception as exc:
+                alarm.check()
+                raise GitFailed(f"the server does not speak git as it should ({_words(exc)})") from exc
+            if wanted:
+                spool.add_pack(pack)
+        return wanted[0] if wanted else None
+
+    def _copy(self, url: str, ref: str, known: str | None, spool: Spool) -> str | None:
+        parts = urlsplit(url)
+        path = Path(unquote(parts.path))
+        if parts.netloc not in ("", "localhost") or not path.is_absolute():
+            raise GitMissing("a file URL begins with file:/// and an absolute path")
+        try:
+            repo = Repo(str(path))
+        except (NotGitRepository, OSError) as exc:
+            raise GitMissing("there is no git repository at this path") from exc
+        with closing(repo):
+            oid = _pick(dict(repo.get_refs()), ref)
+            if oid == known:
+                return None
+            copy_commit(lambda wanted: repo.object_store[wanted.encode()], spool, oid)
+            return oid
+
+
+class _Sink:
+    """Takes the pack as it comes and stops when it is too much."""
+
+    def __init__(self, file: Any, limits: GitLimits) -> None:
+        self._file = file
+        self._limits = limits
+        self._size = 0
+        self._start = b""
+
+    def __call__(self, data: bytes) -> int:
+        self._size += len(data)
+        if self._size > self._limits.pack_bytes:
+            raise GitTooLarge(
+                f"the repository's pack is larger than {self._limits.pack_bytes} bytes",
+                hint="Remove large files from it.",
+            )
+        if len(self._start) < HEADER_BYTES:
+            self._start += data[:HEADER_BYTES]
+            if len(self._start) >= HEADER_BYTES and int.from_bytes(self._start[8:12], "big") > self._limits.objects:
+                raise too_many_objects(self._limits.objects)
+        return self._file.write(data)
+
+
+class _Nothing:
+    """A graph walker of somebody who has no commits yet."""
+
+    shallow: frozenset[bytes] = frozenset()
+
+    def __next__(self) -> None:
+        return None
+
+    def ack(self, sha: bytes) -> None: ...
+
+    def nak(self) -> None: ...
+
+
+def _pick(refs: dict[bytes, bytes], ref: str) -> str:
+    """The id that a ref names. Raises GitMissing."""
+    if _FULL_SHA.match(ref):
+        return ref
+    found = refs.get(ref.encode())
+    if found:
+        return found.decode()
+    if ref == "HEAD":
+        raise GitMissing("the repository is empty", code="git_empty", hint="Push a commit to its default branch.")
+    kind, name = (
+        ("tag", ref.removeprefix("refs/tags/"))
+        if ref.startswith("refs/tags/")
+        else (
+            "branch",
+            ref.removeprefix("refs/heads/"),
+        )
+    )
+    raise GitMissing(f"the repository has no {kind} {name}", code="git_ref_missing", hint=f"Check the {kind}'s name.")
+
+
+def _words(exc: Exception) -> str:
+    text = "".join(c if c.isprintable() else " " for c in str(exc))[:200].strip()
+    return text or type(exc).__name__
+
+
+def _forms(token: Secret) -> tuple[str, ...]:
+    return token.value, base64.b64encode(b"x-access-token:" + token.value.encode()).decode()
+
+
+def _mentions(message: str, token: Secret) -> bool:
+    return any(form in message for form in _forms(token))
+
+
+def _redacted(message: str, token: Secret) -> str:
+    for form in _forms(token):
+        message = message.replace(form, "***")
+    return message
