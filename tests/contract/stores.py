@@ -38,6 +38,7 @@ class S3Server:
             access_key_id=self.user,
             secret_access_key=self.password,
             read_seconds=read_seconds,
+            page_size=50,
         )
 
     def client(self):

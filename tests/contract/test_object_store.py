@@ -144,9 +144,9 @@ def test_a_listing_tells_size_version_and_time(store):
 
 def test_lists_more_than_a_page(store):
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: store.write(f"many/{n:05}", b"", expect=ANYTHING), range(1100)))
-    assert keys(store.list("many/")) == [f"many/{n:05}" for n in range(1100)]
-    store.remove(f"many/{n:05}" for n in range(1100))
+        list(pool.map(lambda n: store.write(f"many/{n:03}", b"", expect=ANYTHING), range(170)))
+    assert keys(store.list("many/")) == [f"many/{n:03}" for n in range(170)]
+    store.remove(f"many/{n:03}" for n in range(170))
     assert keys(store.list("many/")) == []
 
 

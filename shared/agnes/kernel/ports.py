@@ -114,7 +114,8 @@ class ObjectStore(Protocol):
     """Bytes under keys. Every write states its expectation; there is no default.
 
     A key is at most 900 characters: `/`-separated segments of 1 to 200 of `[A-Za-z0-9._=@+-]`, none
-    `.` or `..`; anything else raises InvalidError before the store is asked.
+    `.` or `..`; anything else raises InvalidError before the store is asked. No key of ours is another
+    one's folder, `a` beside `a/b`: MinIO leaves the second out of listings.
     """
 
     def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:

@@ -61,9 +61,18 @@ _MARK = "~"  # not a character of keys
 class FolderStore(SelfSigned):
     """`base_url` is the address of the gateway that serves the presigned URLs, without a final slash."""
 
-    def __init__(self, root: Path | str, *, secret: Secret, base_url: str, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        root: Path | str,
+        *,
+        secret: Secret,
+        base_url: str,
+        clock: Clock | None = None,
+        lock_seconds: float = LOCK_SECONDS,
+    ) -> None:
         self._clock: Clock = clock or SystemClock()
         self._signer = Signer(secret, base_url)
+        self._lock_seconds = lock_seconds
         self._root = Path(root).resolve()
         self._objects = os.fspath(self._root / "objects")
         self._tmp = os.fspath(self._root / "tmp")
@@ -199,7 +208,7 @@ class FolderStore(SelfSigned):
             os.close(fd)
 
     def _lock(self, fd: int, key: str) -> None:
-        until = time.monotonic() + LOCK_SECONDS
+        until = time.monotonic() + self._lock_seconds
         while True:
             try:
                 return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -219,7 +228,7 @@ class FolderStore(SelfSigned):
     def _remove_leftovers(self) -> None:
         for entry in os.scandir(self._tmp):
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - entry.stat().st_ctime > LEFTOVER_SECONDS:
+                if time.time() - entry.stat().st_mtime > LEFTOVER_SECONDS:
                     os.unlink(entry.path)
 
     def _check_file_system(self) -> None:

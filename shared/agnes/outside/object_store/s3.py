@@ -44,7 +44,8 @@ CONNECT_SECONDS = 2.0
 READ_SECONDS = 8.0
 """Silence after which a reply is given up. API Gateway gives a function 29 seconds."""
 READ_ATTEMPTS = 4
-REMOVE_BATCH = 1000
+PAGE_SIZE = 1000
+"""Keys in one page of a listing, and in one request to remove; S3 takes no more."""
 
 _NOTHING_HAPPENED = frozenset({"SlowDown", "ServiceUnavailable", "RequestLimitExceeded", "ThrottlingException"})
 _loading = threading.Lock()
@@ -80,6 +81,7 @@ class S3Store:
         secret_access_key: Secret | None = None,
         path_style: bool | None = None,
         read_seconds: float = READ_SECONDS,
+        page_size: int = PAGE_SIZE,
     ) -> None:
         self._bucket = bucket
         self._prefix = check_key(prefix.strip("/")) + "/" if prefix.strip("/") else ""
@@ -90,6 +92,7 @@ class S3Store:
         self._secret_access_key = secret_access_key
         self._path_style = bool(endpoint_url) if path_style is None else path_style
         self._read_seconds = read_seconds
+        self._page_size = page_size
 
     def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -137,11 +140,12 @@ class S3Store:
     def list(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        asked = {"Bucket": self._bucket, "Prefix": self._prefix + check_prefix(prefix)}
+        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + check_prefix(prefix)}
         if after:
             asked["StartAfter"] = self._prefix + after
+        pages = {"PageSize": self._page_size}
         try:
-            for page in self._reader.get_paginator("list_objects_v2").paginate(**asked):
+            for page in self._reader.get_paginator("list_objects_v2").paginate(**asked, PaginationConfig=pages):
                 for line in page.get("Contents", ()):
                     yield Entry(
                         line["Key"].removeprefix(self._prefix), line["Size"], _version(line), line["LastModified"]
@@ -155,7 +159,7 @@ class S3Store:
         from botocore.exceptions import BotoCoreError, ClientError
 
         named = ({"Key": self._prefix + check_key(key)} for key in keys)
-        while batch := list(islice(named, REMOVE_BATCH)):
+        while batch := list(islice(named, self._page_size)):
             try:
                 answer = self._reader.delete_objects(Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True})
             except ClientError as error:
