@@ -17,6 +17,7 @@ from typing import Any
 from agnes_local.claude_install import claude_binary
 
 TOOLS = ("Bash", "Read", "Skill", "Task", "Agent")
+GRACE_SECONDS = 10
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 """All that a client sees of the environment of the test run: no account, no proxy, no git identity."""
 
@@ -92,13 +93,12 @@ class ClaudeClient:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # so that a deadline ends the tools, hooks and servers that it started too
+            start_new_session=True,  # so that a deadline ends the hooks and servers that it started too
         )
         try:
             stdout, stderr = process.communicate(stdin, timeout=self.deadline_seconds)
         except subprocess.TimeoutExpired as late:
-            os.killpg(process.pid, signal.SIGKILL)
-            stdout, stderr = process.communicate()
+            stdout, stderr = _end(process)
             raise ClientFailed(f"{arguments} took over {self.deadline_seconds} s\n{stdout}\n{stderr}") from late
         done = Run(("claude", *arguments), process.returncode, stdout, stderr)
         if check and done.returncode != 0:
@@ -185,6 +185,16 @@ class ClaudeClient:
         self.write_settings(
             hooks={event: [{"hooks": [{"type": "command", "command": command}]}] for event, command in commands.items()}
         )
+
+
+def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Ask first: the client's tools run in sessions of their own, and only the client can end those."""
+    process.terminate()
+    try:
+        return process.communicate(timeout=GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.communicate()
 
 
 def records(transcript: Path) -> list[dict[str, Any]]:
