@@ -48,7 +48,9 @@ def install_minio() -> Path:
             return built
         go = shutil.which("go")
         if not go:
-            raise InstallFailed("MinIO: neither `minio` nor `go` is on the PATH. Install Go 1.24 or newer, or MinIO itself.")
+            raise InstallFailed(
+                "MinIO: neither `minio` nor `go` is on the PATH. Install Go 1.24 or newer, or MinIO itself."
+            )
         staging = built.with_name("building")
         _run("MinIO", [go, "install", "-ldflags=-s -w", MINIO_MODULE], env=os.environ | {"GOBIN": str(staging)})
         (staging / "minio").replace(built)
@@ -103,7 +105,7 @@ def executor() -> Path:
         _pip(localstack_python(), arguments, "the Lambda executor")
         shutil.rmtree(copy)
 
-    return _once("lambda-executor", sorted(source.rglob("*.py")) + [source / "pyproject.toml"], fill)
+    return _once("lambda-executor", [*sorted(source.rglob("*.py")), source / "pyproject.toml"], fill)
 
 
 def _once(kind: str, sources: Sequence[Path], fill: Callable[[Path], None]) -> Path:
@@ -124,9 +126,9 @@ def _once(kind: str, sources: Sequence[Path], fill: Callable[[Path], None]) -> P
     return folder
 
 
-def _base_python() -> str:
+def _base_python(running: tuple[int, ...] = sys.version_info[:2]) -> str:
     """A Python 3.11 outside any virtual environment."""
-    mine = f"{sys.version_info.major}.{sys.version_info.minor}"
+    mine = ".".join(map(str, running))
     if mine == PYTHON_VERSION:
         return sys._base_executable
     found = shutil.which(f"python{PYTHON_VERSION}")
@@ -143,10 +145,9 @@ def _venv(folder: Path) -> None:
 
 def _pip(python: Path, arguments: Sequence[str], what: str) -> None:
     """Installs into `python`'s environment with uv where there is one, else with the pip of our own interpreter."""
-    uv = next((path for path in (Path(sys.executable).with_name("uv"), shutil.which("uv")) if path and Path(path).exists()), None)
-    # The cache may lie on another disk than uv's own.
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
     command = (
-        [str(uv), "pip", "install", "--quiet", "--python", str(python)]
+        [uv, "pip", "install", "--quiet", "--python", str(python)]
         if uv
         else [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-warn-script-location"]
     )
@@ -157,7 +158,9 @@ def _run(what: str, command: Sequence[str], env: dict[str, str] | None = None) -
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
-        raise InstallFailed(f"{what} could not be installed: `{' '.join(command[:4])} …` ended with {done.returncode}:\n{tail}")
+        raise InstallFailed(
+            f"{what} could not be installed: `{' '.join(command[:4])} …` ended with {done.returncode}:\n{tail}"
+        )
 
 
 @contextlib.contextmanager

@@ -69,27 +69,30 @@ def starting_localstack(
     with running(
         "localstack",
         lambda _: [str(interpreter), "-m", "localstack.runtime.main"],
-        lambda folder: clean_environment(folder)
-        | {
-            "PYTHONPATH": str(plugin),
-            "XDG_CACHE_HOME": str(folder / "cache"),  # its index of plug-ins goes stale elsewhere
-            "GATEWAY_LISTEN": f"127.0.0.1:{port}",
-            "LOCALSTACK_HOST": f"127.0.0.1:{port}",
-            "LOCALSTACK_VOLUME_DIR": str(folder / "volume"),
-            "SERVICES": ",".join(services),
-            "PERSISTENCE": "0",
-            "DISABLE_EVENTS": "1",
-            "SKIP_SSL_CERT_DOWNLOAD": "1",
-            "DNS_ADDRESS": "0",
-            "LAMBDA_RUNTIME_EXECUTOR": "agnes",
-            "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "60",
-            "LAMBDA_KEEPALIVE_MS": str(int(idle_seconds * 1000)),
-            "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
-            "LAMBDA_RETRY_BASE_DELAY": "1",  # a failed asynchronous event is tried again after seconds, not minutes
-            "AGNES_LAMBDA_FOLDER": str(folder / "lambda"),
-            "AGNES_LAMBDA_PYTHON": str(functions_python),
-            "AGNES_LAMBDA_RUNTIME_DIR": str(runtime),
-        },
+        lambda folder: (
+            clean_environment(folder)
+            | {
+                "PYTHONPATH": str(plugin),
+                "XDG_CACHE_HOME": str(folder / "cache"),  # its index of plug-ins goes stale elsewhere
+                "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+                "LOCALSTACK_HOST": f"127.0.0.1:{port}",
+                "LOCALSTACK_VOLUME_DIR": str(folder / "volume"),
+                "SERVICES": ",".join(services),
+                "PERSISTENCE": "0",
+                "DISABLE_EVENTS": "1",
+                "SKIP_SSL_CERT_DOWNLOAD": "1",
+                "DNS_ADDRESS": "0",
+                "SQS_ENDPOINT_STRATEGY": "path",  # queue URLs without a host name that would have to be resolved
+                "LAMBDA_RUNTIME_EXECUTOR": "agnes",
+                "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "60",
+                "LAMBDA_KEEPALIVE_MS": str(int(idle_seconds * 1000)),
+                "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
+                "LAMBDA_RETRY_BASE_DELAY": "1",  # a failed asynchronous event is tried again after seconds, not minutes
+                "AGNES_LAMBDA_FOLDER": str(folder / "lambda"),
+                "AGNES_LAMBDA_PYTHON": str(functions_python),
+                "AGNES_LAMBDA_RUNTIME_DIR": str(runtime),
+            }
+        ),
     ) as process:
         yield LocalStackServer(f"http://127.0.0.1:{port}", process)
 

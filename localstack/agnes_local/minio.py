@@ -38,7 +38,10 @@ def starting_minio() -> Iterator[MinioServer]:
     """MinIO begun but not waited for; call `wait_ready`. The server of MINIO_ENDPOINT where that is set."""
     if endpoint := os.environ.get("MINIO_ENDPOINT"):
         yield MinioServer(
-            endpoint, os.environ.get("MINIO_ROOT_USER", "minioadmin"), os.environ.get("MINIO_ROOT_PASSWORD", "minioadmin"), None
+            endpoint,
+            os.environ.get("MINIO_ROOT_USER", "minioadmin"),
+            os.environ.get("MINIO_ROOT_PASSWORD", "minioadmin"),
+            None,
         )
         return
     binary = install.install_minio()
@@ -49,8 +52,10 @@ def starting_minio() -> Iterator[MinioServer]:
             *(str(binary), "server", str(folder / "data"), "--quiet"),
             *("--address", urlsplit(endpoint).netloc, "--console-address", f"127.0.0.1:{free_port()}"),
         ],
-        lambda folder: clean_environment(folder)
-        | {"MINIO_ROOT_USER": user, "MINIO_ROOT_PASSWORD": password, "MINIO_BROWSER": "off", "MINIO_UPDATE": "off"},
+        lambda folder: (
+            clean_environment(folder)
+            | {"MINIO_ROOT_USER": user, "MINIO_ROOT_PASSWORD": password, "MINIO_BROWSER": "off", "MINIO_UPDATE": "off"}
+        ),
     ) as process:
         yield MinioServer(endpoint, user, password, process)
 

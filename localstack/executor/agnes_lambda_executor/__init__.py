@@ -1,1 +1,1 @@
-"""A Lambda executor for LocalStack that needs no Docker: see plugin.py, runtime.py and packages.py."""
+"""Plug-ins of LocalStack: a Lambda executor without Docker (plugin.py) and schedules that fire (schedules.py)."""

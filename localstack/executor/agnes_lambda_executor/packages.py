@@ -68,7 +68,7 @@ def _extract(archive: IO[bytes], folder: Path) -> None:
         for member in bundle.infolist():
             path = bundle.extract(member, folder)
             if mode := (member.external_attr >> 16) & 0o777:
-                os.chmod(path, mode | 0o600 | (0o100 if member.is_dir() else 0))
+                Path(path).chmod(mode | 0o600 | (0o100 if member.is_dir() else 0))
 
 
 def _link_over(layer: Path, folder: Path) -> None:

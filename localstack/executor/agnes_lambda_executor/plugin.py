@@ -19,7 +19,6 @@ import tempfile
 import threading
 from pathlib import Path
 
-from localstack import config
 from localstack.services.lambda_.invocation.executor_endpoint import StatusErrorException
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
 from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
@@ -27,6 +26,7 @@ from localstack.services.lambda_.invocation.runtime_executor import LambdaRuntim
 
 from agnes_lambda_executor.packages import Packages
 from agnes_lambda_executor.sandbox import Function, InitFailed, Sandbox
+from localstack import config
 
 LOG = logging.getLogger(__name__)
 _ROOT = Path(os.environ.get("AGNES_LAMBDA_FOLDER") or Path(tempfile.gettempdir()) / "agnes-lambda")
@@ -43,7 +43,7 @@ class ProcessExecutorPlugin(RuntimeExecutorPlugin):
 
 
 class ProcessExecutor(RuntimeExecutor):
-    def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002  (LocalStack names it so)
+    def __init__(self, id: str, function_version: FunctionVersion) -> None:
         super().__init__(id=id, function_version=function_version)
         self._function: Function | None = None
         self._sandbox: Sandbox | None = None

@@ -5,9 +5,11 @@ Wire format: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import queue
+import socket
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -60,9 +62,13 @@ class RuntimeApi:
         return self._invocations.get()
 
     def close(self) -> None:
+        if self._closed:
+            return
         self._closed = True
         self._invocations.put(None)
-        self._server.socket.shutdown(2)  # wakes the accepting thread, which then closes the socket
+        # A last connection wakes the accepting thread, which then closes the socket.
+        with contextlib.suppress(OSError):
+            socket.create_connection(self._server.server_address, timeout=5).close()
 
     def _serve(self) -> None:
         # Not serve_forever, which wakes twice a second: there may be hundreds of idle runtimes.
@@ -109,9 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
             case ["init", "error"]:
                 events.put(Event("init_error", body=body))
             case ["invocation", request_id, "response"] if size > RESPONSE_LIMIT_BYTES:
+                # Accepted all the same: the runtime client ends its process on a 413.
                 events.put(Event("error", request_id, _too_large(size)))
-                self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-                return
             case ["invocation", request_id, "response" | "error" as kind]:
                 events.put(Event(kind, request_id, body))
             case _:

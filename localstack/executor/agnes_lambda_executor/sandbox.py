@@ -102,7 +102,9 @@ class Sandbox:
             event = Event(
                 "error",
                 request_id,
-                _error("Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {timeout:.2f} seconds"),
+                _error(
+                    "Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {timeout:.2f} seconds"
+                ),
             )
         elif event.kind == "exit":
             self.close()
@@ -165,14 +167,20 @@ class Sandbox:
             status = Path(f"/proc/{self._process.pid}/status").read_text()
         except OSError:
             return "unknown"  # the process is gone, or this is no Linux
-        return next((int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM")), "unknown")
+        return next(
+            (int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM")), "unknown"
+        )
 
 
 def _environment(function: Function, tmp: Path, api: str) -> dict[str, str]:
     """Only what Lambda gives: nothing of this machine's environment reaches a function."""
     opt = function.opt
     path = [
-        *([str(opt / "python/lib" / f"python{function.python_version}" / "site-packages"), str(opt / "python")] if opt else []),
+        *(
+            [str(opt / "python/lib" / f"python{function.python_version}" / "site-packages"), str(opt / "python")]
+            if opt
+            else []
+        ),
         *filter(None, [function.environment.get("PYTHONPATH")]),
         str(function.runtime),
     ]
@@ -181,7 +189,9 @@ def _environment(function: Function, tmp: Path, api: str) -> dict[str, str]:
         "HOME": str(tmp),
         **function.environment,
         "PATH": ":".join([*([str(opt / "bin")] if opt else []), "/usr/local/bin", "/usr/bin", "/bin"]),
-        "LD_LIBRARY_PATH": ":".join([*([str(opt / "lib")] if opt else []), str(function.task), str(function.task / "lib")]),
+        "LD_LIBRARY_PATH": ":".join(
+            [*([str(opt / "lib")] if opt else []), str(function.task), str(function.task / "lib")]
+        ),
         "PYTHONPATH": ":".join(path),
         "TMPDIR": str(tmp),
         "LAMBDA_TASK_ROOT": str(function.task),

@@ -1,0 +1,137 @@
+"""Deploys SAM templates to a LocalStack through CloudFormation, as `sam deploy` does on AWS."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from agnes_local.sam_package import Packager
+
+REGION = "us-east-1"
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+
+
+class DeployFailed(Exception):
+    """A stack did not come to be. `reasons` are CloudFormation's own words, of nested stacks too."""
+
+    def __init__(self, stack: str, status: str, reasons: list[str]) -> None:
+        super().__init__(f"stack {stack} ended as {status}:\n" + "\n".join(reasons or ["(no reason given)"]))
+        self.stack = stack
+        self.status = status
+        self.reasons = reasons
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployment:
+    stack: str
+    endpoint: str
+    outputs: Mapping[str, str]
+    seconds: float
+    uploaded_bytes: int
+
+    def api_url(self, api_id: str, stage: str) -> str:
+        """Where LocalStack serves this REST API's stage, without a slash at the end."""
+        return f"{self.endpoint}/_aws/execute-api/{api_id}/{stage}"
+
+
+def client(service: str, endpoint: str, **settings: Any) -> Any:
+    """A boto3 client of a LocalStack; its credentials open nothing elsewhere."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"max_attempts": 1}, read_timeout=300, **settings),
+    )
+
+
+def deploy(
+    endpoint: str,
+    template: Path,
+    *,
+    stack: str,
+    parameters: Mapping[str, str] | None = None,
+    bucket: str = "agnes-artifacts",
+    within_seconds: float = 600,
+) -> Deployment:
+    """Creates or updates the stack of this root template, nested ones included, and waits until it stands.
+
+    Paths in a template are relative to its own folder. Raises TemplateRefused and DeployFailed.
+    """
+    start = time.monotonic()
+    s3, cloudformation = client("s3", endpoint), client("cloudformation", endpoint)
+    s3.create_bucket(Bucket=bucket)
+    packager = Packager(s3, bucket, f"{endpoint}/{bucket}")
+    wanted = {
+        "StackName": stack,
+        "TemplateURL": packager.template_url(template),
+        "Capabilities": CAPABILITIES,
+        "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in (parameters or {}).items()],
+    }
+    if _describe(cloudformation, stack) is None:
+        cloudformation.create_stack(**wanted)
+    else:
+        try:
+            cloudformation.update_stack(**wanted)
+        except ClientError as refusal:
+            if "No updates are to be performed" not in str(refusal):
+                raise
+    found = _settled(cloudformation, stack, start + within_seconds)
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+    return Deployment(stack, endpoint, outputs, time.monotonic() - start, packager.uploaded_bytes)
+
+
+def remove(endpoint: str, stack: str, *, within_seconds: float = 300) -> None:
+    """Deletes the stack and what it made, and waits for it."""
+    cloudformation = client("cloudformation", endpoint)
+    cloudformation.delete_stack(StackName=stack)
+    deadline = time.monotonic() + within_seconds
+    while (found := _describe(cloudformation, stack)) and found["StackStatus"] != "DELETE_COMPLETE":
+        if found["StackStatus"] == "DELETE_FAILED" or time.monotonic() > deadline:
+            raise DeployFailed(stack, found["StackStatus"], _reasons(cloudformation, stack))
+        time.sleep(0.25)
+
+
+def _describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:
+    try:
+        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as refusal:
+        if "does not exist" in str(refusal):
+            return None
+        raise
+
+
+def _settled(cloudformation: Any, stack: str, deadline: float) -> dict[str, Any]:
+    while True:
+        found = _describe(cloudformation, stack)
+        status = found["StackStatus"] if found else "gone"
+        if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            return found
+        if not status.endswith("_IN_PROGRESS"):
+            raise DeployFailed(stack, status, _reasons(cloudformation, stack))
+        if time.monotonic() > deadline:
+            raise DeployFailed(stack, f"{status} at the deadline", _reasons(cloudformation, stack))
+        time.sleep(0.25)
+
+
+def _reasons(cloudformation: Any, stack: str) -> list[str]:
+    """Why resources of this stack and of those nested in it failed, the deepest last."""
+    reasons = []
+    for event in cloudformation.describe_stack_events(StackName=stack)["StackEvents"]:
+        if not event["ResourceStatus"].endswith("_FAILED"):
+            continue
+        reasons.append(
+            f"{event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', '?')}"
+        )
+        nested = event.get("PhysicalResourceId", "")
+        if event["ResourceType"] == "AWS::CloudFormation::Stack" and nested and nested != event["StackId"]:
+            reasons += _reasons(cloudformation, nested)
+    return reasons

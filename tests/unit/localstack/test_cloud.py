@@ -1,0 +1,162 @@
+"""A sample of what infra/ holds, deployed to LocalStack: API, schedule, queue, layers, and functions that misbehave."""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import shutil
+import time
+import urllib.error
+import urllib.request
+
+import chalice
+import pytest
+
+from agnes_local.cloud import client, deploy
+from agnes_local.localstack_host import localstack
+
+pytestmark = [pytest.mark.localstack, pytest.mark.timeout(300)]
+SAMPLE = pathlib.Path(__file__).with_name("sample")
+STACK = "agnes-sample"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with localstack(idle_seconds=20) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stack(server, tmp_path_factory):
+    built = tmp_path_factory.mktemp("built") / "sample"
+    shutil.copytree(SAMPLE, built)
+    package = pathlib.Path(chalice.__file__).parent
+    shutil.copytree(package, built / "layers/web/python/chalice", ignore=shutil.ignore_patterns("__pycache__"))
+    return deploy(server.endpoint, built / "root.yaml", stack=STACK)
+
+
+@pytest.fixture
+def invoke(server, stack):
+    functions = client("lambda", server.endpoint)
+
+    def call(function, event):
+        answer = functions.invoke(FunctionName=f"{STACK}-sample-{function}", Payload=json.dumps(event))
+        return answer.get("FunctionError"), json.loads(answer["Payload"].read())
+
+    return call
+
+
+def get(url):
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def eventually(check, within_seconds):
+    deadline = time.monotonic() + within_seconds
+    while not (found := check()):
+        assert time.monotonic() < deadline, f"not within {within_seconds} s"
+        time.sleep(0.25)
+    return found
+
+
+def keys(server, stack, prefix):
+    listed = client("s3", server.endpoint).list_objects_v2(Bucket=stack.outputs["Bucket"], Prefix=prefix)
+    return [item["Key"] for item in listed.get("Contents", [])]
+
+
+def alive(pid):
+    try:
+        return "State:\tZ" not in pathlib.Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_the_api_reaches_a_chalice_app_that_lives_on_two_layers(server, stack):
+    url = stack.api_url(stack.outputs["ApiId"], "v1")
+    status, body = get(f"{url}/items/Ann")
+    assert (status, body["hello"]) == (200, "Good day, Ann"), server.function_log(f"{STACK}-sample-get_items")
+    assert body["function"] == f"{STACK}-sample-get_items"
+    assert "site-packages" not in body["chalice"], "chalice must come from the layer"
+    assert get(f"{url}/items/Ann")[1]["pid"] == body["pid"], "a warm runtime serves the second call"
+    assert get(f"{url}/nothing")[0] in (403, 404)
+
+
+def test_a_function_sees_nothing_of_this_machines_environment(stack):
+    os.environ["AGNES_TEST_LEAK"] = "1"
+    _, body = get(f"{stack.api_url(stack.outputs['ApiId'], 'v1')}/items/Ann")
+    assert {"BUCKET", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"} <= set(body["seen"])
+    assert not {"AGNES_TEST_LEAK", "VIRTUAL_ENV", "AGNES_LAMBDA_FOLDER", "SERVICES"} & set(body["seen"])
+
+
+def test_a_schedule_fires(server, stack):
+    schedules = client("scheduler", server.endpoint).list_schedules()["Schedules"]
+    assert any("cron_tick" in schedule["Target"]["Arn"] for schedule in schedules)
+    assert eventually(lambda: keys(server, stack, "ticks/"), within_seconds=100)
+
+
+def test_a_queued_message_is_consumed(server, stack):
+    client("sqs", server.endpoint).send_message(QueueUrl=stack.outputs["QueueUrl"], MessageBody="look at this")
+    [key] = eventually(lambda: keys(server, stack, "reviews/"), within_seconds=30)
+    body = client("s3", server.endpoint).get_object(Bucket=stack.outputs["Bucket"], Key=key)["Body"].read()
+    assert body == b"look at this"
+
+
+@pytest.mark.parametrize(
+    ("do", "kind", "message"),
+    [
+        pytest.param("raise", "LookupError", "no such thing", id="exception"),
+        pytest.param("exit", "Runtime.ExitError", "exit status 3", id="process-ends"),
+        pytest.param("large", "Function.ResponseSizeTooLarge", "exceeded maximum", id="answer-over-6-MB"),
+        pytest.param("sleep", "Sandbox.Timedout", "timed out after 2.00 seconds", id="runaway"),
+    ],
+)
+def test_failures_are_reported_as_lambda_does_and_the_next_call_works(invoke, do, kind, message):
+    error, body = invoke("post_trouble", {"do": do})
+    assert error == "Unhandled"
+    assert body["errorType"] == kind
+    assert message in body["errorMessage"]
+    assert invoke("post_trouble", {"do": "wait", "seconds": 0})[0] is None
+
+
+def test_a_runaway_is_killed_with_what_it_started(server, invoke):
+    invoke("post_trouble", {"do": "sleep"})
+    log = server.function_log(f"{STACK}-sample-post_trouble")
+    pid = int(log.rpartition("started ")[2].split()[0])
+    assert not alive(pid)
+    assert "REPORT RequestId" in log
+
+
+def test_calls_at_the_same_time_have_runtimes_of_their_own(invoke):
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: invoke("post_trouble", {"do": "wait", "seconds": 1}), range(3)))
+    assert len({pid for _, pid in answers}) == 3
+
+
+def test_each_runtime_has_a_temporary_folder_of_its_own(invoke):
+    invoke("post_trouble", {"do": "exit"})
+    _, first = invoke("post_trouble", {"do": "touch"})
+    assert 0 < first["remaining_ms"] <= 2000
+    invoke("post_trouble", {"do": "sleep"})
+    _, second = invoke("post_trouble", {"do": "touch"})
+    assert second["pid"] != first["pid"]
+    assert second["found"] == []
+
+
+def test_an_idle_runtime_ends(invoke):
+    _, pid = invoke("post_trouble", {"do": "wait", "seconds": 0})
+    assert alive(pid)
+    eventually(lambda: not alive(pid), within_seconds=40)
+
+
+def test_deploying_again_changes_nothing_and_uploads_nothing(server, stack, tmp_path):
+    built = tmp_path / "sample"
+    shutil.copytree(SAMPLE, built)
+    package = pathlib.Path(chalice.__file__).parent
+    shutil.copytree(package, built / "layers/web/python/chalice", ignore=shutil.ignore_patterns("__pycache__"))
+    again = deploy(server.endpoint, built / "root.yaml", stack=STACK)
+    assert again.outputs == stack.outputs
+    assert again.uploaded_bytes == 0
