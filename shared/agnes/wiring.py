@@ -89,7 +89,7 @@ class Wiring:
         return FolderQueue(self.settings.agnes_data_dir / "queues")
 
     def _build_state(self) -> StateFiles:
-        from agnes.state import StateFiles, migrations
+        from agnes.state import StateFiles
 
         settings = self.settings
         return StateFiles(
@@ -97,7 +97,7 @@ class Wiring:
             clock=self.part("clock"),
             cache_dir=settings.cache_dir,
             max_stale_seconds=0.0 if settings.agnes_store == "folder" else settings.state_max_stale_seconds,
-            migrations=migrations.all_files(),
+            cache_limit_bytes=settings.agnes_cache_bytes,
         )
 
 
