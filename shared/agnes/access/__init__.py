@@ -1,0 +1,1 @@
+"""Access: groups, who is in them, and what they were granted."""

@@ -1,0 +1,105 @@
+"""Groups, memberships and grants, as the API shows them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`mapped_email` is the Google group that a system group mirrors; None until a directory is connected."""
+
+    id: str
+    name: str
+    description: str
+    is_system: bool
+    created_at: datetime
+    created_by: str | None
+    origin: str
+    member_count: int
+    grant_count: int
+    is_google_managed: bool
+    mapped_email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person in a group. `source` is `derived` in Everyone."""
+
+    user_id: str
+    email: str
+    name: str
+    active: bool
+    source: str
+    added_at: datetime
+    added_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A group that a person is in."""
+
+    group_id: str
+    name: str
+    is_system: bool
+    origin: str
+    source: str
+    added_at: datetime
+    added_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    id: str
+    group_id: str
+    group_name: str
+    resource_type: str
+    resource_id: str
+    assigned_at: datetime
+    assigned_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ViaGroup:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessItem:
+    resource_type: str
+    resource_id: str
+    via_groups: tuple[ViaGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveAccess:
+    """What a person may see. Admins administer everything, but see only granted marketplace plugins too."""
+
+    is_admin: bool
+    items: tuple[AccessItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceType:
+    key: str
+    display_name: str
+    description: str
+    id_format: str
+
+
+MARKETPLACE_PLUGIN = "marketplace_plugin"
+
+RESOURCE_TYPES = (
+    ResourceType(
+        MARKETPLACE_PLUGIN,
+        "Marketplace plugin",
+        "A plugin of a registered marketplace. Admins need a grant as well.",
+        "<slug>/<plugin>",
+    ),
+)
+
+ID_PATTERNS = {MARKETPLACE_PLUGIN: re.compile(r"[a-z0-9][a-z0-9_-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")}
+"""What an id of each type looks like. Whether the thing exists is not asked: a grant may come first."""

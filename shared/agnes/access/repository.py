@@ -1,0 +1,179 @@
+"""SQL over groups, memberships and grants."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from agnes.access.model import Grant, Group, Member, Membership
+from agnes.accounts.model import EVERYONE, GOOGLE_SYNC, origin_of
+from agnes.kernel.state import Db
+
+_GROUPS = f"""
+    SELECT g.id, g.name, g.description, g.is_system, g.created_at, g.created_by,
+        CASE WHEN g.id = '{EVERYONE}' THEN (SELECT count(*) FROM people.users WHERE active)
+             ELSE (SELECT count(*) FROM people.memberships m WHERE m.group_id = g.id) END,
+        (SELECT count(*) FROM people.grants r WHERE r.group_id = g.id)
+    FROM people.groups g"""  # noqa: S608 (constant)
+
+
+def groups(db: Db) -> list[Group]:
+    """System groups first, then by name."""
+    rows = db.execute(f"{_GROUPS} ORDER BY g.is_system DESC, lower(g.name)").fetchall()
+    return [_group(row) for row in rows]
+
+
+def find_group(db: Db, group_id: str) -> Group | None:
+    row = db.execute(f"{_GROUPS} WHERE g.id = ?", [group_id]).fetchone()
+    return _group(row) if row else None
+
+
+def is_name_taken(db: Db, name: str, *, but_by: str = "") -> bool:
+    """Names are told apart without regard to case."""
+    sql = "SELECT 1 FROM people.groups WHERE lower(name) = lower(?) AND id <> ?"
+    return db.execute(sql, [name, but_by]).fetchone() is not None
+
+
+def add_group(db: Db, id: str, *, name: str, description: str, by: str, now: datetime) -> None:
+    db.execute("INSERT INTO people.groups VALUES (?, ?, ?, false, ?, ?)", [id, name, description, now, by])
+
+
+def set_group(db: Db, group_id: str, *, name: str, description: str) -> None:
+    db.execute("UPDATE people.groups SET name = ?, description = ? WHERE id = ?", [name, description, group_id])
+
+
+def remove_group(db: Db, group_id: str) -> None:
+    """With its memberships and grants."""
+    for table, column in (("memberships", "group_id"), ("grants", "group_id"), ("groups", "id")):
+        db.execute(f"DELETE FROM people.{table} WHERE {column} = ?", [group_id])  # noqa: S608 (constants)
+
+
+def members(db: Db, group_id: str) -> list[Member]:
+    """By e-mail; of Everyone, all active accounts."""
+    if group_id == EVERYONE:
+        rows = db.execute(
+            """SELECT id, email, name, active, 'derived', created_at, NULL
+            FROM people.users WHERE active ORDER BY email"""
+        ).fetchall()
+    else:
+        rows = db.execute(
+            """SELECT u.id, u.email, u.name, u.active, m.source, m.added_at, m.added_by
+            FROM people.memberships m JOIN people.users u ON u.id = m.user_id WHERE m.group_id = ? ORDER BY u.email""",
+            [group_id],
+        ).fetchall()
+    return [Member(*row) for row in rows]
+
+
+def memberships(db: Db, user_id: str) -> list[Membership]:
+    """Rows of a person, and the derived one in Everyone, system groups first."""
+    rows = db.execute(
+        """SELECT g.id, g.name, g.is_system, g.created_by, m.source, m.added_at, m.added_by
+        FROM people.memberships m JOIN people.groups g ON g.id = m.group_id WHERE m.user_id = ?
+        UNION ALL
+        SELECT g.id, g.name, g.is_system, g.created_by, 'derived', u.created_at, NULL
+        FROM people.users u JOIN people.groups g ON g.id = ? WHERE u.id = ? AND u.active
+        ORDER BY 3 DESC, 2""",
+        [user_id, EVERYONE, user_id],
+    ).fetchall()
+    return [
+        Membership(group_id, name, is_system, origin_of(is_system=is_system, created_by=by), source, added_at, added_by)
+        for group_id, name, is_system, by, source, added_at, added_by in rows
+    ]
+
+
+def find_source(db: Db, user_id: str, group_id: str) -> str | None:
+    """Where a membership comes from; None if there is none."""
+    sql = "SELECT source FROM people.memberships WHERE user_id = ? AND group_id = ?"
+    row = db.execute(sql, [user_id, group_id]).fetchone()
+    return row[0] if row else None
+
+
+def add_member(db: Db, user_id: str, group_id: str, *, source: str, by: str, now: datetime) -> None:
+    db.execute("INSERT INTO people.memberships VALUES (?, ?, ?, ?, ?)", [user_id, group_id, source, now, by])
+
+
+def remove_member(db: Db, user_id: str, group_id: str) -> None:
+    db.execute("DELETE FROM people.memberships WHERE user_id = ? AND group_id = ?", [user_id, group_id])
+
+
+def grants(db: Db, *, resource_type: str | None = None, group_id: str | None = None) -> list[Grant]:
+    """By resource, then group."""
+    rows = db.execute(
+        """SELECT r.id, r.group_id, g.name, r.resource_type, r.resource_id, r.assigned_at, r.assigned_by
+        FROM people.grants r JOIN people.groups g ON g.id = r.group_id
+        WHERE ($type IS NULL OR r.resource_type = $type) AND ($group IS NULL OR r.group_id = $group)
+        ORDER BY r.resource_type, r.resource_id, lower(g.name)""",
+        {"type": resource_type, "group": group_id},
+    ).fetchall()
+    return [Grant(*row) for row in rows]
+
+
+def find_grant(db: Db, grant_id: str) -> Grant | None:
+    row = db.execute(
+        """SELECT r.id, r.group_id, g.name, r.resource_type, r.resource_id, r.assigned_at, r.assigned_by
+        FROM people.grants r JOIN people.groups g ON g.id = r.group_id WHERE r.id = ?""",
+        [grant_id],
+    ).fetchone()
+    return Grant(*row) if row else None
+
+
+def add_grant(
+    db: Db,
+    id: str,
+    *,
+    group_id: str,
+    resource_type: str,
+    resource_id: str,
+    by: str,
+    now: datetime,
+) -> None:
+    db.execute(
+        "INSERT INTO people.grants VALUES (?, ?, ?, ?, ?, ?)", [id, group_id, resource_type, resource_id, now, by]
+    )
+
+
+def remove_grant(db: Db, grant_id: str) -> None:
+    db.execute("DELETE FROM people.grants WHERE id = ?", [grant_id])
+
+
+def granted(db: Db, group_ids: Collection[str], resource_type: str, resource_id: str | None = None) -> set[str]:
+    """Ids of what any of the groups was granted, or only this one."""
+    rows = db.execute(
+        """SELECT DISTINCT resource_id FROM people.grants
+        WHERE list_contains($groups, group_id) AND resource_type = $type AND ($id IS NULL OR resource_id = $id)""",
+        {"groups": list(group_ids), "type": resource_type, "id": resource_id},
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def accesses(db: Db, user_id: str) -> list[tuple[str, str, str, str]]:
+    """(resource type, resource id, group id, group name) of every grant that reaches an active person."""
+    return db.execute(
+        """SELECT r.resource_type, r.resource_id, g.id, g.name
+        FROM people.users u
+        JOIN people.grants r ON r.group_id = ?
+            OR EXISTS (SELECT 1 FROM people.memberships m WHERE m.user_id = u.id AND m.group_id = r.group_id)
+        JOIN people.groups g ON g.id = r.group_id
+        WHERE u.id = ? AND u.active
+        ORDER BY r.resource_type, r.resource_id, g.is_system DESC, lower(g.name)""",
+        [EVERYONE, user_id],
+    ).fetchall()
+
+
+def _group(row: tuple[Any, ...]) -> Group:
+    id, name, description, is_system, created_at, created_by, member_count, grant_count = row  # noqa: A001
+    origin = origin_of(is_system=is_system, created_by=created_by)
+    return Group(
+        id,
+        name,
+        description,
+        is_system,
+        created_at,
+        created_by,
+        origin,
+        member_count,
+        grant_count,
+        is_google_managed=origin == GOOGLE_SYNC,
+        mapped_email=None,
+    )

@@ -1,0 +1,140 @@
+"""Limits on guessing, shared by all processes through the store and never through the state.
+
+    limits/<day>/<route>/<address>-<HHMM>.json    attempts from one address in one minute
+    limits/<day>/account/<hash of e-mail>.json    times of the last attempts on one account
+
+An attempt is counted *before* the password is looked at, so guesses in parallel cannot slip through.
+Successes are not counted back: they are known from the sessions. Each count is one conditional write
+on what this process last saw, so an attempt costs two store calls; only after somebody else wrote in
+between, it costs a read and another write. What is refused from memory costs none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from collections.abc import Callable
+from datetime import date, datetime
+from math import ceil
+from weakref import WeakKeyDictionary
+
+from agnes.kernel.errors import LimitError
+from agnes.kernel.ports import (
+    ABSENT,
+    Blob,
+    ObjectStore,
+    OutcomeUnknown,
+    PreconditionFailed,
+    TryAgain,
+    Unchanged,
+)
+
+PREFIX = "limits/"
+LOGINS_A_MINUTE = 10
+SETUPS_A_MINUTE = 3
+FREE_FAILURES = 5
+FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 30, 900
+"""After the fifth failure in a row an account waits 30 s, then 60, 120, … to 15 minutes."""
+
+_KEPT = 16
+"""Attempts on an account that are remembered: enough to reach the longest delay."""
+_TRIES = 6
+
+_seen: WeakKeyDictionary[ObjectStore, dict[str, Blob]] = WeakKeyDictionary()
+
+
+class TooManyAttempts(LimitError):
+    def __init__(self, what: str, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"too many attempts {what}",
+            code="too_many_attempts",
+            hint=f"Wait {retry_after_seconds} seconds.",
+            retry_after_seconds=retry_after_seconds,
+        )
+        self.retry_after_seconds = retry_after_seconds
+
+
+def minute_of(now: datetime) -> datetime:
+    return now.replace(second=0, microsecond=0)
+
+
+def count_address(store: ObjectStore, route: str, ip: str, *, limit: int, now: datetime, successes: int = 0) -> None:
+    """Count an attempt from `ip` in this minute. Raises TooManyAttempts above `limit`, `successes` of them left out."""
+    window = minute_of(now)
+    wait = 60 - (now - window).seconds
+
+    def one_more(body: bytes | None) -> bytes:
+        count = json.loads(body)["count"] if body else 0
+        if count - successes >= limit:
+            raise TooManyAttempts("from this address", wait)
+        return json.dumps({"count": count + 1}).encode()
+
+    _change(store, f"{PREFIX}{now:%Y-%m-%d}/{route}/{_address(ip)}-{window:%H%M}.json", one_more)
+
+
+def count_account(store: ObjectStore, email: str, *, now: datetime, last_login_at: datetime | None) -> None:
+    """Count an attempt on the account. Raises TooManyAttempts while failures since the last login lock it.
+
+    An attempt that is refused is not counted, or its owner could be kept out for ever.
+    """
+    after = last_login_at.timestamp() if last_login_at else 0.0
+
+    def one_more(body: bytes | None) -> bytes:
+        attempts = json.loads(body)["attempts"] if body else []
+        failures = [at for at in attempts if at > after]
+        wait = _delay(len(failures)) - (now.timestamp() - failures[-1]) if failures else 0
+        if wait > 0:
+            raise TooManyAttempts("on this account", ceil(wait))
+        return json.dumps({"attempts": [*attempts, now.timestamp()][-_KEPT:]}).encode()
+
+    digest = hashlib.sha256(email.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    _change(store, f"{PREFIX}{now:%Y-%m-%d}/account/{digest}.json", one_more)
+
+
+def forget(store: ObjectStore, *, before: date) -> int:
+    """Remove the counters of days before `before`; how many they were."""
+    old = [entry.key for entry in store.list(PREFIX) if entry.key.split("/")[1] < before.isoformat()]
+    store.remove(old)
+    return len(old)
+
+
+def _delay(failures: int) -> float:
+    if failures < FREE_FAILURES:
+        return 0
+    return min(FIRST_DELAY_SECONDS * 2 ** (failures - FREE_FAILURES), LONGEST_DELAY_SECONDS)
+
+
+def _address(ip: str) -> str:
+    """An address as a key's segment; of IPv6 the /64, since a single customer has all of it."""
+    try:
+        parsed = ipaddress.ip_address(ip)
+    except ValueError:
+        return "unknown"
+    if parsed.version == 6:
+        parsed = ipaddress.ip_network((parsed, 64), strict=False).network_address
+    return str(parsed).replace(":", "_")
+
+
+def _change(store: ObjectStore, key: str, change: Callable[[bytes | None], bytes]) -> None:
+    seen = _seen.setdefault(store, {})
+    for _ in range(_TRIES):
+        held = seen.get(key)
+        body = change(held.body if held else None)
+        expect = Unchanged(held.version) if held else ABSENT
+        try:
+            version = store.write(key, body, expect=expect, content_type="application/json")
+        except PreconditionFailed:
+            found = store.read(key)
+            if isinstance(found, Blob):
+                seen[key] = found
+            else:
+                seen.pop(key, None)  # an operator removed it
+        except (TryAgain, OutcomeUnknown):
+            continue  # counted twice at worst
+        else:
+            if len(seen) > 1000:
+                seen.clear()
+            seen[key] = Blob(body, version)
+            return
+    raise TooManyAttempts("at once", 1)

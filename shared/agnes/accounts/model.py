@@ -1,0 +1,119 @@
+"""Accounts and credentials, as the API shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from agnes.kernel.ids import GroupId, TokenId, UserId
+from agnes.kernel.ports import Secret
+
+ADMIN = GroupId("admin")
+EVERYONE = GroupId("everyone")
+"""Ids of the system groups. Every active account is in Everyone; there are no rows for it."""
+
+GOOGLE_SYNC = "google_sync"
+SYSTEM_SEED = "system_seed"
+BY_ADMIN = "admin"
+"""Sources of a membership."""
+
+GOOGLE_CREATOR = "system:google-sync"
+
+
+def origin_of(*, is_system: bool, created_by: str | None) -> str:
+    """Where a group comes from: system, google_sync or custom."""
+    if is_system:
+        return "system"
+    return GOOGLE_SYNC if created_by == GOOGLE_CREATOR else "custom"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOfUser:
+    id: GroupId
+    name: str
+    is_system: bool
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: UserId
+    email: str
+    name: str
+    role: str
+    """`admin` or `user`."""
+    is_admin: bool
+    is_sso_user: bool
+    groups: tuple[GroupOfUser, ...]
+    active: bool
+    created_at: datetime
+    deactivated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    user_id: str
+    email: str
+    name: str
+    is_admin: bool
+    groups: tuple[GroupOfUser, ...]
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new session. `token` is the cookie's value and the bearer; it is not kept anywhere."""
+
+    user_id: UserId
+    email: str
+    role: str
+    token: Secret
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A session as the API answers it."""
+
+    access_token: str
+    user_id: str
+    email: str
+    role: str
+    token_type: str = "bearer"
+
+    @classmethod
+    def of(cls, signed_in: SignedIn) -> Bearer:
+        return cls(signed_in.token.value, signed_in.user_id, signed_in.email, signed_in.role)
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A personal access token in the one answer that shows it."""
+
+    id: TokenId
+    name: str
+    prefix: str
+    token: str
+    expires_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    id: TokenId
+    name: str
+    prefix: str
+    scope: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    last_used_ip: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedToken(Token):
+    """A token as admins see it. Owner and e-mail are empty strings if the account is gone."""
+
+    user_id: str = ""
+    user_email: str = ""

@@ -1,0 +1,209 @@
+"""SQL over accounts, memberships, sessions and setup secrets. Tokens have their own (`tokens`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from agnes.accounts.model import ADMIN, EVERYONE, GOOGLE_CREATOR, GOOGLE_SYNC, GroupOfUser, User, origin_of
+from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX
+from agnes.kernel.ids import GroupId, UserId
+from agnes.kernel.state import Db
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCredential:
+    """A session or token row, and whose it is; `email` is None if the account is gone."""
+
+    id: str
+    user_id: UserId
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    email: str | None
+    name: str
+    active: bool
+    group_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What signing in needs to know of an account."""
+
+    id: UserId
+    email: str
+    password_hash: str | None
+    active: bool
+    is_admin: bool
+    last_login_at: datetime | None
+
+
+def find_credential(db: Db, token_hash: str, prefix: str) -> HeldCredential | None:
+    table = {SESSION_PREFIX: "sessions", TOKEN_PREFIX: "tokens"}[prefix]
+    rows = db.execute(
+        f"""SELECT c.id, c.user_id, c.expires_at, c.revoked_at, u.email, u.name, u.active, m.group_id
+        FROM people.{table} c LEFT JOIN people.users u ON u.id = c.user_id
+        LEFT JOIN people.memberships m ON m.user_id = u.id
+        WHERE c.token_hash = ?""",  # noqa: S608 (one of two names)
+        [token_hash],
+    ).fetchall()
+    if not rows:
+        return None
+    id, user_id, expires_at, revoked_at, email, name, active, _ = rows[0]  # noqa: A001
+    groups = frozenset(row[-1] for row in rows if row[-1])
+    return HeldCredential(id, user_id, expires_at, revoked_at, email, name or "", bool(active), groups | {EVERYONE})
+
+
+def find_login(db: Db, email: str) -> Login | None:
+    row = db.execute(
+        """SELECT u.id, u.email, u.password_hash, u.active,
+            EXISTS (SELECT 1 FROM people.memberships m WHERE m.user_id = u.id AND m.group_id = ?),
+            (SELECT max(s.created_at) FROM people.sessions s WHERE s.user_id = u.id)
+        FROM people.users u WHERE u.email = ?""",
+        [ADMIN, email],
+    ).fetchone()
+    return Login(*row) if row else None
+
+
+def count_logins(db: Db, client_ip: str, since: datetime) -> int:
+    """Successful logins from an address."""
+    sql = "SELECT count(*) FROM people.sessions WHERE client_ip = ? AND created_at >= ?"
+    return db.execute(sql, [client_ip, since]).fetchone()[0]
+
+
+def users(db: Db, user_id: str | None = None) -> list[User]:
+    """All accounts by e-mail, or the one with this id, with their groups."""
+    where, which = ("WHERE u.id = ?", [user_id]) if user_id is not None else ("", [])
+    names = {row[0]: row[1] for row in db.execute("SELECT id, name FROM people.groups WHERE is_system").fetchall()}
+    groups: dict[str, list[GroupOfUser]] = {}
+    from_google = set()
+    memberships = db.execute(
+        f"""SELECT u.user_id, u.source, g.id, g.name, g.is_system, g.created_by
+        FROM people.memberships u JOIN people.groups g ON g.id = u.group_id
+        {where.replace("u.id", "u.user_id")} ORDER BY g.is_system DESC, lower(g.name)""",  # noqa: S608 (constant)
+        which,
+    ).fetchall()
+    for member, source, id, name, is_system, created_by in memberships:  # noqa: A001
+        origin = origin_of(is_system=is_system, created_by=created_by)
+        groups.setdefault(member, []).append(GroupOfUser(id, name, is_system, origin))
+        if created_by == GOOGLE_CREATOR or source == GOOGLE_SYNC:
+            from_google.add(member)
+    everyone = GroupOfUser(EVERYONE, names[EVERYONE], True, "system")
+    rows = db.execute(
+        f"""SELECT u.id, u.email, u.name, u.active, u.created_at, u.deactivated_at
+        FROM people.users u {where} ORDER BY u.email""",  # noqa: S608 (constant)
+        which,
+    ).fetchall()
+    found = []
+    for id, email, name, active, created_at, deactivated_at in rows:  # noqa: A001
+        mine = groups.get(id, [])
+        is_admin = any(group.id == ADMIN for group in mine)
+        shown = (*mine, everyone) if active else tuple(mine)
+        role = "admin" if is_admin else "user"
+        sso = id in from_google
+        found.append(User(id, email, name, role, is_admin, sso, shown, active, created_at, deactivated_at))
+    return found
+
+
+def find_user(db: Db, user_id: str) -> User | None:
+    return next(iter(users(db, user_id)), None)
+
+
+def find_id(db: Db, email: str) -> UserId | None:
+    row = db.execute("SELECT id FROM people.users WHERE email = ?", [email]).fetchone()
+    return row[0] if row else None
+
+
+def add_user(db: Db, id: UserId, *, email: str, name: str, password_hash: str | None, now: datetime) -> None:
+    db.execute(
+        """INSERT INTO people.users (id, email, name, password_hash, active, created_at, updated_at)
+        VALUES (?, ?, ?, ?, true, ?, ?)""",
+        [id, email, name, password_hash, now, now],
+    )
+
+
+def set_name(db: Db, user_id: str, name: str, now: datetime) -> None:
+    db.execute("UPDATE people.users SET name = ?, updated_at = ? WHERE id = ?", [name, now, user_id])
+
+
+def set_password(db: Db, user_id: str, password_hash: str, now: datetime) -> None:
+    db.execute("UPDATE people.users SET password_hash = ?, updated_at = ? WHERE id = ?", [password_hash, now, user_id])
+
+
+def set_active(db: Db, user_id: str, *, active: bool, by: str, now: datetime) -> None:
+    since, who = (None, None) if active else (now, by)
+    db.execute(
+        """UPDATE people.users SET active = ?, deactivated_at = ?, deactivated_by = ?, updated_at = ? WHERE id = ?""",
+        [active, since, who, now, user_id],
+    )
+
+
+def remove_user(db: Db, user_id: str, *, by: str, now: datetime) -> None:
+    """The account, its memberships and sessions; token rows stay, revoked."""
+    db.execute("DELETE FROM people.memberships WHERE user_id = ?", [user_id])
+    db.execute("DELETE FROM people.sessions WHERE user_id = ?", [user_id])
+    db.execute(
+        "UPDATE people.tokens SET revoked_at = ?, revoked_by = ? WHERE user_id = ? AND revoked_at IS NULL",
+        [now, by, user_id],
+    )
+    db.execute("DELETE FROM people.users WHERE id = ?", [user_id])
+
+
+def is_member(db: Db, user_id: str, group_id: str) -> bool:
+    sql = "SELECT 1 FROM people.memberships WHERE user_id = ? AND group_id = ?"
+    return db.execute(sql, [user_id, group_id]).fetchone() is not None
+
+
+def add_membership(db: Db, user_id: str, group_id: GroupId, *, source: str, by: str | None, now: datetime) -> None:
+    db.execute("INSERT INTO people.memberships VALUES (?, ?, ?, ?, ?)", [user_id, group_id, source, now, by])
+
+
+def admins_who_can_sign_in(db: Db) -> set[str]:
+    """Ids of the active members of Admin who have a password."""
+    rows = db.execute(
+        """SELECT u.id FROM people.users u JOIN people.memberships m ON m.user_id = u.id
+        WHERE m.group_id = ? AND u.active AND u.password_hash IS NOT NULL""",
+        [ADMIN],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def add_session(
+    db: Db, id: str, *, user_id: str, token_hash: str, client_ip: str, now: datetime, expires_at: datetime
+) -> None:
+    db.execute(
+        "INSERT INTO people.sessions VALUES (?, ?, ?, ?, ?, NULL, ?)",
+        [id, user_id, token_hash, now, expires_at, client_ip],
+    )
+
+
+def revoke_sessions(db: Db, user_id: str, now: datetime) -> None:
+    db.execute(
+        "UPDATE people.sessions SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL AND expires_at > ?",
+        [now, user_id, now],
+    )
+
+
+def revoke_session(db: Db, token_hash: str, now: datetime) -> str | None:
+    """End one session; the id of its user, None if no live session has this hash."""
+    row = db.execute(
+        """UPDATE people.sessions SET revoked_at = ? WHERE token_hash = ? AND revoked_at IS NULL AND expires_at > ?
+        RETURNING user_id""",
+        [now, token_hash, now],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def forget_sessions(db: Db, expired_before: datetime) -> None:
+    db.execute("DELETE FROM people.sessions WHERE expires_at < ?", [expired_before])
+
+
+def find_setup(db: Db) -> tuple[str, datetime] | None:
+    """The hash of the setup secret and when it expires."""
+    return db.execute("SELECT secret_hash, expires_at FROM people.setup").fetchone()
+
+
+def replace_setup(db: Db, secret_hash: str | None, *, now: datetime, expires_at: datetime | None = None) -> None:
+    """Keep this secret and no other; None keeps none."""
+    db.execute("DELETE FROM people.setup")
+    if secret_hash is not None:
+        db.execute("INSERT INTO people.setup VALUES (?, ?, ?)", [secret_hash, now, expires_at])

@@ -1,0 +1,92 @@
+"""What an e-mail address, a name, a password, a lifetime and a way back may be."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from datetime import datetime, timedelta
+
+from agnes.kernel.errors import BadRequestError
+from agnes.kernel.ports import Secret
+
+SESSION_PREFIX = "ags_"
+TOKEN_PREFIX = "agp_"
+SESSION_LIFETIME = timedelta(hours=24)
+LONGEST_TOKEN_LIFETIME = timedelta(days=3650)
+BOOTSTRAP_SCOPE = "bootstrap-analyst"
+LONGEST_BOOTSTRAP_LIFETIME = timedelta(hours=1)
+MIN_PASSWORD, MAX_PASSWORD = 8, 1024
+"""Characters. The upper bound keeps a body of megabytes away from Argon2."""
+
+# "Valid e-mail address" of the HTML standard, in lower case; so no control or direction characters.
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_EMAIL = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*")
+_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))  # unprintable, but needed to write Persian and Hindi names
+_LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+
+
+def email_of(text: str) -> str:
+    """`text` as we keep addresses. Raises BadRequestError."""
+    email = text.strip().lower()
+    if len(email) > 254 or not _EMAIL.fullmatch(email):
+        raise BadRequestError(
+            "this is not an e-mail address", code="invalid_email", hint="Write it as name@example.com."
+        )
+    return email
+
+
+def is_email(text: str) -> bool:
+    return len(text) <= 254 and _EMAIL.fullmatch(text) is not None
+
+
+def name_of(text: str, *, what: str = "name", longest: int = 200) -> str:
+    """A name that is safe to show: one line, no control or direction characters. Raises BadRequestError."""
+    name = text.strip()
+    if not name:
+        raise BadRequestError(f"the {what} is blank", code="blank_name")
+    if len(name) > longest or not name.translate(_JOINERS).isprintable():
+        raise BadRequestError(f"the {what} must be one line of at most {longest} printable characters", code="bad_name")
+    return name
+
+
+def check_password(password: Secret) -> None:
+    if not MIN_PASSWORD <= len(password.value) <= MAX_PASSWORD:
+        raise BadRequestError(
+            f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters",
+            code="bad_password",
+            hint="Choose another one.",
+        )
+
+
+def expiry_of(now: datetime, *, days: int | None, ttl_seconds: int | None, scope: str) -> datetime | None:
+    """When a token made now ends; None never. Seconds win over days; a bootstrap token lasts an hour at most."""
+    if ttl_seconds is not None:
+        wanted = _positive("ttl_seconds", ttl_seconds, timedelta(seconds=1))
+    elif days is not None:
+        wanted = _positive("expires_in_days", days, timedelta(days=1))
+    else:
+        wanted = None
+    if scope == BOOTSTRAP_SCOPE:
+        wanted = min(wanted or LONGEST_BOOTSTRAP_LIFETIME, LONGEST_BOOTSTRAP_LIFETIME)
+    return None if wanted is None else now + wanted
+
+
+def _positive(field: str, count: int, unit: timedelta) -> timedelta:
+    if count <= 0:
+        raise BadRequestError(f"{field} must be above 0", code="bad_lifetime")
+    return min(count, LONGEST_TOKEN_LIFETIME // unit) * unit
+
+
+def new_credential(prefix: str) -> Secret:
+    """256 random bits, so a fast hash of it is enough to keep."""
+    return Secret(prefix + secrets.token_urlsafe(32))
+
+
+def hash_of(credential: Secret) -> str:
+    return hashlib.sha256(credential.value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def local_path(text: str, *, otherwise: str) -> str:
+    """`text` if it is a path of this site. Browsers drop tabs and read a backslash as a slash: neither may occur."""
+    return text if _LOCAL_PATH.fullmatch(text) else otherwise

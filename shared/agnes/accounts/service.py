@@ -1,0 +1,112 @@
+"""Who is asking, and the questions about accounts that other domains ask. Imports no Argon2: every function does."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timedelta
+
+from agnes.accounts import repository
+from agnes.accounts.model import ADMIN, Me, User
+from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX, hash_of
+from agnes.kernel.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
+from agnes.kernel.ports import ANYTHING, ObjectStore, Secret
+from agnes.kernel.principal import Principal, Via
+from agnes.kernel.state import Db, State
+
+log = logging.getLogger("agnes.accounts")
+
+USE_NOTED_EVERY = timedelta(minutes=5)
+USED_PREFIX = "tokens/used/"
+
+_SIGN_IN = "Sign in again."
+_NEW_TOKEN = "Make a new token, or ask an admin."
+
+_noted: dict[str, datetime] = {}
+"""Token id → when this process last wrote its use."""
+
+
+class LastAdmin(ConflictError):
+    code = "last_admin"
+
+    def __init__(self) -> None:
+        super().__init__("this is the last active admin who can sign in", hint="Make somebody else an admin first.")
+
+
+def identify(state: State, credential: str, *, now: datetime) -> Principal:
+    """The person behind a session or personal access token, with the groups that they are in now.
+
+    Raises UnauthenticatedError: `token_unknown`, `session_expired|revoked`, `token_expired|revoked`,
+    `account_deactivated`.
+    """
+    prefix = credential[: len(TOKEN_PREFIX)]
+    if prefix not in (SESSION_PREFIX, TOKEN_PREFIX):
+        raise UnauthenticatedError("this is no token of ours", code="token_unknown", hint=_SIGN_IN)
+    kind, hint = ("session", _SIGN_IN) if prefix == SESSION_PREFIX else ("token", _NEW_TOKEN)
+    with state.read("people") as db:
+        held = repository.find_credential(db, hash_of(Secret(credential)), prefix)
+    if held is None:
+        raise UnauthenticatedError(f"this {kind} is not known", code="token_unknown", hint=hint)
+    if held.revoked_at is not None or held.email is None:
+        raise UnauthenticatedError(f"this {kind} was ended", code=f"{kind}_revoked", hint=hint)
+    if held.expires_at is not None and held.expires_at <= now:
+        raise UnauthenticatedError(f"this {kind} has expired", code=f"{kind}_expired", hint=hint)
+    if not held.active:
+        raise UnauthenticatedError("this account is deactivated", code="account_deactivated", hint="Ask an admin.")
+    return Principal(
+        user_id=held.user_id,
+        email=held.email,
+        name=held.name,
+        group_ids=held.group_ids,
+        is_admin=ADMIN in held.group_ids,
+        via=Via.LOGIN if prefix == SESSION_PREFIX else Via.TOKEN,
+        credential_id=held.id,
+    )
+
+
+def note_use(store: ObjectStore, token_id: str, *, ip: str, now: datetime) -> None:
+    """Remember when and from where a token was used, at most once in 5 minutes a process.
+
+    A write beside the state, so it waits for no lease; what it cannot write it leaves, a request must not fail.
+    """
+    last = _noted.get(token_id)
+    if last is not None and abs(now - last) < USE_NOTED_EVERY:
+        return
+    if len(_noted) > 10_000:
+        _noted.clear()
+    _noted[token_id] = now
+    body = json.dumps({"at": now.isoformat(), "ip": ip}).encode()
+    try:
+        store.write(f"{USED_PREFIX}{token_id}.json", body, expect=ANYTHING, content_type="application/json")
+    except UnavailableError as exc:
+        log.warning("the use of a token was not noted: %s", exc.message, extra={"token_id": token_id})
+
+
+def me(db: Db, who: Principal) -> Me:
+    user = get_user(db, who.user_id)
+    return Me(user.id, user.email, user.name, user.is_admin, user.groups, who.via)
+
+
+def users(db: Db) -> list[User]:
+    """All accounts, by e-mail."""
+    return repository.users(db)
+
+
+def get_user(db: Db, user_id: str) -> User:
+    """Raises NotFoundError."""
+    user = repository.find_user(db, user_id)
+    if user is None:
+        raise NotFoundError("there is no such user", code="user_not_found")
+    return user
+
+
+def find_user_by_email(db: Db, email: str) -> User | None:
+    """`email` as somebody typed it."""
+    user_id = repository.find_id(db, email.strip().lower())
+    return repository.find_user(db, user_id) if user_id else None
+
+
+def require_another_admin(db: Db, user_id: str) -> None:
+    """Raise LastAdmin if nobody could administer this place without `user_id`. The operator's token does not count."""
+    if repository.admins_who_can_sign_in(db) == {user_id}:
+        raise LastAdmin

@@ -1,0 +1,129 @@
+"""Sign in with a password, sign out, and the sessions that both leave."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+
+from agnes.accounts import limits, passwords, repository
+from agnes.accounts.model import SignedIn
+from agnes.accounts.repository import Login
+from agnes.accounts.rules import (
+    MAX_PASSWORD,
+    SESSION_LIFETIME,
+    SESSION_PREFIX,
+    hash_of,
+    is_email,
+    new_credential,
+)
+from agnes.kernel.errors import UnauthenticatedError
+from agnes.kernel.ids import UserId, new_ulid
+from agnes.kernel.ports import ABSENT, ObjectStore, Secret
+from agnes.kernel.state import CURRENT_ACTOR, Change, State, Tx
+
+FAILED_PREFIX = "audit/login_failed/"
+FORGET_SESSIONS_AFTER = timedelta(days=1)
+
+
+class InvalidCredentials(UnauthenticatedError):
+    """The same for an unknown address, an account without a password and a wrong password."""
+
+    code = "invalid_credentials"
+
+    def __init__(self) -> None:
+        super().__init__("the e-mail address or the password is wrong", hint="Check both and try again.")
+
+
+class AccountDeactivated(UnauthenticatedError):
+    """Told only to who knows the password."""
+
+    code = "account_deactivated"
+
+    def __init__(self) -> None:
+        super().__init__("this account is deactivated", hint="Ask an admin.")
+
+
+def sign_in(state: State, store: ObjectStore, *, email: str, password: Secret, now: datetime) -> SignedIn:
+    """A new session of 24 hours. Raises InvalidCredentials, AccountDeactivated, TooManyAttempts."""
+    email = email.strip().lower()
+    ip = CURRENT_ACTOR.get().client_ip
+    with state.read("people") as db:
+        login = repository.find_login(db, email)
+        successes = repository.count_logins(db, ip, limits.minute_of(now))
+    limits.count_address(store, "login", ip, limit=limits.LOGINS_A_MINUTE, now=now, successes=successes)
+    limits.count_account(store, email, now=now, last_login_at=login.last_login_at if login else None)
+    short_enough = len(password.value) <= MAX_PASSWORD
+    if not passwords.matches(login.password_hash if login else None, password if short_enough else Secret("")):
+        _record_failure(store, login, email, "invalid_credentials", now)
+        raise InvalidCredentials
+    if not login.active:
+        _record_failure(store, login, email, "account_deactivated", now)
+        raise AccountDeactivated
+    token = new_credential(SESSION_PREFIX)
+
+    def begin(tx: Tx) -> SignedIn:
+        current = repository.find_login(tx.db, email)
+        if current is None or (current.password_hash, current.active) != (login.password_hash, True):
+            raise InvalidCredentials  # changed since we looked
+        tx.record(Change("login_succeeded", f"user:{current.id}", {"method": "password"}))
+        return begin_session(tx, current.id, email, token, is_admin=current.is_admin, now=now)
+
+    return state.commit("people", begin, actor=replace(CURRENT_ACTOR.get(), user_id=login.id, email=email))
+
+
+def begin_session(tx: Tx, user_id: UserId, email: str, token: Secret, *, is_admin: bool, now: datetime) -> SignedIn:
+    """Write the session's row, and drop rows of long ago in passing."""
+    expires_at = now + SESSION_LIFETIME
+    repository.forget_sessions(tx.db, now - FORGET_SESSIONS_AFTER)
+    repository.add_session(
+        tx.db,
+        new_ulid(now),
+        user_id=user_id,
+        token_hash=hash_of(token),
+        client_ip=CURRENT_ACTOR.get().client_ip,
+        now=now,
+        expires_at=expires_at,
+    )
+    return SignedIn(user_id, email, "admin" if is_admin else "user", token, expires_at)
+
+
+def sign_out(state: State, credential: Secret, *, now: datetime) -> None:
+    """End the session. What is no live session is ignored: it is signed out already."""
+    if not credential.value.startswith(SESSION_PREFIX):
+        return
+    token_hash = hash_of(credential)
+    with state.read("people") as db:
+        held = repository.find_credential(db, token_hash, SESSION_PREFIX)
+    if held is None or held.revoked_at is not None:
+        return
+
+    def end(tx: Tx) -> None:
+        user_id = repository.revoke_session(tx.db, token_hash, now)
+        if user_id is not None:
+            tx.record(Change("logout", f"user:{user_id}", {}))
+
+    actor = replace(CURRENT_ACTOR.get(), user_id=held.user_id, email=held.email or "")
+    state.commit("people", end, actor=actor)
+
+
+def _record_failure(store: ObjectStore, login: Login | None, email: str, reason: str, now: datetime) -> None:
+    """An audit object instead of a commit: under attack a commit would make everybody wait for the lease.
+
+    The limits bound how many there are. What was typed is kept only if it is an address: people type
+    their password into the wrong field.
+    """
+    actor, id = CURRENT_ACTOR.get(), new_ulid(now)  # noqa: A001
+    row = {
+        "at": now.isoformat(),
+        "id": id,
+        **asdict(actor),
+        "action": "login_failed",
+        "resource": f"user:{login.id}" if login else "user:",
+        "params": {"email": email if is_email(email) else "", "reason": reason},
+        "before": None,
+        "result": f"error.{reason}",
+        "duration_ms": 0.0,
+    }
+    key = f"{FAILED_PREFIX}day={now:%Y-%m-%d}/{id}.json"
+    store.write(key, json.dumps(row).encode(), expect=ABSENT, content_type="application/json")

@@ -1,0 +1,189 @@
+"""Personal access tokens: shown once, kept as a hash, revocable, their last use noted beside the state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from agnes.accounts.model import NewToken, OwnedToken, Token
+from agnes.accounts.rules import TOKEN_PREFIX, expiry_of, hash_of, name_of, new_credential
+from agnes.accounts.service import USED_PREFIX
+from agnes.kernel.errors import ConflictError, NotFoundError
+from agnes.kernel.ids import TokenId, new_ulid
+from agnes.kernel.ports import Blob, ObjectStore
+from agnes.kernel.principal import Principal
+from agnes.kernel.state import Change, Db, State, Tx
+
+MOST_LIVE_TOKENS = 100
+"""A person. Only a runaway script has more."""
+SHOWN = 10
+"""Characters of a token that stay visible, `agp_` among them."""
+
+_READERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    id: TokenId
+    user_id: str
+    name: str
+    prefix: str
+    scope: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    user_email: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastUse:
+    at: datetime | None = None
+    ip: str | None = None
+
+
+def create(
+    state: State,
+    who: Principal,
+    *,
+    name: str,
+    expires_in_days: int | None,
+    ttl_seconds: int | None,
+    scope: str,
+    now: datetime,
+) -> NewToken:
+    """A token with all that its owner may do. Raises BadRequestError, ConflictError `too_many_tokens`."""
+    name = name_of(name)
+    expires_at = expiry_of(now, days=expires_in_days, ttl_seconds=ttl_seconds, scope=scope)
+    token, token_id = new_credential(TOKEN_PREFIX), TokenId(new_ulid(now))
+    shown = NewToken(token_id, name, token.value[:SHOWN], token.value, expires_at, now)
+
+    def add(tx: Tx) -> NewToken:
+        if _count_live(tx.db, who.user_id, now) >= MOST_LIVE_TOKENS:
+            raise ConflictError(
+                f"you have {MOST_LIVE_TOKENS} tokens already", code="too_many_tokens", hint="Revoke some first."
+            )
+        tx.db.execute(
+            "INSERT INTO people.tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+            [token_id, who.user_id, name, hash_of(token), shown.prefix, scope, now, expires_at],
+        )
+        tx.record(Change("token.create", f"token:{token_id}", {"name": name, "scope": scope, "expires_at": expires_at}))
+        return shown
+
+    return state.commit("people", add)
+
+
+def mine(db: Db, store: ObjectStore, who: Principal) -> list[Token]:
+    """A person's tokens, newest first, revoked and expired ones included."""
+    rows = _rows(db, "t.user_id = ?", [who.user_id])
+    return [_token(row, use) for row, use in zip(rows, _last_uses(store, rows), strict=True)]
+
+
+def get(db: Db, store: ObjectStore, who: Principal, token_id: str) -> Token:
+    """One of a person's own tokens. Raises NotFoundError."""
+    rows = _rows(db, "t.user_id = ? AND t.id = ?", [who.user_id, token_id])
+    if not rows:
+        raise _unknown()
+    return _token(rows[0], *_last_uses(store, rows))
+
+
+def everybody(db: Db, store: ObjectStore) -> list[OwnedToken]:
+    """All tokens, newest first, for admins."""
+    rows = _rows(db, "true", [])
+    return [
+        OwnedToken(
+            row.id,
+            row.name,
+            row.prefix,
+            row.scope,
+            row.created_at,
+            row.expires_at,
+            row.revoked_at,
+            use.at,
+            use.ip,
+            user_id=row.user_id,
+            user_email=row.user_email,
+        )
+        for row, use in zip(rows, _last_uses(store, rows), strict=True)
+    ]
+
+
+def revoke(state: State, who: Principal, token_id: str, *, now: datetime) -> None:
+    """Revoke one's own token; again does no harm. Raises NotFoundError."""
+    _revoke(state, token_id, who, now, owner=who.user_id, action="token.revoke")
+
+
+def revoke_any(state: State, who: Principal, token_id: str, *, now: datetime) -> None:
+    """As an admin. Raises NotFoundError."""
+    who.require_admin()
+    _revoke(state, token_id, who, now, owner=None, action="token.admin_revoke")
+
+
+def _revoke(state: State, token_id: str, who: Principal, now: datetime, *, owner: str | None, action: str) -> None:
+    def end(tx: Tx) -> None:
+        row = tx.db.execute("SELECT user_id, name, revoked_at FROM people.tokens WHERE id = ?", [token_id]).fetchone()
+        if row is None or (owner is not None and row[0] != owner):
+            raise _unknown()
+        if row[2] is not None:
+            return
+        tx.db.execute(
+            "UPDATE people.tokens SET revoked_at = ?, revoked_by = ? WHERE id = ?", [now, who.email, token_id]
+        )
+        tx.record(Change(action, f"token:{token_id}", {"user_id": row[0], "name": row[1]}))
+
+    state.commit("people", end)
+
+
+def _unknown() -> NotFoundError:
+    return NotFoundError("there is no such token", code="token_not_found")
+
+
+def _count_live(db: Db, user_id: str, now: datetime) -> int:
+    return db.execute(
+        """SELECT count(*) FROM people.tokens
+        WHERE user_id = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)""",
+        [user_id, now],
+    ).fetchone()[0]
+
+
+def _rows(db: Db, where: str, which: list[str]) -> list[Row]:
+    found = db.execute(
+        f"""SELECT t.id, t.user_id, t.name, t.prefix, t.scope, t.created_at, t.expires_at, t.revoked_at,
+            coalesce(u.email, '')
+        FROM people.tokens t LEFT JOIN people.users u ON u.id = t.user_id
+        WHERE {where} ORDER BY t.id DESC""",  # noqa: S608 (constant)
+        which,
+    ).fetchall()
+    return [Row(*row) for row in found]
+
+
+def _token(row: Row, use: LastUse) -> Token:
+    return Token(
+        row.id,
+        row.name,
+        row.prefix,
+        row.scope,
+        row.created_at,
+        row.expires_at,
+        row.revoked_at,
+        use.at,
+        use.ip,
+    )
+
+
+def _last_uses(store: ObjectStore, rows: Sequence[Row]) -> list[LastUse]:
+    """Of each row. One read a token, side by side where they are many."""
+
+    def read(row: Row) -> LastUse:
+        found = store.read(f"{USED_PREFIX}{row.id}.json")
+        if not isinstance(found, Blob):
+            return LastUse()
+        noted = json.loads(found.body)
+        return LastUse(datetime.fromisoformat(noted["at"]), noted["ip"])
+
+    if len(rows) <= 2:
+        return [read(row) for row in rows]
+    with ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(read, rows))

@@ -1,0 +1,103 @@
+"""What admins do to accounts. Nobody locks themselves or everybody out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from agnes.accounts import passwords, repository
+from agnes.accounts.model import User
+from agnes.accounts.rules import check_password, email_of, name_of
+from agnes.accounts.service import get_user, require_another_admin
+from agnes.kernel.errors import ConflictError
+from agnes.kernel.ids import UserId, new_ulid
+from agnes.kernel.ports import Secret
+from agnes.kernel.principal import Principal
+from agnes.kernel.state import Change, State, Tx
+
+
+class EmailTaken(ConflictError):
+    code = "email_taken"
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"there is an account for {email} already", hint="Open that account instead.")
+
+
+def create(state: State, who: Principal, *, email: str, name: str, now: datetime) -> User:
+    """An active account without a password; a blank name is the address's local part. Raises EmailTaken."""
+    who.require_admin()
+    email = email_of(email)
+    name = name_of(name or email.partition("@")[0])
+    user_id = UserId(new_ulid(now))
+
+    def add(tx: Tx) -> User:
+        if repository.find_id(tx.db, email):
+            raise EmailTaken(email)
+        repository.add_user(tx.db, user_id, email=email, name=name, password_hash=None, now=now)
+        tx.record(Change("user.create", f"user:{user_id}", {"email": email, "name": name}))
+        return get_user(tx.db, user_id)
+
+    return state.commit("people", add)
+
+
+def update(
+    state: State, who: Principal, user_id: str, *, name: str | None = None, active: bool | None = None, now: datetime
+) -> User:
+    """Change what is not None. Deactivation ends all sessions. Raises NotFoundError, ConflictError."""
+    who.require_admin()
+    name = name_of(name) if name is not None else None
+
+    def change(tx: Tx) -> User:
+        before = get_user(tx.db, user_id)
+        asked = {}
+        if name is not None and name != before.name:
+            repository.set_name(tx.db, user_id, name, now)
+            asked["name"] = name
+        if active is not None and active != before.active:
+            if not active:
+                _require_other(who, user_id, "deactivate")
+                require_another_admin(tx.db, user_id)
+                repository.revoke_sessions(tx.db, user_id, now)
+            repository.set_active(tx.db, user_id, active=active, by=who.email, now=now)
+            asked["active"] = active
+        if asked:
+            was = {field: getattr(before, field) for field in asked}
+            tx.record(Change("user.update", f"user:{user_id}", asked, was))
+        return get_user(tx.db, user_id)
+
+    return state.commit("people", change)
+
+
+def set_password(state: State, who: Principal, user_id: str, password: Secret, *, now: datetime) -> None:
+    """Set it and end all sessions of the account; its tokens stay. Raises BadRequestError, NotFoundError."""
+    who.require_admin()
+    check_password(password)
+    with state.read("people") as db:
+        get_user(db, user_id)
+    password_hash = passwords.hash_password(password)
+
+    def change(tx: Tx) -> None:
+        user = get_user(tx.db, user_id)
+        repository.set_password(tx.db, user_id, password_hash, now)
+        repository.revoke_sessions(tx.db, user_id, now)
+        tx.record(Change("user.set_password", f"user:{user_id}", {"email": user.email}))
+
+    state.commit("people", change)
+
+
+def delete(state: State, who: Principal, user_id: str, *, now: datetime) -> None:
+    """Remove the account, its memberships and sessions, and revoke its tokens. Raises NotFoundError, ConflictError."""
+    who.require_admin()
+
+    def remove(tx: Tx) -> None:
+        user = get_user(tx.db, user_id)
+        _require_other(who, user_id, "delete")
+        require_another_admin(tx.db, user_id)
+        repository.remove_user(tx.db, user_id, by=who.email, now=now)
+        tx.record(Change("user.delete", f"user:{user_id}", {"email": user.email}))
+
+    state.commit("people", remove)
+
+
+def _require_other(who: Principal, user_id: str, verb: str) -> None:
+    if who.user_id == user_id:
+        raise ConflictError(f"you cannot {verb} yourself", code=f"cannot_{verb}_self", hint="Ask another admin.")
