@@ -23,7 +23,8 @@ class HttpFault(StrEnum):
     DROP_BEFORE = "drop_before"  # the connection closes; the server never sees the request
     DROP_AFTER = "drop_after"  # the server acts, the connection closes
     LATE = "late"  # the connection closes, the server acts a moment later
-    CUT = "cut"  # the server acts; half of its reply arrives
+    CUT = "cut"  # the server acts; half of its reply's body arrives, or of its headers if it has none
+    CUT_HEAD = "cut_head"  # the server acts; its reply ends within the ETag, or within the headers
     GARBAGE = "garbage"  # the server acts; what arrives is not HTTP
     SILENT = "silent"  # the server acts; its reply comes after the client's patience
     BARE_502 = "bare_502"  # the server acts; a gateway answers in its stead
@@ -79,10 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
             reply = (status, [("Content-Type", "application/xml")], content)
         assert reply is not None
         answer = self._rendered(reply)
-        if fault is HttpFault.CUT:
-            self.wfile.write(
-                answer[: len(answer) - max(1, len(reply[2]) // 2)] if reply[2] else answer[: len(answer) // 2]
-            )
+        if fault in {HttpFault.CUT, HttpFault.CUT_HEAD}:
+            head, content = len(answer) - len(reply[2]), len(reply[2])
+            etag = answer.lower().find(b"etag:", 0, head)
+            within_head = etag + 12 if etag > 0 else head // 2
+            self.wfile.write(answer[: head + content // 2 if content and fault is HttpFault.CUT else within_head])
             return self._hang_up()
         return self.wfile.write(answer)
 

@@ -43,7 +43,7 @@ class S3Server:
 
     def client(self):
         """A bare client, for what the port does not do."""
-        return self.store()._writer
+        return self.store()._client
 
 
 SERVERS = [

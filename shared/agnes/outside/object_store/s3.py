@@ -1,7 +1,7 @@
 """The object store on S3, or on anything that speaks its protocol: MinIO, LocalStack, moto.
 
-Writes go through a client that sends each request once: boto3's own retries turn a write that was
-committed, but whose reply was lost, into a 412. What came of a write is decided here:
+The client sends each request once, since boto3's own retries turn a write that was committed, but
+whose reply was lost, into a 412. Reads, listings and removals are repeated here. What came of a write:
 
     200 with an ETag                                              committed: returns
     412, or 404 NoSuchKey to an If-Match                          conflict: PreconditionFailed
@@ -9,6 +9,7 @@ committed, but whose reply was lost, into a 412. What came of a write is decided
     any other 5xx, a timeout, a dropped or an unreadable reply    unknown: OutcomeUnknown
     any other 3xx or 4xx, no credentials                          StoreRefused; nothing happened
 
+A reply may be cut within its headers, which boto3 does not notice, so ETags and lengths are checked.
 Only "SlowDown" and its kind say that nothing happened; a bare 503 may come from something between
 us and the store that had already passed the request on, and MinIO's SlowDownWrite follows a write
 that reached some of its disks.
@@ -17,11 +18,13 @@ that reached some of its disks.
 from __future__ import annotations
 
 import base64
+import random
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import (
@@ -43,12 +46,15 @@ from agnes.outside.object_store.presigned import content_disposition
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 8.0
 """Silence after which a reply is given up. API Gateway gives a function 29 seconds."""
-READ_ATTEMPTS = 4
+REPEATS = 4
+REPEAT_SECONDS = 15.0
+"""How often, and until when, a read, a listing or a removal is tried."""
 PAGE_SIZE = 1000
 """Keys in one page of a listing, and in one request to remove; S3 takes no more."""
 
 _NOTHING_HAPPENED = frozenset({"SlowDown", "ServiceUnavailable", "RequestLimitExceeded", "ThrottlingException"})
 _loading = threading.Lock()
+T = TypeVar("T")
 
 
 class StoreRefused(UnavailableError):
@@ -95,27 +101,27 @@ class S3Store:
         self._page_size = page_size
 
     def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
-        from botocore.exceptions import BotoCoreError, ClientError
-        from urllib3.exceptions import HTTPError
+        from botocore.exceptions import ClientError
 
         where = {"Bucket": self._bucket, "Key": self._prefix + check_key(key)}
         if unless is not None:
             where["IfNoneMatch"] = _quoted(unless)
-        for attempt in range(READ_ATTEMPTS):
+
+        def ask() -> Blob | NotModified | None:
             try:
-                answer = self._reader.get_object(**where)
-                return Blob(answer["Body"].read(), _version(answer))
+                answer = self._client.get_object(**where)
             except ClientError as error:
-                match _status(error):
-                    case 304:
-                        return NotModified()
-                    case 404 if _code(error) == "NoSuchKey":
-                        return None
-                raise _unreadable(key, error) from error
-            except (BotoCoreError, HTTPError) as error:  # HTTPError: the body was cut; botocore retries headers only
-                if attempt == READ_ATTEMPTS - 1:
-                    raise UnavailableError(f"cannot read {key}: {type(error).__name__}") from error
-        raise AssertionError("unreachable")
+                if _status(error) == 304:
+                    return NotModified()
+                if _code(error) == "NoSuchKey":
+                    return None
+                raise
+            body = answer["Body"].read()
+            if "content-length" not in answer["ResponseMetadata"]["HTTPHeaders"]:
+                raise _CutReply  # within its headers, so that the body seems to be empty
+            return Blob(body, _version(answer))
+
+        return self._repeated(key, ask)
 
     def write(
         self, key: str, body: bytes, *, expect: Expect, content_type: str = "application/octet-stream"
@@ -128,44 +134,39 @@ class S3Store:
         elif isinstance(expect, Unchanged):
             where["IfMatch"] = _quoted(expect.version)
         try:
-            answer = self._writer.put_object(**where, Body=body, ContentType=content_type)
+            return _version(self._client.put_object(**where, Body=body, ContentType=content_type))
         except ClientError as error:
             raise _refused_write(key, expect, error) from error
         except BotoCoreError as error:
             raise _unanswered_write(key, error) from error
-        if not answer.get("ETag"):
-            raise OutcomeUnknown(key, "an answer without an ETag")
-        return _version(answer)
+        except _CutReply as error:
+            raise OutcomeUnknown(key, "a reply without a whole ETag") from error
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + check_prefix(prefix)}
+        asked = {"Bucket": self._bucket, "Prefix": self._prefix + check_prefix(prefix), "MaxKeys": self._page_size}
         if after:
             asked["StartAfter"] = self._prefix + after
-        pages = {"PageSize": self._page_size}
-        try:
-            for page in self._reader.get_paginator("list_objects_v2").paginate(**asked, PaginationConfig=pages):
-                for line in page.get("Contents", ()):
-                    yield Entry(
-                        line["Key"].removeprefix(self._prefix), line["Size"], _version(line), line["LastModified"]
-                    )
-        except ClientError as error:
-            raise _unreadable(prefix, error) from error
-        except BotoCoreError as error:
-            raise UnavailableError(f"cannot list {prefix}: {type(error).__name__}") from error
+
+        def ask() -> dict[str, Any]:
+            page = self._client.list_objects_v2(**asked)
+            if "IsTruncated" not in page:
+                raise _CutReply  # boto3 takes an empty body for an empty page
+            return page
+
+        while True:
+            page = self._repeated(prefix, ask)
+            for line in page.get("Contents", ()):
+                key = line["Key"].removeprefix(self._prefix)
+                yield Entry(key, line["Size"], _version(line), line["LastModified"])
+            if not page["IsTruncated"]:
+                return
+            asked["ContinuationToken"] = page["NextContinuationToken"]
 
     def remove(self, keys: Iterable[str]) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         named = ({"Key": self._prefix + check_key(key)} for key in keys)
         while batch := list(islice(named, self._page_size)):
-            try:
-                answer = self._reader.delete_objects(Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True})
-            except ClientError as error:
-                raise _unreadable(batch[0]["Key"], error) from error
-            except BotoCoreError as error:
-                raise UnavailableError(f"cannot remove {batch[0]['Key']}: {type(error).__name__}") from error
+            delete = {"Bucket": self._bucket, "Delete": {"Objects": batch, "Quiet": True}}
+            answer = self._repeated(batch[0]["Key"], lambda delete=delete: self._client.delete_objects(**delete))
             for failed in answer.get("Errors", ()):
                 raise UnavailableError(f"cannot remove {failed.get('Key')}: {failed.get('Code')}")
 
@@ -189,19 +190,39 @@ class S3Store:
         }
         return self._presigner.generate_presigned_url("put_object", Params=said, ExpiresIn=seconds)
 
-    @cached_property
-    def _writer(self) -> Any:
-        return self._client(self._endpoint_url, {"total_max_attempts": 1})
+    def _repeated(self, key: str, ask: Callable[[], T]) -> T:
+        """What `ask` answers in the end: it changes nothing, or nothing more the second time."""
+        from botocore.exceptions import BotoCoreError, ClientError
+        from urllib3.exceptions import HTTPError  # a body that is cut raises it, through boto3
+
+        until = time.monotonic() + REPEAT_SECONDS
+        for attempt in range(REPEATS):
+            if attempt:
+                time.sleep(random.uniform(0.02, 0.05) * 2**attempt)  # noqa: S311 - spreads callers, guards nothing
+            try:
+                return ask()
+            except ClientError as error:
+                failure: Exception = error
+                reason = f"{_status(error)} {_code(error)}"
+                if _is_refusal(error):
+                    raise StoreRefused(key, reason) from error
+            except (BotoCoreError, HTTPError, _CutReply) as error:
+                failure, reason = error, type(error).__name__
+                if _lacks_credentials(error):
+                    raise StoreRefused(key, "no credentials") from error
+            if time.monotonic() > until:
+                break
+        raise UnavailableError(f"the store does not answer for {key}: {reason}") from failure
 
     @cached_property
-    def _reader(self) -> Any:
-        return self._client(self._endpoint_url, {"total_max_attempts": READ_ATTEMPTS, "mode": "standard"})
+    def _client(self) -> Any:
+        return self._new_client(self._endpoint_url)
 
     @cached_property
     def _presigner(self) -> Any:
-        return self._client(self._public_endpoint_url, {"total_max_attempts": 1})
+        return self._new_client(self._public_endpoint_url)
 
-    def _client(self, endpoint_url: str | None, retries: dict[str, Any]) -> Any:
+    def _new_client(self, endpoint_url: str | None) -> Any:
         import boto3
         from botocore.config import Config
 
@@ -215,7 +236,7 @@ class S3Store:
                 aws_secret_access_key=self._secret_access_key.value if self._secret_access_key else None,
                 config=Config(
                     signature_version="s3v4",
-                    retries=retries,
+                    retries={"total_max_attempts": 1},
                     connect_timeout=CONNECT_SECONDS,
                     read_timeout=self._read_seconds,
                     max_pool_connections=32,
@@ -227,16 +248,18 @@ class S3Store:
             )
 
 
+class _CutReply(Exception):
+    """A reply that ended too early, though boto3 took it for a whole one."""
+
+
 def _refused_write(key: str, expect: Expect, error: Any) -> Exception:
     """The outcome of a write that was answered with an error."""
     status, code = _status(error), _code(error)
-    if status == 412 or (status == 404 and code == "NoSuchKey" and isinstance(expect, Unchanged)):
+    if status == 412 or (code == "NoSuchKey" and isinstance(expect, Unchanged)):
         return PreconditionFailed(key)
     if status in {409, 429} or code in _NOTHING_HAPPENED:
         return TryAgain(key, f"{status} {code}")
-    if 300 <= status < 500:
-        return StoreRefused(key, f"{status} {code}")
-    return OutcomeUnknown(key, f"{status} {code}")
+    return (StoreRefused if _is_refusal(error) else OutcomeUnknown)(key, f"{status} {code}")
 
 
 def _unanswered_write(key: str, error: Exception) -> Exception:
@@ -245,16 +268,20 @@ def _unanswered_write(key: str, error: Exception) -> Exception:
 
     if isinstance(error, (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)):
         return TryAgain(key, "no connection")
-    if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
+    if _lacks_credentials(error):
         return StoreRefused(key, "no credentials")
     return OutcomeUnknown(key, type(error).__name__)
 
 
-def _unreadable(key: str, error: Any) -> UnavailableError:
-    reason = f"{_status(error)} {_code(error)}"
-    if 300 <= _status(error) < 500 and _status(error) not in {409, 429}:
-        return StoreRefused(key, reason)
-    return UnavailableError(f"the store failed at {key}: {reason}")
+def _lacks_credentials(error: Exception) -> bool:
+    from botocore import exceptions as boto
+
+    return isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError))
+
+
+def _is_refusal(error: Any) -> bool:
+    """Whether the store said no, for good. A 404 must say of what: a cut one has the status for a code."""
+    return 300 <= _status(error) < 500 and _status(error) not in {409, 429} and _code(error) not in {"404", ""}
 
 
 def _status(error: Any) -> int:
@@ -266,7 +293,10 @@ def _code(error: Any) -> str:
 
 
 def _version(answer: dict[str, Any]) -> Version:
-    return Version(answer["ETag"].strip('"'))
+    quoted = answer.get("ETag", "")
+    if len(quoted) < 3 or quoted[0] != '"' or quoted[-1] != '"':
+        raise _CutReply
+    return Version(quoted[1:-1])
 
 
 def _quoted(version: Version) -> str:
