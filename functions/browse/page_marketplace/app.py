@@ -1,0 +1,17 @@
+"""The marketplace page."""
+
+from agnes import wiring
+from agnes.browse import queries, service
+from agnes.browse.pages import ListingPage
+from agnes.edge import Function, Needs, page
+from agnes.kernel.principal import Principal
+
+app = Function("browse-page_marketplace")
+
+
+@app.route("/marketplace", methods=["GET"])
+@page(needs=Needs.LOGIN, query=service.ItemsQuery)
+def page_marketplace(who: Principal, query: service.ItemsQuery) -> ListingPage:
+    """Browse what you may add to your stack."""
+    with wiring.state().read(*queries.FILES) as db:
+        return ListingPage(service.listing(db, who, query), query, wiring.clock().now().date())
