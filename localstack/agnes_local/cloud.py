@@ -17,6 +17,9 @@ from agnes_local.sam_package import Packager
 REGION = "us-east-1"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
+NEVER_STOOD = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+"""A stack in one of these can only be deleted."""
+
 
 class DeployFailed(Exception):
     """A stack did not come to be. `reasons` are CloudFormation's own words, of nested stacks too."""
@@ -76,7 +79,11 @@ def deploy(
         "Capabilities": CAPABILITIES,
         "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in (parameters or {}).items()],
     }
-    if _describe(cloudformation, stack) is None:
+    found = _describe(cloudformation, stack)
+    if found and found["StackStatus"] in NEVER_STOOD:
+        remove(endpoint, stack)
+        found = None
+    if found is None:
         cloudformation.create_stack(**wanted)
     else:
         try:
@@ -123,15 +130,19 @@ def _settled(cloudformation: Any, stack: str, deadline: float) -> dict[str, Any]
 
 
 def _reasons(cloudformation: Any, stack: str) -> list[str]:
-    """Why resources of this stack and of those nested in it failed, the deepest last."""
+    """Why resources of this stack and of those nested in it failed. A nested stack's name begins with its parent's."""
     reasons = []
-    for event in cloudformation.describe_stack_events(StackName=stack)["StackEvents"]:
-        if not event["ResourceStatus"].endswith("_FAILED"):
-            continue
-        reasons.append(
-            f"{event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', '?')}"
-        )
-        nested = event.get("PhysicalResourceId", "")
-        if event["ResourceType"] == "AWS::CloudFormation::Stack" and nested and nested != event["StackId"]:
-            reasons += _reasons(cloudformation, nested)
+    for page in cloudformation.get_paginator("describe_stacks").paginate():
+        for found in page["Stacks"]:
+            name = found["StackName"]
+            if name == stack or name.startswith(f"{stack}-"):
+                reasons += _failures(cloudformation, name)
     return reasons
+
+
+def _failures(cloudformation: Any, stack: str) -> list[str]:
+    return [
+        f"{stack}: {event['LogicalResourceId']} ({event['ResourceType']}): {event['ResourceStatusReason']}"
+        for event in cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+        if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")
+    ]

@@ -12,7 +12,7 @@ import urllib.request
 import chalice
 import pytest
 
-from agnes_local.cloud import client, deploy
+from agnes_local.cloud import DeployFailed, client, deploy, remove
 from agnes_local.localstack_host import localstack
 
 pytestmark = [pytest.mark.localstack, pytest.mark.timeout(300)]
@@ -26,13 +26,17 @@ def server():
         yield running
 
 
+def built_sample(folder):
+    """The sample with its layer filled, as a build leaves it; the root template's path."""
+    shutil.copytree(SAMPLE, folder)
+    package = pathlib.Path(chalice.__file__).parent
+    shutil.copytree(package, folder / "layers/web/python/chalice", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder / "root.yaml"
+
+
 @pytest.fixture(scope="module")
 def stack(server, tmp_path_factory):
-    built = tmp_path_factory.mktemp("built") / "sample"
-    shutil.copytree(SAMPLE, built)
-    package = pathlib.Path(chalice.__file__).parent
-    shutil.copytree(package, built / "layers/web/python/chalice", ignore=shutil.ignore_patterns("__pycache__"))
-    return deploy(server.endpoint, built / "root.yaml", stack=STACK)
+    return deploy(server.endpoint, built_sample(tmp_path_factory.mktemp("built") / "sample"), stack=STACK)
 
 
 @pytest.fixture
@@ -153,10 +157,20 @@ def test_an_idle_runtime_ends(invoke):
 
 
 def test_deploying_again_changes_nothing_and_uploads_nothing(server, stack, tmp_path):
-    built = tmp_path / "sample"
-    shutil.copytree(SAMPLE, built)
-    package = pathlib.Path(chalice.__file__).parent
-    shutil.copytree(package, built / "layers/web/python/chalice", ignore=shutil.ignore_patterns("__pycache__"))
-    again = deploy(server.endpoint, built / "root.yaml", stack=STACK)
+    again = deploy(server.endpoint, built_sample(tmp_path / "sample"), stack=STACK)
     assert again.outputs == stack.outputs
     assert again.uploaded_bytes == 0
+
+
+def test_a_stack_that_fails_says_why_and_can_be_deployed_again(server, tmp_path):
+    root = built_sample(tmp_path / "sample")
+    nested = root.with_name("sample.yaml")
+    good = nested.read_text()
+    nested.write_text(good.replace("Runtime: python3.11", "Runtime: python3.12"))
+    with pytest.raises(DeployFailed, match=r"wants python3\.12, and AGNES_LAMBDA_PYTHON is python3\.11"):
+        deploy(server.endpoint, root, stack="agnes-second")
+    nested.write_text(good)
+    assert deploy(server.endpoint, root, stack="agnes-second").outputs["ApiId"]
+    remove(server.endpoint, "agnes-second")
+    functions = client("lambda", server.endpoint).list_functions()["Functions"]
+    assert not [function for function in functions if function["FunctionName"].startswith("agnes-second")]

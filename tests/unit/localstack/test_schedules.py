@@ -5,6 +5,7 @@ import os
 import subprocess
 
 import pytest
+
 from agnes_local import install
 
 pytestmark = pytest.mark.localstack

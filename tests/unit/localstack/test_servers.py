@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+
 from agnes_local.servers import minio
 
 pytestmark = pytest.mark.minio
@@ -21,8 +22,21 @@ def environment(tmp_path):
 
 
 def run(environment, script, **settings):
-    command = [sys.executable, "-m", "agnes_local.servers", "run", "--only", "minio", "--", sys.executable, "-c", script]
-    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings)
+    command = [
+        sys.executable,
+        "-m",
+        "agnes_local.servers",
+        "run",
+        "--only",
+        "minio",
+        "--",
+        sys.executable,
+        "-c",
+        script,
+    ]
+    return subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings
+    )
 
 
 def servers_in(folder):
