@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agnes.accounts import limits, passwords, repository
+from agnes.accounts.forms import Setup
 from agnes.accounts.model import ADMIN, SYSTEM_SEED, SignedIn
 from agnes.accounts.rules import SESSION_PREFIX, check_password, email_of, hash_of, name_of, new_credential
 from agnes.accounts.signing_in import begin_session
@@ -88,25 +89,23 @@ def check_secret(db: Db, secret: Secret, *, now: datetime) -> None:
         raise SetupSecretWrong
 
 
-def bootstrap(
-    state: State, store: ObjectStore, *, secret: Secret, email: str, name: str, password: Secret, now: datetime
-) -> SignedIn:
-    """Make the first admin, or an account that waits without a password, and sign in.
+def bootstrap(state: State, store: ObjectStore, asked: Setup, *, now: datetime) -> SignedIn:
+    """Make the first admin, or give a password to an account that waits for one, and sign in.
 
     Raises SetupClosed, SetupSecretWrong, BadRequestError, TooManyAttempts.
     """
+    email = email_of(asked.email)
+    name = name_of(asked.name or email.partition("@")[0])
+    check_password(asked.given_password)
     ip = CURRENT_ACTOR.get().client_ip
     limits.count_address(store, "setup", ip, limit=limits.SETUPS_A_MINUTE, now=now)
     with state.read("people") as db:
-        check_secret(db, secret, now=now)
-    email = email_of(email)
-    name = name_of(name or email.partition("@")[0])
-    check_password(password)
-    password_hash = passwords.hash_password(password)
+        check_secret(db, asked.given_secret, now=now)
+    password_hash = passwords.hash_password(asked.given_password)
     token = new_credential(SESSION_PREFIX)
 
     def change(tx: Tx) -> SignedIn:
-        check_secret(tx.db, secret, now=now)
+        check_secret(tx.db, asked.given_secret, now=now)
         user_id = _make_admin(tx, email, name, password_hash, now)
         repository.set_name(tx.db, user_id, name, now)
         repository.set_password(tx.db, user_id, password_hash, now)

@@ -92,10 +92,11 @@ def count_account(store: ObjectStore, email: str, *, now: datetime, last_login_a
     _change(store, f"{PREFIX}{now:%Y-%m-%d}/account/{digest}.json", one_more)
 
 
-def forget(store: ObjectStore, *, before: date) -> int:
-    """Remove the counters of days before `before`; how many they were."""
+def forget(store: ObjectStore, *, before: date, dry_run: bool = False) -> int:
+    """Remove the counters of days before `before`; how many they are."""
     old = [entry.key for entry in store.list(PREFIX) if entry.key.split("/")[1] < before.isoformat()]
-    store.remove(old)
+    if not dry_run:
+        store.remove(old)
     return len(old)
 
 

@@ -38,19 +38,18 @@ class Login:
 
 
 def find_credential(db: Db, token_hash: str, prefix: str) -> HeldCredential | None:
+    """Three plain lookups: DuckDB plans one join of the three tables twice as long (2.7 ms against 1.4)."""
     table = {SESSION_PREFIX: "sessions", TOKEN_PREFIX: "tokens"}[prefix]
-    rows = db.execute(
-        f"""SELECT c.id, c.user_id, c.expires_at, c.revoked_at, u.email, u.name, u.active, m.group_id
-        FROM people.{table} c LEFT JOIN people.users u ON u.id = c.user_id
-        LEFT JOIN people.memberships m ON m.user_id = u.id
-        WHERE c.token_hash = ?""",  # noqa: S608 (one of two names)
+    held = db.execute(
+        f"SELECT id, user_id, expires_at, revoked_at FROM people.{table} WHERE token_hash = ?",  # noqa: S608 (two names)
         [token_hash],
-    ).fetchall()
-    if not rows:
+    ).fetchone()
+    if held is None:
         return None
-    id, user_id, expires_at, revoked_at, email, name, active, _ = rows[0]  # noqa: A001
-    groups = frozenset(row[-1] for row in rows if row[-1])
-    return HeldCredential(id, user_id, expires_at, revoked_at, email, name or "", bool(active), groups | {EVERYONE})
+    user_id = held[1]
+    user = db.execute("SELECT email, name, active FROM people.users WHERE id = ?", [user_id]).fetchone()
+    groups = db.execute("SELECT group_id FROM people.memberships WHERE user_id = ?", [user_id]).fetchall()
+    return HeldCredential(*held, *(user or (None, "", False)), frozenset({EVERYONE, *(row[0] for row in groups)}))
 
 
 def find_login(db: Db, email: str) -> Login | None:

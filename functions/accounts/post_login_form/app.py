@@ -1,0 +1,33 @@
+"""What the login page's form is sent to."""
+
+from urllib.parse import urlencode
+
+from agnes import wiring
+from agnes.accounts import signing_in
+from agnes.accounts.forms import LoginForm
+from agnes.accounts.limits import TooManyAttempts
+from agnes.accounts.pages import HOME, session_cookie
+from agnes.accounts.rules import local_path
+from agnes.edge import Function, Needs, Redirect, Reply, Request, page
+from agnes.edge.origin import require_same_origin
+from agnes.kernel.errors import UnauthenticatedError
+from agnes.kernel.principal import Principal
+
+app = Function("accounts-post_login_form")
+
+
+@app.route("/auth/password/login/web", methods=["POST"])
+@page(needs=Needs.PUBLIC, body=LoginForm)
+def post_login_form(_who: Principal | None, body: LoginForm, request: Request) -> Reply:
+    """Sign in and go on to `next`, or back to the login page, which says why not."""
+    settings, now = wiring.settings(), wiring.clock().now()
+    require_same_origin(request, public_host=settings.public_host)  # no site signs its visitors in as somebody else
+    way_on = local_path(body.next, otherwise=HOME)
+    try:
+        signed_in = signing_in.sign_in(
+            wiring.state(), wiring.store(), email=body.email, password=body.given_password, now=now
+        )
+    except (UnauthenticatedError, TooManyAttempts) as refused:
+        return Redirect(f"{settings.base_path}/login?{urlencode({'error': refused.code, 'next': way_on})}")
+    cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
+    return Redirect(settings.base_path + way_on, cookies=(cookie,))
