@@ -75,6 +75,9 @@ class WorkingCopy(Protocol):
 class Engine(Protocol):
     """The seam of the simulation, which also runs with a toy database (tests/simulation)."""
 
+    broken: bool
+    """Nothing works any more; begin again with a new one."""
+
     def attach(self, file: str, snapshot: Path, log: bytes) -> ReadCopy:
         """Raises OSError or DatabaseUnreadable when the snapshot cannot be opened."""
         ...
@@ -102,6 +105,7 @@ class DuckDb:
         self._instance: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
+        self.broken = False
 
     def attach(self, file: str, snapshot: Path, log: bytes) -> _Attached:
         alias = f"r{next(self._numbers)}"
@@ -114,6 +118,7 @@ class DuckDb:
             with self._administer() as db:
                 db.execute(f"ATTACH '{path}' AS {alias} (READ_ONLY)")
         except duckdb.Error as error:
+            self.suspect(error)
             raise DatabaseUnreadable(str(error)) from error
         finally:
             path.unlink(missing_ok=True)
@@ -126,6 +131,9 @@ class DuckDb:
         try:
             db.execute(f"SET search_path='{','.join(f'{copy.alias}.{copy.file}' for copy in copies)}'")
             yield db
+        except duckdb.Error as error:
+            self.suspect(error)
+            raise
         finally:
             db.close()
 
@@ -145,8 +153,15 @@ class DuckDb:
         except duckdb.Error as error:
             db.close()
             _remove(path)
+            self.suspect(error)
             raise DatabaseUnreadable(str(error)) from error
         return _Opened(self, db, alias, path, folded=snapshot is not None)
+
+    def suspect(self, error: BaseException) -> bool:
+        """Note an error after which DuckDB refuses to go on with the whole instance."""
+        fatal = isinstance(error, duckdb.FatalException | duckdb.InternalException)
+        self.broken = self.broken or fatal
+        return fatal
 
     def detach(self, alias: str) -> None:
         with self._administer() as db, suppress(duckdb.Error):
@@ -233,7 +248,7 @@ class _Opened:
                 self._db.rollback()
             except duckdb.Error:
                 raise CopySpoiled(error) from error
-            if isinstance(error, duckdb.FatalException | duckdb.InternalException) or not isinstance(error, Exception):
+            if self._engine.suspect(error) or not isinstance(error, Exception):
                 raise CopySpoiled(error) from error
             raise
         try:

@@ -136,9 +136,12 @@ class StateFiles:
 
     def _opened(self, name: str) -> _File:
         found = self._files.get(name)
-        if found:
+        if found and not self.engine.broken:
             return found
         with self._lock:
+            if self._cache and self.engine.broken:
+                # DuckDB trusts itself no more. What is at work on the old instance ends as it may.
+                self._files, self._cache = {}, None
             if self._cache is None:
                 start = f"{self.rng.getrandbits(64):016x}"
                 self._cache = LocalCache(self._cache_dir, start, limit_bytes=self._cache_limit_bytes)
@@ -185,7 +188,7 @@ class StateFiles:
         for name in files or self.names:
             part = self._opened(name)
             known = part.pointer.refresh()
-            if known is None or part.plan.missing(known.head.schema):
+            if known is None or part.plan.older(known.head.schema):
                 part.group.alone([])
 
     def history(self, file: str) -> list[dict]:
@@ -235,7 +238,7 @@ class StateFiles:
     def _newest(self, part: _File) -> Head:
         seen = session.current()
         known = part.pointer.fresh(seen.at_least(part.plan.file) if seen else 0)
-        if known is None or part.plan.missing(known.head.schema):
+        if known is None or part.plan.older(known.head.schema):
             part.group.alone([])
             known = part.pointer.refresh()
         if known is None:

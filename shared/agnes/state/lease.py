@@ -16,7 +16,7 @@ from random import Random
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import ABSENT, Absent, Blob, Clock, ObjectStore, PreconditionFailed, Unchanged, Version
 from agnes.state.head import Head
-from agnes.state.settle import write_settled
+from agnes.state.settle import ATTEMPTS, write_settled
 
 FIRST_PAUSE_SECONDS = 0.004
 LONGEST_PAUSE_SECONDS = 0.25
@@ -127,7 +127,7 @@ class Lease:
         """Say that `generation`, for which it was taken, will not be made. Never raises."""
         if self._mine is not None:
             try:
-                self._write(generation - 1, Unchanged(self._mine))
+                self._write(generation - 1, Unchanged(self._mine), attempts=2)
             except UnavailableError:
                 self._mine = None  # it expires
 
@@ -144,7 +144,7 @@ class Lease:
             and holder.expires > self._clock.now()
         )
 
-    def _write(self, generation: int, expect: Absent | Unchanged) -> bool:
+    def _write(self, generation: int, expect: Absent | Unchanged, *, attempts: int = ATTEMPTS) -> bool:
         nonce = f"{self._rng.getrandbits(64):016x}"
         expires = self._clock.now() + timedelta(seconds=self._seconds)
         body = _Holder(self._owner, generation, expires, nonce).encode()
@@ -158,6 +158,7 @@ class Lease:
                 has_nonce=lambda other: other == body,
                 clock=self._clock,
                 content_type="application/json",
+                attempts=attempts,
                 jitter=self._rng.random,
             )
         except PreconditionFailed:

@@ -10,7 +10,7 @@ from agnes.kernel.ports import Blob, ObjectStore
 from agnes.state.cache import LocalCache
 from agnes.state.head import Head, Log, Snapshot, StateDamaged
 
-FETCHES = 2
+FETCHES = 4
 
 
 class MaterialGone(UnavailableError):
@@ -53,7 +53,7 @@ class Material:
         self._cache.forget(head.snapshot)
 
     def _fetch(self, part: Snapshot | Log) -> bytes:
-        for _ in range(FETCHES):  # a body may arrive cut or spoiled once
+        for _ in range(FETCHES):  # a body may arrive cut
             found = self._store.read(part.key)
             if not isinstance(found, Blob):
                 raise MaterialGone(part.key)

@@ -24,6 +24,7 @@ from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import (
     ABSENT,
     ANYTHING,
+    Blob,
     Clock,
     Expect,
     ObjectStore,
@@ -42,6 +43,7 @@ from agnes.state.head import (
     Log,
     Published,
     Snapshot,
+    StateDamaged,
     decode_page,
     encode_page,
     head_key,
@@ -130,35 +132,38 @@ class Publisher:
         CommitContended, SchemaTooNew, UnavailableError, StateDamaged; then nothing, or something unknown
         in the case of OutcomeUnknown, was published."""
         waiting = list(requests)
-        for attempt in range(TRIES):
-            if attempt:
-                self._clock.sleep(self._rng.uniform(0, 0.005 * 2**attempt))
+        lost = 0
+        while lost < TRIES:
+            if lost:
+                self._clock.sleep(self._rng.uniform(0, 0.005 * 2**lost))
             known = self._lease.take(self._pointer.refresh)
             try:
-                if self._attempt(known, waiting, base):
-                    return
+                self._attempt(known, waiting, base)
+                return
             except CopySpoiled as spoiled:
                 self.discard()
                 culprit = next((request for request in waiting if request.error is spoiled), None)
-                if culprit is None:
+                if culprit is None or not isinstance(spoiled.cause, Exception):
                     raise spoiled.cause from None
                 culprit.error = spoiled.cause
-                waiting.remove(culprit)
-                if not isinstance(spoiled.cause, Exception):
-                    raise spoiled.cause from None
-                if not waiting:
-                    self._lease.give_back(_generation(known) + 1)
-                    return
+                waiting.remove(culprit)  # and the others run again without it
+            except DatabaseUnreadable as error:
+                start = base.head if base else known.head
+                self._material.forget(start)  # the local bytes may be at fault
+                failure = StateDamaged(start.snapshot.key, str(error))
+                lost += 1
             except (PreconditionFailed, MaterialGone):
                 self.lost()
+                failure = CommitContended(self._file, f"others were faster {TRIES} times")
+                lost += 1
             except BaseException:
-                self.discard()
+                self.lost()
                 self._lease.give_back(_generation(known) + 1)
                 raise
-        raise CommitContended(self._file, f"others were faster {TRIES} times")
+        raise failure
 
     def lost(self) -> None:
-        """The swap was lost: the working copy holds commits that never happened."""
+        """The head was not swapped, as far as we know: the working copy holds commits that never happened."""
         self.discard()
 
     def discard(self) -> None:
@@ -166,23 +171,18 @@ class Publisher:
             self._copy.close()
         self._copy = self._copy_of = None
 
-    def _attempt(self, known: Known | None, waiting: Sequence[Request], base: Base | None) -> bool:
-        """One run of the changes on one generation; False if the local bytes were damaged and it must run again."""
+    def _attempt(self, known: Known | None, waiting: Sequence[Request], base: Base | None) -> None:
+        """One run of the changes on one generation."""
         head = known.head if known else None
         if head and self._plan.newer(head.schema):
             raise SchemaTooNew(self._file)
-        try:
-            copy = self._working_copy(head, base)
-        except DatabaseUnreadable:
-            if head:
-                self._material.forget(base.head if base else head)
-            return False
+        copy = self._working_copy(head, base)
         before = copy.log_size()
         for request in waiting:
             _run(copy, request)
-        if head and not base and copy.log_size() == before and not copy.must_fold():
+        if head and not base and copy.log_size() == before and not self._must_fold(copy):
             self._lease.give_back(head.generation + 1)
-            return True
+            return
         made, body = self._upload(copy, head, fold=base is not None)
         version = self._swap(made, known.version if known else None)
         self._copy_of = made
@@ -191,7 +191,6 @@ class Publisher:
             self._pointer.learn(made, version)
         for request in waiting:
             request.generation = made.generation
-        return True
 
     def _working_copy(self, head: Head | None, base: Base | None) -> WorkingCopy:
         """Open at `head` (or at `base`), migrated to the schema that this code knows."""
@@ -214,7 +213,7 @@ class Publisher:
     def _upload(self, copy: WorkingCopy, head: Head | None, *, fold: bool) -> tuple[Head, bytes]:
         generation = _generation(head) + 1
         nonce = f"{self._rng.getrandbits(64):016x}"
-        fold = fold or head is None or copy.must_fold() or self._is_time_to_fold(head, copy.log_size())
+        fold = fold or head is None or self._must_fold(copy) or self._is_time_to_fold(head, copy.log_size())
         body = copy.fold() if fold else copy.log()
         sha256 = hashlib.sha256(body).hexdigest()
         base = generation if fold else head.snapshot.generation
@@ -229,6 +228,9 @@ class Publisher:
         self._write_ours(key, body)
         history = self._turn_page((*(head.history if head else ()), line))
         return Head(generation, nonce, self._plan.schema, snapshot, log, history), body
+
+    def _must_fold(self, copy: WorkingCopy) -> bool:
+        return copy.must_fold()
 
     def _is_time_to_fold(self, head: Head, log_bytes: int) -> bool:
         """When as many bytes went up as logs as a snapshot has: no file pays twice what it must."""
@@ -271,9 +273,12 @@ class Publisher:
 
         def has_nonce(body: bytes) -> bool:
             nonlocal followed
-            found = Head.decode(head_key(self._file), body)
-            followed = found.generation > made.generation
-            return self._is_ours(made, found)
+            try:
+                found = Head.decode(head_key(self._file), body)
+                followed = found.generation > made.generation
+                return self._is_ours(made, found)
+            except (UnavailableError, StateDamaged) as error:
+                raise OutcomeUnknown(head_key(self._file), "what followed it cannot be read") from error
 
         stands = write_settled(
             self._store,
@@ -298,7 +303,7 @@ class Publisher:
         if made.generation < lines[0].generation:
             key = page_key(self._file, page_of(made.generation))
             page = self._store.read(key)
-            if page is None:
+            if not isinstance(page, Blob):
                 raise OutcomeUnknown(head_key(self._file), "its history was pruned")
             lines = decode_page(key, page.body)
         return any(line.generation == made.generation and line.nonce == made.nonce for line in lines)

@@ -60,6 +60,10 @@ class Plan:
         common = [m.sql.replace("{file}", self.file) for m in self.common[schema.get(COMMON, 0) :]]
         return common + [m.sql for m in self.own[schema.get(self.file, 0) :]]
 
+    def older(self, schema: Mapping[str, int]) -> bool:
+        """Whether this code should migrate what has `schema`."""
+        return bool(self.missing(schema)) and not self.newer(schema)
+
     def newer(self, schema: Mapping[str, int]) -> bool:
         """Whether `schema` has what this code does not know."""
         return any(number > self.schema.get(series, 0) for series, number in schema.items())

@@ -1,0 +1,76 @@
+"""Publishers with one rule broken on purpose. The simulation must find out about each of them."""
+
+from __future__ import annotations
+
+from agnes.kernel.ports import ANYTHING
+from agnes.state.publish import Publisher
+
+
+class FoldsSoon(Publisher):
+    """No rule broken: folding every few commits, since a schedule is short."""
+
+    def _is_time_to_fold(self, head, log_bytes):
+        return head.log is not None and head.log.commits >= 3
+
+
+class TrustsAnyNonce(FoldsSoon):
+    """Takes whatever follows an unknown outcome for its own generation."""
+
+    def _is_ours(self, made, found):
+        return True
+
+
+class KnowsNoNonce(FoldsSoon):
+    """Takes its own generation for somebody else's, and makes the change again."""
+
+    def _is_ours(self, made, found):
+        return False
+
+
+class SwapsBlindly(FoldsSoon):
+    """Swaps the head whatever it is by now."""
+
+    def _condition(self, version):
+        return ANYTHING
+
+
+class KeepsItsCopy(FoldsSoon):
+    """Goes on with a working copy that holds commits that never happened."""
+
+    def lost(self):
+        pass
+
+
+class TrustsTheLog(FoldsSoon):
+    """Ships the log of a change that went past the log."""
+
+    def _must_fold(self, copy):
+        return False
+
+
+class TellsTooSoon(FoldsSoon):
+    """Takes an unknown outcome for a success."""
+
+    def _swap(self, made, version):
+        try:
+            return super()._swap(made, version)
+        except Exception:
+            return None
+
+
+class IgnoresTheLease(FoldsSoon):
+    """Not a mutant: the lease is a courtesy, and all promises hold without it."""
+
+    def __init__(self, *args, lease, **parts):
+        super().__init__(*args, lease=_NoLease(), **parts)
+
+
+class _NoLease:
+    def take(self, newest):
+        return newest()
+
+    def give_back(self, generation):
+        pass
+
+
+MUTANTS = (TrustsAnyNonce, KnowsNoNonce, SwapsBlindly, KeepsItsCopy, TrustsTheLog, TellsTooSoon)
