@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.builders.claude_client import TOOLS, ClaudeClient
+from tests.builders.claude_terminal import ClaudeTerminal
 from tests.builders.sample_marketplace import MARKETPLACE, PLUGINS
 from tests.builders.scripted_messages_api import Reply, Script, Usage, asks, text, use
 
@@ -90,6 +91,45 @@ def session_scripts(workspace: Path) -> list[Script]:
         ),
         Script("main", main_replies(workspace)),
     ]
+
+
+TYPED = ("Why is marketing over budget in May?", "/clear", "/finops:close-month 2026-05", "And the forecast?")
+"""What a person types into a terminal; `/clear` begins a second session."""
+
+
+def typed_replies() -> list[Reply]:
+    return [
+        Reply([use("Skill", skill="finops:budget-variance")], Usage(900, 40, 0, 17_000)),
+        Reply([use("Bash", command="head -3 ledger.csv", description="Bookings")], Usage(60, 30, 17_000, 200)),
+        Reply([text("Two April invoices were booked in May.")], Usage(70, 60, 17_200, 90)),
+        Reply([text("Every cost centre has bookings; nothing is open.")], Usage(800, 45, 0, 16_500)),
+        Reply([use("Skill", skill="finops:forecast", args="ledger.csv")], Usage(50, 25, 16_500, 120)),
+        Reply([text("June will be close to budget.")], Usage(55, 35, 16_620, 80)),
+    ]
+
+
+def type_in_terminal(client: ClaudeClient) -> list[str]:
+    """Type TYPED against `typed_replies`; the ids of the two sessions, in order."""
+    sessions: list[str] = []
+
+    def ends_of_turns() -> int:
+        return sum(path.read_text().count('"subtype":"turn_duration"') for path in client.transcripts())
+
+    def begun() -> list[str]:
+        return [path.stem for path in client.transcripts() if path.stem not in sessions]
+
+    with ClaudeTerminal(client) as terminal:
+        for line in TYPED:
+            ended = ends_of_turns()
+            terminal.type(line)
+            if line == "/clear":
+                terminal.wait_until(begun)
+            else:
+                terminal.wait_until(lambda before=ended: ends_of_turns() > before)
+            sessions += begun()
+        terminal.type("/exit")
+        terminal.wait_for_end()
+    return sessions
 
 
 def prepare(client: ClaudeClient, marketplace: str | Path, name: str = MARKETPLACE) -> None:

@@ -10,16 +10,16 @@ import json
 import re
 import shutil
 import tempfile
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from agnes_local.claude_install import CLAUDE_VERSION
-from tests.builders.claude_client import ClaudeClient
-from tests.builders.claude_scenario import play, prepare, session_scripts
+from tests.builders.claude_client import ClaudeClient, records
+from tests.builders.claude_scenario import play, prepare, session_scripts, type_in_terminal, typed_replies
 from tests.builders.git_http_server import GitHttpServer
 from tests.builders.sample_marketplace import SampleMarketplace
-from tests.builders.scripted_messages_api import ScriptedMessagesApi
+from tests.builders.scripted_messages_api import Script, ScriptedMessagesApi
 
 FOLDER = Path(__file__).parents[1] / "samples" / "transcripts" / "real"
 SESSION_BEGINS = datetime(2026, 6, 30, 8, 0, tzinfo=UTC)
@@ -31,18 +31,20 @@ README = f"""# Real transcripts
 Written by the Claude Code client **{CLAUDE_VERSION}**, driven by `tests/builders/claude_scenario.py` against a scripted model.
 Record them again with `python -m tests.builders.record_transcripts`; do not edit them by hand.
 
-- `<session>.jsonl`: three prompts of one session. A typed prompt that uses `finops:forecast`, a Bash call that fails, two tools
-  in parallel, the agent `finops:auditor`, an MCP tool of `chartkit` and a Write that is denied; then the command
-  `/finops:close-month`, the agent `sql-style:sql-reviewer` and the skill `chartkit:waterfall`; then a prompt that owes nothing
-  to a plugin.
-- `<session>/subagents/agent-<id>.jsonl` and `.meta.json`: its two subagents, as the client names them.
+| session | how | what |
+|---|---|---|
+| `{{headless}}` | `claude -p`, resumed twice | a prompt that uses `finops:forecast`, a Bash call that fails, two tools in parallel, the agent `finops:auditor`, an MCP tool of `chartkit` and a Write that is denied; then the command `/finops:close-month`, the agent `sql-style:sql-reviewer` and the skill `chartkit:waterfall`; then a prompt that owes nothing to a plugin |
+| `{{typed}}` | typed in a terminal | `finops:budget-variance` and a Bash call; ended by `/clear` |
+| `{{cleared}}` | the same terminal, after `/clear` | `/finops:close-month`, then `finops:forecast` |
 
-Changed after recording: the home is `/home/mira`, the workspace `/home/mira/ws`, times are moved so that the session begins at
-{SESSION_BEGINS:%Y-%m-%dT%H:%M:%SZ}, and the long listings of agents and skills are cut.
+`<session>.jsonl` is the session, `<session>/subagents/agent-<id>.jsonl` and `.meta.json` its subagents, as the client names them.
+
+Changed after recording: the home is `/home/mira`, the workspace `/home/mira/ws`; times are moved to the morning of
+{SESSION_BEGINS:%Y-%m-%d} (UTC); the long listings of agents and skills are cut. Identifiers are as the client made them.
 """
 
 
-def scrubbed(line: str, paths: dict[str, str], shift: Any) -> str:
+def scrubbed(line: str, paths: dict[str, str], shift: Callable[[str], str]) -> str:
     """One record with paths replaced, times moved and listings cut."""
     for real, shown in paths.items():
         line = line.replace(real, shown)
@@ -58,6 +60,29 @@ def scrubbed(line: str, paths: dict[str, str], shift: Any) -> str:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
+def keep(client: ClaudeClient, session: str, begins: datetime) -> None:
+    """Copy one session and its subagents into FOLDER, as if it had begun then."""
+    main = client.transcript(session)
+    first = min(record["timestamp"] for record in records(main) if "timestamp" in record)
+    moved = begins - datetime.fromisoformat(first)
+
+    def shift(time: str) -> str:
+        later = datetime.fromisoformat(time) + moved
+        return later.strftime("%Y-%m-%dT%H:%M:%S.") + f"{later.microsecond // 1000:03d}Z"
+
+    paths = {
+        str(client.workspace): "/home/mira/ws",
+        str(client.home): "/home/mira",
+        main.parent.name: "-home-mira-ws",
+    }
+    for found in [main, *sorted((main.parent / session).rglob("*"))]:
+        if found.suffix in {".json", ".jsonl"}:
+            kept = FOLDER / found.relative_to(main.parent)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text("".join(scrubbed(line, paths, shift) + "\n" for line in found.read_text().splitlines()))
+            assert str(client.home.parent) not in kept.read_text(), f"{kept} still names this machine"
+
+
 def record(scratch: Path) -> None:
     home, workspace = scratch / "home", scratch / "ws"
     home.mkdir()
@@ -65,32 +90,30 @@ def record(scratch: Path) -> None:
     SampleMarketplace(scratch / "repositories" / "marketplace.git")
     with (
         GitHttpServer(scratch / "repositories") as git,
-        ScriptedMessagesApi(session_scripts(workspace)) as api,
+        ScriptedMessagesApi(session_scripts(workspace)) as headless_api,
+        ScriptedMessagesApi([Script("typed", typed_replies())]) as typed_api,
     ):
-        client = ClaudeClient(home, workspace, api.url)
-        prepare(client, git.url("marketplace.git"))
-        session = play(client)
-        api.assert_finished()
+        headless = ClaudeClient(home, workspace, headless_api.url)
+        prepare(headless, git.url("marketplace.git"))
+        sessions = [play(headless)]
+        headless_api.assert_finished()
+        # Its own folder, so that the terminal sees only its own transcripts; titles count as nonessential traffic.
+        (scratch / "desk").mkdir()
+        typed = ClaudeClient(
+            scratch / "desk", workspace, typed_api.url, {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": ""}
+        )
+        prepare(typed, git.url("marketplace.git"))
+        sessions += type_in_terminal(typed)
+        typed_api.assert_finished()
 
-    main = client.transcript(session)
-    begin = next(json.loads(line)["timestamp"] for line in main.read_text().splitlines() if "timestamp" in line)
-    moved = SESSION_BEGINS - datetime.fromisoformat(begin)
-
-    def shift(time: str) -> str:
-        later = datetime.fromisoformat(time) + moved
-        return later.strftime("%Y-%m-%dT%H:%M:%S.") + f"{later.microsecond // 1000:03d}Z"
-
-    encoded = main.parent.name
-    paths = {str(workspace): "/home/mira/ws", str(home): "/home/mira", encoded: "-home-mira-ws"}
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    (FOLDER / "README.md").write_text(README)
-    for found in [main, *sorted((main.parent / session).rglob("*"))]:
-        if found.suffix in {".json", ".jsonl"}:
-            kept = FOLDER / found.relative_to(main.parent)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text("".join(scrubbed(line, paths, shift) + "\n" for line in found.read_text().splitlines()))
-            assert str(scratch) not in kept.read_text(), f"{kept} still names this machine"
+    for minutes, (client, session) in zip(
+        (0, 20, 35), zip((headless, typed, typed), sessions, strict=True), strict=True
+    ):
+        keep(client, session, SESSION_BEGINS + timedelta(minutes=minutes))
+    names = dict(zip(("headless", "typed", "cleared"), sessions, strict=True))
+    (FOLDER / "README.md").write_text(README.format(**names))
 
 
 if __name__ == "__main__":

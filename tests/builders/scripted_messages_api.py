@@ -112,6 +112,13 @@ def _words(content: Any) -> str:
     return ""
 
 
+def _harmless(request: Request) -> str:
+    """An answer to a side request: fitting its JSON schema where it has one, as that for a title does."""
+    schema = ((request.body.get("output_config") or {}).get("format") or {}).get("schema") or {}
+    words = "Quarterly figures"
+    return json.dumps(dict.fromkeys(schema["properties"], words)) if schema.get("properties") else words
+
+
 def asks(prompt: str) -> Callable[[Request], bool]:
     """Conversations whose first message contains `prompt`: a subagent's is the prompt that its caller gave."""
     return lambda request: prompt in request.opening
@@ -185,7 +192,7 @@ class ScriptedMessagesApi:
         with self._lock:
             self.requests.append(request)
             if request.is_side:
-                return next(self._names), Reply([text("Quarterly figures")], Usage(1, 1))
+                return next(self._names), Reply([text(_harmless(request))], Usage(1, 1))
             script = self._script_for(request)
             if script is None:
                 problem = f"no script for {request.opening[-200:]!r}"

@@ -21,7 +21,16 @@ import pytest
 from agnes_local.claude_install import CLAUDE_VERSION, claude_binary
 from agnes_local.demo_repository import demo_files, write_files
 from tests.builders.claude_client import ClaudeClient, ClientFailed, records
-from tests.builders.claude_scenario import CLOSE, FORECAST, THANKS, play, prepare, session_scripts
+from tests.builders.claude_scenario import (
+    CLOSE,
+    FORECAST,
+    THANKS,
+    play,
+    prepare,
+    session_scripts,
+    type_in_terminal,
+    typed_replies,
+)
 from tests.builders.git_http_server import GitHttpServer
 from tests.builders.sample_marketplace import MARKETPLACE, SampleMarketplace
 from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text, use
@@ -438,6 +447,21 @@ class TestSessions:
         assert kept.exists() == finishes
         if finishes:
             assert records(kept) == records(client.transcript(session)), "the transcript is whole when the hook runs"
+
+    def test_in_a_terminal_each_session_asks_for_a_title_and_clear_begins_another(
+        self, new_client: NewClient, git: GitHttpServer
+    ):
+        with ScriptedMessagesApi([Script("typed", typed_replies())]) as api:
+            client = new_client(api.url, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="")
+            prepare(client, git.url("marketplace.git", user="x"))
+            first, second = type_in_terminal(client)
+            api.assert_finished()
+        assert [request.is_side for request in api.requests].count(True) == 2
+        before, after = (records(client.transcript(session)) for session in (first, second))
+        assert [record["promptSource"] for record in before + after if "promptSource" in record] == ["typed", "typed"]
+        prompts = [record for record in after if record["type"] == "user" and not record.get("isMeta")]
+        assert prompts[0]["message"]["content"].startswith("<command-name>/clear</command-name>")
+        assert {"system", "ai-title", "file-history-snapshot"} <= {record["type"] for record in after}
 
     def test_the_client_sees_nothing_of_our_environment(self, new_client: NewClient, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("AGNES_SECRET_OF_THE_TEST", "1")

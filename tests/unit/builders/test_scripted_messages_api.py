@@ -65,6 +65,14 @@ def test_side_requests_use_up_nothing():
         assert ask(api, "hello").json()["content"][0]["text"] == "kept"
 
 
+def test_a_side_request_with_a_schema_is_answered_in_its_shape():
+    schema = {"type": "object", "properties": {"title": {"type": "string"}}}
+    body = {"model": "m", "messages": [], "output_config": {"format": {"type": "json_schema", "schema": schema}}}
+    with ScriptedMessagesApi([]) as api:
+        answer = httpx.post(f"{api.url}/v1/messages", json=body).json()
+    assert json.loads(answer["content"][0]["text"]).keys() == {"title"}
+
+
 def test_refuses_and_remembers_what_no_script_foresaw():
     with ScriptedMessagesApi(
         [Script("main", [], when=asks("hello")), Script("late", [Reply([text("x")])], asks("y"))]
