@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agnes import settings as settings_module
 from agnes.kernel.clock import SystemClock
+from agnes.kernel.git import GitReader
 from agnes.kernel.ports import Clock, ObjectStore, Queue, Secret, Secrets
 from agnes.settings import Settings
 
@@ -79,6 +80,11 @@ class Wiring:
 
         return SecretsFile(self.settings.agnes_data_dir / "secrets.json")
 
+    def _build_git(self) -> GitReader:
+        from agnes.outside.git import DulwichGit
+
+        return DulwichGit(allow=self.settings.agnes_git_allow)
+
     def _build_queue(self) -> Queue:
         if self.settings.agnes_queue == "sqs":
             from agnes.outside.sqs_queue import SqsQueue
@@ -143,6 +149,10 @@ def state() -> StateFiles:
 
 def secrets() -> Secrets:
     return current().part("secrets")
+
+
+def git() -> GitReader:
+    return current().part("git")
 
 
 def queue() -> Queue:

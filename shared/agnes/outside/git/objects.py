@@ -207,7 +207,7 @@ class SpooledSnapshot:
     def folder(self, path: str) -> str | None:
         oid = self.root
         for segment in filter(None, path.split("/")):
-            found = dict((name, (mode, child)) for name, mode, child in self._children(oid)).get(segment)
+            found = {name: (mode, child) for name, mode, child in self._children(oid)}.get(segment)
             if found is None or found[0] != FOLDER:
                 return None
             oid = found[1]

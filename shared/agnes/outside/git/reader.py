@@ -55,7 +55,7 @@ class DulwichGit:
                 if scheme == "file":
                     oid = self._copy(url, ref, known, spool)
                 else:
-                    oid = self._receive(url, ref, token, known, seconds, spool)
+                    oid = self._receive(url, ref, spool, token=token, known=known, seconds=seconds)
             except AgnesError as exc:
                 if token is None or not _mentions(exc.message, token):
                     raise
@@ -63,7 +63,7 @@ class DulwichGit:
             yield SpooledSnapshot.of(spool, oid) if oid else None
 
     def _receive(
-        self, url: str, ref: str, token: Secret | None, known: str | None, seconds: float, spool: Spool
+        self, url: str, ref: str, spool: Spool, *, token: Secret | None, known: str | None, seconds: float
     ) -> str | None:
         """Fill the spool over HTTP; the id that `ref` names, or None if that is `known`."""
         wanted: list[str] = []

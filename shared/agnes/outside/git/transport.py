@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import http.client
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -61,10 +63,8 @@ class Alarm:
         self.rang = True
         with self._lock:
             for sock in self._sockets:
-                try:
-                    sock.shutdown(2)
-                except OSError:
-                    pass  # closed already
+                with suppress(OSError):  # closed already
+                    sock.shutdown(socket.SHUT_RDWR)
 
 
 class _Answer:

@@ -1,0 +1,17 @@
+"""Sync every marketplace now."""
+
+from agnes import wiring
+from agnes.edge import Function, Needs, endpoint
+from agnes.kernel.principal import Principal
+from agnes.marketplace import sync
+from agnes.marketplace.model import SyncAllReport
+
+app = Function("marketplace-post_sync_all")
+
+
+@app.route("/api/marketplaces/sync-all", methods=["POST"])
+@endpoint(needs=Needs.ADMIN)
+def post_sync_all(_who: Principal) -> SyncAllReport:
+    """Sync all, one after the other; those for which no time is left are queued."""
+    tools = sync.Syncing(wiring.state(), wiring.store(), wiring.git(), wiring.secrets(), wiring.clock())
+    return sync.sync_all(tools, wiring.queue())

@@ -1,0 +1,1 @@
+"""Curated marketplaces: registered git repositories, their plugins, and the sync between the two."""

@@ -1,0 +1,67 @@
+"""A claim on a marketplace while it is synced: courtesy, so that two workers do not fetch the same.
+
+Kept as an object that is swapped, never deleted, as stores do not delete conditionally (docs/decisions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+
+import msgspec
+
+from agnes.kernel.errors import ConflictError, UnavailableError
+from agnes.kernel.ids import new_nonce
+from agnes.kernel.ports import ABSENT, Blob, Clock, ObjectStore, PreconditionFailed, Unchanged
+from agnes.marketplace.limits import CLAIM_SECONDS
+
+
+class SyncRunning(ConflictError):
+    """`until` is when the claim ends by itself."""
+
+    code = "sync_running"
+
+    def __init__(self, marketplace_id: str, until: datetime) -> None:
+        super().__init__(
+            f"a sync of {marketplace_id} is running",
+            hint=f"Wait for it; if its worker died, try again after {until:%H:%M} UTC.",
+        )
+        self.until = until
+
+
+class _Claim(msgspec.Struct, frozen=True):
+    owner: str
+    expires: datetime
+
+
+def key(marketplace_id: str) -> str:
+    return f"leases/marketplace-sync-{marketplace_id}.json"
+
+
+@contextmanager
+def claimed(store: ObjectStore, marketplace_id: str, *, clock: Clock) -> Iterator[None]:
+    """Hold the claim inside. Raises SyncRunning."""
+    name, owner = key(marketplace_id), new_nonce()
+    found = store.read(name)
+    held = msgspec.json.decode(found.body, type=_Claim) if isinstance(found, Blob) else None
+    if held is not None and held.expires > clock.now():
+        raise SyncRunning(marketplace_id, held.expires)
+    expires = clock.now() + timedelta(seconds=CLAIM_SECONDS)
+    mine = msgspec.json.encode(_Claim(owner, expires))
+    version = None
+    try:
+        expect = Unchanged(found.version) if isinstance(found, Blob) else ABSENT
+        version = store.write(name, mine, expect=expect, content_type="application/json")
+    except PreconditionFailed as exc:
+        raise SyncRunning(marketplace_id, expires) from exc
+    except UnavailableError:
+        # Whether it was written is not known: go on, the commit's own comparison decides.
+        pass
+    try:
+        yield
+    finally:
+        if version is not None:
+            over = msgspec.json.encode(_Claim("", clock.now()))
+            with suppress(PreconditionFailed, UnavailableError):
+                store.write(name, over, expect=Unchanged(version), content_type="application/json")

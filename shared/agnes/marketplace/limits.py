@@ -1,0 +1,24 @@
+"""Bounds of one marketplace, each with where it comes from. Those of a tree are in `agnes.trees.rules`."""
+
+MAX_MANIFEST_BYTES = 2_000_000
+"""The largest public catalogs are near 0.2 MB; ten times that is room enough."""
+MAX_JSON_DEPTH = 32
+"""Hooks and servers nest 8 deep; what nests deeper was made to break readers."""
+MAX_PLUGINS = 500
+"""About as many as the largest public marketplaces list."""
+MAX_DESCRIPTION_CHARACTERS = 4_000
+MAX_TEXT_CHARACTERS = 500
+MAX_KEYWORDS = 50
+MAX_ITEMS = 1_000
+"""Inner items of one plugin."""
+MAX_FRONT_MATTER_BYTES = 16_000
+"""Claude Code's own descriptions end at 1,024 characters; examples in agents make it several thousand."""
+MAX_REPORTED = 100
+"""Reasons kept of one sync."""
+
+SYNC_SECONDS = 300.0
+"""For one repository by schedule: the reference's limit of a git command (spec/01 §3)."""
+INTERACTIVE_SYNC_SECONDS = 25.0
+"""For an admin who waits: API Gateway ends a request after 29 s (spec/11 C)."""
+CLAIM_SECONDS = 900
+"""How long a sync may hold its marketplace: a Lambda ends after 15 minutes."""

@@ -1,0 +1,185 @@
+"""`.claude-plugin/marketplace.json` and `plugin.json`, as Claude Code documents them
+(code.claude.com/docs/en/plugins/marketplace-reference and manifest-reference).
+
+The catalog as a whole must be readable; one bad entry refuses that plugin and no other. Fields
+that we pass on to Claude Code are held to its types, since one wrong type makes it refuse the
+whole catalog, for everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+
+from agnes.kernel.errors import InvalidError
+from agnes.marketplace import strict_json
+from agnes.marketplace.limits import MAX_DESCRIPTION_CHARACTERS, MAX_KEYWORDS, MAX_PLUGINS, MAX_TEXT_CHARACTERS
+from agnes.marketplace.model import Refused
+from agnes.marketplace.rules import PLUGIN_NAME
+
+CATALOG = ".claude-plugin/marketplace.json"
+PLUGIN_MANIFEST = ".claude-plugin/plugin.json"
+
+
+class CatalogInvalid(InvalidError):
+    """The catalog cannot be used; the last good plugins stay."""
+
+    code = "catalog_invalid"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{CATALOG}: {reason}", hint="Mend the file in its repository and sync again.")
+        self.reason = reason
+
+
+def _web_address(value: str) -> str:
+    if not value.startswith(("https://", "http://")) or any(c.isspace() or not c.isprintable() for c in value):
+        raise ValueError("must be an http or https URL")
+    return value
+
+
+def _inner_path(value: str) -> str:
+    if not value.startswith("./") or ".." in value.split("/") or "\\" in value:
+        raise ValueError("must begin with ./ and stay inside the plugin")
+    return value
+
+
+Text = Annotated[StrictStr, Field(max_length=MAX_TEXT_CHARACTERS)]
+LongText = Annotated[StrictStr, Field(max_length=MAX_DESCRIPTION_CHARACTERS)]
+WebAddress = Annotated[Text, AfterValidator(_web_address)]
+InnerPath = Annotated[Text, AfterValidator(_inner_path)]
+Paths = InnerPath | list[InnerPath]
+Words = Annotated[list[Text], Field(max_length=MAX_KEYWORDS)]
+
+
+class Person(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    name: Text
+    email: Text | None = None
+    url: Text | None = None
+
+
+class PluginManifest(BaseModel):
+    """What plugin.json and a catalog's entry have in common; unknown keys are Claude Code's to ignore."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    name: StrictStr | None = None
+    version: Text | None = None
+    description: LongText | None = None
+    author: Person | Text | None = None
+    homepage: WebAddress | None = None
+    repository: Text | dict[str, Any] | None = None
+    license: Text | None = None
+    keywords: Words = []
+    commands: Paths | dict[str, Any] | None = None
+    agents: Paths | None = None
+    skills: Paths | None = None
+    hooks: InnerPath | list[InnerPath | dict[str, Any]] | dict[str, Any] | None = None
+    mcpServers: InnerPath | list[InnerPath | dict[str, Any]] | dict[str, Any] | None = None  # noqa: N815
+    lspServers: InnerPath | list[InnerPath | dict[str, Any]] | dict[str, Any] | None = None  # noqa: N815
+    outputStyles: Paths | None = None  # noqa: N815
+
+    @property
+    def author_name(self) -> str | None:
+        return self.author.name if isinstance(self.author, Person) else self.author
+
+
+class CatalogEntry(PluginManifest):
+    """One plugin of the catalog. `source` is judged by `agnes.marketplace.sources`."""
+
+    name: StrictStr
+    source: Any = None
+    category: Text | None = None
+    tags: Words = []
+    strict: StrictBool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry with what it was read from."""
+
+    entry: CatalogEntry
+    raw: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    plugins: list[Listed]
+    plugin_root: str
+    """`metadata.pluginRoot`, empty if there is none."""
+    refused: list[Refused] = field(default_factory=list)
+    """Entries with a usable name and something wrong."""
+    warnings: list[str] = field(default_factory=list)
+    """Entries without a usable name."""
+
+
+def read_catalog(body: bytes) -> Catalog:
+    """The catalog. Raises CatalogInvalid."""
+    try:
+        value = strict_json.parse(body)
+    except ValueError as exc:
+        raise CatalogInvalid(str(exc)) from exc
+    if not isinstance(value, dict):
+        raise CatalogInvalid("not a JSON object")
+    entries = value.get("plugins")
+    if not isinstance(entries, list):
+        raise CatalogInvalid("`plugins` is not a list")
+    if not entries:
+        raise CatalogInvalid("`plugins` is empty")
+    if len(entries) > MAX_PLUGINS:
+        raise CatalogInvalid(f"more than {MAX_PLUGINS} plugins")
+    metadata = value.get("metadata")
+    root = metadata.get("pluginRoot") if isinstance(metadata, dict) else None
+    if root is not None and not isinstance(root, str):
+        raise CatalogInvalid("`metadata.pluginRoot` is not a string")
+    catalog = Catalog([], root or "")
+    taken: dict[str, str] = {}
+    for number, raw in enumerate(entries):
+        _read_entry(number, raw, catalog, taken)
+    if not catalog.plugins and not catalog.refused:
+        raise CatalogInvalid(f"no entry can be used; {catalog.warnings[0]}")
+    return catalog
+
+
+def _read_entry(number: int, raw: Any, catalog: Catalog, taken: dict[str, str]) -> None:
+    name = raw.get("name") if isinstance(raw, dict) else None
+    if not isinstance(raw, dict):
+        catalog.warnings.append(f"plugins[{number}]: not an object")
+    elif not isinstance(name, str) or not PLUGIN_NAME.match(name):
+        shown = name.encode("unicode_escape").decode()[:80] if isinstance(name, str) else type(name).__name__
+        catalog.warnings.append(
+            f"plugins[{number}]: the name {shown} is not 1 to 64 of A-Z, a-z, 0-9, ., _ and -, beginning with a letter or digit"
+        )
+    elif name.casefold() in taken:
+        # Case does not count: both would be one folder on macOS and Windows.
+        catalog.warnings.append(f"plugins[{number}]: {name} is listed twice, the first one counts")
+    else:
+        taken[name.casefold()] = name
+        try:
+            catalog.plugins.append(Listed(CatalogEntry.model_validate(raw), raw))
+        except ValidationError as exc:
+            catalog.refused.append(Refused(name, f"{CATALOG}: {first_reason(exc)}"))
+
+
+def read_plugin_manifest(body: bytes) -> PluginManifest:
+    """A plugin.json. Raises ValueError with a reason in words."""
+    value = strict_json.parse(body)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 (a value from outside, not a caller's mistake)
+    try:
+        return PluginManifest.model_validate(value)
+    except ValidationError as exc:
+        raise ValueError(first_reason(exc)) from exc
+
+
+def first_reason(exc: ValidationError) -> str:
+    """The first thing wrong, as `field: reason`; unions name their branches, of which only the field is said."""
+    error = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+    same: Sequence[Any] = [e for e in exc.errors(include_url=False) if e["loc"][:1] == error["loc"][:1]]
+    where = str(error["loc"][0])
+    reason = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {reason}" if len(same) == 1 else f"{where}: {reason} (or another allowed form)"

@@ -1,0 +1,217 @@
+"""Marketplaces, their plugins and what is inside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+RESOURCE_TYPE = "marketplace_plugin"
+"""Of grants; the resource id is `<slug>/<plugin>`."""
+
+
+def resource_id(marketplace_id: str, plugin: str) -> str:
+    return f"{marketplace_id}/{plugin}"
+
+
+class NewMarketplace(BaseModel):
+    """Input of POST /api/marketplaces; the rules are in `agnes.marketplace.rules`."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    name: str
+    slug: str
+    url: str
+    branch: str | None = None
+    description: str | None = None
+    token: str | None = None
+    curator_name: str = ""
+    curator_email: str = ""
+
+
+class MarketplaceChange(BaseModel):
+    """Input of PATCH: absent or null keeps; an empty token clears it, an empty branch means HEAD."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    name: str | None = None
+    url: str | None = None
+    branch: str | None = None
+    description: str | None = None
+    token: str | None = None
+    curator_name: str | None = None
+    curator_email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """One registered repository, as stored. `token_name` names a secret and stays inside."""
+
+    id: str
+    name: str
+    url: str
+    branch: str | None
+    description: str
+    curator_name: str
+    curator_email: str
+    token_name: str | None
+    registered_by: str
+    registered_at: datetime
+    last_synced_at: datetime | None = None
+    last_commit_sha: str | None = None
+    last_error: str | None = None
+    last_sync_id: str | None = None
+    reading_format: int = 0
+
+    @property
+    def git_ref(self) -> str:
+        return f"refs/heads/{self.branch}" if self.branch else "HEAD"
+
+
+@dataclass(frozen=True, slots=True)
+class Marketplace:
+    """A registry as the API shows it."""
+
+    id: str
+    name: str
+    url: str
+    branch: str | None
+    description: str
+    registered_by: str
+    registered_at: datetime
+    last_synced_at: datetime | None
+    last_commit_sha: str | None
+    last_error: str | None
+    has_token: bool
+    plugin_count: int
+    curator_name: str
+    curator_email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A plugin of a marketplace, as stored."""
+
+    marketplace_id: str
+    name: str
+    description: str
+    upstream_version: str | None
+    author_name: str | None
+    homepage: str | None
+    category: str | None
+    keywords: list[str]
+    source_type: str | None
+    source_spec: Any
+    raw: dict[str, Any]
+    tree_id: str | None
+    git_oid: str | None
+    version: str | None
+    fingerprint: str | None
+    size_bytes: int
+    file_count: int
+    problem: str | None
+    is_system: bool
+    disabled: bool
+    created_at: datetime
+    updated_at: datetime
+    released_at: datetime | None
+    removed_at: datetime | None = None
+
+    @property
+    def is_served(self) -> bool:
+        return self.tree_id is not None and not self.disabled and self.removed_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class PluginLine:
+    """A plugin as the admin's list shows it."""
+
+    name: str
+    description: str
+    version: str | None
+    upstream_version: str | None
+    author_name: str | None
+    homepage: str | None
+    category: str | None
+    source_type: str | None
+    source_spec: Any
+    is_system: bool
+    disabled: bool
+    served: bool
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something inside a plugin. `name` follows from the file's place, `declared_name` from its front matter."""
+
+    kind: str
+    name: str
+    declared_name: str | None
+    description: str
+    relpath: str
+    detail: str | None = None
+    """A hook's event, or a server's transport (stdio, http, sse)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginItem:
+    marketplace_id: str
+    plugin_name: str
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A plugin whose newest version is not served, and why."""
+
+    plugin: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync did. `commit` is the one that the plugins are of now."""
+
+    id: str
+    name: str
+    action: str
+    """`clone` the first time, then `update`."""
+    commit: str
+    path: str
+    """Key prefix of the store under which the plugins' trees are."""
+    plugin_count: int
+    changed: bool
+    added: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    duration_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFailure:
+    id: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncAllReport:
+    synced: list[SyncReport]
+    errors: list[SyncFailure]
+    queued: list[str]
+    """Those for which no time was left; the queue does them next."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemFlag:
+    """What marking a plugin did. Everyone has a system plugin by rule, so no rows are made for groups."""
+
+    marketplace_id: str
+    plugin_name: str
+    is_system: bool
+    affected_groups: int
+    affected_users: int

@@ -1,0 +1,163 @@
+"""One plugin out of a commit: its files judged, packaged, stored, and looked into."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from agnes.kernel.git import EXECUTABLE, FILE, GROUP_WRITABLE, SUBMODULE, SYMLINK, GitSnapshot
+from agnes.kernel.ports import ObjectStore
+from agnes.marketplace.items import inner_items
+from agnes.marketplace.manifest import PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
+from agnes.marketplace.model import Item
+from agnes.marketplace.sources import Inside, Outside, SourceInvalid, locate
+from agnes.trees import packaging
+from agnes.trees import service as trees
+from agnes.trees.model import TreeFile
+from agnes.trees.rules import MAX_FILE_BYTES, MAX_FILES, MAX_TREE_BYTES, UnsafePath, check_files, check_path
+
+READING_FORMAT = 1
+"""Raised when the same commit would be read differently, so that every marketplace is read again."""
+
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_LFS_POINTER_BYTES = 1024  # a pointer is smaller (git-lfs, docs/spec.md)
+
+
+class PluginRefused(Exception):
+    """The plugin is not served in this version; the message names the path where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What can be served of a plugin."""
+
+    tree_id: str
+    git_oid: str
+    version: str
+    fingerprint: str
+    size_bytes: int
+    file_count: int
+    items: list[Item]
+    manifest: PluginManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A catalog's entry and what came of it: new content, the content that is stored already, or a reason."""
+
+    listed: Listed
+    source_type: str | None
+    content: Content | None = None
+    same: bool = False
+    problem: str | None = None
+    is_external: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def read_plugin(
+    store: ObjectStore, snapshot: GitSnapshot, listed: Listed, plugin_root: str, *, known: str | None
+) -> Reading:
+    """Read one plugin. `known` is the fingerprint of what is stored: equal input is not read again."""
+    entry = listed.entry
+    kind = _kind(entry.source)
+    try:
+        place = locate(entry.name, entry.source, plugin_root)
+        if isinstance(place, Outside):
+            return Reading(listed, place.kind, problem=place.reason, is_external=True)
+        folder = _existing_folder(snapshot, place)
+        fingerprint = _fingerprint(listed, folder)
+        if fingerprint == known:
+            return Reading(listed, place.kind, same=True)
+        files = _files(snapshot, folder)
+        content, warnings = _content(store, listed, files, fingerprint)
+    except (PluginRefused, SourceInvalid) as exc:
+        return Reading(listed, kind, problem=str(exc))
+    except (UnsafePath, packaging.ManifestInvalid) as exc:
+        return Reading(listed, kind, problem=exc.message)
+    return Reading(listed, place.kind, content=content, warnings=tuple(warnings))
+
+
+def _kind(source: object) -> str | None:
+    if source is None:
+        return None
+    return "path" if isinstance(source, str) else "unknown"
+
+
+def _existing_folder(snapshot: GitSnapshot, place: Inside) -> str:
+    for folder in place.folders:
+        found = snapshot.folder(folder)
+        if found is not None:
+            return found
+    raise PluginRefused(f"the repository has no folder {place.folders[0]}")
+
+
+def _fingerprint(listed: Listed, folder: str) -> str:
+    """Equal if and only if reading would give the same content: the folder's id names all bytes and modes in it."""
+    made_of = [READING_FORMAT, packaging.PACKAGING_FORMAT, folder, listed.raw]
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def _files(snapshot: GitSnapshot, folder: str) -> list[TreeFile]:
+    """The files of a folder; every limit is kept while walking, as a few objects can name millions of files."""
+    files: list[TreeFile] = []
+    paths: set[str] = set()
+    total = 0
+    for entry in snapshot.walk(folder):
+        check_path(entry.path)
+        if entry.path in paths:
+            raise UnsafePath(entry.path, "the name is given twice")
+        paths.add(entry.path)
+        if entry.mode == SYMLINK:
+            raise UnsafePath(entry.path, "a symbolic link")
+        if entry.mode == SUBMODULE:
+            raise UnsafePath(entry.path, "a submodule, which is not fetched")
+        if entry.mode not in (FILE, GROUP_WRITABLE, EXECUTABLE):
+            raise UnsafePath(entry.path, f"the mode {entry.mode:o}, which is no plain file's")
+        if len(files) >= MAX_FILES:
+            raise UnsafePath(entry.path, f"more than {MAX_FILES} files")
+        if entry.size_bytes > MAX_FILE_BYTES:
+            raise UnsafePath(entry.path, f"larger than {MAX_FILE_BYTES} bytes")
+        total += entry.size_bytes
+        if total > MAX_TREE_BYTES:
+            raise UnsafePath(entry.path, f"the files together are larger than {MAX_TREE_BYTES} bytes")
+        files.append(TreeFile(entry.path, snapshot.read(entry.oid), entry.mode == EXECUTABLE))
+    if not files:
+        raise PluginRefused("the folder is empty")
+    check_files(files)
+    return files
+
+
+def _content(store: ObjectStore, listed: Listed, files: list[TreeFile], fingerprint: str) -> tuple[Content, list[str]]:
+    entry = listed.entry
+    by_path = {file.path: file.body for file in files}
+    manifest = PluginManifest()
+    if PLUGIN_MANIFEST in by_path:
+        try:
+            manifest = read_plugin_manifest(by_path[PLUGIN_MANIFEST])
+        except ValueError as exc:
+            raise PluginRefused(f"{PLUGIN_MANIFEST}: {exc}") from exc
+    package = packaging.package(
+        name=entry.name, files=files, upstream_version=entry.version, description=entry.description
+    )
+    tree = trees.put(store, package.files)
+    items, warnings = inner_items(by_path, manifest, entry)
+    if manifest.name not in (None, entry.name):
+        shown = str(manifest.name).encode("unicode_escape").decode()[:80]
+        warnings.append(f"{PLUGIN_MANIFEST}: the name is {shown}; it is served as {entry.name}")
+    warnings += [f"{path}: a Git LFS pointer, the file itself is not served" for path in sorted(_pointers(files))]
+    content = Content(
+        tree_id=tree.id,
+        git_oid=tree.git_oid,
+        version=package.version,
+        fingerprint=fingerprint,
+        size_bytes=tree.size_bytes,
+        file_count=len(tree.files),
+        items=items,
+        manifest=manifest,
+    )
+    return content, [f"{entry.name}: {warning}" for warning in warnings]
+
+
+def _pointers(files: list[TreeFile]) -> list[str]:
+    return [f.path for f in files if len(f.body) < _LFS_POINTER_BYTES and f.body.startswith(_LFS_POINTER)]

@@ -1,0 +1,194 @@
+"""The SQL of the `marketplace` state file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+from agnes.kernel.state import Db
+from agnes.marketplace.model import Item, Marketplace, Plugin, PluginItem, Registry, SyncReport
+
+_REGISTRY = ", ".join(f"r.{f.name}" for f in fields(Registry))
+_PLUGIN = ", ".join(f"p.{f.name}" for f in fields(Plugin))
+_JSON_COLUMNS = ("source_spec", "raw")
+
+
+def find_registry(db: Db, marketplace_id: str) -> Registry | None:
+    row = db.execute(f"SELECT {_REGISTRY} FROM marketplace.registries r WHERE r.id = ?", [marketplace_id]).fetchone()  # noqa: S608 (our own column names)
+    return Registry(*row) if row else None
+
+
+def registry_ids(db: Db) -> list[str]:
+    """Of all marketplaces, those that were synced longest ago first."""
+    rows = db.execute("SELECT id FROM marketplace.registries ORDER BY last_synced_at NULLS FIRST, id").fetchall()
+    return [row[0] for row in rows]
+
+
+def marketplaces(db: Db, marketplace_id: str | None = None) -> list[Marketplace]:
+    """By name; or the one."""
+    rows = db.execute(
+        """
+        SELECT r.id, r.name, r.url, r.branch, r.description, r.registered_by, r.registered_at, r.last_synced_at,
+               r.last_commit_sha, r.last_error, r.token_name IS NOT NULL,
+               (SELECT count(*) FROM marketplace.plugins p WHERE p.marketplace_id = r.id AND p.removed_at IS NULL),
+               r.curator_name, r.curator_email
+        FROM marketplace.registries r
+        WHERE $id IS NULL OR r.id = $id
+        ORDER BY lower(r.name), r.id
+        """,
+        {"id": marketplace_id},
+    ).fetchall()
+    return [Marketplace(*row) for row in rows]
+
+
+def insert_registry(db: Db, registry: Registry) -> None:
+    row = asdict(registry)
+    marks = ", ".join("?" for _ in row)
+    db.execute(f"INSERT INTO marketplace.registries ({', '.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608
+
+
+def update_registry(db: Db, marketplace_id: str, **changed: Any) -> None:
+    sets = ", ".join(f"{column} = ?" for column in changed)
+    db.execute(f"UPDATE marketplace.registries SET {sets} WHERE id = ?", [*changed.values(), marketplace_id])  # noqa: S608
+
+
+def delete_registry(db: Db, marketplace_id: str, *, history: bool) -> None:
+    """Remove a registry with its plugins, and with its sync history if asked."""
+    db.execute("DELETE FROM marketplace.items WHERE marketplace_id = ?", [marketplace_id])
+    db.execute("DELETE FROM marketplace.plugins WHERE marketplace_id = ?", [marketplace_id])
+    db.execute("DELETE FROM marketplace.registries WHERE id = ?", [marketplace_id])
+    if history:
+        db.execute("DELETE FROM marketplace.syncs WHERE marketplace_id = ?", [marketplace_id])
+
+
+def plugins(db: Db, marketplace_id: str | None = None, *, removed: bool = False) -> list[Plugin]:
+    """By marketplace and name; tombstones only if `removed`."""
+    rows = db.execute(
+        f"""
+        SELECT {_PLUGIN} FROM marketplace.plugins p
+        WHERE ($id IS NULL OR p.marketplace_id = $id) AND ($removed OR p.removed_at IS NULL)
+        ORDER BY p.marketplace_id, p.name
+        """,  # noqa: S608
+        {"id": marketplace_id, "removed": removed},
+    ).fetchall()
+    return [_plugin(row) for row in rows]
+
+
+def find_plugin(db: Db, marketplace_id: str, name: str) -> Plugin | None:
+    """A plugin that is in the catalog now, None for tombstones too."""
+    row = db.execute(
+        f"""
+        SELECT {_PLUGIN} FROM marketplace.plugins p
+        WHERE p.marketplace_id = ? AND p.name = ? AND p.removed_at IS NULL
+        """,  # noqa: S608
+        [marketplace_id, name],
+    ).fetchone()
+    return _plugin(row) if row else None
+
+
+def _plugin(row: Sequence[Any]) -> Plugin:
+    given = dict(zip((f.name for f in fields(Plugin)), row, strict=True))
+    for column in _JSON_COLUMNS:
+        given[column] = json.loads(given[column]) if given[column] is not None else None
+    return Plugin(**given)
+
+
+def write_plugins(db: Db, changed: Sequence[Plugin]) -> None:
+    """Insert or replace these rows, in two statements however many there are."""
+    if not changed:
+        return
+    rows = [asdict(plugin) for plugin in changed]
+    for row in rows:
+        for column in _JSON_COLUMNS:
+            # As text inside the document: a JSON column would be read back with its numbers normalised.
+            row[column] = None if row[column] is None else json.dumps(row[column], ensure_ascii=False)
+    columns = [f.name for f in fields(Plugin)]
+    _delete_plugins(db, "plugins", "name", [(p.marketplace_id, p.name) for p in changed])
+    db.execute(
+        f"INSERT INTO marketplace.plugins ({', '.join(columns)}) "  # noqa: S608
+        f"SELECT {', '.join(columns)} FROM (SELECT unnest(from_json(?, ?), recursive := true))",
+        [json.dumps(rows, default=_text), json.dumps([_PLUGIN_TYPES])],
+    )
+
+
+def replace_items(db: Db, marketplace_id: str, found: Iterable[tuple[str, Sequence[Item]]]) -> None:
+    """Give these plugins these items, in two statements."""
+    found = list(found)
+    if not found:
+        return
+    _delete_plugins(db, "items", "plugin_name", [(marketplace_id, name) for name, _ in found])
+    rows = [
+        {"marketplace_id": marketplace_id, "plugin_name": name, **asdict(item)}
+        for name, items in found
+        for item in items
+    ]
+    if rows:
+        db.execute(
+            f"INSERT INTO marketplace.items ({', '.join(_ITEM_TYPES)}) "  # noqa: S608
+            f"SELECT {', '.join(_ITEM_TYPES)} FROM (SELECT unnest(from_json(?, ?), recursive := true))",
+            [json.dumps(rows), json.dumps([_ITEM_TYPES])],
+        )
+
+
+def _delete_plugins(db: Db, table: str, column: str, keys: Sequence[tuple[str, str]]) -> None:
+    db.execute(
+        f"DELETE FROM marketplace.{table} WHERE marketplace_id = ? AND {column} IN (SELECT unnest(?))",  # noqa: S608
+        [keys[0][0], [name for _, name in keys]],
+    )
+
+
+def items(db: Db, marketplace_id: str | None = None, plugin: str | None = None) -> list[PluginItem]:
+    rows = db.execute(
+        """
+        SELECT marketplace_id, plugin_name, kind, name, declared_name, description, relpath, detail
+        FROM marketplace.items
+        WHERE ($id IS NULL OR marketplace_id = $id) AND ($plugin IS NULL OR plugin_name = $plugin)
+        ORDER BY marketplace_id, plugin_name, kind, name
+        """,
+        {"id": marketplace_id, "plugin": plugin},
+    ).fetchall()
+    return [PluginItem(row[0], row[1], Item(*row[2:])) for row in rows]
+
+
+def insert_sync(
+    db: Db, *, sync_id: str, started_at: datetime, outcome: str, report: SyncReport, error: str | None
+) -> None:
+    """A line of history."""
+    db.execute(
+        "INSERT INTO marketplace.syncs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            sync_id,
+            report.id,
+            started_at,
+            report.duration_seconds,
+            outcome,
+            report.commit or None,
+            report.added,
+            report.updated,
+            report.removed,
+            json.dumps([asdict(r) for r in report.refused], ensure_ascii=False),
+            json.dumps(report.warnings, ensure_ascii=False),
+            error,
+        ],
+    )
+
+
+def _text(value: Any) -> str:
+    return value.isoformat()
+
+
+_PLUGIN_TYPES = {f.name: "VARCHAR" for f in fields(Plugin)} | {
+    "keywords": ["VARCHAR"],
+    "size_bytes": "BIGINT",
+    "file_count": "INTEGER",
+    "is_system": "BOOLEAN",
+    "disabled": "BOOLEAN",
+    "created_at": "TIMESTAMPTZ",
+    "updated_at": "TIMESTAMPTZ",
+    "released_at": "TIMESTAMPTZ",
+    "removed_at": "TIMESTAMPTZ",
+}
+_ITEM_TYPES = dict.fromkeys(("marketplace_id", "plugin_name", *(f.name for f in fields(Item))), "VARCHAR")

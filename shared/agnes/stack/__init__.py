@@ -1,0 +1,1 @@
+"""Stacks: who asked for which plugins, and what each person is served."""

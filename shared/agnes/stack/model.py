@@ -1,0 +1,70 @@
+"""What a person holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, StrictBool
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPlugin:
+    """A plugin that a person is served, with what the feed needs to compose it."""
+
+    marketplace_id: str
+    name: str
+    served_name: str
+    """The word in the catalog, in plugin.json and before the colon of an invocation."""
+    version: str
+    tree_id: str
+    git_oid: str
+    description: str
+    raw: dict[str, Any]
+    """The upstream catalog's entry."""
+    is_system: bool
+    registered_at: datetime
+    released_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlugin:
+    """A plugin that a person may have, as my-stack shows it."""
+
+    marketplace_id: str
+    marketplace_name: str
+    plugin_name: str
+    description: str
+    version: str | None
+    category: str | None
+    author_name: str | None
+    enabled: bool
+    is_system: bool
+    served: bool
+    """False while there is nothing to serve; `problem` says why."""
+    problem: str | None
+    subscribed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MyStack:
+    curated: list[StackPlugin]
+    store: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    installed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Toggled:
+    ok: bool
+    enabled: bool
+
+
+class Toggle(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: StrictBool
