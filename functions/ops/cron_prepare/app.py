@@ -1,0 +1,24 @@
+"""Before anything is served: is the store sound, are the state files as this code knows them?"""
+
+from agnes import wiring
+from agnes.edge import Function, job
+from agnes.kernel.ports import ANYTHING
+from agnes.outside.object_store.probe import probe
+
+app = Function("ops-cron_prepare")
+
+PASSED = "probe/passed"
+
+
+@app.lambda_function()
+@job("ops.prepare")
+def run(tick) -> dict:
+    """Probe a store once, then create and migrate the state files. The deployer runs it, and each local start."""
+    state, store = wiring.state(), wiring.store()
+    known = store.read(PASSED) is not None
+    if not tick.dry_run:
+        if not known:
+            probe(store)
+            store.write(PASSED, b"", expect=ANYTHING)
+        state.migrate()
+    return {"store_probed": not known, "state": {file: state.generation(file) for file in state.names}}

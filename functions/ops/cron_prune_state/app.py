@@ -1,0 +1,18 @@
+"""Old generations of the state files, removed once a day."""
+
+from dataclasses import asdict
+
+from agnes import wiring
+from agnes.edge import Function, job
+
+app = Function("ops-cron_prune_state")
+
+
+@app.lambda_function()
+@job("ops.prune_state")
+def run(tick) -> dict:
+    """Keep the newest 50 generations and those of the last 24 hours of each file."""
+    state = wiring.state()
+    if tick.dry_run:
+        return {file: {"generations": len(state.history(file))} for file in state.names}
+    return {file: asdict(state.prune(file)) for file in state.names}

@@ -1,0 +1,162 @@
+"""The house's templates and API document, composed from the functions' decorators and the tables of infra/.
+
+    python -m infra.compose            writes build/infra/*.yaml and build/openapi.json
+    python -m infra.compose --report   what there is: routes, functions, resources a stack
+
+`compose()` does the same in memory: the local gateway and scheduler take their routes and schedules from it,
+so what is not in infra/ does not exist locally either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra import discovery, openapi, tables, templates
+from infra.discovery import ROOT, CompositionError, Found
+from infra.tables import Entry
+
+MAX_RESOURCES = 500
+"""Of one stack; AWS's limit."""
+MAX_PATHS = 300
+"""Path resources of one API, unless AWS raises it."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    functions: list[Found]
+    entries: dict[tuple[str, str], Entry]
+    api: dict[str, Any]
+    """The API document with integrations."""
+    templates: dict[str, dict[str, Any]]
+    """`root` and one a domain."""
+
+    @cached_property
+    def openapi(self) -> dict[str, Any]:
+        """What `/api/openapi.json` serves."""
+        version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+        return openapi.for_readers(self.functions, version=version)
+
+
+def compose() -> Composition:
+    """Raises CompositionError naming every disagreement."""
+    functions = discovery.functions()
+    entries = tables.load()
+    if problems := inventory({(f.domain, f.folder) for f in functions}, set(entries)):
+        raise CompositionError(problems)
+    if problems := [line for f in functions for line in _mismatches(f, entries[f.domain, f.folder])]:
+        raise CompositionError(problems)
+    api = openapi.for_gateway(functions)
+    return Composition(functions, entries, api, templates.compose(functions, entries, api))
+
+
+def inventory(on_disk: set[tuple[str, str]], in_tables: set[tuple[str, str]]) -> list[str]:
+    """What is a folder without an entry, or an entry without a folder."""
+    problems = [
+        f"functions/{domain}/{folder} has no entry in infra/{domain}.yaml" for domain, folder in on_disk - in_tables
+    ]
+    problems += [
+        f"infra/{domain}.yaml: {folder}: there is no functions/{domain}/{folder}/app.py"
+        for domain, folder in in_tables - on_disk
+    ]
+    return sorted(problems)
+
+
+def _mismatches(function: Found, entry: Entry) -> Iterator[str]:
+    """Triggers that are said in one place and not in the other."""
+    kind = function.job.kind if function.job else "route"
+    said = {"job": entry.schedule or entry.at_deploy, "queue": entry.queue}
+    names = {"job": "`schedule` or `at_deploy`", "queue": "`queue`"}
+    where = f"infra/{function.domain}.yaml: {function.folder}"
+    for trigger, given in said.items():
+        if trigger == kind and not given:
+            yield f"{where}: a {kind} needs a {names[kind]}"
+        if trigger != kind and given:
+            yield f"{where}: a {kind} has no {names[trigger]}"
+
+
+def write(composition: Composition, folder: Path = ROOT / "build") -> None:
+    """The templates and the API's description as files, each replaced whole."""
+    (folder / "infra").mkdir(parents=True, exist_ok=True)
+    for name, template in composition.templates.items():
+        _replace(folder / "infra" / f"{name}.yaml", yaml.dump(template, Dumper=_Dumper, sort_keys=False, width=120))
+    known = {f"{name}.yaml" for name in composition.templates}
+    for stale in (folder / "infra").glob("*.yaml"):
+        if stale.name not in known:
+            stale.unlink()
+    write_openapi(composition, folder)
+
+
+def write_openapi(composition: Composition, folder: Path = ROOT / "build") -> None:
+    folder.mkdir(exist_ok=True)
+    _replace(folder / "openapi.json", json.dumps(composition.openapi, separators=(",", ":")))
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
+    """Without anchors: CloudFormation does not take them."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (yaml's signature)
+        return True
+
+
+def path_resources(paths: list[str]) -> int:
+    """How many path resources API Gateway makes of these paths: one for each distinct prefix."""
+    return len({"/".join(path.split("/")[: depth + 1]) for path in paths for depth in range(1, path.count("/") + 1)})
+
+
+def report(composition: Composition) -> str:
+    lines = [
+        f"{len(composition.functions)} functions, {sum(len(f.routes) for f in composition.functions)} routes, "
+        f"{path_resources(list(composition.api['paths']))} path resources of {MAX_PATHS}"
+    ]
+    for name, template in composition.templates.items():
+        lines.append(f"  {name}: {resource_count(template)} resources of {MAX_RESOURCES}")
+    return "\n".join(lines)
+
+
+def resource_count(template: dict[str, Any]) -> int:
+    """Resources after SAM has expanded the template: a role a function, a schedule and its role, a mapping."""
+    count = 0
+    for resource in template["Resources"].values():
+        count += 1
+        if resource["Type"] == "AWS::Serverless::Function":
+            events = resource["Properties"].get("Events", {}).values()
+            count += 1 + sum(2 if event["Type"] == "ScheduleV2" else 1 for event in events)
+        elif resource["Type"] == "AWS::Serverless::Api":
+            count += 2
+    return count
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m infra.compose", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--report", action="store_true", help="print the counts")
+    options = parser.parse_args(arguments)
+    try:
+        composition = compose()
+    except CompositionError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    write(composition)
+    if options.report:
+        print(report(composition))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What a function's role may do: from its entry in `infra/<domain>.yaml` and from its own contract.
+
+By key prefix, reading, writing and removing apart. A missing key is only told from a forbidden one (404, not
+403) to who may list that prefix, so reading implies listing the same prefix (kopia/kopia#3072 found that S3
+judges this by the key's own prefix).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from infra.discovery import Found
+from infra.tables import Entry
+
+ADMISSION_READS = ("people",)
+"""State files that telling who asks needs."""
+ADMISSION_NOTES = "tokens/used/"
+"""Where the use of a token is noted."""
+
+
+def statements(function: Found, entry: Entry) -> list[dict[str, Any]]:
+    """IAM statements, with `${Bucket}`, `${Stack}` and `${SecretPrefix}` left to Fn::Sub."""
+    needed = _prefixes(function, entry)
+    found = [
+        _objects(action, needed[kind])
+        for kind, action in (("get", "GetObject"), ("put", "PutObject"), ("remove", "DeleteObject"))
+        if needed[kind]
+    ]
+    if listed := _widest(needed["list"] | needed["get"]):
+        found.append(
+            {
+                "Effect": "Allow",
+                "Action": "s3:ListBucket",
+                "Resource": {"Fn::Sub": "arn:${AWS::Partition}:s3:::${Bucket}"},
+                "Condition": {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in listed]}},
+            }
+        )
+    return found + _secrets(entry) + _queues(entry)
+
+
+def _prefixes(function: Found, entry: Entry) -> dict[str, set[str]]:
+    needed: dict[str, set[str]] = defaultdict(set)
+    needed["get"] |= set(entry.gets)
+    needed["put"] |= set(entry.puts)
+    needed["list"] |= set(entry.lists)
+    needed["remove"] |= set(entry.removes)
+    reads = {*entry.reads, *entry.writes}
+    if function.routes:
+        reads |= set(ADMISSION_READS)
+        needed["get"] |= {ADMISSION_NOTES}
+        needed["put"] |= {ADMISSION_NOTES}
+    if function.job and function.job.kind == "job":
+        needed["put"] |= {f"jobs/{function.job.summary}/"}
+    for file in reads:
+        needed["get"] |= {f"state/{file}/"}
+    for file in entry.writes:
+        needed["get"] |= {f"leases/{file}.json"}
+        needed["put"] |= {f"state/{file}/", f"leases/{file}.json"}
+    return needed
+
+
+def _objects(action: str, prefixes: set[str]) -> dict[str, Any]:
+    keys = [prefix if prefix.endswith(".json") else f"{prefix}*" for prefix in _widest(prefixes)]
+    return {
+        "Effect": "Allow",
+        "Action": f"s3:{action}",
+        "Resource": [{"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::${{Bucket}}/{key}"} for key in keys],
+    }
+
+
+def _widest(prefixes: set[str]) -> list[str]:
+    """Without those that lie below another one."""
+    return sorted(p for p in prefixes if not any(p != other and p.startswith(other) for other in prefixes))
+
+
+def _secrets(entry: Entry) -> list[dict[str, Any]]:
+    read = {*entry.secrets, *entry.keeps_secrets}
+    actions = {
+        "secretsmanager:GetSecretValue": read,
+        "secretsmanager:CreateSecret": set(entry.keeps_secrets),
+        "secretsmanager:PutSecretValue": set(entry.keeps_secrets),
+        "secretsmanager:DeleteSecret": set(entry.keeps_secrets),
+    }
+    by_names: dict[frozenset[str], list[str]] = defaultdict(list)
+    for action, names in actions.items():
+        if names:
+            by_names[frozenset(names)].append(action)
+    return [
+        {"Effect": "Allow", "Action": allowed, "Resource": [_secret_arn(name) for name in sorted(names)]}
+        for names, allowed in by_names.items()
+    ]
+
+
+def _secret_arn(name: str) -> dict[str, str]:
+    # Secrets Manager adds six random characters to a secret's name.
+    tail = name if name.endswith("*") else f"{name}-??????"
+    return {
+        "Fn::Sub": f"arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:${{Stack}}/{tail}"
+    }
+
+
+def _queues(entry: Entry) -> list[dict[str, Any]]:
+    if not entry.sends:
+        return []
+    arns = [
+        {"Fn::Sub": f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{Stack}}-{queue}"}
+        for queue in sorted(entry.sends)
+    ]
+    return [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arns}]

@@ -1,0 +1,233 @@
+"""SAM templates: `infra/root.yaml` completed, and one nested stack a domain, expanded from its table."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import yaml
+
+from agnes.settings import Settings
+from infra.discovery import ROOT, Found
+from infra.policies import statements
+from infra.tables import Entry, Schedule
+
+HEAD = {"AWSTemplateFormatVersion": "2010-09-09", "Transform": "AWS::Serverless-2016-10-31"}
+
+Template = dict[str, Any]
+Entries = dict[tuple[str, str], Entry]
+
+
+def compose(functions: Iterable[Found], entries: Entries, document: dict[str, Any]) -> dict[str, Template]:
+    """Templates by name: `root`, and each domain's."""
+    root = yaml.safe_load((ROOT / "infra" / "root.yaml").read_text())
+    nested = root.pop("x-nested")
+    by_domain: dict[str, list[Found]] = {}
+    for function in functions:
+        by_domain.setdefault(function.domain, []).append(function)
+    root["Parameters"] |= {
+        _interval_parameter(name): {
+            "Type": "String",
+            "Default": _rate(Settings.model_fields[name.lower()].default),
+            "Description": f"{name} of the local gateway, as EventBridge writes it.",
+        }
+        for name in sorted({e.schedule.every for e in entries.values() if e.schedule and e.schedule.every.isupper()})
+    }
+    layers = {f"{name.title()}Layer": _layer(name) for name in root.pop("x-layers")}
+    root["Resources"] |= layers
+    given = (
+        {name: {"Ref": name} for name in layers}
+        | nested["Parameters"]
+        | {name: {"Ref": name} for name in root["Parameters"]}
+    )
+    root["Resources"]["Api"]["Properties"]["DefinitionBody"] = document
+    templates = {"root": root}
+    for domain, members in by_domain.items():
+        template = _domain(members, entries, nested["Globals"], nested["Types"])
+        templates[domain] = template
+        root["Resources"][f"{_pascal(domain)}Stack"] = {
+            "Type": "AWS::CloudFormation::Stack",
+            "Properties": {
+                "TemplateURL": f"{domain}.yaml",
+                "Parameters": {name: given[name] for name in template["Parameters"]},
+            },
+        }
+    at_deploy = sorted((e.at_deploy, f"{domain}-{folder}") for (domain, folder), e in entries.items() if e.at_deploy)
+    root["Outputs"]["AtDeploy"] = {
+        "Description": "Functions to invoke after a deploy, in this order",
+        "Value": {"Fn::Sub": ",".join(f"${{AWS::StackName}}-{name}" for _, name in at_deploy)},
+    }
+    return templates
+
+
+def _layer(name: str) -> dict[str, Any]:
+    return {
+        "Type": "AWS::Serverless::LayerVersion",
+        "Properties": {
+            "LayerName": {"Fn::Sub": f"${{AWS::StackName}}-{name}"},
+            "ContentUri": f"../layers/{name}",
+            "CompatibleRuntimes": ["python3.11"],
+            "RetentionPolicy": "Delete",
+        },
+    }
+
+
+def _domain(members: list[Found], entries: Entries, defaults: dict[str, Any], types: dict[str, Any]) -> Template:
+    resources: dict[str, Any] = {}
+    for function in members:
+        resources |= _function(function, entries[function.domain, function.folder])
+    body = {"Globals": defaults, "Resources": resources}
+    names = sorted(name for name in _references(body) - resources.keys() if "::" not in name)
+    return {**HEAD, "Parameters": {name: types.get(name, {"Type": "String"}) for name in names}, **body}
+
+
+def _function(function: Found, entry: Entry) -> dict[str, Any]:
+    logical = _pascal(function.folder)
+    properties: dict[str, Any] = {
+        "FunctionName": {"Fn::Sub": f"${{Stack}}-{function.name}"},
+        "Description": _description(function),
+        "CodeUri": f"../../{function.place}",
+        "Handler": function.handler,
+        "MemorySize": entry.memory_mb,
+        "Timeout": entry.timeout_seconds,
+    }
+    if entry.layers:
+        properties["Layers"] = [{"Ref": f"{layer.title()}Layer"} for layer in entry.layers]
+    if allowed := statements(function, entry):
+        properties["Policies"] = [{"Version": "2012-10-17", "Statement": allowed}]
+    if entry.environment:
+        properties["Environment"] = {"Variables": {name: {"Ref": _pascal(name)} for name in entry.environment}}
+    resources: dict[str, Any] = {
+        logical: {"Type": "AWS::Serverless::Function", "DependsOn": f"{logical}Logs", "Properties": properties},
+        f"{logical}Logs": {
+            "Type": "AWS::Logs::LogGroup",
+            "Properties": {
+                "LogGroupName": {"Fn::Sub": f"/aws/lambda/${{Stack}}-{function.name}"},
+                "RetentionInDays": {"Ref": "LogRetentionDays"},
+            },
+            "DeletionPolicy": "Delete",
+            "UpdateReplacePolicy": "Delete",
+        },
+    }
+    if function.routes:
+        resources[f"{logical}Permission"] = {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": {
+                "Action": "lambda:InvokeFunction",
+                "FunctionName": {"Ref": logical},
+                "Principal": "apigateway.amazonaws.com",
+                "SourceArn": {
+                    "Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${ApiId}/*/*/*"
+                },
+            },
+        }
+    if entry.schedule:
+        properties["Events"] = {"Schedule": _schedule(function, entry.schedule)}
+    if entry.queue:
+        resources |= _queue(logical, entry)
+        properties["Events"] = {
+            "Queue": {
+                "Type": "SQS",
+                "Properties": {
+                    "Queue": {"Fn::GetAtt": [f"{logical}Queue", "Arn"]},
+                    "BatchSize": entry.queue.batch,
+                    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+                    "ScalingConfig": {"MaximumConcurrency": entry.queue.concurrency},
+                },
+            }
+        }
+    return resources
+
+
+def _schedule(function: Found, schedule: Schedule) -> dict[str, Any]:
+    every = schedule.every
+    if schedule.cron:
+        expression: Any = f"cron({schedule.cron})"
+    elif every.isupper():
+        expression = {"Ref": _interval_parameter(every)}
+    else:
+        count, unit = every.split()
+        expression = f"rate({count} {unit.removesuffix('s') if count == '1' else unit})"
+    return {
+        "Type": "ScheduleV2",
+        "Properties": {
+            "Name": {"Fn::Sub": f"${{Stack}}-{function.name}"},
+            "Description": function.job.summary,
+            "ScheduleExpression": expression,
+            "RetryPolicy": {"MaximumRetryAttempts": schedule.retries, "MaximumEventAgeInSeconds": 3600},
+            "DeadLetterConfig": {"Arn": {"Ref": "FailedRunsArn"}},
+        },
+    }
+
+
+def _queue(logical: str, entry: Entry) -> dict[str, Any]:
+    name = entry.queue.name
+    return {
+        f"{logical}Queue": {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {
+                "QueueName": {"Fn::Sub": f"${{Stack}}-{name}"},
+                "SqsManagedSseEnabled": True,
+                # AWS's own advice: a message must not come back while its batch is still worked on.
+                "VisibilityTimeout": 6 * entry.timeout_seconds,
+                "RedrivePolicy": {
+                    "deadLetterTargetArn": {"Fn::GetAtt": [f"{logical}Failed", "Arn"]},
+                    "maxReceiveCount": entry.queue.attempts,
+                },
+            },
+        },
+        f"{logical}Failed": {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {
+                "QueueName": {"Fn::Sub": f"${{Stack}}-{name}-failed"},
+                "SqsManagedSseEnabled": True,
+                "MessageRetentionPeriod": 1209600,
+            },
+        },
+    }
+
+
+def _description(function: Found) -> str:
+    if function.routes:
+        return ", ".join(f"{route.method} {route.path}" for route in function.routes)[:256]
+    return f"{function.job.kind} {function.job.summary}"
+
+
+def _interval_parameter(setting: str) -> str:
+    """SCHEDULER_USAGE_PRUNE_INTERVAL → SchedulerUsagePruneInterval"""
+    return _pascal(setting)
+
+
+def interval_setting(parameter: str) -> str:
+    """SchedulerUsagePruneInterval → scheduler_usage_prune_interval"""
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", parameter).lower()
+
+
+def _rate(seconds: int) -> str:
+    minutes = math.ceil(seconds / 60)
+    return f"rate({minutes} minute{'' if minutes == 1 else 's'})"
+
+
+def _pascal(name: str) -> str:
+    return "".join(part.capitalize() for part in re.split(r"[_-]", name))
+
+
+def _references(node: Any) -> set[str]:
+    """Names that Ref and Fn::Sub mention."""
+    return set(_mentioned(node))
+
+
+def _mentioned(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "Ref" and isinstance(value, str):
+                yield value
+            elif key == "Fn::Sub" and isinstance(value, str):
+                yield from re.findall(r"\$\{([\w:.]+)\}", value)
+            else:
+                yield from _mentioned(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _mentioned(item)

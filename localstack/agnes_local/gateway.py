@@ -1,0 +1,267 @@
+"""The local gateway: API Gateway's part, in production WSGI processes over the functions' own Chalice apps.
+
+    python -m agnes_local.gateway FD      serves the listening socket that is open as FD (agnes_local.supervisor)
+
+A request becomes the same proxy event that API Gateway would send, and goes to the same handler. Beside the
+API it serves `/_store/…`, the presigned URLs of the folder store, which on AWS are S3's own.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import re
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
+from gunicorn.app.base import BaseApplication
+
+from agnes import wiring
+from agnes.edge.errors import error_reply, known_error
+from agnes.edge.reply import respond
+from agnes.edge.request import Request
+from agnes.kernel.errors import AgnesError, BadRequestError, NotFoundError, TooLargeError
+from agnes.outside.object_store.folder import FolderStore
+from agnes.outside.object_store.presigned import ROUTE, PresignedPut, content_disposition
+from agnes_local import composed, events, process_life
+from agnes_local.routes import NoSuchMethod, NoSuchPath, Routes
+
+MAX_BODY_BYTES = 10_000_000
+"""As API Gateway. A function takes less still (agnes.edge.request)."""
+CHUNK_BYTES = 256 * 1024
+COMPRESS_FROM_BYTES = 1024
+FUNCTION_SECONDS = 29.0
+
+_TEXT = re.compile(r"text/|application/(json|javascript)|image/svg\+xml")
+_PRIVATE = re.compile(r"(?i)([?&][^=&]*(?:secret|token|signature|password|code|credential|key)[^=&]*=)[^&]*")
+_STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+log = logging.getLogger("agnes.gateway")
+
+Headers = list[tuple[str, str]]
+StartResponse = Callable[[str, Headers], Any]
+
+
+class MethodNotAllowedError(AgnesError):
+    status = 405
+    code = "method_not_allowed"
+
+
+def application(routes: Routes) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
+    """The WSGI application."""
+
+    def serve(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        started = time.perf_counter()
+        method = environ["REQUEST_METHOD"]
+        uri = environ["RAW_URI"]
+        path, _, query = (uri if uri.startswith("/") else _origin_form(uri)).partition("?")
+        function = "-"
+        body: Iterable[bytes]
+        try:
+            if path.startswith(ROUTE):
+                status, headers, body, size = _stored(environ, method, path, query)
+            else:
+                route, params = routes.match(method, path)
+                function = route.function
+                event = events.proxy_event(
+                    environ,
+                    method=route.method,
+                    raw_path=path,
+                    resource=route.path,
+                    path_params=params,
+                    body=_body(environ),
+                )
+                context = events.Context(function, event["requestContext"]["requestId"], FUNCTION_SECONDS)
+                status, headers, content = events.answer(route.app(event, context))
+                body, size = _finished(environ, method, status, headers, content)
+        except Exception as exc:  # a bug here must not look like a lost connection
+            status, headers, content = _refusal(exc, environ, method, path)
+            body, size = _finished(environ, method, status, headers, content)
+        start_response(_STATUS.get(status, str(status)), headers)
+        _log_access(environ, method, path, query, status, size, function, headers, started)
+        return body
+
+    return serve
+
+
+def _origin_form(uri: str) -> str:
+    parts = urlsplit(uri)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """The whole body. Raises TooLargeError, before it is read if its length was said."""
+    length = environ.get("CONTENT_LENGTH")
+    if not length and "HTTP_TRANSFER_ENCODING" not in environ:
+        return b""
+    if int(length or 0) <= MAX_BODY_BYTES:
+        body = environ["wsgi.input"].read(int(length) if length else MAX_BODY_BYTES + 1)
+        if length and len(body) < int(length):
+            raise BadRequestError("the body ended early", code="incomplete_body")
+        if len(body) <= MAX_BODY_BYTES:
+            return body
+    raise TooLargeError(f"the body is larger than {MAX_BODY_BYTES} bytes", hint="Upload it by presigned URL instead.")
+
+
+def _finished(
+    environ: dict[str, Any], method: str, status: int, headers: Headers, content: bytes
+) -> tuple[list[bytes], int]:
+    """The body as it is sent: compressed if that is wanted and worth it, empty for HEAD."""
+    if len(content) >= COMPRESS_FROM_BYTES and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        names = {name.lower(): value for name, value in headers}
+        if "content-encoding" not in names and _TEXT.match(names.get("content-type", "")):
+            deflate = zlib.compressobj(4, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+            content = deflate.compress(content) + deflate.flush()
+            headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+    if status not in (204, 304):
+        headers.append(("Content-Length", str(len(content))))
+    if method == "HEAD" or status in (204, 304):
+        return [], 0
+    return [content], len(content)
+
+
+def _refusal(exc: Exception, environ: dict[str, Any], method: str, path: str) -> tuple[int, Headers, bytes]:
+    """An answer of the gateway itself, in the house's one error shape; as a page for a browser."""
+    extra = {}
+    if isinstance(exc, NoSuchPath):
+        error: AgnesError = NotFoundError("there is nothing at this path", hint="See /api/openapi.json.")
+    elif isinstance(exc, NoSuchMethod):
+        error = MethodNotAllowedError(f"this path does not take {method}", hint=f"It takes {', '.join(exc.allowed)}.")
+        extra["Allow"] = ", ".join(exc.allowed)
+    else:
+        error = known_error(exc, request_id="", where=f"gateway {path}")
+    event = events.proxy_event(environ, method=method, raw_path=path, resource=path, path_params={}, body=b"")
+    request = Request.from_event(event)
+    reply = error_reply(error, request.id)
+    if "text/html" in environ.get("HTTP_ACCEPT", "") and not path.startswith(("/api/", "/_store/")):
+        from agnes.edge.page import error_of_page
+
+        reply = error_of_page(error, request)
+    return events.answer(respond(reply, {"X-Request-Id": request.id, **extra}).to_dict())
+
+
+def _stored(environ: dict[str, Any], method: str, path: str, query: str) -> tuple[int, Headers, Iterable[bytes], int]:
+    """Serve a presigned URL of the folder store. Raises PresignRefused and UploadMismatch."""
+    store = wiring.store()
+    if not isinstance(store, FolderStore):
+        raise NoSuchPath
+    key = unquote(path.removeprefix(ROUTE))
+    permit = store.open_presigned(method, key, dict(parse_qsl(query, keep_blank_values=True)), wiring.clock().now())
+    if isinstance(permit, PresignedPut):
+        version = store.take_presigned(permit, _chunks(environ["wsgi.input"]), content_type=environ.get("CONTENT_TYPE"))
+        return 200, [("ETag", f'"{version.tag}"'), ("Content-Length", "0")], [], 0
+    file = store.open_file(key)
+    if file is None:
+        raise NotFoundError("there is nothing under this URL", hint="Ask for a new one.")
+    size = os.fstat(file.fileno()).st_size
+    headers = [
+        ("Content-Type", permit.content_type or "application/octet-stream"),
+        ("Content-Length", str(size)),
+        ("Cache-Control", "private, no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Content-Security-Policy", "default-src 'none'; sandbox"),
+    ]
+    if permit.filename:
+        headers.append(("Content-Disposition", content_disposition(permit.filename)))
+    if method == "HEAD":
+        file.close()
+        return 200, headers, [], 0
+    return 200, headers, environ["wsgi.file_wrapper"](file, CHUNK_BYTES), size
+
+
+def _chunks(stream: Any) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _log_access(
+    environ: dict[str, Any],
+    method: str,
+    path: str,
+    query: str,
+    status: int,
+    size: int,
+    function: str,
+    headers: Headers,
+    started: float,
+) -> None:
+    """One JSON line. Nothing that opens a door: a presigned URL's query is left out, secrets are blanked."""
+    line = {
+        "at": time.time(),
+        "ms": round((time.perf_counter() - started) * 1000, 2),
+        "status": status,
+        "method": method,
+        "path": path + _PRIVATE.sub(r"\1…", f"?{query}") if query and not path.startswith(ROUTE) else path,
+        "bytes": size,
+        "function": function,
+        "ip": environ.get("REMOTE_ADDR", ""),
+        "request_id": next((value for name, value in headers if name == "X-Request-Id"), ""),
+    }
+    os.write(1, msgspec.json.encode(line) + b"\n")
+
+
+class Gateway(BaseApplication):
+    """gunicorn with our settings: several processes, several threads each."""
+
+    def __init__(self, listener_fd: int) -> None:
+        self._listener_fd = listener_fd
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = wiring.settings()
+        for name, value in {
+            "bind": f"fd://{self._listener_fd}",
+            "workers": settings.agnes_workers,
+            "threads": settings.agnes_threads,
+            "worker_class": "gthread",
+            "preload_app": True,
+            "keepalive": 30,
+            "graceful_timeout": 25,
+            "timeout": 120,
+            "limit_request_line": 8190,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "proc_name": "agnes-gateway",
+            "post_worker_init": _warm_up,
+            "worker_exit": _close_state,
+            "on_exit": lambda _arbiter: gc.unfreeze(),
+        }.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Callable[..., Iterable[bytes]]:
+        serve = application(Routes(composed.routes()))
+        gc.collect()
+        gc.freeze()  # what is loaded before the fork stays shared among the workers
+        return serve
+
+
+def _warm_up(_worker: Any) -> None:
+    """Open what the first request would wait for."""
+    try:
+        wiring.state().migrate()
+    except AgnesError as exc:
+        log.warning("the state cannot be opened yet: %s", exc.message)
+
+
+def _close_state(_server: Any, _worker: Any) -> None:
+    wiring.state().close()
+    gc.unfreeze()  # or duckdb's binding tells at the end of every object that was never collected
+
+
+def main() -> None:
+    process_life.end_with_parent()
+    process_life.log_as_json(wiring.settings().log_level)
+    listener_fd = int(sys.argv[1])
+    sys.argv[1:] = []  # gunicorn would read them
+    Gateway(listener_fd).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Which function answers a path. Paths stay as they are in the URL: API Gateway does not decode them either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import BaseConverter, Map, RequestRedirect, Rule
+
+from agnes_local.composed import Route
+
+
+class NoSuchPath(Exception):
+    """404."""
+
+
+class NoSuchMethod(Exception):
+    """405; `allowed` are the methods that the path has."""
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        super().__init__()
+        self.allowed = sorted(allowed)
+
+
+class _Raw(BaseConverter):
+    """One segment, as it is in the URL."""
+
+    regex = "[^/]+"
+
+
+class Routes:
+    def __init__(self, routes: Iterable[Route]) -> None:
+        rules = [
+            Rule(
+                route.path.replace("{", "<raw:").replace("}", ">"),
+                methods=[route.method],
+                endpoint=route,
+            )
+            for route in routes
+        ]
+        self._adapter = Map(
+            rules, converters={"raw": _Raw}, strict_slashes=True, merge_slashes=False, redirect_defaults=False
+        ).bind("agnes")
+        self._match = lru_cache(4096)(self._find)
+
+    def match(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """Raises NoSuchPath, NoSuchMethod. HEAD is answered where GET is."""
+        return self._match("GET" if method == "HEAD" else method, path)
+
+    def _find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        try:
+            return self._adapter.match(path, method)
+        except MethodNotAllowed as exc:
+            raise NoSuchMethod(exc.valid_methods or ()) from None
+        except (NotFound, RequestRedirect):
+            raise NoSuchPath from None

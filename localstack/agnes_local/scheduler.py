@@ -1,0 +1,245 @@
+"""The local scheduler: EventBridge Scheduler's part and the event sources of the queues, in one process.
+
+    python -m agnes_local.scheduler
+
+Schedules and queues come from the templates. A job is due at once when this process starts, after a short
+grace, and then as its expression says; it never overlaps with itself, not with another process's either. What
+fails is logged and tried again as its retry policy says; what still fails is kept in `<data>/failed-runs/`,
+as the dead-letter queue does on AWS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from agnes import wiring
+from agnes.kernel.errors import AgnesError, ConflictError, NotFoundError
+from agnes.kernel.ids import new_ulid
+from agnes.outside.folder_queue import Delivery, FolderQueue
+from agnes.settings import Settings
+from agnes_local import composed, process_life
+from agnes_local.composed import Consumer, Job
+
+GRACE_SECONDS = 5.0
+"""After the start, before the first jobs: the gateway's first answers come first."""
+FIRST_RETRY_SECONDS = 1.0
+IDLE_SECONDS = 0.25
+"""Between looks into an empty queue."""
+THREADS = 4
+
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_CRON = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+log = logging.getLogger("agnes.scheduler")
+
+
+class UnknownExpression(AgnesError):
+    code = "unknown_schedule"
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(f"{job.name}: the scheduler does not know `{job.expression}`")
+
+
+def described(job: Job, settings: Settings) -> str:
+    return f"every {getattr(settings, job.setting)} s" if job.setting else job.expression
+
+
+def trigger(job: Job, settings: Settings, *, first: datetime) -> BaseTrigger:
+    """When the job is due. Raises UnknownExpression for what EventBridge may know and we do not."""
+    if job.setting:
+        return IntervalTrigger(seconds=getattr(settings, job.setting), start_date=first, timezone=UTC)
+    if rate := _RATE.fullmatch(job.expression):
+        every = timedelta(**{f"{rate[2]}s": int(rate[1])})
+        return IntervalTrigger(seconds=int(every.total_seconds()), start_date=first, timezone=UTC)
+    if cron := _CRON.fullmatch(job.expression):
+        minute, hour, day, month, weekday, year = cron.groups()
+        try:
+            return CronTrigger(
+                minute=minute,
+                hour=hour,
+                day=day.replace("?", "*"),
+                month=month,
+                day_of_week=_weekday(weekday),
+                year=year,
+                timezone=UTC,
+            )
+        except ValueError as exc:
+            raise UnknownExpression(job) from exc
+    raise UnknownExpression(job)
+
+
+def _weekday(field: str) -> str:
+    """EventBridge counts from Sunday, 1; names are the same everywhere."""
+    return re.sub(r"(?<![/\d])[1-7]", lambda digit: _WEEKDAYS[int(digit[0]) - 1], field.replace("?", "*").lower())
+
+
+class Runner:
+    """Runs jobs: one at a time of each, in all processes of this data folder; retries; dead letters."""
+
+    def __init__(self, data_dir: Path, *, sleep: Callable[[float], Any] = time.sleep) -> None:
+        self._locks = data_dir / "jobs"
+        self._failed = data_dir / "failed-runs"
+        self._sleep = sleep
+
+    def run(self, job: Job, event: dict[str, Any] | None = None) -> Any:
+        """The job's report, or None if it failed for good. Raises ConflictError while it runs elsewhere."""
+        event = event or {}
+        with self._alone(job):
+            for attempt in range(job.retries + 1):
+                try:
+                    return self._once(job, event)
+                except Exception as exc:  # whatever it was, it is tried again, and the others go on
+                    left = job.retries - attempt
+                    log.error("job %s failed: %s", job.name, exc, extra={"job": job.name, "retries_left": left})
+                    reason = f"{type(exc).__name__}: {exc}"
+                if left:
+                    self._sleep(FIRST_RETRY_SECONDS * 2**attempt)
+            self._bury(job, event, reason)
+        return None
+
+    def _once(self, job: Job, event: dict[str, Any]) -> Any:
+        started = time.monotonic()
+        report = job.handler(event, None)
+        log.info("job %s ran", job.name, extra={"job": job.name, "seconds": round(time.monotonic() - started, 3)})
+        return report
+
+    @contextlib.contextmanager
+    def _alone(self, job: Job) -> Iterator[None]:
+        """The kernel frees the lock when its holder dies."""
+        self._locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(self._locks / f"{job.function}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConflictError(f"{job.name} is running already", code="job_running") from None
+            yield
+        finally:
+            os.close(fd)
+
+    def _bury(self, job: Job, event: dict[str, Any], reason: str) -> None:
+        self._failed.mkdir(parents=True, exist_ok=True, mode=0o700)
+        letter = {"job": job.name, "event": event, "at": datetime.now(UTC).isoformat(), "reason": reason}
+        (self._failed / f"{new_ulid()}.json").write_text(json.dumps(letter))
+
+
+def consume(queue: FolderQueue, consumer: Consumer, stop: threading.Event) -> None:
+    """Feed a queue's messages to its function until `stop`."""
+    while not stop.is_set():
+        try:
+            if not deliver(queue, consumer):
+                stop.wait(IDLE_SECONDS)
+        except Exception:  # the folder may be full; the queue must go on when it no longer is
+            log.exception("queue %s", consumer.queue)
+            stop.wait(5.0)
+
+
+def deliver(queue: FolderQueue, consumer: Consumer) -> int:
+    """One batch, if any is ready; how many messages it had. What the function could not do comes again later."""
+    batch = queue.receive(
+        consumer.queue,
+        visibility_seconds=consumer.visibility_seconds,
+        max_attempts=consumer.attempts,
+        at_most=consumer.batch,
+    )
+    if not batch:
+        return 0
+    try:
+        answer = consumer.handler({"Records": [_record(delivery) for delivery in batch]}, None)
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+    except Exception:  # the function itself broke: as SQS, take the whole batch for failed
+        log.exception("queue %s: %s failed", consumer.queue, consumer.function)
+        failed = {delivery.id for delivery in batch}
+    for delivery in batch:
+        if delivery.id in failed:
+            queue.release(delivery, delay_seconds=min(60.0, 2.0**delivery.attempts))
+        else:
+            queue.acknowledge(delivery)
+    return len(batch)
+
+
+def _record(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "messageId": delivery.id,
+        "receiptHandle": delivery.path.name,
+        "body": delivery.body,
+        "attributes": {"ApproximateReceiveCount": str(delivery.attempts)},
+        "eventSource": "aws:sqs",
+    }
+
+
+def run_once(name: str, settings: Settings, *, dry_run: bool = False) -> str:
+    """Run one job here and now; its report as JSON. Raises NotFoundError, ConflictError, and what the job raises."""
+    known = {job.name: job for job in composed.jobs()}
+    if name not in known:
+        raise NotFoundError(f"no job {name}", hint=f"There are: {', '.join(known)}.")
+    runner = Runner(settings.agnes_data_dir)
+    with runner._alone(known[name]):
+        return json.dumps(known[name].handler({"dry_run": dry_run}, None), indent=2)
+
+
+def main() -> None:
+    process_life.end_with_parent()
+    settings = wiring.settings()
+    process_life.log_as_json(settings.log_level)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it tells of every skipped run
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    runner = Runner(settings.agnes_data_dir, sleep=stop.wait)
+    scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(THREADS)}, timezone=UTC)
+    first = datetime.now(UTC) + timedelta(seconds=GRACE_SECONDS)
+    for job in composed.jobs():
+        scheduler.add_job(
+            partial(_run_scheduled, runner, job),
+            trigger(job, settings, first=first),
+            id=job.function,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+    scheduler.start()
+    consumers = [
+        threading.Thread(target=consume, args=(wiring.queue(), consumer, stop), name=consumer.queue)
+        for consumer in composed.consumers()
+        if settings.agnes_queue == "folder"
+    ]
+    for thread in consumers:
+        thread.start()
+    log.info("scheduling %d jobs and %d queues", len(scheduler.get_jobs()), len(consumers))
+    stop.wait()
+    scheduler.shutdown(wait=True)
+    for thread in consumers:
+        thread.join()
+    wiring.state().close()
+
+
+def _run_scheduled(runner: Runner, job: Job) -> None:
+    try:
+        runner.run(job)
+    except ConflictError as busy:
+        log.info("%s", busy.message)
+
+
+if __name__ == "__main__":
+    main()

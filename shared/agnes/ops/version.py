@@ -1,0 +1,28 @@
+"""Which Agnes this is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import agnes
+
+NUMBER = "0.1.0"
+"""As in pyproject.toml; a test keeps them equal, since a Lambda layer has no package metadata."""
+
+BUILD = Path(agnes.__file__).parents[2] / "build"
+"""What the build leaves for the running house: in the checkout, and in the code layer under /opt."""
+
+
+@dataclass(frozen=True)
+class VersionInfo:
+    version: str
+    commit: str
+    """The git commit that was built; empty when run from a checkout."""
+
+
+@cache
+def current() -> VersionInfo:
+    commit = BUILD / "commit"
+    return VersionInfo(NUMBER, commit.read_text().strip() if commit.exists() else "")
