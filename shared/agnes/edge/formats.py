@@ -9,7 +9,7 @@ def short_number(value: float) -> str:
     """999 → `999`, 1234 → `1.2k`, 999_950 → `1M`, 14_000_000 → `14M`."""
     for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
         # Rounding may carry into the next unit: 999,950 is 1M and not 1000k.
-        if round(value / (size / 1000) / 1000, 1) >= 1:
+        if round(value / (size / 1000), 1) >= 1000:
             return f"{value / size:.1f}".removesuffix(".0") + letter
     return str(int(value))
 
