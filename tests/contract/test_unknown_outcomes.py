@@ -207,7 +207,7 @@ def test_every_outcome_settles_over_http(moto):
 
 @pytest.mark.minio
 def test_every_outcome_settles_on_minio():
-    run_over_http(started_server("minio"), seed=6, steps=250)
+    run_over_http(started_server("minio"), seed=6, steps=120)
 
 
 @pytest.mark.localstack

@@ -1,7 +1,7 @@
 """Ports: what the domains need from outside, in five verbs over bytes and a few small others.
 
 The object store is the seam of the whole house (docs/architecture.md). Adapters live in
-`agnes.outside` and pass one contract suite (`tests/contract/object_store.py`).
+`agnes.outside` and pass one contract suite (`tests/contract/test_object_store.py`).
 """
 
 from __future__ import annotations

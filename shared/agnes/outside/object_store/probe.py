@@ -120,22 +120,23 @@ def _refuses_stale_swap(trial: _Trial) -> bool:
     """A swap that expects an older version is refused and changes nothing."""
     key = trial.key("swap")
     old = trial.write(key, b"old", ABSENT)
-    new = trial.write(key, b"new", Unchanged(old)) if old else None
-    return bool(old and new) and not trial.write(key, b"stale", Unchanged(old)) and trial.body(key) == b"new"
+    if old is None or not trial.write(key, b"new", Unchanged(old)):
+        return False
+    return not trial.write(key, b"stale", Unchanged(old)) and trial.body(key) == b"new"
 
 
 def _refuses_swap_of_nothing(trial: _Trial) -> bool:
     """A swap on a missing key is refused and creates nothing."""
     version = trial.write(trial.key("something"), b"x", ANYTHING)
     key = trial.key("nothing")
-    return bool(version) and not trial.write(key, b"x", Unchanged(version)) and trial.body(key) is None
+    return version is not None and not trial.write(key, b"x", Unchanged(version)) and trial.body(key) is None
 
 
 def _swap_race_has_one_winner(trial: _Trial) -> bool:
     """Of eight writers that swap the same version at once, one wins."""
     key = trial.key("swap-race")
     version = trial.write(key, b"start", ABSENT)
-    return bool(version) and trial.race(key, Unchanged(version))
+    return version is not None and trial.race(key, Unchanged(version))
 
 
 def _reads_if_changed(trial: _Trial) -> bool:

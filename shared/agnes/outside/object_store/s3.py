@@ -22,7 +22,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -148,7 +148,7 @@ class S3Store:
             asked["StartAfter"] = self._prefix + after
 
         def ask() -> dict[str, Any]:
-            page = self._client.list_objects_v2(**asked)
+            page: dict[str, Any] = self._client.list_objects_v2(**asked)
             if "IsTruncated" not in page:
                 raise _CutReply  # boto3 takes an empty body for an empty page
             return page
@@ -166,7 +166,7 @@ class S3Store:
         named = ({"Key": self._prefix + check_key(key)} for key in keys)
         while batch := list(islice(named, self._page_size)):
             delete = {"Bucket": self._bucket, "Delete": {"Objects": batch, "Quiet": True}}
-            answer = self._repeated(batch[0]["Key"], lambda delete=delete: self._client.delete_objects(**delete))
+            answer = self._repeated(batch[0]["Key"], partial(self._client.delete_objects, **delete))
             for failed in answer.get("Errors", ()):
                 raise UnavailableError(f"cannot remove {failed.get('Key')}: {failed.get('Code')}")
 
@@ -178,7 +178,7 @@ class S3Store:
             said["ResponseContentDisposition"] = content_disposition(filename)
         if content_type:
             said["ResponseContentType"] = content_type
-        return self._presigner.generate_presigned_url("get_object", Params=said, ExpiresIn=seconds)
+        return str(self._presigner.generate_presigned_url("get_object", Params=said, ExpiresIn=seconds))
 
     def presign_put(self, key: str, *, seconds: int, size_bytes: int, sha256_hex: str, content_type: str) -> str:
         said = {
@@ -188,7 +188,7 @@ class S3Store:
             "ContentType": content_type,
             "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256_hex)).decode(),
         }
-        return self._presigner.generate_presigned_url("put_object", Params=said, ExpiresIn=seconds)
+        return str(self._presigner.generate_presigned_url("put_object", Params=said, ExpiresIn=seconds))
 
     def _repeated(self, key: str, ask: Callable[[], T]) -> T:
         """What `ask` answers in the end: it changes nothing, or nothing more the second time."""
@@ -223,11 +223,10 @@ class S3Store:
         return self._new_client(self._public_endpoint_url)
 
     def _new_client(self, endpoint_url: str | None) -> Any:
-        import boto3
         from botocore.config import Config
 
         with _loading:  # making a client is not thread-safe; using one is
-            session = boto3.session.Session(region_name=self._region)
+            session = _session(self._region)
             return session.client(
                 "s3",
                 endpoint_url=endpoint_url,
@@ -246,6 +245,14 @@ class S3Store:
                     response_checksum_validation="when_required",
                 ),
             )
+
+
+@cache
+def _session(region: str | None) -> Any:
+    """One for all clients: it keeps the parsed service model, which costs a second client most of its time."""
+    import boto3
+
+    return boto3.session.Session(region_name=region)
 
 
 class _CutReply(Exception):
