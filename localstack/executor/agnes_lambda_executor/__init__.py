@@ -1,1 +1,3 @@
-"""Plug-ins of LocalStack: a Lambda executor without Docker (plugin.py) and schedules that fire (schedules.py)."""
+"""Plug-ins of LocalStack: a Lambda executor without Docker (plugin.py) schedules that fire (schedules.py),
+and binary bodies through API Gateway (binary.py).
+"""

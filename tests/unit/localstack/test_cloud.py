@@ -89,6 +89,17 @@ def test_the_api_reaches_a_chalice_app_that_lives_on_two_layers(server, stack):
     assert get(f"{url}/nothing")[0] in (403, 404)
 
 
+@pytest.mark.parametrize("accept", ["*/*", "application/x-git-upload-pack-result", None])
+@pytest.mark.parametrize("body", [bytes(range(256)) * 40, b'{"text": "as well"}'])
+def test_bytes_pass_the_api_both_ways(stack, accept, body):
+    headers = {"Content-Type": "application/x-git"} | ({"Accept": accept} if accept else {})
+    request = urllib.request.Request(f"{stack.api_url(stack.outputs['ApiId'], 'v1')}/echo", body, headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.read() == body
+        assert answer.headers["X-Was-Base64"] == "True"
+        assert answer.headers.get_all("Set-Cookie") == ["one=1", "two=2"]
+
+
 def test_a_function_sees_nothing_of_this_machines_environment(stack):
     os.environ["AGNES_TEST_LEAK"] = "1"
     _, body = get(f"{stack.api_url(stack.outputs['ApiId'], 'v1')}/items/Ann")

@@ -1,7 +1,8 @@
+import base64
 import os
 import sys
 
-from chalice import Chalice
+from chalice import Chalice, Response
 from words import greeting
 
 app = Chalice(app_name="get_items")
@@ -16,3 +17,21 @@ def get_items(name):
         "chalice": sys.modules["chalice"].__file__,
         "seen": sorted(os.environ),
     }
+
+
+@app.route("/echo", methods=["POST"], content_types=["application/x-git"])
+def post_echo():
+    class Bytes(Response):
+        def to_dict(self, binary_types=None):
+            encoded = super().to_dict(binary_types)
+            return encoded | {"body": base64.b64encode(self.body).decode(), "isBase64Encoded": True}
+
+    request = app.current_request
+    return Bytes(
+        request.raw_body,
+        headers={
+            "Content-Type": "application/x-git",
+            "X-Was-Base64": str(request._is_base64_encoded),
+            "Set-Cookie": ["one=1", "two=2"],
+        },
+    )
