@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import multiprocessing
 import os
 import random
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import (
     ABSENT,
     ANYTHING,
@@ -158,6 +160,30 @@ def test_a_full_disk_is_an_outcome_and_not_a_crash(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert store.read("k") == Blob(b"old", version)
     assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_a_file_that_is_taken_away_while_it_is_written_is_no_endless_loop(tmp_path):
+    store = folder_store(tmp_path)
+    url = store.presign_put(
+        "up/x", seconds=60, size_bytes=2, sha256_hex=hashlib.sha256(b"ab").hexdigest(), content_type="text/plain"
+    )
+
+    def chunks():
+        yield b"a"
+        (path,) = (tmp_path / "tmp").iterdir()
+        path.unlink()
+        yield b"b"
+
+    with pytest.raises(TryAgain):
+        store.take_presigned(store.open_presigned_url("PUT", url), chunks(), content_type="text/plain")
+    assert store.read("up/x") is None
+
+
+def test_what_the_system_refuses_is_unavailable_and_not_missing(tmp_path):
+    store = folder_store(tmp_path)
+    (tmp_path / "objects" / "loop~").symlink_to("loop~")
+    with pytest.raises(UnavailableError, match="symbolic links"):
+        store.read("loop")
 
 
 def test_versions_never_repeat(tmp_path):

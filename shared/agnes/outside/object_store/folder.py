@@ -15,6 +15,7 @@ the file appears, and greater than that of the file that it replaces, so version
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import random
@@ -53,6 +54,7 @@ STRIPES = 64
 LOCK_SECONDS = 10.0
 """How long a write waits for the lock of its key; a holder only checks and renames."""
 LEFTOVER_SECONDS = 3600
+RENAMES = 100
 
 _HAS_EXTENSION = re.compile(r"\.[a-z][a-z0-9]{0,8}\Z")
 _MARK = "~"  # not a character of keys
@@ -84,22 +86,18 @@ class FolderStore(SelfSigned):
 
     def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
         path = self._path(key)
-        try:
+        with _available(key):
             if unless is not None and _version(os.stat(path)) == unless:
                 return NotModified()
             with open(path, "rb", buffering=0) as file:
                 return Blob(file.readall(), _version(os.fstat(file.fileno())))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise UnavailableError(f"cannot read {key}: {error.strerror}") from error
+        return None
 
     def open_file(self, key: str) -> BinaryIO | None:
         """The object as an open file, to be served piece by piece; what is open does not change."""
-        try:
+        with _available(key):
             return open(self._path(key), "rb")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        return None
 
     def write(
         self, key: str, body: bytes, *, expect: Expect, content_type: str = "application/octet-stream"
@@ -126,11 +124,11 @@ class FolderStore(SelfSigned):
         folders = set()
         for key in keys:
             path = self._path(key)
-            with self._locked(key), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            with _available(key), self._locked(key):
                 os.unlink(path)
                 folders.add(os.path.dirname(path))
         for folder in folders:
-            with contextlib.suppress(FileNotFoundError):  # another process removed the last object, and it
+            with _available(folder):  # or another process removed the last object, and it
                 _sync_folder(folder)
             self._remove_empty(folder)
 
@@ -185,12 +183,13 @@ class FolderStore(SelfSigned):
                 ours = os.fstat(fd)
             finally:
                 os.close(fd)
-        while True:
-            try:
+        for _ in range(RENAMES):
+            with contextlib.suppress(FileNotFoundError):
                 os.rename(temporary, path)
                 return _version(ours)
-            except FileNotFoundError:  # first object of its folder, or a remover took the empty folder away
-                _make_folders(os.path.dirname(path))
+            # It is the first object of its folder, or a remover just took the empty folder away.
+            _make_folders(os.path.dirname(path))
+        raise FileNotFoundError(errno.ENOENT, "the file being written was taken away")
 
     @contextlib.contextmanager
     def _locked(self, key: str) -> Iterator[None]:
@@ -269,11 +268,9 @@ def _decoded(entry: os.DirEntry[str]) -> str | None:
 
 def _walk(path: str, key: str, prefix: str, after: str) -> Iterator[Entry]:
     """Entries under the folder `path`, whose keys begin with `key` ("" or ending in a slash), in key order."""
-    try:
-        with os.scandir(path) as entries:
-            found = sorted((key + name, entry.path) for entry in entries if (name := _decoded(entry)))
-    except (FileNotFoundError, NotADirectoryError):
-        return
+    found: list[tuple[str, str]] = []
+    with _available(key), os.scandir(path) as entries:
+        found = sorted((key + name, entry.path) for entry in entries if (name := _decoded(entry)))
     for name, child in found:
         if name.endswith("/"):
             in_prefix = name.startswith(prefix) or prefix.startswith(name)
@@ -283,6 +280,17 @@ def _walk(path: str, key: str, prefix: str, after: str) -> Iterator[Entry]:
             stat = _stat(child)
             if stat is not None:
                 yield Entry(name, stat.st_size, _version(stat), datetime.fromtimestamp(stat.st_mtime, UTC))
+
+
+@contextlib.contextmanager
+def _available(what: str) -> Iterator[None]:
+    """A missing file ends the block quietly; whatever else the system refuses is UnavailableError."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise UnavailableError(f"the folder does not give {what}: {error.strerror}") from error
 
 
 def _version(stat: os.stat_result) -> Version:
