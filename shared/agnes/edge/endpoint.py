@@ -69,7 +69,7 @@ def endpoint(
     return decorate
 
 
-def error_of_api(error: AgnesError, request: Request) -> Reply:
+def error_of_api(error: AgnesError, request: Request, who: Principal | None) -> Reply:  # noqa: ARG001 (pages show it)
     return error_reply(error, request.id)
 
 
@@ -78,7 +78,7 @@ def guarded(
     contract: Contract,
     call: Callable[[Request, Principal | None], Reply],
     *,
-    on_error: Callable[[AgnesError, Request], Reply],
+    on_error: Callable[[AgnesError, Request, Principal | None], Reply],
 ) -> View:
     """The frame of every route: identify, call, map errors, carry the generations, answer."""
 
@@ -87,6 +87,7 @@ def guarded(
         request = Request.from_event(CURRENT_REQUEST.get().to_original_event())
         started = time.perf_counter()
         extra = {"X-Request-Id": request.id}
+        who = None
         with generations.carried(request) as seen:
             try:
                 who = identify(request, contract.needs)
@@ -96,7 +97,7 @@ def guarded(
                 finally:
                     CURRENT_ACTOR.reset(actor)
             except Exception as exc:  # the one place where a bug becomes an answer
-                reply = on_error(known_error(exc, request_id=request.id, where=request.route), request)
+                reply = on_error(known_error(exc, request_id=request.id, where=request.route), request, who)
             extra |= seen.headers()
             cookies = (*reply.cookies, *seen.cookies())
         extra["Server-Timing"] = f"app;dur={(time.perf_counter() - started) * 1000:.1f}"

@@ -48,7 +48,13 @@ def days_ago(value: date | datetime | None, today: date) -> str:
     return f"{days} days ago"
 
 
+def sentence(text: str) -> str:
+    """A message as a sentence on a page: a capital first, a full stop last, the rest as it is."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 FILTERS = {
+    "sentence": sentence,
     "short_number": short_number,
     "full_number": full_number,
     "size": size,

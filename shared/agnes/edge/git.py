@@ -30,7 +30,7 @@ def git_endpoint(*, needs: Needs) -> Callable[[View], View]:
     return decorate
 
 
-def error_of_git(error: AgnesError, request: Request) -> Reply:
+def error_of_git(error: AgnesError, request: Request, who: Principal | None) -> Reply:  # noqa: ARG001 (pages show it)
     """Plain text, which git prints; a 401 makes it ask for a password, or fail where it may not ask."""
     hint = f" {error.hint}" if error.hint else ""
     headers = {"WWW-Authenticate": REALM} if error.status == 401 else {}

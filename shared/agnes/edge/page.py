@@ -47,14 +47,14 @@ def page(
     return decorate
 
 
-def error_of_page(error: AgnesError, request: Request) -> Reply:
+def error_of_page(error: AgnesError, request: Request, who: Principal | None) -> Reply:
     if error.status == 401:
         pairs = [(name, value) for name, values in request.query.items() for value in values]
         way_back = request.path + ("?" + urlencode(pairs) if pairs else "")
         return Redirect(f"{wiring.settings().base_path}/login?{urlencode({'next': way_back})}", status=302)
     shown = ErrorPage(status=error.status, message=error.message, hint=error.hint or "", request_id=request.id)
     return Reply(
-        body=render(shown, who=None, path=request.path),
+        body=render(shown, who=who, path=request.path),
         status=error.status,
         content_type="text/html; charset=utf-8",
     )

@@ -6,14 +6,15 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
-
-import jinja2
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import agnes
 from agnes import wiring
 from agnes.edge import formats
 from agnes.kernel.principal import Principal
+
+if TYPE_CHECKING:
+    import jinja2
 
 TEMPLATES = Path(agnes.__file__).parents[2] / "templates"
 """`templates/` beside `shared/` in the repository, `/opt/templates` in a Lambda layer."""
@@ -29,7 +30,8 @@ class ErrorPage:
 
     @property
     def title(self) -> str:
-        return {403: "No access", 404: "Not found"}.get(self.status, "Something went wrong")
+        known = {403: "No access", 404: "Not found", 429: "Too fast", 503: "Back in a moment"}
+        return known.get(self.status, "Something went wrong" if self.status >= 500 else "That did not work")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Shell:
 
 @cache
 def environment() -> jinja2.Environment:
+    import jinja2  # pages alone have the web layer
+
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
