@@ -238,21 +238,21 @@ class _Opened:
 
     def run(self, change: Callable[[Db], T]) -> T:
         try:
-            self._db.begin()
+            self._db.execute("BEGIN")
         except duckdb.Error as error:
             raise CopySpoiled(error) from error
         try:
             value = change(self._db)
         except BaseException as error:
             try:
-                self._db.rollback()
+                self._db.execute("ROLLBACK")
             except duckdb.Error:
                 raise CopySpoiled(error) from error
             if self._engine.suspect(error) or not isinstance(error, Exception):
                 raise CopySpoiled(error) from error
             raise
         try:
-            self._db.commit()
+            self._db.execute("COMMIT")
         except duckdb.Error as error:
             raise CopySpoiled(error) from error
         return value
