@@ -1,0 +1,16 @@
+"""Extract usage from new transcripts, every SCHEDULER_USAGE_PROCESSOR_INTERVAL seconds."""
+
+from agnes import wiring
+from agnes.edge import Function, job
+from agnes.edge.job import Tick
+from agnes.telemetry import service
+from agnes.telemetry.tick import Report
+
+app = Function("telemetry-cron_extract_usage")
+
+
+@app.lambda_function()
+@job("telemetry.extract")
+def run(tick: Tick) -> Report:
+    """Read the inbox, extract, roll up."""
+    return service.extract_usage(wiring.state(), wiring.store(), clock=wiring.clock(), dry_run=tick.dry_run)

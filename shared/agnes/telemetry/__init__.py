@@ -1,0 +1,1 @@
+"""Telemetry: transcripts in, events and figures out (docs/architecture.md, Telemetry)."""

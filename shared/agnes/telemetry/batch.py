@@ -1,0 +1,120 @@
+"""Batch work in a DuckDB of its own: events into parquet, parquet into figures.
+
+One `Workbench` a round: an in-memory database in UTC with a scratch folder that it may spill to, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import msgspec
+
+from agnes.telemetry.model import Event
+
+EVENT_COLUMNS = {
+    **dict.fromkeys(("event_id", "user_id", "session_id", "generation", "event_type"), "VARCHAR"),
+    "occurred_at": "TIMESTAMPTZ",
+    **dict.fromkeys(("tool_name", "skill_name", "subagent_type", "command_name"), "VARCHAR"),
+    "is_error": "BOOLEAN",
+    **dict.fromkeys(("source", "marketplace_id", "plugin", "item_kind", "item_name"), "VARCHAR"),
+    **dict.fromkeys(("agent_source", "agent_marketplace_id", "agent_plugin", "agent_name"), "VARCHAR"),
+    **dict.fromkeys(("attribution_plugin", "attribution_skill", "attribution_agent", "model"), "VARCHAR"),
+    **dict.fromkeys(("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"), "BIGINT"),
+    **dict.fromkeys(("cwd", "uuid", "parent_uuid"), "VARCHAR"),
+    "is_sidechain": "BOOLEAN",
+    "agent_id": "VARCHAR",
+}
+_LONGEST_LINE_BYTES = 1 << 20
+
+_encode = msgspec.json.Encoder().encode_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A parquet file of one day, in the scratch folder."""
+
+    day: date
+    path: Path
+    rows: int
+
+
+class Workbench:
+    def __init__(self, folder: Path, *, memory_limit: str, threads: int) -> None:
+        self.folder = folder
+        self.db = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": memory_limit,
+                "threads": threads,
+                "temp_directory": str(folder / "spill"),
+                "autoinstall_known_extensions": False,
+                "preserve_insertion_order": False,
+            },
+        )
+        self.db.execute("SET TimeZone = 'UTC'")
+        self._spool = (folder / "events.ndjson").open("ab")
+        self.spooled = 0
+
+    def close(self) -> None:
+        self._spool.close()
+        self.db.close()
+
+    def spool(self, events: Sequence[Event]) -> None:
+        """Keep events on disk until `load_events`, so that memory does not grow with the input."""
+        self._spool.write(_encode(events))
+        self.spooled += len(events)
+
+    def load_events(self) -> None:
+        """Make the table `new_events` of what was spooled; it has a column `day` besides the events' own."""
+        self._spool.flush()
+        self.db.execute(
+            f"""CREATE TABLE new_events AS SELECT *, occurred_at::DATE AS day
+            FROM read_json($path, format = 'newline_delimited', columns = {EVENT_COLUMNS},
+                maximum_object_size = {_LONGEST_LINE_BYTES})""",  # noqa: S608 (fixed parts)
+            {"path": self._spool.name},
+        )
+
+    def write_events(self) -> list[Written]:
+        """One file a day of `new_events`, ordered so that a session's events lie together."""
+        written = []
+        for day, rows in self.db.execute("SELECT day, count(*) FROM new_events GROUP BY day ORDER BY day").fetchall():
+            path = self.folder / f"events-{day}.parquet"
+            self.db.execute(
+                f"""COPY (SELECT * EXCLUDE day FROM new_events WHERE day = '{day}'
+                ORDER BY user_id, session_id, occurred_at) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"""  # noqa: S608
+            )
+            written.append(Written(day, path, rows))
+        return written
+
+    def table(self, name: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]) -> None:
+        """A table of `rows`; by way of a file, since inserting one by one is slow."""
+        path = self.folder / f"{name}.ndjson"
+        with path.open("wb") as file:
+            file.write(msgspec.json.Encoder().encode_lines([dict(zip(columns, row, strict=True)) for row in rows]))
+        self.db.execute(f"DROP TABLE IF EXISTS {name}")
+        self.db.execute(
+            f"CREATE TABLE {name} AS SELECT * FROM read_json($path, format = 'newline_delimited', columns = {columns})",  # noqa: S608
+            {"path": str(path)},
+        )
+
+    def rows(self, sql: str, parameters: Any = None) -> list[dict[str, Any]]:
+        found = self.db.execute(sql, parameters)
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+@contextmanager
+def workbench(*, memory_limit: str = "150MB", threads: int = 1) -> Iterator[Workbench]:
+    with TemporaryDirectory(prefix="agnes-telemetry-") as folder:
+        bench = Workbench(Path(folder), memory_limit=memory_limit, threads=threads)
+        try:
+            yield bench
+        finally:
+            bench.close()

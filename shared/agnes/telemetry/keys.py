@@ -1,0 +1,95 @@
+"""Every key of telemetry in the object store, built here and nowhere else.
+
+uploads/<user_id>/<session_id>/<file>-<sha256>.zst      what a client PUT, until it says that it is complete
+sessions/<user_id>/<session_id>/main.jsonl.zst | agents/<agent>.jsonl.zst
+inbox/<ulid>.json                                       a transcript is new or has changed
+quarantine/<user_id>/<session_id>/<file>.json           why a transcript is not counted
+telemetry/events/day=YYYY-MM-DD/<generation>.parquet    immutable
+telemetry/rollups/<rollup>/day=YYYY-MM-DD/<generation>.parquet
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import PurePosixPath
+
+from agnes.kernel.errors import BadRequestError
+
+INBOX = "inbox/"
+CLAIM = "jobs/telemetry.extract/claim.json"
+MAIN = "main"
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class InvalidSessionId(BadRequestError):
+    code = "invalid_session_id"
+
+    def __init__(self, given: str) -> None:
+        super().__init__(
+            f"{given[:80]!r} is no session's id", hint="It is a UUID: the name of the transcript without `.jsonl`."
+        )
+
+
+class InvalidAgentId(BadRequestError):
+    code = "invalid_agent_id"
+
+    def __init__(self, given: str) -> None:
+        super().__init__(f"{given[:80]!r} is no subagent's id", hint="It is the `<id>` of `agent-<id>.jsonl`.")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TranscriptId:
+    """One file of a session of a user; `file` is `main` or a subagent's id."""
+
+    user_id: str
+    session_id: str
+    file: str = MAIN
+
+    @property
+    def key(self) -> str:
+        folder = f"sessions/{self.user_id}/{self.session_id}"
+        return f"{folder}/main.jsonl.zst" if self.file == MAIN else f"{folder}/agents/{self.file}.jsonl.zst"
+
+    @property
+    def quarantine_key(self) -> str:
+        return f"quarantine/{self.user_id}/{self.session_id}/{self.file}.json"
+
+    def staging_key(self, sha256_hex: str) -> str:
+        return f"uploads/{self.user_id}/{self.session_id}/{self.file}-{sha256_hex}.zst"
+
+
+def transcript_id(user_id: str, session_id: str, agent_id: str | None = None) -> TranscriptId:
+    """Checked: what comes from a client never becomes a key in any other form.
+
+    Raises InvalidSessionId or InvalidAgentId.
+    """
+    if not _UUID.fullmatch(session_id.lower()):
+        raise InvalidSessionId(session_id)
+    if agent_id is not None and (not _AGENT.fullmatch(agent_id) or agent_id == MAIN):
+        raise InvalidAgentId(agent_id)
+    if not _USER.fullmatch(user_id):
+        raise BadRequestError("only a person has sessions", code="no_person", hint="Sign in as a user.")
+    return TranscriptId(user_id, session_id.lower(), agent_id or MAIN)
+
+
+def session_of(filename: str) -> str:
+    """The session's id of an uploaded file's name, `<uuid>.jsonl`; folders in it are ignored, never followed."""
+    name = PurePosixPath(filename.replace("\\", "/")).name
+    return name.removesuffix(".jsonl")
+
+
+def inbox(ulid: str) -> str:
+    return f"{INBOX}{ulid}.json"
+
+
+def events(day: date, generation: str) -> str:
+    return f"telemetry/events/day={day.isoformat()}/{generation}.parquet"
+
+
+def rollup(name: str, day: date, generation: str) -> str:
+    return f"telemetry/rollups/{name}/day={day.isoformat()}/{generation}.parquet"

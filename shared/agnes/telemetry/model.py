@@ -1,0 +1,122 @@
+"""What a session comes down to: events, a summary, and what became of its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+PROCESSOR_VERSION = 1
+"""Raised when the rules of extraction change; sessions with a lower one are extracted again."""
+
+
+class EventType(StrEnum):
+    """The first four are invocations (spec/04 section 5). `prompt` and `message` carry what people typed and
+    what the model's responses cost, once each, so that both can be summed by day, person, plugin and model."""
+
+    TOOL = "tool_use"
+    SUBAGENT = "subagent"
+    MCP = "mcp_call"
+    COMMAND = "slash_command"
+    PROMPT = "prompt"
+    MESSAGE = "message"
+
+
+class Event(Struct, gc=False):
+    """One row of `telemetry/events`; docs/telemetry.md has a line for each column.
+
+    `event_id` is the same in every copy of the event (a fork, a resumed session), so that figures count it once.
+    """
+
+    event_id: str
+    user_id: str
+    session_id: str
+    generation: str
+    event_type: EventType
+    occurred_at: datetime | None
+    tool_name: str | None = None
+    skill_name: str | None = None
+    subagent_type: str | None = None
+    command_name: str | None = None
+    is_error: bool = False
+    source: str = "builtin"
+    marketplace_id: str | None = None
+    plugin: str | None = None
+    item_kind: str | None = None
+    item_name: str | None = None
+    agent_source: str | None = None
+    agent_marketplace_id: str | None = None
+    agent_plugin: str | None = None
+    agent_name: str | None = None
+    attribution_plugin: str | None = None
+    attribution_skill: str | None = None
+    attribution_agent: str | None = None
+    model: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    cwd: str | None = None
+    uuid: str | None = None
+    parent_uuid: str | None = None
+    is_sidechain: bool = False
+    agent_id: str | None = None
+
+
+@dataclass(slots=True)
+class Summary:
+    """Columns of spec/04 section 7, with the corrections of its section 17 (prompts, responses counted once)."""
+
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    wall_seconds: float = 0
+    active_seconds: float = 0
+    user_messages: int = 0
+    assistant_messages: int = 0
+    tool_calls: int = 0
+    tool_errors: int = 0
+    skill_invocations: int = 0
+    subagent_dispatches: int = 0
+    mcp_calls: int = 0
+    slash_commands: int = 0
+    distinct_tools: int = 0
+    distinct_skills: int = 0
+    primary_model: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptFile:
+    """One file of a session: `file` is `main` or a subagent's id."""
+
+    file: str
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(slots=True)
+class FileReport:
+    """What became of one file. A `reason` means that nothing of it is counted."""
+
+    file: str
+    plain_bytes: int
+    lines: int = 0
+    skipped_lines: int = 0
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Extraction:
+    events: list[Event] = field(default_factory=list)
+    summary: Summary = field(default_factory=Summary)
+    files: list[FileReport] = field(default_factory=list)
+
+    @property
+    def days(self) -> list[date]:
+        """UTC days that have events, in order."""
+        return sorted({event.occurred_at.date() for event in self.events if event.occurred_at})

@@ -1,0 +1,183 @@
+"""The lines of a transcript as typed records: decoded strictly and fast, else leniently, else skipped.
+
+Only what is asked for becomes an object; msgspec walks over the rest, which is most of the bytes. Types are open:
+what a field is expected to be is in the Structs, and a record that has something else there is read again without
+expectations, so that one odd field costs that field only. Sources of the fields: spec/04 section 4, facts.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+MAX_TOKENS = 1_000_000_000
+"""Of one message; more is no count, but an attempt to break a sum."""
+
+
+class Usage(Struct, gc=False):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+
+
+class Block(Struct, gc=False):
+    """One item of a message's content. `input` and `text` stay JSON until somebody wants them."""
+
+    type: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: Raw = Raw()
+    text: Raw = Raw()
+    tool_use_id: str | None = None
+    is_error: bool | None = None
+
+
+class Message(Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    content: str | list[Block] | None = None
+    usage: Usage | None = None
+
+
+class Record(Struct, gc=False):
+    type: str | None = None
+    uuid: str | None = None
+    parentUuid: str | None = None  # noqa: N815 (the client's names, here and below)
+    timestamp: datetime | None = None
+    cwd: str | None = None
+    agentId: str | None = None  # noqa: N815
+    isSidechain: bool | None = None  # noqa: N815
+    isMeta: bool | None = None  # noqa: N815
+    isCompactSummary: bool | None = None  # noqa: N815
+    attributionSkill: str | None = None  # noqa: N815
+    attributionAgent: str | None = None  # noqa: N815
+    attributionPlugin: str | None = None  # noqa: N815
+    tool_use_id: str | None = None
+    toolUseId: str | None = None  # noqa: N815
+    is_error: bool | None = None
+    message: Message | None = None
+
+
+_strict = msgspec.json.Decoder(Record).decode
+
+
+class Lines:
+    """The records of one file, with how many lines there were and how many were skipped.
+
+    A line that is not JSON, not an object, or a turn without a message is skipped; blank lines do not count.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.count = 0
+        self.skipped = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        body, view, start, size = self._body, memoryview(self._body), 0, len(self._body)
+        find = body.find
+        while start < size:
+            end = find(b"\n", start)
+            if end < 0:
+                end = size
+            line = view[start:end]
+            start = end + 1
+            try:
+                record: Record | None = _strict(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                if not bytes(line).strip():
+                    continue
+                record = lenient(bytes(line))
+            self.count += 1
+            if record is None or (record.message is None and record.type in TURNS):
+                self.skipped += 1
+            else:
+                yield record
+
+
+TURNS = frozenset({"user", "assistant"})
+
+
+def lenient(line: bytes) -> Record | None:
+    """A record of whatever can be used of `line`; None if that is nothing. Bytes that are not UTF-8 become U+FFFD."""
+    try:
+        found = json.loads(line.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    message = found.get("message")
+    return Record(
+        **{name: text(found.get(name)) for name in _TEXTS},
+        **{name: bool(found.get(name)) for name in _FLAGS},
+        timestamp=time(found.get("timestamp")),
+        message=_message(message) if isinstance(message, dict) else None,
+    )
+
+
+_TEXTS = (
+    *("type", "uuid", "parentUuid", "cwd", "agentId", "tool_use_id", "toolUseId"),
+    *("attributionSkill", "attributionAgent", "attributionPlugin"),
+)
+_FLAGS = ("isSidechain", "isMeta", "isCompactSummary", "is_error")
+
+
+def _message(found: dict[str, Any]) -> Message:
+    content, usage = found.get("content"), found.get("usage")
+    if isinstance(content, list):
+        content = [_block(item) for item in content if isinstance(item, dict)]
+    else:
+        content = text(content)
+    counts = {name: _count(usage.get(name)) for name in Usage.__struct_fields__} if isinstance(usage, dict) else None
+    return Message(text(found.get("id")), text(found.get("model")), content, counts and Usage(**counts))
+
+
+def _block(found: dict[str, Any]) -> Block:
+    return Block(
+        **{name: text(found.get(name)) for name in ("type", "id", "name", "tool_use_id")},
+        **{name: _raw(found[name]) for name in ("input", "text") if name in found},
+        is_error=bool(found.get("is_error")),
+    )
+
+
+def text(value: Any) -> str | None:
+    """A string without lone surrogates, which no encoder takes; None for anything else."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+
+
+def time(value: Any) -> datetime | None:
+    """ISO 8601 with or without a zone (UTC then), or Unix time in seconds or milliseconds."""
+    try:
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000 if abs(value) > 1e11 else value, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _raw(value: Any) -> Raw:
+    return Raw(json.dumps(value).encode())
+
+
+def value_of(raw: Raw) -> Any:
+    """What a kept piece of JSON says; None if it says nothing that can be used."""
+    if not bytes(raw):
+        return None
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        try:
+            return json.loads(bytes(raw).decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return None

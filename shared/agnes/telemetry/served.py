@@ -1,0 +1,132 @@
+"""Served names: what Claude Code writes before the colon, and whose plugin that is.
+
+Pure, but for `served_names`, which reads the marketplace's tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from agnes.kernel.state import Db
+
+CURATED, FLEA, BUILTIN = "curated", "flea", "builtin"
+SKILL, AGENT, COMMAND, MCP, PLUGIN = "skill", "agent", "command", "mcp", "plugin"
+
+_NOT_IN_TOOL_NAMES = re.compile(r"[^A-Za-z0-9_-]")
+"""Claude Code writes `_` for every other character when it makes the name of an MCP tool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What an invocation counts for."""
+
+    source: str
+    marketplace_id: str
+    plugin: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPlugin:
+    """A plugin under the name that it is served by.
+
+    `items` are its inner items: (kind, name as Claude Code may write it) to the item's name.
+    """
+
+    source: str
+    marketplace_id: str
+    plugin: str
+    items: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def item(self, written: str, kinds: Iterable[str]) -> Item:
+        """The item of the first of `kinds` that has it; an unknown one is of the first kind."""
+        first, *others = kinds
+        kind = next((kind for kind in (first, *others) if (kind, written) in self.items), first)
+        return Item(self.source, self.marketplace_id, self.plugin, kind, self.items.get((kind, written), written))
+
+
+@dataclass(frozen=True)
+class Served:
+    """Plugins by served name, each name's in the order of registration.
+
+    Two marketplaces may serve one name to different people. `for_user` puts those that this user is served
+    first; who is served neither, or both, is counted for the marketplace that was registered first
+    (docs/decisions/0040-telemetry-attribution.md).
+    """
+
+    plugins: Mapping[str, tuple[ServedPlugin, ...]] = field(default_factory=dict)
+
+    def for_user(self, served: frozenset[tuple[str, str]]) -> Served:
+        """`served` are (marketplace_id, plugin) that the user is served now."""
+        shared = {name: found for name, found in self.plugins.items() if len(found) > 1}
+        if not shared:
+            return self
+        sorted_ = {
+            name: tuple(sorted(found, key=lambda p: (p.marketplace_id, p.plugin) not in served))
+            for name, found in shared.items()
+        }
+        return Served({**self.plugins, **sorted_})
+
+    @property
+    def ambiguous(self) -> bool:
+        return any(len(found) > 1 for found in self.plugins.values())
+
+    def plugin(self, name: str | None) -> ServedPlugin | None:
+        found = self.plugins.get(name or "")
+        return found[0] if found else None
+
+    def item(self, identifier: str | None, *kinds: str) -> Item | None:
+        """The item of `prefix:local`, None without a colon or for a name that nobody serves."""
+        prefix, colon, local = (identifier or "").partition(":")
+        plugin = self.plugin(prefix) if colon and local else None
+        if plugin is None:
+            return None
+        return plugin.item(local, kinds)
+
+    def mcp_item(self, tool: str) -> Item | None:
+        """The item of `mcp__plugin_<plugin>_<server>__<tool>`: the plugin's MCP server.
+
+        Names may hold `_` themselves, so the longest served name that fits is taken.
+        """
+        server, _, _tool = tool.removeprefix("mcp__plugin_").rpartition("__")
+        if not tool.startswith("mcp__plugin_"):
+            return None
+        at = len(server)
+        while (at := server.rfind("_", 0, at)) > 0:
+            plugin = self._by_tool_prefix.get(server[:at])
+            if plugin is not None:
+                return Item(plugin.source, plugin.marketplace_id, plugin.plugin, MCP, server[at + 1 :])
+        return None
+
+    @cached_property
+    def _by_tool_prefix(self) -> Mapping[str, ServedPlugin]:
+        return {_NOT_IN_TOOL_NAMES.sub("_", name): found[0] for name, found in self.plugins.items()}
+
+
+def served_names(db: Db) -> Served:
+    """All curated plugins, from `marketplace.plugins` and `marketplace.items`."""
+    items: dict[tuple[str, str], dict[tuple[str, str], str]] = defaultdict(dict)
+    for marketplace_id, plugin, kind, name, declared in db.execute(
+        "SELECT marketplace_id, plugin_name, kind, name, declared_name FROM marketplace.items"
+    ).fetchall():
+        of_plugin = items[marketplace_id, plugin]
+        if declared:
+            of_plugin.setdefault((kind, declared), name)
+        of_plugin[kind, name] = name
+    found: dict[str, tuple[ServedPlugin, ...]] = {}
+    rows = db.execute(
+        """
+        SELECT p.name, p.marketplace_id FROM marketplace.plugins p
+        LEFT JOIN marketplace.registries r ON r.id = p.marketplace_id
+        ORDER BY r.registered_at, p.marketplace_id, p.name
+        """
+    ).fetchall()
+    for name, marketplace_id in rows:
+        plugin = ServedPlugin(CURATED, marketplace_id, name, items[marketplace_id, name])
+        found[name] = (*found.get(name, ()), plugin)
+    return Served(found)

@@ -1,0 +1,93 @@
+"""What other rooms ask of telemetry: run the extraction, read the figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from agnes.kernel.errors import BadRequestError
+from agnes.kernel.ports import Clock, ObjectStore
+from agnes.kernel.state import Db, State
+from agnes.telemetry.served import Served, served_names
+from agnes.telemetry.tick import ExtractionRun, Limits, Report, ServedFor
+
+USAGE = "usage"
+SERIES_DAYS = 30
+
+ItemKey = tuple[str, str, str, str, str]
+"""(source, marketplace_id, plugin, kind, name); kind `plugin` with the plugin's name is the plugin as a whole."""
+
+
+class UnknownProcessor(BadRequestError):
+    code = "unknown_processor"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no session processor {name[:40]!r}", hint=f"Known: {USAGE}.")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemWindow:
+    """Figures of one item. A window of N days is today and the N-1 days before it, in UTC."""
+
+    invocations_7d: int
+    distinct_users_7d: int
+    invocations_30d: int
+    distinct_users_30d: int
+    errors_30d: int
+    tokens_30d: int
+    trend_pct: float | None
+    active_days_30d: int
+    last_used_day: date | None
+
+
+def extract_usage(
+    state: State, store: ObjectStore, *, clock: Clock, dry_run: bool = False, limits: Limits | None = None
+) -> Report:
+    """One run of the usage processor. Raises ExtractionBusy, LedgerMoved, UnavailableError."""
+    run = ExtractionRun(
+        store, state, clock=clock, served_for=served_for_users, served_files=("marketplace", "stack"), limits=limits
+    )
+    return run.run(dry_run=dry_run)
+
+
+def served_for_users(db: Db) -> ServedFor:
+    """The lookup of served names as each user has it; `db` has `marketplace` and `stack`."""
+    everybody = served_names(db)
+    if not everybody.ambiguous:
+        return lambda _user_id: everybody
+    mine: dict[str, set[tuple[str, str]]] = {}
+    for user_id, marketplace_id, plugin in db.execute(
+        "SELECT user_id, marketplace_id, plugin_name FROM stack.subscriptions"
+    ).fetchall():
+        mine.setdefault(user_id, set()).add((marketplace_id, plugin))
+    return lambda user_id: _for_user(everybody, frozenset(mine.get(user_id, ())))
+
+
+def _for_user(everybody: Served, mine: frozenset[tuple[str, str]]) -> Served:
+    return everybody.for_user(mine) if mine else everybody
+
+
+def item_windows(db: Db) -> dict[ItemKey, ItemWindow]:
+    """Figures of all items that were used in the last 31 days; `db` has `telemetry`."""
+    rows = db.execute(
+        """
+        SELECT source, marketplace_id, plugin, kind, name, invocations_7d, distinct_users_7d, invocations_30d,
+            distinct_users_30d, errors_30d, tokens_30d, trend_pct, active_days_30d, last_used_day
+        FROM telemetry.item_windows
+        """
+    ).fetchall()
+    return {row[:5]: ItemWindow(*row[5:]) for row in rows}
+
+
+def daily_series(db: Db, item: ItemKey, *, today: date) -> list[tuple[date, int]]:
+    """Exactly 30 (day, invocations), oldest first, ending today; their sum is `invocations_30d`."""
+    rows = db.execute(
+        """
+        SELECT day, invocations FROM telemetry.item_daily
+        WHERE source = ? AND marketplace_id = ? AND plugin = ? AND kind = ? AND name = ?
+        """,
+        list(item),
+    ).fetchall()
+    found = dict(rows)
+    days = [today - timedelta(days=back) for back in reversed(range(SERIES_DAYS))]
+    return [(day, found.get(day, 0)) for day in days]
