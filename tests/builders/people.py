@@ -1,0 +1,56 @@
+"""People of a house: a seeded admin, and accounts that the admin made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agnes.accounts import first_start
+from agnes.kernel.ports import Secret
+from tests.builders.house import House
+
+ADMIN_EMAIL = "ada@example.com"
+PASSWORD = "correct horse battery"
+
+
+@dataclass(frozen=True)
+class Person:
+    id: str
+    email: str
+    token: str
+    """The bearer of a session; as a cookie, `Person.cookie`."""
+
+    @property
+    def cookie(self) -> str:
+        return f"access_token={self.token}"
+
+
+def seed_admin(house: House) -> Person:
+    """Ada, as SEED_ADMIN_EMAIL and SEED_ADMIN_PASSWORD make her, signed in."""
+    now = house.clock.now()
+    first_start.prepare(house.state, seed_email=ADMIN_EMAIL, seed_password=Secret(PASSWORD), now=now)
+    return sign_in(house, ADMIN_EMAIL)
+
+
+def sign_in(house: House, email: str, password: str = PASSWORD) -> Person:
+    answer = house.post("/auth/token", json_body={"email": email, "password": password})
+    assert answer.status == 200, answer.text
+    return Person(answer.json()["user_id"], answer.json()["email"], answer.json()["access_token"])
+
+
+def add_person(house: House, admin: Person, email: str, *, groups: tuple[str, ...] = ()) -> Person:
+    """An account with a password in these groups (by id), signed in."""
+    made = house.post("/api/users", token=admin.token, json_body={"email": email})
+    assert made.status == 201, made.text
+    user_id = made.json()["id"]
+    password = {"password": PASSWORD}
+    assert house.post(f"/api/users/{user_id}/set-password", token=admin.token, json_body=password).status == 204
+    for group_id in groups:
+        added = house.post(f"/api/admin/groups/{group_id}/members", token=admin.token, json_body={"email": email})
+        assert added.status == 201, added.text
+    return sign_in(house, email)
+
+
+def audit(house: House) -> list[tuple[str, str, str]]:
+    """(action, resource, e-mail of who did it) of the file `people`, oldest first."""
+    with house.state.read("people") as db:
+        return db.execute("SELECT action, resource, email FROM people.audit ORDER BY rowid").fetchall()

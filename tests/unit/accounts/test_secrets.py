@@ -1,0 +1,99 @@
+"""One contract over both adapters of the port Secrets."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import stat
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from agnes.kernel.errors import UnavailableError
+from agnes.kernel.ports import Secret
+from agnes.outside.secrets_file import SecretsDamaged, SecretsFile
+from agnes.outside.secrets_manager import SecretsManager
+
+
+@pytest.fixture(params=["file", "manager"])
+def vault(request, tmp_path, monkeypatch):
+    if request.param == "file":
+        yield SecretsFile(tmp_path / "data" / "secrets.json")
+        return
+    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "eu-west-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    with mock_aws():
+        yield SecretsManager(prefix="agnes")
+
+
+def test_gives_back_what_was_put(vault):
+    assert vault.get("token") is None
+    vault.put("token", Secret("one\ntwo \u20ac"))
+    vault.put("other", Secret("x"))
+    assert vault.get("token") == Secret("one\ntwo \u20ac")
+    vault.put("token", Secret("rotated"))
+    assert vault.get("token") == Secret("rotated")
+    assert vault.get("other") == Secret("x")
+
+
+def test_forgets_what_is_removed_and_takes_the_name_again(vault):
+    vault.put("token", Secret("one"))
+    vault.remove("token")
+    vault.remove("token")
+    assert vault.get("token") is None
+    vault.put("token", Secret("two"))
+    assert vault.get("token") == Secret("two")
+
+
+def test_the_file_is_for_its_owner_only_whatever_the_umask(tmp_path):
+    path = tmp_path / "secrets.json"
+    before = os.umask(0)
+    try:
+        SecretsFile(path).put("a", Secret("1"))
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(file.stat().st_mode) for file in sorted(tmp_path.iterdir())] == [0o600, 0o600]
+
+
+def _put_many(path, worker):
+    vault = SecretsFile(path)
+    for number in range(20):
+        vault.put(f"{worker}-{number}", Secret("x"))
+
+
+def test_processes_lose_nothing_of_each_other(tmp_path):
+    path = tmp_path / "secrets.json"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_put_many, args=(path, worker)) for worker in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(json.loads(path.read_bytes())) == 60
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["secrets.json", "secrets.json.lock"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}'])
+def test_a_damaged_file_is_told_and_left_alone(tmp_path, content):
+    path = tmp_path / "secrets.json"
+    path.write_text(content)
+    with pytest.raises(SecretsDamaged):
+        SecretsFile(path).get("a")
+    with pytest.raises(SecretsDamaged):
+        SecretsFile(path).put("a", Secret("b"))
+    assert path.read_text() == content
+
+
+def test_a_failure_of_secrets_manager_names_the_secret_and_its_reason(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with mock_aws():
+        vault = SecretsManager(prefix="agnes")
+        vault.put("x", Secret("hidden value"))
+        boto3.client("secretsmanager").delete_secret(SecretId="agnes/x", RecoveryWindowInDays=7)
+        with pytest.raises(UnavailableError) as failed:
+            vault.get("x")
+    assert failed.value.message == "Secrets Manager failed for agnes/x: InvalidRequestException"
