@@ -3,7 +3,8 @@
     GitFailed       502   the server or what it sent is no use; the same again gives the same
     ├── GitDenied         it wants a token, or another one
     ├── GitMissing        no such repository, branch, tag or commit
-    └── GitTooLarge       over a stated limit
+    ├── GitTooLarge       over a stated limit
+    └── GitDamaged        an object is missing, or is none
     GitRefused      400   we do not go there (settings: AGNES_GIT_ALLOW)
     GitUnreachable  503   no answer in time; try again
 
@@ -41,6 +42,10 @@ class GitTooLarge(GitFailed):
     code = "git_too_large"
 
 
+class GitDamaged(GitFailed):
+    code = "git_damaged"
+
+
 class GitRefused(BadRequestError):
     code = "git_refused"
 
@@ -75,12 +80,12 @@ class GitSnapshot(Protocol):
     def walk(self, tree_id: str) -> Iterator[GitEntry]:
         """Every leaf below a tree, in git's order, lazily: a few objects may name millions of leaves.
 
-        Raises GitFailed for a damaged repository.
+        Raises GitDamaged.
         """
         ...
 
     def read(self, oid: str) -> bytes:
-        """The bytes of a blob. Raises GitFailed if the repository lacks it."""
+        """The bytes of a blob. Raises GitDamaged."""
         ...
 
 

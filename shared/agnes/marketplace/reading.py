@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from agnes.kernel.git import EXECUTABLE, FILE, GROUP_WRITABLE, SUBMODULE, SYMLINK, GitSnapshot
+from agnes.kernel.git import EXECUTABLE, FILE, GROUP_WRITABLE, SUBMODULE, SYMLINK, GitDamaged, GitSnapshot
 from agnes.kernel.ports import ObjectStore
 from agnes.marketplace.items import inner_items
 from agnes.marketplace.manifest import PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
@@ -73,7 +73,7 @@ def read_plugin(
         content, warnings = _content(store, listed, files, fingerprint)
     except (PluginRefused, SourceInvalid) as exc:
         return Reading(listed, kind, problem=str(exc))
-    except (UnsafePath, packaging.ManifestInvalid) as exc:
+    except (UnsafePath, packaging.ManifestInvalid, GitDamaged) as exc:
         return Reading(listed, kind, problem=exc.message)
     return Reading(listed, place.kind, content=content, warnings=tuple(warnings))
 

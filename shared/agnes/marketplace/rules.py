@@ -107,6 +107,12 @@ def url(given: str, allow: frozenset[str]) -> str:
     return text
 
 
+def origin(git_url: str) -> tuple[str, str]:
+    """Scheme and host with port: who would get the token."""
+    parts = urlsplit(git_url)
+    return parts.scheme.lower(), parts.netloc.lower()
+
+
 def _is_private(host: str) -> bool:
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
         return True

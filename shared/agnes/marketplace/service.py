@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agnes.kernel.errors import ConflictError, NotFoundError
+from agnes.kernel.errors import BadRequestError, ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, Secret, Secrets
 from agnes.kernel.principal import Principal
@@ -158,6 +158,13 @@ def update(
 
     def change(tx: Tx, token: dict[str, str | None]) -> tuple[Marketplace, str | None]:
         before = get_registry(tx.db, marketplace_id)
+        moved = "url" in changed and rules.origin(changed["url"]) != rules.origin(before.url)
+        if moved and before.token_name and not token:
+            raise BadRequestError(
+                "the URL leads to another server, which must not get the token of the old one",
+                code="token_required",
+                hint="Send the new token, or an empty one.",
+            )
         person, email = rules.curator(
             (given.curator_name or "").strip() or before.curator_name,
             (given.curator_email or "").strip() or before.curator_email,

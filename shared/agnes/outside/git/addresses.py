@@ -10,6 +10,9 @@ from collections.abc import Callable
 from agnes.kernel.git import GitRefused, GitUnreachable
 
 Resolve = Callable[..., list[tuple]]
+"""As socket.getaddrinfo."""
+Dial = Callable[..., socket.socket]
+"""As `dial` below."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 

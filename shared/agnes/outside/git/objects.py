@@ -14,11 +14,12 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import IO, Any
 
+from dulwich.errors import FileFormatException
 from dulwich.object_format import SHA1
 from dulwich.objects import Blob, Commit, ShaFile, Tag, Tree, parse_tree
 from dulwich.pack import OFS_DELTA, REF_DELTA, PackData, PackInflater
 
-from agnes.kernel.git import FOLDER, SUBMODULE, GitEntry, GitFailed, GitTooLarge
+from agnes.kernel.git import FOLDER, SUBMODULE, GitDamaged, GitEntry, GitFailed, GitTooLarge
 from agnes.outside.git.limits import GitLimits
 
 HEADER_BYTES = 12
@@ -79,6 +80,11 @@ class Spool(AbstractContextManager):
         except Exception as exc:
             raise GitFailed(f"the server sent a damaged pack ({type(exc).__name__})") from exc
 
+    def kind(self, oid: str) -> int | None:
+        """Git's number of the object's type, None if it is not here."""
+        found = self._at.get(oid)
+        return found[0] if found else None
+
     def size(self, oid: str) -> int | None:
         found = self._at.get(oid)
         return found[2] if found else None
@@ -86,9 +92,9 @@ class Spool(AbstractContextManager):
     def raw(self, oid: str, kind: int) -> bytes:
         found = self._at.get(oid)
         if found is None:
-            raise GitFailed(f"the repository lacks its object {oid}", code="git_damaged")
+            raise GitDamaged(f"the repository lacks its object {oid}")
         if found[0] != kind:
-            raise GitFailed(f"the repository's object {oid} is of another kind", code="git_damaged")
+            raise GitDamaged(f"the repository's object {oid} is of another kind")
         _, offset, size = found
         self._file.seek(offset)
         return self._file.read(size)
@@ -196,13 +202,15 @@ class SpooledSnapshot:
     @classmethod
     def of(cls, spool: Spool, oid: str) -> SpooledSnapshot:
         """`oid` names a commit, or a tag that leads to one."""
-        for _ in range(8):
-            if spool._at.get(oid, (0,))[0] != Tag.type_num:
-                break
-            tag = ShaFile.from_raw_string(Tag.type_num, spool.raw(oid, Tag.type_num))
-            oid = tag.object[1].decode()
-        commit = ShaFile.from_raw_string(Commit.type_num, spool.raw(oid, Commit.type_num))
-        return cls(oid, spool, commit.tree.decode())
+        try:
+            for _ in range(8):  # a tag may name a tag
+                if spool.kind(oid) != Tag.type_num:
+                    break
+                oid = ShaFile.from_raw_string(Tag.type_num, spool.raw(oid, Tag.type_num)).object[1].decode()
+            commit = ShaFile.from_raw_string(Commit.type_num, spool.raw(oid, Commit.type_num))
+            return cls(oid, spool, commit.tree.decode())
+        except (ValueError, AttributeError, FileFormatException) as exc:
+            raise GitDamaged(f"the repository's object {oid} is damaged") from exc
 
     def folder(self, path: str) -> str | None:
         oid = self.root
@@ -232,7 +240,7 @@ class SpooledSnapshot:
             name, mode, oid = found
             if mode == FOLDER:
                 if len(todo) > 200:
-                    raise GitFailed("the repository's folders are nested more than 200 deep", code="git_damaged")
+                    raise GitDamaged("folders are nested more than 200 deep")
                 todo.append((f"{prefix}{name}/", self._children(oid)))
             else:
                 yield GitEntry(prefix + name, mode, oid, self._size(mode, oid))
@@ -245,16 +253,19 @@ class SpooledSnapshot:
             return 0
         size = self.spool.size(oid)
         if size is None:
-            raise GitFailed(f"the repository lacks its object {oid}", code="git_damaged")
+            raise GitDamaged(f"the repository lacks its object {oid}")
         return size
 
     def _children(self, tree_id: str) -> Iterator[tuple[str, int, str]]:
         raw = self.spool.raw(tree_id, Tree.type_num)
         try:
             for name, mode, oid in parse_tree(raw, 20):
+                # A slash inside one name would read as folders that are not there.
+                if b"/" in name or not name:
+                    raise GitDamaged(f"the repository's folder {tree_id} holds an entry without a sound name")
                 yield name.decode("utf-8", "surrogateescape"), mode, oid.decode()
-        except ValueError as exc:  # ObjectFormatException is one
-            raise GitFailed(f"the repository's folder {tree_id} is damaged", code="git_damaged") from exc
+        except (ValueError, FileFormatException) as exc:
+            raise GitDamaged(f"the repository's folder {tree_id} is damaged") from exc
 
 
 def copy_commit(load: Callable[[str], ShaFile], spool: Spool, oid: str) -> None:
@@ -266,12 +277,12 @@ def copy_commit(load: Callable[[str], ShaFile], spool: Spool, oid: str) -> None:
             continue
         try:
             item = load(wanted)
-        except KeyError as exc:
-            raise GitFailed(f"the repository lacks its object {wanted}", code="git_damaged") from exc
-        spool.add(item)
-        if isinstance(item, Tag):
-            todo.append((item.object[1].decode(), 0))
-        elif isinstance(item, Commit):
-            todo.append((item.tree.decode(), FOLDER))
-        elif isinstance(item, Tree):
-            todo.extend((child.decode(), child_mode) for _, child_mode, child in parse_tree(item.as_raw_string(), 20))
+            spool.add(item)
+            if isinstance(item, Tag):
+                todo.append((item.object[1].decode(), 0))
+            elif isinstance(item, Commit):
+                todo.append((item.tree.decode(), FOLDER))
+            elif isinstance(item, Tree):
+                todo.extend((child.decode(), mode) for _, mode, child in parse_tree(item.as_raw_string(), 20))
+        except (KeyError, ValueError, FileFormatException, zlib.error):
+            continue  # whoever reads what is missing will hear of it; the rest of the repository may be sound

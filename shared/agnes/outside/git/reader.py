@@ -19,7 +19,7 @@ from dulwich.repo import Repo
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.git import GitFailed, GitMissing, GitSnapshot, GitTooLarge
 from agnes.kernel.ports import Secret
-from agnes.outside.git.addresses import Resolve
+from agnes.outside.git.addresses import Dial, Resolve, dial
 from agnes.outside.git.limits import GitLimits
 from agnes.outside.git.objects import HEADER_BYTES, Spool, SpooledSnapshot, copy_commit, too_many_objects
 from agnes.outside.git.transport import Alarm, JudgedHttpClient, check_scheme
@@ -37,11 +37,13 @@ class DulwichGit:
         allow: frozenset[str] = frozenset(),
         limits: GitLimits | None = None,
         resolve: Resolve = socket.getaddrinfo,
+        dial: Dial = dial,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._allow = allow
         self._limits = limits or GitLimits()
         self._resolve = resolve
+        self._dial = dial
         self._tls = tls
 
     @contextmanager
@@ -87,6 +89,7 @@ class DulwichGit:
                     limits=self._limits,
                     alarm=alarm,
                     resolve=self._resolve,
+                    dial=self._dial,
                     tls=self._tls,
                 )
             ) as client,

@@ -21,7 +21,7 @@ from dulwich.client import AbstractHttpGitClient, default_user_agent_string
 
 from agnes.kernel.git import GitDenied, GitFailed, GitMissing, GitRefused, GitTooLarge, GitUnreachable
 from agnes.kernel.ports import Secret
-from agnes.outside.git.addresses import Resolve, dial, judged_addresses
+from agnes.outside.git.addresses import Dial, Resolve, judged_addresses
 from agnes.outside.git.limits import MAX_REDIRECTS, STALL_SECONDS, GitLimits
 
 _PORTS = {"http": 80, "https": 443}
@@ -70,12 +70,12 @@ class Alarm:
 class _Answer:
     """What dulwich wants of a response, and its body under a limit."""
 
-    def __init__(self, response: http.client.HTTPResponse, close: Callable[[], None], limit: int, alarm: Alarm) -> None:
+    def __init__(self, response: http.client.HTTPResponse, limit: int, alarm: Alarm) -> None:
         self.status = response.status
         self.content_type = response.headers.get("Content-Type")
         self.redirect_location = ""
         self._response = response
-        self.close = close
+        self.close = response.close
         self._left = limit
         self._alarm = alarm
 
@@ -119,6 +119,7 @@ class JudgedHttpClient(AbstractHttpGitClient):
         limits: GitLimits,
         alarm: Alarm,
         resolve: Resolve,
+        dial: Dial,
         tls: ssl.SSLContext | None,
     ) -> None:
         # thin-pack is harmless, as we hold nothing that a delta could lean on, and some servers demand it.
@@ -129,17 +130,18 @@ class JudgedHttpClient(AbstractHttpGitClient):
         self._limits = limits
         self._alarm = alarm
         self._resolve = resolve
+        self._dial = dial
         self._tls = tls
         self._origin = _origin(url)
         self._credential = ""
         if token is not None:
             pair = base64.b64encode(b"x-access-token:" + token.value.encode()).decode()
             self._credential = f"Basic {pair}"
-        self._open: list[http.client.HTTPConnection] = []
+        self._open: list[http.client.HTTPConnection | http.client.HTTPResponse] = []
 
     def close(self) -> None:
-        for connection in self._open:
-            connection.close()
+        for connection_or_response in self._open:
+            connection_or_response.close()
         self._open.clear()
 
     def _get_url(self, path: str | bytes) -> str:
@@ -190,14 +192,15 @@ class JudgedHttpClient(AbstractHttpGitClient):
         limit = (
             self._limits.refs_bytes if body is None else self._limits.pack_bytes * 11 // 10 + self._limits.refs_bytes
         )
-        return _Answer(response, connection.close, limit, self._alarm), response
+        self._open.append(response)
+        return _Answer(response, limit, self._alarm), response
 
     def _connect(
         self, scheme: str, host: str, port: int, addresses: list[tuple[int, tuple]]
     ) -> http.client.HTTPConnection:
         self._alarm.check()
         try:
-            sock = dial(addresses, seconds=min(STALL_SECONDS, self._alarm.seconds))
+            sock = self._dial(addresses, seconds=min(STALL_SECONDS, self._alarm.seconds))
             self._alarm.watch(sock)
             sock.settimeout(STALL_SECONDS)
             if scheme == "https":
