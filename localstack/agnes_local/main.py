@@ -6,6 +6,7 @@ agnes-local routes | schedules                what infra/ says there is
 agnes-local run-job NAME [--dry-run]          run a scheduled job once, here and now
 agnes-local state history FILE
 agnes-local state restore FILE [GENERATION]
+agnes-local demo                              fill it with a sample marketplace, people and a month of use
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     add("prepare", _prepare)
     add("routes", _routes)
     add("schedules", _schedules)
+    add("demo", _demo)
     job = add("run-job", _run_job)
     job.add_argument("name")
     job.add_argument("--dry-run", action="store_true", help="say what would be done")
@@ -68,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("file")
     restore.add_argument("generation", type=int, nargs="?", help="default: the one before the newest")
     return parser
+
+
+def _demo(_options: argparse.Namespace, settings: settings_module.Settings) -> int:
+    from agnes_local import demo
+
+    print(demo.fill(settings.agnes_data_dir))
+    return 0
 
 
 # Each imports what it needs: the supervisor stays small, and mistyped commands answer at once.
