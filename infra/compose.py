@@ -121,10 +121,9 @@ def path_resources(paths: list[str]) -> int:
 
 
 def report(composition: Composition) -> str:
-    lines = [
-        f"{len(composition.functions)} functions, {sum(len(f.routes) for f in composition.functions)} routes, "
-        f"{path_resources(list(composition.api['paths']))} path resources of {MAX_PATHS}"
-    ]
+    routes = sum(len(function.routes) for function in composition.functions)
+    paths = path_resources(list(composition.api["paths"]))
+    lines = [f"{len(composition.functions)} functions, {routes} routes, {paths} path resources of {MAX_PATHS}"]
     for name, template in composition.templates.items():
         lines.append(f"  {name}: {resource_count(template)} resources of {MAX_RESOURCES}")
     return "\n".join(lines)

@@ -83,6 +83,12 @@ def _domain(members: list[Found], entries: Entries, defaults: dict[str, Any], ty
     return {**HEAD, "Parameters": {name: types.get(name, {"Type": "String"}) for name in names}, **body}
 
 
+def function_layers(function: Found, entry: Entry) -> list[str]:
+    """Beside those that every function has. Whatever may answer a page renders, be it an error."""
+    web = {"web"} if any(route.contract.kind == "page" for route in function.routes) else set()
+    return sorted(web | set(entry.layers))
+
+
 def _function(function: Found, entry: Entry) -> dict[str, Any]:
     logical = _pascal(function.folder)
     properties: dict[str, Any] = {
@@ -93,8 +99,8 @@ def _function(function: Found, entry: Entry) -> dict[str, Any]:
         "MemorySize": entry.memory_mb,
         "Timeout": entry.timeout_seconds,
     }
-    if entry.layers:
-        properties["Layers"] = [{"Ref": f"{layer.title()}Layer"} for layer in entry.layers]
+    if layers := function_layers(function, entry):
+        properties["Layers"] = [{"Ref": f"{layer.title()}Layer"} for layer in layers]
     if allowed := statements(function, entry):
         properties["Policies"] = [{"Version": "2012-10-17", "Statement": allowed}]
     if entry.environment:

@@ -85,7 +85,7 @@ def application(routes: Routes) -> Callable[[dict[str, Any], StartResponse], Ite
             status, headers, content = _refusal(exc, environ, method, path)
             body, size = _finished(environ, method, status, headers, content)
         start_response(_STATUS.get(status, str(status)), headers)
-        _log_access(environ, method, path, query, status, size, function, headers, started)
+        _log_access(environ, path, query, status=status, size=size, function=function, headers=headers, started=started)
         return body
 
     return serve
@@ -183,9 +183,9 @@ def _chunks(stream: Any) -> Iterator[bytes]:
 
 def _log_access(
     environ: dict[str, Any],
-    method: str,
     path: str,
     query: str,
+    *,
     status: int,
     size: int,
     function: str,
@@ -197,7 +197,7 @@ def _log_access(
         "at": time.time(),
         "ms": round((time.perf_counter() - started) * 1000, 2),
         "status": status,
-        "method": method,
+        "method": environ["REQUEST_METHOD"],
         "path": path + _PRIVATE.sub(r"\1…", f"?{query}") if query and not path.startswith(ROUTE) else path,
         "bytes": size,
         "function": function,

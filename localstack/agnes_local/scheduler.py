@@ -110,7 +110,7 @@ class Runner:
                     return self._once(job, event)
                 except Exception as exc:  # whatever it was, it is tried again, and the others go on
                     left = job.retries - attempt
-                    log.error("job %s failed: %s", job.name, exc, extra={"job": job.name, "retries_left": left})
+                    log.warning("job %s failed: %s", job.name, exc, extra={"job": job.name, "retries_left": left})
                     reason = f"{type(exc).__name__}: {exc}"
                 if left:
                     self._sleep(FIRST_RETRY_SECONDS * 2**attempt)

@@ -2,6 +2,7 @@
 
 from agnes import wiring
 from agnes.edge import Function, job
+from agnes.edge.job import Tick
 from agnes.kernel.ports import ANYTHING
 from agnes.outside.object_store.probe import probe
 
@@ -12,7 +13,7 @@ PASSED = "probe/passed"
 
 @app.lambda_function()
 @job("ops.prepare")
-def run(tick) -> dict:
+def run(tick: Tick) -> dict:
     """Probe a store once, then create and migrate the state files. The deployer runs it, and each local start."""
     state, store = wiring.state(), wiring.store()
     known = store.read(PASSED) is not None

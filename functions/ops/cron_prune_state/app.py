@@ -4,13 +4,14 @@ from dataclasses import asdict
 
 from agnes import wiring
 from agnes.edge import Function, job
+from agnes.edge.job import Tick
 
 app = Function("ops-cron_prune_state")
 
 
 @app.lambda_function()
 @job("ops.prune_state")
-def run(tick) -> dict:
+def run(tick: Tick) -> dict:
     """Keep the newest 50 generations and those of the last 24 hours of each file."""
     state = wiring.state()
     if tick.dry_run:

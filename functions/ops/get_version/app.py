@@ -1,6 +1,7 @@
 """Which version runs here."""
 
 from agnes.edge import Function, Needs, endpoint
+from agnes.kernel.principal import Principal
 from agnes.ops import version
 
 app = Function("ops-get_version")
@@ -8,6 +9,6 @@ app = Function("ops-get_version")
 
 @app.route("/api/version", methods=["GET"])
 @endpoint(needs=Needs.PUBLIC)
-def get_version(who) -> version.VersionInfo:  # noqa: ARG001 (whoever asks)
+def get_version(_who: Principal | None) -> version.VersionInfo:
     """Say which version answers."""
     return version.current()

@@ -67,7 +67,7 @@ class FolderQueue:
         folder = self._folder(queue)
         self._return_overdue(folder)
         taken: list[Delivery] = []
-        for name in sorted(os.listdir(folder / "ready")):
+        for name in _names(folder / "ready"):
             if len(taken) == at_most:
                 break
             delivery = self._take(folder, name, visibility_seconds, max_attempts)
@@ -88,7 +88,7 @@ class FolderQueue:
     def waiting(self, queue: str) -> int:
         """Messages that are ready or taken."""
         folder = self._folder(queue)
-        return sum(len(os.listdir(folder / part)) for part in ("ready", "taken"))
+        return sum(len(_names(folder / part)) for part in ("ready", "taken"))
 
     def failed(self, queue: str) -> Iterator[Delivery]:
         """The dead letters, oldest first."""
@@ -112,7 +112,7 @@ class FolderQueue:
 
     def _return_overdue(self, folder: Path) -> None:
         now = self._until(0)
-        for name in os.listdir(folder / "taken"):
+        for name in _names(folder / "taken"):
             until, _, rest = name.partition(".")
             if until <= now:
                 with contextlib.suppress(FileNotFoundError):  # another process did it
@@ -129,6 +129,10 @@ class FolderQueue:
             for part in _FOLDERS:
                 (folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in os.scandir(folder))
 
 
 def _write(path: Path, body: bytes) -> None:

@@ -1,0 +1,79 @@
+# Everything there is to do with this checkout. A bare `make` lists it. Needs Python 3.11 or newer, and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SEEDS ?= 2000
+ONLY ?=
+ARCH ?= arm64
+STACK ?= agnes
+PYTEST := $(BIN)/pytest
+
+# A recipe's shell must not inherit somebody else's virtual environment or module path.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check lint journeys cloud simulate bench layers infra deploy docs clean
+
+help: ## list these targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+run: .venv/.local ## serve Agnes on this machine (PORT=8000, AGNES_DATA_DIR=.agnes)
+	@exec $(BIN)/agnes-local run
+
+demo: .venv/.local ## fill a running Agnes with a believable demonstration
+	@exec $(BIN)/agnes-local demo
+
+test: .venv/.dev ## every test that needs no server and no client of its own
+	$(PYTEST) -n 2 --dist worksteal -m "not minio and not localstack and not client and not browser"
+
+check: lint ## the minute-long subset: lint, architecture, unit, edge, contract
+	$(PYTEST) -n 2 --dist worksteal tests/architecture tests/unit tests/edge tests/contract \
+	  -m "not slow and not minio and not localstack and not client and not browser"
+
+lint: .venv/.dev ## ruff
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+journeys: .venv/.dev ## the whole path with real git and the real Claude Code client
+	$(PYTEST) tests/journeys -m "not localstack and not minio"
+
+cloud: .venv/.dev layers ## LocalStack and MinIO: the contract suite and the journeys on them
+	$(BIN)/python -m agnes_local.servers install all
+	$(BIN)/python -m agnes_local.servers run -- $(PYTEST) -m "minio or localstack"
+
+simulate: .venv/.dev ## the seeded simulation of the state files (SEEDS=2000)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+bench: .venv/.dev ## figures as JSON lines (ONLY=state, feed, browse, telemetry, …)
+	@$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
+
+infra: .venv/.dev ## compose the SAM templates into build/infra and lint them
+	$(BIN)/python -m infra.compose --report
+	$(BIN)/cfn-lint build/infra/root.yaml $$(ls build/infra/*.yaml | grep -v root.yaml)
+
+layers: .venv/.dev infra ## build and strip the Lambda layers for this machine
+	$(BIN)/python layers/build.py --arch local
+
+deploy: .venv/.dev infra ## put it on AWS with SAM (ARCH=arm64, STACK=agnes): docs/runbooks/deploy.md
+	@command -v sam >/dev/null || { echo "The SAM command is missing. Install it: docs/runbooks/deploy.md" >&2; exit 1; }
+	$(BIN)/python layers/build.py --arch $(ARCH)
+	sam deploy --stack-name $(STACK) --parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
+	$(BIN)/python -m infra.after_deploy $(STACK)
+
+docs: .venv/.dev ## write the generated pages (docs/settings.md)
+	$(BIN)/python -m tests.architecture.settings_page
+
+clean: ## remove what was built, not what was installed or stored
+	rm -rf build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -type d -exec rm -rf {} +
+
+# ---- the virtual environment: one stamp an extra, renewed when the pins change
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Agnes needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.11 …" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.%: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@touch $@

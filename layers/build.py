@@ -1,0 +1,205 @@
+"""Builds the Lambda layers into build/layers/<name>/ and strips them to what functions use.
+
+    python layers/build.py [--arch local|arm64|x86_64] [NAME ...]
+
+`layers/<name>/requirements.txt` names every package of a layer, without versions: those are pinned in
+constraints.txt, and nothing is resolved. `code` is ours: shared/agnes, the templates, the API's description.
+A layer whose inputs did not change is left as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build" / "layers"
+CONSTRAINTS = ROOT / "constraints.txt"
+PYTHON = "3.11"
+
+PLATFORMS = {
+    "arm64": ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"),
+    "x86_64": ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
+}
+
+MEGABYTE = 1_000_000
+HARD_LIMIT_BYTES = 250 * MEGABYTE
+"""Lambda's, of a function unzipped with its layers."""
+API_LIMIT_BYTES = 130 * MEGABYTE
+"""Ours, of a function behind the API without pyarrow."""
+
+BOTOCORE_SERVICES = frozenset({"s3", "sqs", "secretsmanager", "sts"})
+
+ANYWHERE = (
+    "__pycache__",
+    "tests",
+    "test",
+    "*.pyi",
+    "*.pyx",
+    "*.pxd",
+    "*.pxi",
+    "*.h",
+    "*.hpp",
+    "*.c",
+    "bin",
+    "examples",
+)
+"""Names that no function needs, whatever the package."""
+
+STRIPPED = {
+    # Chalice at run time is one module; the rest deploys, which SAM does here.
+    "base": (
+        "chalice/!(__init__.py|app.py)",
+        "chalice/*.json",
+        "_duckdb-stubs",
+        "adbc_driver_duckdb",
+        "duckdb/experimental",
+        "pydantic/v1",
+        "pydantic/mypy.py",
+        "zstandard/*cffi*",
+        "zstandard/*rust*",
+    ),
+    "aws": ("botocore/data/!(SERVICES)", "boto3/data/!(s3)", "boto3/examples", "botocore/vendored/requests"),
+    "arrow": (
+        "pyarrow/include",
+        "pyarrow/src",
+        "pyarrow/includes",
+        "pyarrow/libarrow*.so",
+        "pyarrow/libarrow*.so.*.*",
+        "pyarrow/libparquet.so",
+        "pyarrow/libarrow_flight*",
+        "pyarrow/libarrow_s3*",
+        "pyarrow/_s3fs*",
+        "pyarrow/libarrow_python_flight*",
+        "pyarrow/_pyarrow_cpp_tests*",
+        "pyarrow/_flight*",
+        "pyarrow/_substrait*",
+        "pyarrow/flight.py",
+        "pyarrow/substrait.py",
+    ),
+    "git": ("dulwich/porcelain*", "dulwich/cli.py", "dulwich/cloud", "dulwich/contrib"),
+    "llm": ("anthropic/lib/bedrock", "anthropic/lib/vertex"),
+}
+"""Globs below `python/`; `dir/!(a|b)` stands for everything in `dir` but a and b."""
+
+
+def names() -> list[str]:
+    return ["code", *sorted(file.parent.name for file in ROOT.glob("layers/*/requirements.txt"))]
+
+
+def build(name: str, arch: str) -> Path:
+    """The layer's folder, built now if its inputs changed."""
+    folder = BUILD / name
+    stamp = BUILD / f".{name}.stamp"
+    wanted = _digest(name, arch)
+    if folder.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    stamp.unlink(missing_ok=True)
+    (folder / "python").mkdir(parents=True)
+    if name == "code":
+        _copy_code(folder)
+    else:
+        _install(name, arch, folder / "python")
+        for path in list(_superfluous(name, folder / "python")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    stamp.write_text(wanted)
+    return folder
+
+
+def _digest(name: str, arch: str) -> str:
+    sources = [Path(__file__)]
+    if name == "code":
+        sources += sorted(_code_files())
+    else:
+        sources += [CONSTRAINTS, ROOT / "layers" / name / "requirements.txt"]
+    digest = hashlib.sha256(f"{arch} {sys.version_info[:2]} {sys.platform}\n".encode())
+    for source in sources:
+        digest.update(f"{source.relative_to(ROOT)}\0".encode() + source.read_bytes())
+    return digest.hexdigest()
+
+
+def _code_files() -> Iterator[Path]:
+    for top in ("shared/agnes", "templates"):
+        for path in (ROOT / top).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
+    yield from (path for name in ("openapi.json", "commit") if (path := ROOT / "build" / name).exists())
+
+
+def _copy_code(folder: Path) -> None:
+    """Laid out so that `agnes` finds `templates/` and `build/` two folders above itself, as in the checkout."""
+    for source in _code_files():
+        inside = source.relative_to(ROOT)
+        target = folder / "python" / inside.relative_to("shared") if inside.parts[0] == "shared" else folder / inside
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def _install(name: str, arch: str, target: Path) -> None:
+    platform = [f"--platform={tag}" for tag in PLATFORMS.get(arch, ())]
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-compile",
+            "--no-deps",
+        ),
+        *("--only-binary=:all:", *platform, f"--python-version={PYTHON}" if platform else "--prefer-binary"),
+        *("--constraint", str(CONSTRAINTS), "--requirement", str(ROOT / "layers" / name / "requirements.txt")),
+        *("--target", str(target)),
+    ]
+    subprocess.run(command, check=True)
+
+
+def _superfluous(name: str, folder: Path) -> Iterator[Path]:
+    for pattern in ANYWHERE:
+        yield from folder.rglob(pattern)
+    for pattern in STRIPPED.get(name, ()):
+        parent, _, kept = pattern.partition("!(")
+        if kept:
+            keep = BOTOCORE_SERVICES if kept == "SERVICES)" else set(kept.rstrip(")").split("|"))
+            yield from (p for p in (folder / parent).iterdir() if p.name not in keep and _is_data(p))
+        else:
+            yield from folder.glob(pattern)
+    for info in folder.glob("*.dist-info"):
+        yield from (path for path in info.iterdir() if path.name not in ("METADATA", "entry_points.txt"))
+
+
+def _is_data(path: Path) -> bool:
+    """Loose files of botocore, beside the services' folders tell endpoints and retries of all of them."""
+    return path.is_dir() or path.suffix != ".json"
+
+
+def size_bytes(*folders: Path) -> int:
+    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def report(names_: list[str]) -> str:
+    lines = [f"{name:8}{size_bytes(BUILD / name) / MEGABYTE:8.1f} MB" for name in names_]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--arch", choices=["local", *PLATFORMS], default="local", help="of the functions")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; all if none")
+    options = parser.parse_args()
+    wanted = options.names or names()
+    for name in wanted:
+        build(name, options.arch)
+    print(report(wanted))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

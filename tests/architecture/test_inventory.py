@@ -1,0 +1,52 @@
+"""Functions, their entries in infra/ and what the composer makes of both agree."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra import compose, discovery, tables
+from infra.compose import Composition
+
+FUNCTION_NAME_LIMIT = 64
+LONGEST_STACK_NAME = 20
+
+
+@pytest.fixture(scope="module")
+def composition() -> Composition:
+    return compose.compose()
+
+
+def test_every_function_has_an_entry_and_every_entry_a_function() -> None:
+    assert compose.inventory(set(discovery.folders()), set(tables.load())) == []
+
+
+def test_an_orphan_of_either_kind_is_named() -> None:
+    problems = compose.inventory({("feed", "get_zip"), ("feed", "get_new")}, {("feed", "get_zip"), ("feed", "get_old")})
+    assert problems == [
+        "functions/feed/get_new has no entry in infra/feed.yaml",
+        "infra/feed.yaml: get_old: there is no functions/feed/get_old/app.py",
+    ]
+
+
+def test_every_decorated_route_is_in_the_api(composition: Composition) -> None:
+    decorated = {(route.method.lower(), route.path) for f in composition.functions for route in f.routes}
+    composed = {(method, path) for path, methods in composition.api["paths"].items() for method in methods}
+    assert decorated == composed
+
+
+def test_names_fit_aws(composition: Composition) -> None:
+    too_long = [f.name for f in composition.functions if len(f.name) + 1 + LONGEST_STACK_NAME > FUNCTION_NAME_LIMIT]
+    assert not too_long
+
+
+def test_limits_of_aws_are_far(composition: Composition) -> None:
+    for name, template in composition.templates.items():
+        assert compose.resource_count(template) < compose.MAX_RESOURCES, name
+    assert compose.path_resources(list(composition.api["paths"])) < compose.MAX_PATHS
+
+
+def test_every_module_of_a_function_has_a_docstring(composition: Composition) -> None:
+    for function in composition.functions:
+        for route in function.routes:
+            if route.contract.kind == "endpoint":
+                assert route.contract.summary[:1].isupper(), f"{function.place}: {route.contract.summary!r}"
