@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +31,16 @@ class DeployFailed(Exception):
         self.stack = stack
         self.status = status
         self.reasons = reasons
+
+
+class FunctionFailed(Exception):
+    """A function ended with an error. `payload` is Lambda's JSON, `logs` the end of what the function printed."""
+
+    def __init__(self, function: str, payload: str, logs: str) -> None:
+        super().__init__(f"{function} failed: {payload}\n{logs}")
+        self.function = function
+        self.payload = payload
+        self.logs = logs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +108,21 @@ def deploy(
     return Deployment(stack, endpoint, outputs, time.monotonic() - start, packager.uploaded_bytes)
 
 
+def invoke(endpoint: str, function: str, event: Any = None) -> Any:
+    """Runs a function now and returns its answer; raises FunctionFailed with the end of what it printed."""
+    answer = client("lambda", endpoint).invoke(FunctionName=function, Payload=json.dumps(event or {}), LogType="Tail")
+    payload = answer["Payload"].read().decode()
+    if answer.get("FunctionError"):
+        raise FunctionFailed(function, payload, base64.b64decode(answer.get("LogResult", "")).decode(errors="replace"))
+    return json.loads(payload)
+
+
+def run_at_deploy(deployment: Deployment) -> dict[str, Any]:
+    """Runs, one after another, the functions that the stack's output AtDeploy lists; their answers by name."""
+    names = deployment.outputs.get("AtDeploy", "")
+    return {name: invoke(deployment.endpoint, name) for name in filter(None, names.split(","))}
+
+
 def remove(endpoint: str, stack: str, *, within_seconds: float = 300) -> None:
     """Deletes the stack and what it made, and waits for it."""
     cloudformation = client("cloudformation", endpoint)
@@ -136,6 +163,8 @@ def _reasons(cloudformation: Any, stack: str) -> list[str]:
         for found in page["Stacks"]:
             name = found["StackName"]
             if name == stack or name.startswith(f"{stack}-"):
+                if reason := found.get("StackStatusReason"):
+                    reasons.append(f"{name}: {reason}")
                 reasons += _failures(cloudformation, name)
     return reasons
 

@@ -79,6 +79,7 @@ def starting_localstack(
                 "LOCALSTACK_VOLUME_DIR": str(folder / "volume"),
                 "SERVICES": ",".join(services),
                 "PERSISTENCE": "0",
+                "DEBUG": os.environ.get("AGNES_LOCALSTACK_DEBUG", "0"),
                 "DISABLE_EVENTS": "1",
                 "SKIP_SSL_CERT_DOWNLOAD": "1",
                 "DNS_ADDRESS": "0",

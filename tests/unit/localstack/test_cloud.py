@@ -12,7 +12,8 @@ import urllib.request
 import chalice
 import pytest
 
-from agnes_local.cloud import DeployFailed, client, deploy, remove
+from agnes_local.cloud import DeployFailed, FunctionFailed, client, deploy, remove, run_at_deploy
+from agnes_local.cloud import invoke as run
 from agnes_local.localstack_host import localstack
 
 pytestmark = [pytest.mark.localstack, pytest.mark.timeout(300)]
@@ -107,6 +108,17 @@ def test_a_function_sees_nothing_of_this_machines_environment(stack):
     assert not {"AGNES_TEST_LEAK", "VIRTUAL_ENV", "AGNES_LAMBDA_FOLDER", "SERVICES"} & set(body["seen"])
 
 
+def test_functions_that_run_at_deploy_are_run(server, stack):
+    before = set(keys(server, stack, "ticks/"))
+    assert run_at_deploy(stack) == {f"{STACK}-sample-cron_tick": None}
+    assert set(keys(server, stack, "ticks/")) - before
+
+
+def test_a_failing_function_is_told_with_what_it_printed(server, stack):
+    with pytest.raises(FunctionFailed, match=r"sample-post_trouble failed: .*no such thing(.|\n)*REPORT"):
+        run(server.endpoint, f"{STACK}-sample-post_trouble", {"do": "raise"})
+
+
 def test_a_schedule_fires(server, stack):
     schedules = client("scheduler", server.endpoint).list_schedules()["Schedules"]
     assert any("cron_tick" in schedule["Target"]["Arn"] for schedule in schedules)
@@ -164,7 +176,7 @@ def test_each_runtime_has_a_temporary_folder_of_its_own(invoke):
 def test_an_idle_runtime_ends(invoke):
     _, pid = invoke("post_trouble", {"do": "wait", "seconds": 0})
     assert alive(pid)
-    eventually(lambda: not alive(pid), within_seconds=40)
+    eventually(lambda: not alive(pid), within_seconds=100)  # 60 s on a LocalStack that `servers run` started
 
 
 def test_deploying_again_changes_nothing_and_uploads_nothing(server, stack, tmp_path):
