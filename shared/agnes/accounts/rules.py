@@ -23,7 +23,7 @@ MIN_PASSWORD, MAX_PASSWORD = 8, 1024
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _EMAIL = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*")
 _JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))  # unprintable, but needed to write Persian and Hindi names
-_LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+_LOCAL_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")  # printable ASCII but the backslash: it becomes a header
 
 
 def email_of(text: str) -> str:

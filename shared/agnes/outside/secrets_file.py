@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -75,15 +74,13 @@ class SecretsFile:
             os.close(fd)
 
     def _replace(self, body: bytes) -> None:
-        temporary = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}.tmp")
-        try:
-            with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                file.write(body)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        """Under the lock, so one name for the new file is enough, and what a killed process left is overwritten."""
+        temporary = self._path.with_name(f"{self._path.name}.new")
+        with open(temporary, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
         folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from agnes.accounts import first_start
@@ -110,6 +112,17 @@ def test_guessing_is_limited(house):
     assert bootstrap(house, secret).status == 429
     house.clock.sleep(60)
     assert bootstrap(house, secret).status == 200
+
+
+def test_of_two_at_once_one_becomes_the_admin(house):
+    secret = prepare(house).setup_secret.value
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(
+            pool.map(lambda email: bootstrap(house, secret, email=email), ["a@example.com", "b@example.com"])
+        )
+    assert sorted(answer.status for answer in answers) == [200, 403]
+    with house.state.read("people") as db:
+        assert db.execute("SELECT count(*) FROM people.users").fetchone() == (1,)
 
 
 def test_the_page_makes_the_admin_and_signs_in(house):

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.builders.people import ADMIN_EMAIL, PASSWORD, add_person, audit, sign_in
+from tests.builders.house import House
+from tests.builders.people import ADMIN_EMAIL, PASSWORD, add_person, audit, seed_admin, sign_in
 
 
 def log_in(house, email=ADMIN_EMAIL, password=PASSWORD, **kwargs):
@@ -102,6 +103,16 @@ def test_the_form_sets_a_cookie_and_goes_on(house, admin):
     assert cookie.endswith("; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax")
     me = house.get("/api/me", cookie=cookie.partition(";")[0])
     assert me.json()["via"] == "session"
+
+
+def test_behind_https_and_a_stage_the_cookie_is_secure_and_links_keep_the_stage(tmp_path):
+    with House(tmp_path, environ={"SERVER_URL": "https://agnes.test/prod"}) as house:
+        seed_admin(house)
+        answer = house.post("/auth/password/login/web", form={"email": ADMIN_EMAIL, "password": PASSWORD, "next": "/a"})
+        assert answer.headers["location"] == "/prod/a"
+        assert cookie_of(answer).endswith("; Path=/prod; Max-Age=86400; HttpOnly; SameSite=Lax; Secure")
+        assert 'action="/prod/auth/password/login/web"' in house.get("/login").text
+        house.state.close()
 
 
 @pytest.mark.parametrize("way", ["https://evil.example/", "//evil.example", "/\\evil.example", ""])

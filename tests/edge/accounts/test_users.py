@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from agnes.accounts import repository
 from tests.builders.people import ADMIN_EMAIL, PASSWORD, add_person, audit, sign_in
 
 
@@ -139,6 +142,16 @@ def test_the_last_admin_who_can_sign_in_stays(house, admin):
     answer = house.delete(f"/api/admin/groups/admin/members/{eve.id}", token=eve.token)
     assert (answer.status, answer.json()["code"]) == (409, "last_admin")
     assert house.get("/api/users", token=eve.token).status == 200
+
+
+def test_two_admins_who_remove_each_other_at_once_leave_one(house, admin):
+    eve = add_person(house, admin, "eve@example.com", groups=("admin",))
+    with ThreadPoolExecutor(2) as pool:
+        pairs = [(admin, eve), (eve, admin)]
+        answers = list(pool.map(lambda pair: house.delete(f"/api/users/{pair[1].id}", token=pair[0].token), pairs))
+    assert sorted(answer.status for answer in answers) in ([204, 401], [204, 409])
+    with house.state.read("people") as db:
+        assert len(repository.admins_who_can_sign_in(db)) == 1
 
 
 def test_a_deleted_account_is_gone_with_its_sessions_and_tokens_and_its_address_is_free(house, admin):

@@ -120,6 +120,7 @@ def test_refuses_a_lifetime_that_is_over(days, ttl_seconds):
         ("/a\\b", "/home"),
         ("/a\r\nSet-Cookie: x=y", "/home"),
         ("javascript:alert(1)", "/home"),
+        ("/caf\u00e9", "/home"),
     ],
 )
 def test_goes_on_within_this_site_only(asked, goes_to):

@@ -57,6 +57,15 @@ def test_the_file_is_for_its_owner_only_whatever_the_umask(tmp_path):
     assert [stat.S_IMODE(file.stat().st_mode) for file in sorted(tmp_path.iterdir())] == [0o600, 0o600]
 
 
+def test_what_a_killed_process_left_half_written_does_no_harm(tmp_path):
+    vault = SecretsFile(tmp_path / "secrets.json")
+    vault.put("a", Secret("1"))
+    (tmp_path / "secrets.json.new").write_text('{"a": "half')
+    assert vault.get("a") == Secret("1")
+    vault.put("b", Secret("2"))
+    assert (vault.get("a"), vault.get("b")) == (Secret("1"), Secret("2"))
+
+
 def _put_many(path, worker):
     vault = SecretsFile(path)
     for number in range(20):
