@@ -1,0 +1,125 @@
+"""A running installation as its users meet it: an address that speaks HTTP, wherever it runs.
+
+    ada = target.admin()
+    mira = target.person("mira", made_by=ada)
+    mira.get("/api/marketplace/items", expect=200).json()
+
+Nothing here imports the server's code: what a journey proves, it proves from outside.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import httpx
+
+PASSWORD = "correct horse battery"
+GENERATION = "X-Agnes-Generation"
+ERROR_FIELDS = {"code", "message", "hint", "request_id"}
+
+
+@dataclass
+class Target:
+    """One installation. `stale_seconds`: how long git and the client may still be answered from an older state."""
+
+    base_url: str
+    admin_email: str
+    operator_token: str
+    stale_seconds: float = 0.0
+    admin_password: str = PASSWORD
+    _seen: dict[str, int] = field(default_factory=dict)
+    _connections: httpx.HTTPTransport = field(default_factory=lambda: httpx.HTTPTransport(trust_env=False))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._connections.close()
+
+    def visitor(self, token: str | None = None) -> Visitor:
+        """Somebody with this bearer, or with nothing yet."""
+        return Visitor(self, token)
+
+    def operator(self) -> Visitor:
+        return self.visitor(self.operator_token)
+
+    def admin(self) -> Visitor:
+        return self.sign_in(self.admin_email, self.admin_password)
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> Visitor:
+        answer = self.visitor().post("/auth/token", json={"email": email, "password": password}).json()
+        return Visitor(self, answer["access_token"], email=answer["email"], id=answer["user_id"])
+
+    def person(self, name: str, *, made_by: Visitor) -> Visitor:
+        """An account of its own for this test, signed in."""
+        email = f"{name}.{secrets.token_hex(4)}@northwind.example"
+        made = made_by.post("/api/users", json={"email": email}, expect=201).json()
+        made_by.post(f"/api/users/{made['id']}/set-password", json={"password": PASSWORD}, expect=204)
+        return self.sign_in(email)
+
+    def settle(self) -> None:
+        """Wait until those who carry no generation see what was just written, too."""
+        time.sleep(self.stale_seconds)
+
+    def process_usage(self) -> dict[str, Any]:
+        """Trigger the extraction as an operator does; the run's report."""
+        url = "/api/admin/run-session-processor?processor=usage"
+        answer = self.operator().post(url, expect=200).json()
+        assert answer["ok"] is True, answer
+        return answer["details"]
+
+
+class Visitor:
+    """One person's HTTP: a bearer if they have one, cookies as a browser keeps them.
+
+    Every answer is checked at once, against `expect` or for success. What anybody of this target wrote is seen by
+    everybody's next read, by the header that clients carry.
+    """
+
+    def __init__(self, target: Target, token: str | None, *, email: str = "", id: str = "") -> None:
+        self.target = target
+        self.token = token
+        self.email = email
+        self.id = id
+        self.http = httpx.Client(base_url=target.base_url, timeout=60, transport=target._connections)
+
+    def call(self, method: str, path: str, *, expect: int | None = None, **given: Any) -> httpx.Response:
+        headers = dict(given.pop("headers", {}))
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        seen = self.target._seen
+        if seen:
+            headers.setdefault(GENERATION, ",".join(f"{file}:{number}" for file, number in seen.items()))
+        answer = self.http.request(method, path, headers=headers, **given)
+        for item in filter(None, answer.headers.get(GENERATION, "").split(",")):
+            file, _, number = item.partition(":")
+            seen[file] = max(seen.get(file, 0), int(number))
+        fits = answer.status_code == expect if expect else answer.is_success
+        assert fits, f"{method} {path} was answered {answer.status_code}, not {expect or '2xx'}: {answer.text[:2000]}"
+        return answer
+
+    def get(self, path: str, **given: Any) -> httpx.Response:
+        return self.call("GET", path, **given)
+
+    def post(self, path: str, **given: Any) -> httpx.Response:
+        return self.call("POST", path, **given)
+
+    def delete(self, path: str, **given: Any) -> httpx.Response:
+        return self.call("DELETE", path, **given)
+
+    def refused(self, method: str, path: str, status: int, **given: Any) -> str:
+        """The code of a refusal, which has the one shape of errors."""
+        answer = self.call(method, path, expect=status, **given).json()
+        assert answer.keys() == ERROR_FIELDS, answer
+        return answer["code"]
+
+    def make_token(self, name: str = "laptop") -> dict[str, Any]:
+        """A personal access token, as the one answer that shows it."""
+        return self.post("/auth/tokens", json={"name": name}, expect=201).json()
+
+    def items(self, **query: Any) -> dict[str, dict[str, Any]]:
+        """The curated listing by plugin name."""
+        return {item["name"]: item for item in self.get("/api/marketplace/items", params=query).json()["items"]}

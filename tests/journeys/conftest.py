@@ -1,0 +1,43 @@
+"""One suite, several houses: every test that takes `house` runs on the embedded default and on LocalStack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.builders.embedded import embedded_server
+from tests.builders.guild import Guild, synced_guild
+from tests.builders.target import PASSWORD, Target
+
+ADMIN = "ada@northwind.example"
+OPERATOR_TOKEN = "operator-of-the-journeys-0123456789abcdef"
+SETTINGS = {
+    "SEED_ADMIN_EMAIL": ADMIN,
+    "SEED_ADMIN_PASSWORD": PASSWORD,
+    "SCHEDULER_API_TOKEN": OPERATOR_TOKEN,
+    "AGNES_GIT_ALLOW": "file,http,private",
+}
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """`agnes-local run` over an empty folder, with several workers."""
+    folder = tmp_path_factory.mktemp("embedded")
+    with (
+        embedded_server(folder, {**SETTINGS, "AGNES_WORKERS": "3"}) as server,
+        Target(server.base_url, ADMIN, OPERATOR_TOKEN) as target,
+    ):
+        yield target
+
+
+@pytest.fixture(scope="session", params=["embedded", pytest.param("localstack", marks=pytest.mark.localstack)])
+def house(request: pytest.FixtureRequest) -> Target:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def guild(house: Target, tmp_path: Path) -> Guild:
+    """The demonstration marketplace, registered and synced for this test alone."""
+    return synced_guild(house, tmp_path)

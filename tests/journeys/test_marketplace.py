@@ -1,0 +1,159 @@
+"""An admin's first hour, and an analyst's: register, sync, grant, browse, add to the stack."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.builders.git_http_server import GitHttpServer
+from tests.builders.guild import Guild, analyst_with
+from tests.builders.sample_marketplace import HOSTILE_FILES, PLUGINS, SampleMarketplace
+from tests.builders.target import PASSWORD, Target
+
+
+class TestSyncing:
+    def test_a_synced_marketplace_lists_its_plugins(self, guild: Guild):
+        lines = {line["name"]: line for line in guild.admin.get(f"/api/marketplaces/{guild.slug}/plugins").json()}
+        assert lines.keys() == set(PLUGINS)
+        assert all(line["served"] and line["problem"] is None for line in lines.values())
+        assert lines["finops"]["upstream_version"] == "1.4.0"
+        assert lines["finops"]["version"].startswith("1.4.0+"), "the version that is served is made of the content"
+        (registered,) = [m for m in guild.admin.get("/api/marketplaces").json() if m["id"] == guild.slug]
+        assert (registered["last_commit_sha"], registered["plugin_count"]) == (guild.repository.head, 3)
+
+    def test_hostile_plugins_are_refused_by_name_and_stop_nobody_else(self, house: Target, tmp_path: Path):
+        repository = SampleMarketplace(tmp_path / "marketplace.git")
+        traps = {f"trap{number}": kind for number, kind in enumerate(HOSTILE_FILES)}
+        for trap, kind in traps.items():
+            repository.add_plugin(trap, extra=HOSTILE_FILES[kind])
+        guild = Guild(house, house.admin(), repository)
+        guild.register()
+        report = guild.sync()
+        assert set(PLUGINS) <= set(report["added"])
+        reasons = {refused["plugin"]: refused["reason"] for refused in report["refused"]}
+        assert reasons.keys() == traps.keys(), {traps[name] for name in traps.keys() - reasons.keys()}
+        assert "skills/hello/passwords.md" in reasons["trap0"]
+        lines = {line["name"]: line for line in guild.admin.get(f"/api/marketplaces/{guild.slug}/plugins").json()}
+        assert {name for name, line in lines.items() if line["served"]} == set(PLUGINS)
+        assert all(lines[name]["problem"] for name in traps if name in lines)
+
+    def test_a_broken_catalog_keeps_the_last_good_plugins_and_says_why(self, guild: Guild):
+        analyst = analyst_with(guild, "finops")
+        good = guild.repository.manifest()
+        guild.repository.write_manifest(b'{"plugins": [')
+        code = guild.admin.refused("POST", f"/api/marketplaces/{guild.slug}/sync", 422)
+        assert code == "catalog_invalid"
+        (registered,) = [m for m in guild.admin.get("/api/marketplaces").json() if m["id"] == guild.slug]
+        assert registered["last_error"]
+        assert registered["last_commit_sha"] == guild.repository.commits[0]
+        assert guild.card(analyst, "finops")["installed"] is True
+        guild.repository.write_manifest(good)
+        assert guild.sync()["plugin_count"] == 3
+
+    @pytest.mark.git
+    def test_over_http_from_real_git(self, house: Target, tmp_path: Path):
+        repository = SampleMarketplace(tmp_path / "repositories" / "marketplace.git")
+        with GitHttpServer(repository.folder.parent, password="s3cret") as server:
+            guild = Guild(house, house.admin(), repository)
+            guild.register(server.url("marketplace.git"))
+            assert guild.admin.refused("POST", f"/api/marketplaces/{guild.slug}/sync", 502)
+            guild.admin.call("PATCH", f"/api/marketplaces/{guild.slug}", json={"token": "s3cret"})
+            assert guild.sync()["added"] == list(PLUGINS)
+            repository.release_finops("1.5.0")
+            report = guild.sync()
+            assert (report["action"], report["updated"], report["commit"]) == ("update", ["finops"], repository.head)
+            assert guild.sync()["changed"] is False
+
+
+class TestBrowsing:
+    def test_nobody_sees_a_plugin_before_it_is_granted(self, guild: Guild):
+        mira, omar = guild.person("mira"), guild.person("omar")
+        team = guild.group(mira)
+        finops = f"/api/marketplace/curated/{guild.slug}/finops"
+        for person in (mira, omar, guild.admin):
+            assert guild.slug not in {item["marketplace_slug"] for item in person.items().values()}
+        assert mira.refused("GET", finops, 403) == "plugin_not_granted"
+        mira.refused("POST", f"{finops}/install", 403)
+
+        grant = guild.grant(team, "finops")
+        assert [(name, item["marketplace_slug"]) for name, item in mira.items().items()] == [("finops", guild.slug)]
+        assert omar.items() == {}
+        assert omar.refused("GET", finops, 403) == "plugin_not_granted"
+
+        guild.install(mira, "finops")
+        guild.revoke(grant)
+        assert mira.items() == {}
+        assert mira.get("/api/my-stack").json()["curated"] == []
+
+    def test_an_analyst_adds_a_card_to_the_stack(self, guild: Guild):
+        mira = guild.person("mira")
+        guild.grant(guild.group(mira), "finops")
+        card = guild.card(mira, "finops")
+        assert (card["type"], card["installed"], card["stack_count"]) == ("plugin", False, 0)
+        assert (card["category"], card["owner"]) == ("Data & Analytics", "Mira Okafor")
+        guild.install(mira, "finops")
+        card = guild.card(mira, "finops")
+        assert (card["installed"], card["stack_count"]) == (True, 1)
+        detail = guild.detail(mira, "finops")
+        assert [skill["invocation"] for skill in detail["skills"]] == ["/finops:budget-variance", "/finops:forecast"]
+        assert [agent["invocation"] for agent in detail["agents"]] == ["finops:auditor"]
+        assert detail["telemetry"] is None
+        mira.delete(f"/api/marketplace/curated/{guild.slug}/finops/install", expect=200)
+        assert guild.card(mira, "finops")["installed"] is False
+
+    def test_the_same_in_a_browser_without_script(self, guild: Guild):
+        mira = guild.person("mira")
+        guild.grant(guild.group(mira), "finops")
+        browser = guild.target.visitor()
+        there = browser.get("/marketplace", headers={"Accept": "text/html"}, expect=302).headers["Location"]
+        assert "/login" in there
+        login = Page(browser.get("/login?next=/marketplace").text)
+        assert login.form("password/login/web") == {"email", "password", "next"}
+        form = {"email": mira.email, "password": PASSWORD, "next": "/marketplace"}
+        assert (
+            browser.post("/auth/password/login/web", data=form, expect=303).headers["Location"].endswith("/marketplace")
+        )
+
+        listing = Page(browser.get("/marketplace", expect=200).text)
+        path = f"/marketplace/curated/{guild.slug}/finops"
+        assert any(link.endswith(path) for link in listing.links)
+        assert Page(browser.get(path, expect=200).text).form(path) == {"enabled"}
+        browser.post(path, data={"enabled": "true"}, expect=303)
+        assert guild.card(mira, "finops")["installed"] is True
+        browser.post(path, data={"enabled": "false"}, expect=303)
+        assert guild.card(mira, "finops")["installed"] is False
+
+    def test_another_site_cannot_change_a_stack(self, guild: Guild):
+        mira = guild.person("mira")
+        guild.grant(guild.group(mira), "finops")
+        browser = guild.target.visitor()
+        browser.post("/auth/password/login/web", data={"email": mira.email, "password": PASSWORD}, expect=303)
+        elsewhere = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+        path = f"/marketplace/curated/{guild.slug}/finops"
+        browser.post(path, data={"enabled": "true"}, headers=elsewhere, expect=403)
+        assert guild.card(mira, "finops")["installed"] is False
+
+
+class Page(HTMLParser):
+    """Links, and the named fields of each form, of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self._forms: list[tuple[str, set[str]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"])
+        elif tag == "form":
+            self._forms.append((given.get("action") or "", set()))
+        elif tag in ("input", "button", "select", "textarea") and given.get("name") and self._forms:
+            self._forms[-1][1].add(given["name"])
+
+    def form(self, action: str) -> set[str]:
+        """The fields of the form that is sent to an address ending in `action`."""
+        return next(fields for address, fields in self._forms if address.endswith(action))
