@@ -85,7 +85,7 @@ class EmbeddedServer:
 
 
 def _processes() -> dict[int, tuple[int, str]]:
-    """pid → (parent, command line) of all processes."""
+    """By pid, the parent and the command line of all processes."""
     listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
     rows = (line.split(None, 2) for line in listing.stdout.splitlines())
     return {int(row[0]): (int(row[1]), row[2] if len(row) > 2 else "") for row in rows}

@@ -1,0 +1,223 @@
+"""The feed as a zip and as a git repository, fetched by whoever holds a token."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import subprocess
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import httpx
+import pytest
+
+from tests.builders.guild import Guild, analyst_with
+from tests.builders.target import Target, Visitor
+
+
+@pytest.fixture
+def mira(guild: Guild) -> Visitor:
+    """Has finops and sql-style in her stack, and signs in with a token."""
+    analyst = analyst_with(guild, "finops", "sql-style")
+    return guild.target.visitor(analyst.make_token()["token"])
+
+
+def fetch_zip(who: Visitor) -> zipfile.ZipFile:
+    where = who.get("/marketplace.zip", expect=302).headers["Location"]
+    # The address alone opens it: no bearer goes along, as Claude Code and curl drop it on the way to another host.
+    fetched = httpx.get(where, trust_env=False, timeout=60)
+    assert fetched.status_code == 200, fetched.text
+    assert fetched.headers["Content-Type"] == "application/zip"
+    return zipfile.ZipFile(io.BytesIO(fetched.content))
+
+
+def modes(archive: zipfile.ZipFile) -> dict[str, int]:
+    return {member.filename: stat.S_IMODE(member.external_attr >> 16) for member in archive.infolist()}
+
+
+class TestZip:
+    def test_holds_exactly_the_stack_with_its_modes(self, mira: Visitor):
+        archive = fetch_zip(mira)
+        assert archive.testzip() is None
+        found = modes(archive)
+        assert {name.split("/")[1] for name in found if name.startswith("plugins/")} == {"finops", "sql-style"}
+        executable = {name for name, mode in found.items() if mode == 0o755}
+        assert executable == {
+            "plugins/finops/hooks/open-period.sh",
+            "plugins/finops/skills/forecast/scripts/forecast.py",
+        }
+        assert {mode for name, mode in found.items() if name not in executable} == {0o644}
+        catalog = json.loads(archive.read(".claude-plugin/marketplace.json"))
+        assert catalog["name"] == "agnes"
+        for entry in catalog["plugins"]:
+            manifest = json.loads(archive.read(f"{entry['source'].removeprefix('./')}/.claude-plugin/plugin.json"))
+            assert (manifest["name"], manifest["version"]) == (entry["name"], entry["version"])
+
+    def test_is_not_sent_again_to_who_has_it(self, guild: Guild, mira: Visitor):
+        etag = mira.get("/marketplace.zip", expect=302).headers["ETag"]
+        again = mira.get("/marketplace.zip", headers={"If-None-Match": etag}, expect=304)
+        assert (again.headers["ETag"], again.content) == (etag, b"")
+        guild.repository.release_finops("1.5.0")
+        guild.sync()
+        changed = mira.get("/marketplace.zip", headers={"If-None-Match": etag}, expect=302)
+        assert changed.headers["ETag"] != etag
+        assert b"Mention the currency." in fetch_zip(mira).read("plugins/finops/skills/forecast/SKILL.md")
+
+    def test_is_for_who_holds_a_token(self, house: Target, mira: Visitor):
+        assert house.visitor().refused("GET", "/marketplace.zip", 401)
+        assert house.visitor("agp_wrong").refused("GET", "/marketplace.zip", 401)
+        where = urlsplit(mira.get("/marketplace.zip", expect=302).headers["Location"])
+        forged = where._replace(query=where.query.replace("=", "=0", 1)).geturl()
+        assert httpx.get(forged, trust_env=False, timeout=60).status_code in (400, 403)
+
+    def test_info_says_what_is_served(self, guild: Guild, mira: Visitor):
+        info = mira.get("/marketplace/info", expect=200).json()
+        served = {plugin["name"]: plugin["version"] for plugin in info["plugins"]}
+        assert served == {name: guild.card(mira, name)["version"] for name in ("finops", "sql-style")}
+        assert f'"{info["etag"]}"' == mira.get("/marketplace.zip", expect=302).headers["ETag"]
+
+
+@dataclass(frozen=True)
+class Git:
+    """The git command of a person who can be asked nothing."""
+
+    home: Path
+    target: Target
+
+    def url(self, token: str | None = None) -> str:
+        """Of the feed, with the token as git keeps it in a URL."""
+        base = f"{self.target.base_url}/marketplace.git"
+        return base.replace("://", f"://x:{quote(token, safe='')}@", 1) if token else base
+
+    def run(self, *arguments: str, cwd: Path | None = None, more: Mapping[str, str] | None = None):
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_AUTHOR_NAME": "Mira",
+            "GIT_AUTHOR_EMAIL": "mira@northwind.example",
+            "GIT_COMMITTER_NAME": "Mira",
+            "GIT_COMMITTER_EMAIL": "mira@northwind.example",
+            **(more or {}),
+        }
+        return subprocess.run(
+            ["git", *arguments], cwd=cwd or self.home, env=environ, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def ok(self, *arguments: str, cwd: Path | None = None, more: Mapping[str, str] | None = None) -> str:
+        done = self.run(*arguments, cwd=cwd, more=more)
+        assert done.returncode == 0, f"git {arguments}: {done.stderr}"
+        return done.stdout.strip()
+
+    def plugins(self, clone: Path) -> set[str]:
+        return {
+            entry["name"] for entry in json.loads((clone / ".claude-plugin/marketplace.json").read_text())["plugins"]
+        }
+
+
+@pytest.mark.git
+class TestGit:
+    @pytest.fixture
+    def git(self, house: Target, tmp_path: Path) -> Git:
+        home = tmp_path / "home"
+        home.mkdir()
+        return Git(home, house)
+
+    @pytest.mark.parametrize(
+        "options", [[], ["--depth", "1"], ["-c", "protocol.version=0"]], ids=["full", "shallow", "v0"]
+    )
+    def test_clones_what_the_zip_holds(self, git: Git, mira: Visitor, options: list[str]):
+        git.ok("clone", *options, git.url(mira.token), "feed")
+        clone = git.home / "feed"
+        assert git.ok("fsck", "--strict", cwd=clone) == ""
+        assert git.ok("status", "--porcelain", cwd=clone) == ""
+        assert f'"{git.ok("rev-parse", "HEAD", cwd=clone)}"' == mira.get("/marketplace.zip", expect=302).headers["ETag"]
+        archive = fetch_zip(mira)
+        ours = {name for name in archive.namelist() if not name.startswith(".agnes/")}
+        assert set(git.ok("ls-files", cwd=clone).splitlines()) == ours
+        for name in ours:
+            file = clone / name
+            assert file.read_bytes() == archive.read(name)
+            assert bool(file.stat().st_mode & 0o100) == (modes(archive)[name] == 0o755)
+
+    @pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
+    def test_takes_the_login_from_a_header(self, git: Git, mira: Visitor, scheme: str):
+        token = httpx.BasicAuth("x", mira.token)._auth_header.partition(" ")[2] if scheme == "Basic" else mira.token
+        header = {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"http.{git.target.base_url}/.extraHeader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: {scheme} {token}",
+        }
+        git.ok("clone", git.url(), "feed", more=header)
+        assert git.plugins(git.home / "feed") == {"finops", "sql-style"}
+
+    def test_fetches_a_change(self, git: Git, guild: Guild, mira: Visitor):
+        for options in ([], ["--depth", "1"]):
+            clone = git.home / f"feed{len(options)}"
+            git.ok("clone", *options, git.url(mira.token), str(clone))
+            guild.repository.release_finops(f"1.5.{len(options)}", advice=f"Look twice, {options}.")
+            guild.sync()
+            git.target.settle()
+            git.ok("fetch", *options, "origin", cwd=clone)
+            git.ok("reset", "--hard", "origin/HEAD", cwd=clone)
+            assert f"Look twice, {options}." in (clone / "plugins/finops/skills/forecast/SKILL.md").read_text()
+            assert git.ok("fsck", "--strict", cwd=clone) == ""
+
+    def test_people_with_the_same_stack_share_one_commit(self, git: Git, guild: Guild, mira: Visitor):
+        other = analyst_with(guild, "sql-style", "finops", name="omar")
+        seen = {git.ok("ls-remote", git.url(token), "HEAD") for token in (mira.token, other.make_token()["token"])}
+        assert len(seen) == 1
+
+    def test_a_wrong_token_is_refused_without_a_question(self, git: Git):
+        for url in (git.url(), git.url("agp_0123456789abcdef0123456789abcdef")):
+            refused = git.run("clone", url, "feed")
+            assert refused.returncode == 128
+            assert "Authentication failed" in refused.stderr or "terminal prompts disabled" in refused.stderr
+
+    def test_a_revoked_token_is_refused(self, git: Git, guild: Guild):
+        analyst = analyst_with(guild, "finops")
+        made = analyst.make_token()
+        git.ok("clone", git.url(made["token"]), "feed")
+        analyst.delete(f"/auth/tokens/{made['id']}", expect=204)
+        git.target.settle()
+        refused = git.run("fetch", cwd=git.home / "feed")
+        assert refused.returncode != 0
+        assert "Authentication failed" in refused.stderr
+
+    def test_pushes_are_refused(self, git: Git, mira: Visitor):
+        git.ok("clone", git.url(mira.token), "feed")
+        clone = git.home / "feed"
+        git.ok("commit", "--allow-empty", "-m", "mine", cwd=clone)
+        refused = git.run("push", "origin", "HEAD", cwd=clone)
+        assert refused.returncode != 0
+        assert "403" in refused.stderr
+        assert git.ok("ls-remote", "origin", "HEAD", cwd=clone) != git.ok("rev-parse", "HEAD", cwd=clone)
+
+    def test_a_revoked_grant_takes_the_plugin_out(self, git: Git, guild: Guild):
+        analyst = guild.person("ines")
+        team = guild.group(analyst)
+        finops = guild.grant(team, "finops")
+        guild.grant(team, "sql-style")
+        guild.install(analyst, "finops", "sql-style")
+        token = analyst.make_token()["token"]
+        git.ok("clone", git.url(token), "feed")
+        clone = git.home / "feed"
+        before = git.ok("rev-parse", "HEAD", cwd=clone)
+        assert git.plugins(clone) == {"finops", "sql-style"}
+        guild.revoke(finops)
+        git.target.settle()
+        git.ok("fetch", "origin", cwd=clone)
+        git.ok("reset", "--hard", "origin/HEAD", cwd=clone)
+        assert git.plugins(clone) == {"sql-style"}
+        assert not (clone / "plugins/finops").exists()
+        # The commit that held it is not given out any more either.
+        git.ok("init", "--bare", "other.git")
+        asked = git.run("fetch", "--depth", "1", git.url(token), before, cwd=git.home / "other.git")
+        assert asked.returncode != 0
