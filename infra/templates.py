@@ -134,7 +134,7 @@ def _function(function: Found, entry: Entry) -> dict[str, Any]:
     if entry.queue:
         resources |= _queue(logical, entry)
         properties["Events"] = {
-            "Queue": {
+            "Messages": {
                 "Type": "SQS",
                 "Properties": {
                     "Queue": {"Fn::GetAtt": [f"{logical}Queue", "Arn"]},
