@@ -10,7 +10,7 @@ from agnes.access.service import get_group
 from agnes.kernel.errors import BadRequestError, ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import Change, State, Tx
+from agnes.kernel.state import Change, Db, State, Tx
 
 
 def create(
@@ -37,7 +37,7 @@ def create(
             raise ConflictError(f"{group.name} was granted {resource_id} already", code="grant_exists")
         repository.add_grant(tx.db, grant_id, **named, by=who.email, now=now)
         tx.record(Change("resource_grant.created", f"grant:{grant_id}", named))
-        return repository.find_grant(tx.db, grant_id)
+        return _get(tx.db, grant_id)
 
     return state.commit("people", add)
 
@@ -47,11 +47,16 @@ def delete(state: State, who: Principal, grant_id: str) -> None:
     who.require_admin()
 
     def remove(tx: Tx) -> None:
-        grant = repository.find_grant(tx.db, grant_id)
-        if grant is None:
-            raise NotFoundError("there is no such grant", code="grant_not_found")
+        grant = _get(tx.db, grant_id)
         repository.remove_grant(tx.db, grant_id)
         named = {"group_id": grant.group_id, "resource_type": grant.resource_type, "resource_id": grant.resource_id}
         tx.record(Change("resource_grant.deleted", f"grant:{grant_id}", {}, named))
 
     state.commit("people", remove)
+
+
+def _get(db: Db, grant_id: str) -> Grant:
+    grant = repository.find_grant(db, grant_id)
+    if grant is None:
+        raise NotFoundError("there is no such grant", code="grant_not_found")
+    return grant

@@ -57,9 +57,10 @@ def update(state: State, who: Principal, group_id: str, *, name: str | None, des
 
     def change(tx: Tx) -> Group:
         group = get_group(tx.db, group_id)
-        asked = {"name": group.name if name is None else name, "description": description}
-        if description is None:
-            asked["description"] = group.description
+        asked = {
+            "name": group.name if name is None else name,
+            "description": group.description if description is None else description,
+        }
         was = {"name": group.name, "description": group.description}
         if asked == was:
             return group

@@ -46,10 +46,12 @@ def find_credential(db: Db, token_hash: str, prefix: str) -> HeldCredential | No
     ).fetchone()
     if held is None:
         return None
-    user_id = held[1]
+    credential_id, user_id, expires_at, revoked_at = held
     user = db.execute("SELECT email, name, active FROM people.users WHERE id = ?", [user_id]).fetchone()
     groups = db.execute("SELECT group_id FROM people.memberships WHERE user_id = ?", [user_id]).fetchall()
-    return HeldCredential(*held, *(user or (None, "", False)), frozenset({EVERYONE, *(row[0] for row in groups)}))
+    email, name, active = user or (None, "", False)
+    group_ids = frozenset({EVERYONE, *(row[0] for row in groups)})
+    return HeldCredential(credential_id, user_id, expires_at, revoked_at, email, name, active, group_ids)
 
 
 def find_login(db: Db, email: str) -> Login | None:

@@ -54,7 +54,8 @@ def sign_in(state: State, store: ObjectStore, *, email: str, password: Secret, n
     limits.count_address(store, "login", ip, limit=limits.LOGINS_A_MINUTE, now=now, successes=successes)
     limits.count_account(store, email, now=now, last_login_at=login.last_login_at if login else None)
     short_enough = len(password.value) <= MAX_PASSWORD
-    if not passwords.matches(login.password_hash if login else None, password if short_enough else Secret("")):
+    is_right = passwords.matches(login.password_hash if login else None, password if short_enough else Secret(""))
+    if login is None or not is_right:
         _record_failure(store, login, email, "invalid_credentials", now)
         raise InvalidCredentials
     if not login.active:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from agnes.accounts import passwords, repository
 from agnes.accounts.model import User
@@ -48,7 +49,7 @@ def update(
 
     def change(tx: Tx) -> User:
         before = get_user(tx.db, user_id)
-        asked = {}
+        asked: dict[str, Any] = {}
         if name is not None and name != before.name:
             repository.set_name(tx.db, user_id, name, now)
             asked["name"] = name
