@@ -97,9 +97,9 @@ class ToyLedger:
 class SqlLedger:
     engine = None
     migrations = (
-        "CREATE SEQUENCE bank.place; "
-        "CREATE TABLE bank.words (place BIGINT PRIMARY KEY, word VARCHAR UNIQUE, padding VARCHAR); "
-        "CREATE INDEX by_padding ON bank.words (padding)",
+        """CREATE SEQUENCE bank.place;
+           CREATE TABLE bank.words (place BIGINT PRIMARY KEY, word VARCHAR UNIQUE, padding VARCHAR);
+           CREATE INDEX by_padding ON bank.words (padding)""",
     )
 
     @staticmethod
