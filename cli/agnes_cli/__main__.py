@@ -1,0 +1,3 @@
+from agnes_cli.main import main
+
+main()

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agnes_cli import config, transcripts
+from agnes_cli.failures import BadInput
+from agnes_cli.pushing import Outcome, Push
+from agnes_cli.workspace import Queued, Workspace
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--quiet", is_flag=True, help="Say nothing; what happened is in .claude/agnes-push.log.")
+@click.option("--json", "as_json", is_flag=True, help="Print what became of each file.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent; change nothing.")
+@click.option(
+    "--scan", "--legacy-scan", is_flag=True, help="Also send this workspace's transcripts that nobody queued."
+)
+def command(paths: tuple[Path, ...], quiet: bool, as_json: bool, dry_run: bool, scan: bool) -> None:
+    """Send the transcripts of this workspace's sessions, those of subagents too.
+
+    PATHS are transcripts, or folders of them, to send besides what the hooks have queued.
+    Nothing that cannot be sent now is lost: it stays in the queue.
+    """
+    workspace = Workspace()
+    named = [*_named(paths), *(_scanned(workspace) if scan else [])]
+    if dry_run:
+        _show_plan(workspace, named, as_json=as_json)
+        return
+    with workspace.locked("agnes-push.lock", wait=False) as alone:
+        if not alone:
+            return
+        say = click.echo if not (quiet or as_json) else _silent
+        outcome = Push(workspace, _connect, say).run(named)
+    _log(workspace, outcome)
+    if as_json:
+        click.echo(json.dumps(outcome.as_json(), indent=2))
+    elif not quiet:
+        _summarise(outcome)
+    if outcome.stopped_by is not None:
+        sys.exit(outcome.stopped_by.exit_code)
+    if outcome.waiting or outcome.dropped:
+        sys.exit(1)
+
+
+def _connect() -> Any:
+    from agnes_cli.server import Server
+
+    return Server(config.get_server(), config.get_credential().token)
+
+
+def _silent(_line: str) -> None:
+    pass
+
+
+def _named(paths: tuple[Path, ...]) -> list[Queued]:
+    found = []
+    for given in paths:
+        path = given.absolute()
+        if path.is_dir():
+            found += [Queued(session_id, str(file)) for session_id, file in transcripts.in_folder(path)]
+        elif not path.is_file():
+            raise BadInput(f"{given} does not exist")
+        elif (session := transcripts.named(path)) is not None:
+            found.append(Queued(session[0], str(session[1])))
+        else:
+            raise BadInput(
+                f"{given} is no transcript", hint="Transcripts are named `<session id>.jsonl` or `agent-<id>.jsonl`."
+            )
+    return found
+
+
+def _scanned(workspace: Workspace) -> list[Queued]:
+    folders = transcripts.project_folders(workspace.root)
+    return [Queued(session_id, str(file)) for folder in folders for session_id, file in transcripts.in_folder(folder)]
+
+
+def _show_plan(workspace: Workspace, named: list[Queued], *, as_json: bool) -> None:
+    private, uploaded = workspace.private_ids(), workspace.uploaded()
+    entries = [e for e in dict.fromkeys([*workspace.waiting(), *named]) if e.session_id not in private]
+    files = [file for entry in entries for file in transcripts.files_of(entry.session_id, Path(entry.path))]
+    due = [str(file.path) for file in files if uploaded.get(str(file.path)) != file.mark]
+    if as_json:
+        click.echo(json.dumps({"would_send": due}, indent=2))
+    else:
+        for path in due:
+            click.echo(f"would send {path}")
+        click.echo(f"{len(due)} files would be sent.")
+
+
+def _summarise(outcome: Outcome) -> None:
+    click.echo(f"{len(outcome.sent)} files sent, {len(outcome.unchanged)} unchanged.")
+    if outcome.waiting:
+        click.echo(f"{len(outcome.waiting)} files wait in the queue.", err=True)
+    if outcome.dropped:
+        click.echo(f"{len(outcome.dropped)} files were refused; see .claude/agnes-sessions-failed.txt.", err=True)
+    if outcome.stopped_by is not None:
+        outcome.stopped_by.show()
+    for hint in dict.fromkeys(entry["hint"] for entry in outcome.waiting if entry["hint"]):
+        if outcome.stopped_by is None:
+            click.echo(f"Hint: {hint}", err=True)
+
+
+def _log(workspace: Workspace, outcome: Outcome) -> None:
+    counts = {name: len(found) for name, found in outcome.as_json().items() if isinstance(found, list)}
+    reasons = sorted({entry["reason"] for entry in (*outcome.waiting, *outcome.dropped)})
+    workspace.log("agnes-push.log", json.dumps({**counts, "reasons": reasons}))

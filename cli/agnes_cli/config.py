@@ -1,0 +1,100 @@
+"""What the client remembers: `config.json` (the server) and `token.json` (the credential, readable by its owner only).
+
+Both live in AGNES_CONFIG_DIR, by default `~/.config/agnes`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from agnes_cli.failures import BadInput, Failure, NotSignedIn
+
+
+@dataclass(frozen=True)
+class Credential:
+    token: str
+    email: str = ""
+    token_id: str = ""
+
+    def __repr__(self) -> str:
+        return f"Credential({self.email})"
+
+
+def folder() -> Path:
+    given = os.environ.get("AGNES_CONFIG_DIR")
+    return Path(given).expanduser() if given else Path.home() / ".config" / "agnes"
+
+
+def find_server() -> str | None:
+    """AGNES_SERVER, else what `agnes login` remembered."""
+    return os.environ.get("AGNES_SERVER") or _read("config.json").get("server")
+
+
+def get_server(given: str | None = None) -> str:
+    """The server's base URL without a trailing slash. Raises BadInput."""
+    url = (given or find_server() or "").rstrip("/")
+    if not url:
+        raise BadInput("no server is known", hint="Run `agnes login --server URL`, or set AGNES_SERVER.")
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise BadInput(f"{url} is no http or https URL")
+    return url
+
+
+def find_credential() -> Credential | None:
+    """What `agnes login` stored, else AGNES_TOKEN."""
+    stored = _read("token.json")
+    if stored.get("token"):
+        return Credential(stored["token"], stored.get("email", ""), stored.get("token_id", ""))
+    token = os.environ.get("AGNES_TOKEN", "").strip()
+    return Credential(token) if token else None
+
+
+def get_credential() -> Credential:
+    """Raises NotSignedIn."""
+    credential = find_credential()
+    if credential is None:
+        raise NotSignedIn("you are not signed in", hint="Run `agnes login`.")
+    return credential
+
+
+def remember(server: str, credential: Credential) -> None:
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(folder() / "config.json", json.dumps({"server": server}, indent=2) + "\n")
+    said = {"token": credential.token, "email": credential.email, "token_id": credential.token_id}
+    write_private(folder() / "token.json", json.dumps(said, indent=2) + "\n")
+
+
+def forget_credential() -> None:
+    (folder() / "token.json").unlink(missing_ok=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace `path` in one step, readable and writable by its owner only from the first byte on."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = folder() / name
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as exc:
+        raise Failure(f"{path} cannot be read: {type(exc).__name__}", hint="Remove it and run `agnes login`.") from exc
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,48 @@
+"""The entry point: commands are the modules of `agnes_cli.commands`, imported when they are needed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from agnes_cli.failures import Failure
+
+COMMANDS = Path(__file__).parent / "commands"
+
+
+class Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return sorted(file.stem.replace("_", "-") for file in COMMANDS.glob("[a-z]*.py"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        return importlib.import_module(f"agnes_cli.commands.{cmd_name.replace('-', '_')}").command
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        click.echo(f"agnes {version('agnes')}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show the version.")
+def agnes() -> None:
+    """Your organisation's home for what its analysts and their Claude Code agents share.
+
+    Exit codes: 0 done, 1 something was left undone, 2 wrong usage, 3 not signed in, 4 the server did not answer.
+    """
+
+
+def main() -> None:
+    try:
+        agnes.main(standalone_mode=True)
+    except Failure as failure:
+        failure.show()
+        sys.exit(failure.exit_code)

@@ -1,0 +1,171 @@
+"""Sending queued transcripts: each file compressed and PUT to a presigned URL; what cannot be sent now waits on.
+
+A push that dies at any moment leaves its snapshot of the queue, and the next push begins with it; sending a file twice
+changes nothing at the server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agnes_cli.failures import Failure, NotSignedIn, Refused, ServerUnreachable
+from agnes_cli.transcripts import SESSION_ID, File, files_of
+from agnes_cli.workspace import Queued, Workspace
+
+LIMIT_BYTES = 50 * 1024 * 1024
+"""What the server takes of one file; it says so too, but only after the bytes have travelled."""
+
+RETRIED = frozenset({401, 403, 404, 408, 409, 413, 425, 429})
+"""Client errors that a later push may not meet: signing in, a new URL, a slower pace, a higher limit."""
+
+
+class TooLarge(Failure):
+    pass
+
+
+@dataclass
+class Outcome:
+    """Paths by what became of them."""
+
+    sent: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    waiting: list[dict[str, str]] = field(default_factory=list)
+    """{path, reason, hint}: queued again."""
+    dropped: list[dict[str, str]] = field(default_factory=list)
+    """{path, reason}: refused for good, and logged."""
+    missing: list[str] = field(default_factory=list)
+    private: list[str] = field(default_factory=list)
+    stopped_by: Failure | None = None
+    """The failure after which nothing more was tried."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "sent": self.sent,
+            "unchanged": self.unchanged,
+            "waiting": self.waiting,
+            "dropped": self.dropped,
+            "missing": self.missing,
+            "private_skipped": self.private,
+            "error": self.stopped_by.message if self.stopped_by else None,
+        }
+
+
+class Push:
+    """`say` gets a line of progress a file."""
+
+    def __init__(self, workspace: Workspace, connect: Callable[[], Any], say: Callable[[str], None]) -> None:
+        self._workspace = workspace
+        self._connect = connect
+        self._say = say
+        self._server: Any = None
+        self._uploaded = workspace.uploaded()
+        self.outcome = Outcome()
+
+    def run(self, named: Iterable[Queued]) -> Outcome:
+        """Send the queue, then what was `named` besides."""
+        workspace = self._workspace
+        workspace.take_queue()
+        snapshots = workspace.snapshots()
+        queued = workspace.taken()
+        left = [entry for entry in queued if not self._settled(entry)]
+        # Queued again before the snapshots go: a crash in between repeats entries, and loses none.
+        workspace.enqueue(left)
+        for snapshot in snapshots:
+            snapshot.unlink(missing_ok=True)
+        for entry in dict.fromkeys(named):
+            if entry not in queued:
+                self._named(entry)
+        if self._server is not None:
+            self._server.__exit__(None, None, None)
+        return self.outcome
+
+    def _named(self, entry: Queued) -> None:
+        """What somebody names is queued if it cannot be sent, as if it had been captured."""
+        if not self._settled(entry):
+            self._workspace.enqueue([entry])
+
+    def _settled(self, entry: Queued) -> bool:
+        """Send one session's files; False if any of them has to wait."""
+        outcome, workspace = self.outcome, self._workspace
+        # Asked anew for each session: it may be marked while a push is running.
+        if entry.session_id in workspace.private_ids():
+            workspace.note_private_skipped(entry.session_id, entry.path)
+            outcome.private.append(entry.path)
+            return True
+        path = Path(entry.path)
+        files = files_of(entry.session_id, path)
+        if not files:
+            outcome.missing.append(entry.path)
+            return True
+        if not SESSION_ID.fullmatch(entry.session_id):
+            self._drop(entry, str(path), "invalid_session_id", "its name is no session's id")
+            return True
+        settled = [self._file(entry, file) for file in files]  # each, even when one has to wait
+        return all(settled)
+
+    def _file(self, entry: Queued, file: File) -> bool:
+        outcome, name = self.outcome, str(file.path)
+        mark = file.mark
+        if self._uploaded.get(name) == mark:
+            outcome.unchanged.append(name)
+            return True
+        if outcome.stopped_by is not None:
+            return self._wait(name, outcome.stopped_by)
+        try:
+            self._send(file)
+        except (NotSignedIn, ServerUnreachable) as failure:
+            outcome.stopped_by = failure
+            return self._wait(name, failure)
+        except Refused as failure:
+            if failure.status == 429:
+                outcome.stopped_by = failure
+            if failure.status >= 500 or failure.status in RETRIED:
+                return self._wait(name, failure)
+            self._drop(entry, name, str(failure.status), failure.message)
+            return True
+        except Failure as failure:
+            return self._wait(name, failure)
+        except OSError as exc:
+            return self._wait(name, Failure(f"it cannot be read: {exc.strerror}"))
+        self._workspace.note_uploaded(file.path, mark)
+        self._uploaded[name] = mark
+        outcome.sent.append(name)
+        self._say(f"sent {name}")
+        return True
+
+    def _send(self, file: File) -> None:
+        import zstandard
+
+        plain = file.path.read_bytes()
+        if len(plain) > LIMIT_BYTES:
+            raise TooLarge(
+                f"it has {len(plain):,} bytes, the server takes {LIMIT_BYTES:,}",
+                hint="It waits in the queue; /clear begins a new one.",
+            )
+        packed = zstandard.ZstdCompressor(level=3).compress(plain)
+        if self._server is None:
+            self._server = self._connect()
+        wish = {
+            "session_id": file.session_id,
+            "agent_id": file.agent_id,
+            "size_bytes": len(packed),
+            "sha256": hashlib.sha256(packed).hexdigest(),
+            "encoding": "zstd",
+        }
+        where = self._server.post("/api/upload/sessions/presign", wish)
+        self._server.put_object(where["url"], packed, where["headers"])
+        self._server.post("/api/upload/sessions/complete", {"upload_id": where["upload_id"]})
+
+    def _wait(self, path: str, failure: Failure) -> bool:
+        self.outcome.waiting.append({"path": path, "reason": failure.message, "hint": failure.hint or ""})
+        self._say(f"waiting {path}: {failure.message}")
+        return False
+
+    def _drop(self, entry: Queued, path: str, status: str, reason: str) -> None:
+        self._workspace.note_failed(entry.session_id, status, path)
+        self.outcome.dropped.append({"path": path, "reason": reason})
+        self._say(f"refused {path}: {reason}")

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.builders.transcripts import Transcript
+
+A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
+B = "5d2c8a10-0002-4f00-9a00-00000000bbbb"
+
+
+def session(session_id: str, prompts: int = 1) -> Transcript:
+    t = Transcript(session_id)
+    for number in range(prompts):
+        t.prompt(f"Question {number}")
+    return t
+
+
+def test_captured_sessions_are_sent_with_their_subagents(signed_in):
+    laptop = signed_in.laptop
+    path = laptop.transcript(A, session(A).body())
+    agents = path.with_suffix("") / "subagents"
+    agents.mkdir(parents=True)
+    (agents / "agent-a1.jsonl").write_bytes(Transcript(A, agent_id="a1").body() or session(A).body())
+    (path.parent / "agent-old1.jsonl").write_bytes(session(A).body())  # as older clients did
+    (path.parent / "agent-old2.jsonl").write_bytes(session(B).body())  # another session's
+    assert laptop.capture(A, path).returncode == 0
+    assert laptop.capture(A, path).returncode == 0
+    assert laptop.file("agnes-sessions.txt") == f"{A}\t{path}\n"
+    outcome = laptop.push()
+    assert len(outcome["sent"]) == 3
+    assert signed_in.stored(A) == ["agents/a1.jsonl.zst", "agents/old1.jsonl.zst", "main.jsonl.zst"]
+    assert laptop.file("agnes-sessions.txt") == ""
+    assert not list(laptop.claude.glob("*snapshot*"))
+    again = laptop.push(str(path))
+    assert (again["sent"], len(again["unchanged"])) == ([], 3)
+
+
+def test_a_grown_transcript_is_sent_again(signed_in):
+    laptop = signed_in.laptop
+    t = session(A)
+    path = laptop.transcript(A, t.body())
+    assert laptop.push(str(path))["sent"] == [str(path)]
+    t.prompt("More")
+    path.write_bytes(t.body())
+    assert laptop.push(str(path))["sent"] == [str(path)]
+
+
+def test_scan_finds_what_nobody_queued(signed_in):
+    laptop = signed_in.laptop
+    paths = [laptop.transcript(A, session(A).body()), laptop.transcript(B, session(B).body())]
+    (paths[0].parent / "notes.jsonl").write_text("{}\n")
+    assert laptop.push()["sent"] == []
+    assert laptop.push("--legacy-scan")["sent"] == [str(path) for path in paths]
+
+
+def test_a_dry_run_changes_nothing(signed_in):
+    laptop = signed_in.laptop
+    path = laptop.transcript(A, session(A).body())
+    laptop.capture(A, path)
+    assert laptop.push("--dry-run") == {"would_send": [str(path)]}
+    assert laptop.file("agnes-sessions.txt") == f"{A}\t{path}\n"
+    assert signed_in.stored(A) == []
+
+
+def test_private_sessions_stay_here(signed_in):
+    laptop = signed_in.laptop
+    path = laptop.transcript(A, session(A).body())
+    laptop.capture(A, path)
+    (laptop.claude / "agnes-sessions-private.txt").write_text(f"{A}\n")
+    assert laptop.push("--scan")["private_skipped"] == [str(path)]
+    assert signed_in.stored(A) == []
+    assert laptop.file("agnes-sessions-private-skipped.txt").endswith(f"\t{A}\t{path}\n")
+    laptop.capture(A, path)
+    assert laptop.file("agnes-sessions.txt") == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit_code"),
+    [
+        pytest.param(401, "unauthenticated", 3, id="token-expired"),
+        pytest.param(429, "rate_limited", 1, id="too-fast"),
+        pytest.param(503, "unavailable", 1, id="store-busy"),
+        pytest.param(413, "transcript_too_large", 1, id="too-large"),
+        pytest.param(409, "conflict", 1, id="conflict"),
+    ],
+)
+@pytest.mark.parametrize("at", ["presign", "complete"])
+def test_nothing_is_dropped_when_the_server_cannot_take_it_now(signed_in, status, code, exit_code, at):
+    laptop, server = signed_in.laptop, signed_in.server
+    path = laptop.transcript(A, session(A).body())
+    laptop.capture(A, path)
+    refused = status, {"code": code, "message": "not now", "hint": None, "request_id": "x"}
+    server.refuse = lambda _method, where: refused if where.endswith(at) else None
+    done = laptop.agnes("push")
+    assert done.returncode == exit_code, done.stderr
+    assert "not now" in done.stderr + done.stdout
+    assert laptop.file("agnes-sessions.txt") == f"{A}\t{path}\n"
+    server.refuse = lambda _method, _path: None
+    assert laptop.push()["sent"] == [str(path)]
+
+
+def test_a_lost_put_waits(signed_in):
+    laptop, server = signed_in.laptop, signed_in.server
+    path = laptop.transcript(A, session(A).body())
+    laptop.capture(A, path)
+    server.refuse = lambda method, _path: (500, {}) if method == "PUT" else None
+    assert [entry["path"] for entry in laptop.push()["waiting"]] == [str(path)]
+    assert laptop.file("agnes-sessions.txt") == f"{A}\t{path}\n"
+
+
+def test_an_unreachable_server_is_asked_once(signed_in):
+    laptop = signed_in.laptop
+    for session_id in (A, B):
+        laptop.capture(session_id, laptop.transcript(session_id, session(session_id).body()))
+    done = laptop.agnes("push", "--json", AGNES_SERVER="http://127.0.0.1:9")
+    assert done.returncode == 4
+    assert len(json.loads(done.stdout)["waiting"]) == 2
+    assert laptop.file("agnes-sessions.txt").count("\n") == 2
+
+
+def test_what_is_no_transcript_is_refused_for_good_and_noted(signed_in):
+    laptop = signed_in.laptop
+    path = laptop.transcript(A, b"\x89PNG\r\n\x1a\n")
+    laptop.capture(A, path)
+    outcome = laptop.push()
+    assert [entry["path"] for entry in outcome["dropped"]] == [str(path)]
+    assert laptop.file("agnes-sessions.txt") == ""
+    assert f"\t{A}\t422\t{path}\n" in laptop.file("agnes-sessions-failed.txt")
+
+
+def test_a_transcript_over_the_limit_waits_without_being_sent(signed_in):
+    laptop = signed_in.laptop
+    path = laptop.transcript(A, b"{}\n" * (18 * 1024 * 1024))
+    laptop.capture(A, path)
+    before = len(signed_in.server.seen)
+    (waiting,) = laptop.push()["waiting"]
+    assert "52,428,800" in waiting["reason"]
+    assert len(signed_in.server.seen) == before
+    assert laptop.file("agnes-sessions.txt") == f"{A}\t{path}\n"
+
+
+def test_a_push_that_died_is_taken_up_by_the_next(signed_in):
+    laptop = signed_in.laptop
+    path = laptop.transcript(A, session(A).body())
+    laptop.claude.mkdir()
+    (laptop.claude / "agnes-sessions.snapshot.123.abcd.txt").write_text(f"{A}\t{path}\n{path}\n")
+    assert laptop.push()["sent"] == [str(path)]
+    assert not list(laptop.claude.glob("*snapshot*"))
+
+
+def test_a_vanished_transcript_is_forgotten(signed_in):
+    laptop = signed_in.laptop
+    laptop.capture(A, laptop.workspace / f"{A}.jsonl")
+    outcome = laptop.push()
+    assert (len(outcome["missing"]), laptop.file("agnes-sessions.txt")) == (1, "")
+
+
+def test_a_second_push_leaves_the_first_alone(signed_in):
+    import fcntl
+
+    laptop = signed_in.laptop
+    path = laptop.transcript(A, session(A).body())
+    laptop.capture(A, path)
+    with (laptop.claude / "agnes-push.lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = laptop.agnes("push")
+        assert (done.returncode, done.stdout) == (0, "")
+    assert laptop.push()["sent"] == [str(path)]
+
+
+def test_bad_paths_are_named(signed_in):
+    laptop = signed_in.laptop
+    (laptop.workspace / "notes.txt").write_text("x")
+    for path, says in (("nowhere.jsonl", "does not exist"), ("notes.txt", "is no transcript")):
+        done = laptop.agnes("push", path)
+        assert (done.returncode, says in done.stderr) == (2, True)
+
+
+def test_without_signing_in_everything_waits(office):
+    laptop = office.laptop
+    path = laptop.transcript(A, session(A).body())
+    laptop.capture(A, path)
+    done = laptop.agnes("push")
+    assert done.returncode == 3
+    assert "agnes login" in done.stderr
+    assert laptop.file("agnes-sessions.txt") == f"{A}\t{path}\n"
