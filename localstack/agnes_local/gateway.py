@@ -25,6 +25,7 @@ from gunicorn.app.base import BaseApplication
 
 from agnes import wiring
 from agnes.edge.errors import error_reply, known_error
+from agnes.edge.page import error_of_page
 from agnes.edge.reply import respond
 from agnes.edge.request import Request
 from agnes.kernel.errors import AgnesError, BadRequestError, NotFoundError, TooLargeError
@@ -130,8 +131,10 @@ def _finished(
 def _refusal(exc: Exception, environ: dict[str, Any], method: str, path: str) -> tuple[int, Headers, bytes]:
     """An answer of the gateway itself, in the house's one error shape; as a page for a browser."""
     extra = {}
+    is_page = "text/html" in environ.get("HTTP_ACCEPT", "") and not path.startswith(("/api/", ROUTE))
     if isinstance(exc, NoSuchPath):
-        error: AgnesError = NotFoundError("there is nothing at this path", hint="See /api/openapi.json.")
+        hint = None if is_page else "See /api/openapi.json."
+        error: AgnesError = NotFoundError("there is nothing at this path", hint=hint)
     elif isinstance(exc, NoSuchMethod):
         error = MethodNotAllowedError(f"this path does not take {method}", hint=f"It takes {', '.join(exc.allowed)}.")
         extra["Allow"] = ", ".join(exc.allowed)
@@ -139,11 +142,7 @@ def _refusal(exc: Exception, environ: dict[str, Any], method: str, path: str) ->
         error = known_error(exc, request_id="", where=f"gateway {path}")
     event = events.proxy_event(environ, method=method, raw_path=path, resource=path, path_params={}, body=b"")
     request = Request.from_event(event)
-    reply = error_reply(error, request.id)
-    if "text/html" in environ.get("HTTP_ACCEPT", "") and not path.startswith(("/api/", "/_store/")):
-        from agnes.edge.page import error_of_page
-
-        reply = error_of_page(error, request)
+    reply = error_of_page(error, request, None) if is_page else error_reply(error, request.id)
     return events.answer(respond(reply, {"X-Request-Id": request.id, **extra}).to_dict())
 
 

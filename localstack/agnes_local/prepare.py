@@ -52,7 +52,10 @@ def announced(answers: list[dict[str, Any]]) -> str:
 
 
 def main() -> int:
+    from infra import compose
+
     log_as_json(wiring.settings().log_level)
+    compose.write_openapi(composed.composition())
     if text := announced(prepare()):
         print(text, flush=True)
     return 0

@@ -48,6 +48,8 @@ THREADS = 4
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _CRON = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
+_LAST_OR_NTH = re.compile(r"#|\d[LW]|(?<![A-Z])[LW](?![A-Z])")
+"""`L`, `W` and `#`, which no trigger of ours means the same by."""
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 log = logging.getLogger("agnes.scheduler")
@@ -71,7 +73,8 @@ def trigger(job: Job, settings: Settings, *, first: datetime) -> BaseTrigger:
     if rate := _RATE.fullmatch(job.expression):
         every = timedelta(**{f"{rate[2]}s": int(rate[1])})
         return IntervalTrigger(seconds=int(every.total_seconds()), start_date=first, timezone=UTC)
-    if cron := _CRON.fullmatch(job.expression):
+    cron = _CRON.fullmatch(job.expression)
+    if cron and not _LAST_OR_NTH.search(job.expression):
         minute, hour, day, month, weekday, year = cron.groups()
         try:
             return CronTrigger(

@@ -95,7 +95,7 @@ def _start(
         stdin=subprocess.DEVNULL,
         pass_fds=pass_fds or [],
         # Ctrl-C in a terminal goes to the whole group; the order of stopping is ours.
-        start_new_session=True,
+        process_group=0,
     )
 
 
