@@ -65,11 +65,7 @@ class Wiring:
     def _build_signing_secret(self) -> Secret:
         """Signs what this installation hands out and takes back; made once and kept with the secrets."""
         vault: Secrets = self.part("secrets")
-        found = vault.get("signing")
-        if found is None:
-            vault.put("signing", Secret(random_secrets.token_hex(32)))
-            found = vault.get("signing")
-        return found
+        return vault.get("signing") or vault.add("signing", Secret(random_secrets.token_hex(32)))
 
     def _build_secrets(self) -> Secrets:
         if self.settings.agnes_secrets == "aws":

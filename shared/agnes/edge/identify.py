@@ -64,8 +64,10 @@ def identify(request: Request, needs: Needs) -> Principal | None:
             return None
         raise
     if credential.from_cookie:
-        who = replace(who, via=Via.SESSION)
         require_same_origin(request, public_host=settings.public_host)
+        # A personal access token stays one, in whatever it is carried.
+        if who.via is Via.LOGIN:
+            who = replace(who, via=Via.SESSION)
     if who.via is Via.TOKEN:
         accounts.note_use(wiring.store(), who.credential_id, ip=request.client_ip, now=wiring.clock().now())
     if needs is Needs.PERSON and who.via is Via.TOKEN:

@@ -191,6 +191,10 @@ class Secrets(Protocol):
 
     def put(self, name: str, secret: Secret) -> None: ...
 
+    def add(self, name: str, secret: Secret) -> Secret:
+        """Keep `secret` unless there is one of that name; the one that is kept, the same for every process."""
+        ...
+
     def remove(self, name: str) -> None: ...
 
 

@@ -39,6 +39,10 @@ class SecretsFile:
     def put(self, name: str, secret: Secret) -> None:
         self._change(lambda held: held.__setitem__(name, secret.value))
 
+    def add(self, name: str, secret: Secret) -> Secret:
+        self._change(lambda held: held.setdefault(name, secret.value))
+        return self.get(name) or secret
+
     def remove(self, name: str) -> None:
         self._change(lambda held: held.pop(name, None))
 

@@ -28,24 +28,37 @@ class SecretsManager:
         return None if found is None else Secret(found["SecretString"])
 
     def put(self, name: str, secret: Secret) -> None:
-        if self._call("put_secret_value", name, absent_is_fine=True, SecretString=secret.value) is None:
-            self._create(name, secret)
+        put = self._call("put_secret_value", name, absent_is_fine=True, SecretString=secret.value)
+        if put is None and not self._created(name, secret):
+            self._call("put_secret_value", name, absent_is_fine=False, SecretString=secret.value)
+
+    def add(self, name: str, secret: Secret) -> Secret:
+        """Creating is what Secrets Manager does once; a read may see it a moment later only."""
+        found = self.get(name)
+        if found is not None:
+            return found
+        return secret if self._created(name, secret) else self._kept(name)
 
     def remove(self, name: str) -> None:
         """At once: a name may be used again, which a recovery window would forbid."""
         self._call("delete_secret", name, absent_is_fine=True, ForceDeleteWithoutRecovery=True)
 
-    def _create(self, name: str, secret: Secret) -> None:
+    def _created(self, name: str, secret: Secret) -> bool:
+        """False if there is one already."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             self._client.create_secret(Name=self._id(name), SecretString=secret.value)
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceExistsException":
-                raise self._unavailable(name, error) from error
-            self._call("put_secret_value", name, absent_is_fine=False, SecretString=secret.value)
+            if error.response["Error"]["Code"] == "ResourceExistsException":
+                return False
+            raise self._unavailable(name, error) from error
         except BotoCoreError as error:
             raise self._unavailable(name, error) from error
+        return True
+
+    def _kept(self, name: str) -> Secret:
+        return Secret(self._call("get_secret_value", name, absent_is_fine=False)["SecretString"])
 
     def _call(self, operation: str, name: str, *, absent_is_fine: bool, **arguments: Any) -> dict[str, Any] | None:
         from botocore.exceptions import BotoCoreError, ClientError

@@ -47,6 +47,14 @@ def test_forgets_what_is_removed_and_takes_the_name_again(vault):
     assert vault.get("token") == Secret("two")
 
 
+def test_the_first_that_is_added_is_the_one_for_everybody(vault):
+    assert vault.add("signing", Secret("first")) == Secret("first")
+    assert vault.add("signing", Secret("second")) == Secret("first")
+    assert vault.get("signing") == Secret("first")
+    vault.put("signing", Secret("rotated"))
+    assert vault.add("signing", Secret("third")) == Secret("rotated")
+
+
 def test_the_file_is_for_its_owner_only_whatever_the_umask(tmp_path):
     path = tmp_path / "secrets.json"
     before = os.umask(0)
