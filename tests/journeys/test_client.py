@@ -1,0 +1,155 @@
+"""The whole path with the real Claude Code client: from a repository to the figure on the page."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.builders.claude_client import ClaudeClient
+from tests.builders.claude_scenario import play, prepare, session_scripts
+from tests.builders.guild import Guild, analyst_with
+from tests.builders.laptop import Laptop
+from tests.builders.sample_marketplace import PLUGINS
+from tests.builders.scenario_figures import expected, shown
+from tests.builders.scripted_messages_api import ScriptedMessagesApi
+from tests.builders.target import Visitor
+
+pytestmark = [pytest.mark.client, pytest.mark.timeout(400)]
+
+FEED = "agnes"
+FINOPS = f"finops@{FEED}"
+SKILL = "plugins/finops/skills/forecast/SKILL.md"
+
+
+def feed_url(guild: Guild) -> str:
+    return f"{guild.target.base_url}/marketplace.git"
+
+
+def gits_login(guild: Guild, who: Visitor) -> dict[str, str]:
+    """The token in git's environment, so that the client keeps it nowhere (docs/claude-code-client.md)."""
+    login = base64.b64encode(f"x:{who.make_token()['token']}".encode()).decode()
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{guild.target.base_url}/.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {login}",
+    }
+
+
+@dataclass(frozen=True)
+class Analyst:
+    """A person at their laptop, with hooks in the workspace and the feed in the client's reach."""
+
+    guild: Guild
+    who: Visitor
+    laptop: Laptop
+
+    @classmethod
+    def of(cls, guild: Guild, name: str, folder: Path) -> Analyst:
+        who = analyst_with(guild, *PLUGINS, name=name)
+        laptop = Laptop.new(guild.target, folder / name, **gits_login(guild, who))
+        laptop.login(who.make_token()["token"])
+        laptop.agnes("init")
+        return cls(guild, who, laptop)
+
+    def work(self) -> ClaudeClient:
+        """Install the plugins from the feed and play the scenario; its hooks push."""
+        with ScriptedMessagesApi(session_scripts(self.laptop.workspace)) as api:
+            client = self.laptop.claude(api.url)
+            prepare(client, feed_url(self.guild), name=FEED)
+            play(client)
+            api.assert_finished()
+        return client
+
+
+def figures(guild: Guild, who: Visitor, wanted: dict[str, Any], within_seconds: float = 30) -> dict[str, Any]:
+    """What is shown once it is `wanted`, or at the deadline: a hook's push goes on after the client has ended."""
+    deadline = time.monotonic() + within_seconds
+    while True:
+        guild.target.process_usage()
+        found = shown(guild, who)
+        if found == wanted or time.monotonic() > deadline:
+            return found
+        time.sleep(0.5)
+
+
+class TestSessions:
+    def test_from_the_feed_to_the_figure(self, guild: Guild, tmp_path: Path):
+        mira = Analyst.of(guild, "mira", tmp_path)
+        client = mira.work()
+        assert {plugin["id"].partition("@")[0]: plugin["version"] for plugin in client.plugin_list()} == {
+            name: guild.card(mira.who, name)["version"] for name in PLUGINS
+        }
+        assert figures(guild, mira.who, expected()) == expected()
+
+        again = mira.laptop.push(*client.transcripts())
+        assert (again["sent"], len(again["unchanged"])) == ([], 3), "the hooks sent the session and both subagents"
+        guild.target.process_usage()
+        assert shown(guild, mira.who) == expected()
+
+        omar = Analyst.of(guild, "omar", tmp_path)
+        omar.work()
+        assert figures(guild, mira.who, expected(people=2)) == expected(people=2)
+
+
+class TestPlugins:
+    @pytest.fixture
+    def mira(self, guild: Guild) -> Visitor:
+        return analyst_with(guild, *PLUGINS)
+
+    @pytest.fixture
+    def client(self, guild: Guild, mira: Visitor, tmp_path: Path) -> Iterator[ClaudeClient]:
+        laptop = Laptop.new(guild.target, tmp_path / "laptop", **gits_login(guild, mira))
+        client = laptop.claude("http://127.0.0.1:9")
+        client.plugin_marketplace_add(feed_url(guild))
+        client.plugin_install(FINOPS)
+        return client
+
+    def update(self, guild: Guild, client: ClaudeClient) -> str:
+        guild.sync()
+        guild.target.settle()
+        client.plugin_marketplace_update(FEED)
+        client.plugin_update(FINOPS)
+        return client.plugin_version(FINOPS)
+
+    def test_a_release_arrives_and_so_does_new_text_without_one(
+        self, guild: Guild, mira: Visitor, client: ClaudeClient
+    ):
+        assert client.plugin_version(FINOPS).startswith("1.4.0+")
+        guild.repository.release_finops("1.5.0")
+        released = self.update(guild, client)
+        assert released.startswith("1.5.0+")
+        text = guild.repository.files[SKILL].body.decode() + "6. Say which months were skipped.\n"
+        guild.repository.change("Edit the skill", {SKILL: text})
+        edited = self.update(guild, client)
+        assert edited.startswith("1.5.0+")
+        assert edited != released
+        assert edited == guild.card(mira, "finops")["version"]
+        (plugin,) = client.plugin_list()
+        assert (Path(plugin["installPath"]) / "skills/forecast/SKILL.md").read_text() == text
+
+    def test_the_feed_is_valid_and_nothing_keeps_the_token(self, guild: Guild, mira: Visitor, client: ClaudeClient):
+        (added,) = client.plugin_marketplace_list()
+        clone = Path(added["installLocation"])
+        assert added["name"] == FEED
+        client.plugin_validate(clone)
+        for name in PLUGINS:
+            client.plugin_validate(clone / "plugins" / name)
+        login = client.environment["GIT_CONFIG_VALUE_0"].split()[-1]
+        secret = base64.b64decode(login).decode().removeprefix("x:").encode()
+        keeping = [path for path in client.home.rglob("*") if path.is_file() and secret in path.read_bytes()]
+        assert keeping == []
+
+    def test_a_plugin_that_was_taken_off_the_stack_leaves_the_client(
+        self, guild: Guild, mira: Visitor, client: ClaudeClient
+    ):
+        mira.delete(f"/api/marketplace/curated/{guild.slug}/finops/install", expect=200)
+        guild.target.settle()
+        client.plugin_marketplace_update(FEED)
+        (plugin,) = client.plugin_list()
+        assert plugin["errors"] == [f"Plugin finops not found in marketplace {FEED}"]
