@@ -149,7 +149,7 @@ def _read_entry(number: int, raw: Any, catalog: Catalog, taken: dict[str, str]) 
     name = raw.get("name") if isinstance(raw, dict) else None
     if not isinstance(raw, dict):
         catalog.warnings.append(f"plugins[{number}]: not an object")
-    elif not isinstance(name, str) or not PLUGIN_NAME.match(name):
+    elif not isinstance(name, str) or not PLUGIN_NAME.fullmatch(name):
         shown = name.encode("unicode_escape").decode()[:80] if isinstance(name, str) else type(name).__name__
         catalog.warnings.append(
             f"plugins[{number}]: the name {shown} is not 1 to 64 of A-Z, a-z, 0-9, ., _ and -, beginning with a letter or digit"

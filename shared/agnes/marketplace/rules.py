@@ -8,22 +8,22 @@ from urllib.parse import urlsplit
 
 from agnes.kernel.errors import BadRequestError
 
-SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
-PLUGIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+PLUGIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED_SLUGS = frozenset({"agnes", "curated", "flea", "git-cache", "store", "store-bundle", "sync-all"})
 """Words that routes and the folders of the feed use for something else (spec/01 §10.4)."""
 
-_EMAIL = re.compile(r"^[^@\s]{1,64}@[^@\s]{1,255}$")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 # What git-check-ref-format(1) forbids in a branch name.
 _BAD_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|/$|\.$|\.lock$|/\.|^\.")
-_TOKEN = re.compile(r"^[\x21-\x7e]{1,1000}$")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,1000}")
 MAX_NAME, MAX_URL, MAX_BRANCH, MAX_DESCRIPTION = 200, 500, 200, 4_000
 
 
 def slug(given: str) -> str:
     """The slug in lower case."""
     lowered = given.strip().lower()
-    if not SLUG.match(lowered):
+    if not SLUG.fullmatch(lowered):
         raise BadRequestError(
             "the slug must be 1 to 64 of a-z, 0-9, _ and -, and begin with a letter or digit", code="invalid_slug"
         )
@@ -53,7 +53,7 @@ def curator(curator_name: str, curator_email: str) -> tuple[str, str]:
     person, email = curator_name.strip(), curator_email.strip()
     if not person or len(person) > MAX_NAME or not person.isprintable():
         raise BadRequestError("a marketplace needs the name of its curator", code="curator_required")
-    if not _EMAIL.match(email):
+    if not _EMAIL.fullmatch(email):
         raise BadRequestError("a marketplace needs the e-mail address of its curator", code="invalid_curator_email")
     return person, email
 
@@ -69,7 +69,7 @@ def branch(given: str | None) -> str | None:
 
 
 def token(given: str) -> str:
-    if not _TOKEN.match(given):
+    if not _TOKEN.fullmatch(given):
         raise BadRequestError("the token must be 1 to 1000 printable ASCII characters", code="invalid_token")
     return given
 
@@ -84,18 +84,18 @@ def url(given: str, allow: frozenset[str]) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError as exc:
         raise BadRequestError("this is not a URL", code="invalid_url") from exc
-    if parts.username is not None or parts.password is not None:
-        raise BadRequestError("the URL holds credentials", code="url_has_credentials", hint="Send them as `token`.")
-    if parts.query or parts.fragment:
-        raise BadRequestError("a git URL has no query and no fragment", code="invalid_url")
-    if parts.scheme == "file" and "file" in allow:
-        return text
-    if parts.scheme != "https" and not (parts.scheme == "http" and "http" in allow):
+    if parts.scheme != "https" and not (parts.scheme in ("http", "file") and parts.scheme in allow):
         raise BadRequestError(
             f"the URL must begin with https:// and not with {parts.scheme or 'nothing'}",
             code="url_scheme",
             hint="Copy the HTTPS clone URL. An operator may allow more: AGNES_GIT_ALLOW.",
         )
+    if parts.username is not None or parts.password is not None:
+        raise BadRequestError("the URL holds credentials", code="url_has_credentials", hint="Send them as `token`.")
+    if parts.query or parts.fragment:
+        raise BadRequestError("a git URL has no query and no fragment", code="invalid_url")
+    if parts.scheme == "file":
+        return text
     if not host or len(parts.path) < 2:
         raise BadRequestError("the URL names no repository", code="invalid_url")
     if "private" not in allow and _is_private(host):

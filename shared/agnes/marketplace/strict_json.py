@@ -10,6 +10,7 @@ from typing import Any
 
 from agnes.marketplace.limits import MAX_JSON_DEPTH, MAX_MANIFEST_BYTES
 
+MAX_DIGITS = 100
 _UNWRITABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
 
@@ -28,7 +29,9 @@ def parse(body: bytes) -> Any:
     if _depth(text) > MAX_JSON_DEPTH:
         raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}")
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_short
+        )
     except json.JSONDecodeError as exc:
         raise ValueError(f"not JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}") from exc
     if any(_UNWRITABLE.search(words) for words in _strings(value)):
@@ -80,6 +83,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is not JSON")
+
+
+def _short(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError("a number is too large")
+    return int(text)
 
 
 def _finite(text: str) -> float:

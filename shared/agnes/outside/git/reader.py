@@ -24,7 +24,7 @@ from agnes.outside.git.limits import GitLimits
 from agnes.outside.git.objects import HEADER_BYTES, Spool, SpooledSnapshot, copy_commit, too_many_objects
 from agnes.outside.git.transport import Alarm, JudgedHttpClient, check_scheme
 
-_FULL_SHA = re.compile(r"^[0-9a-f]{40}$")
+_FULL_SHA = re.compile(r"[0-9a-f]{40}")
 _SPOOL_BYTES = 16_000_000
 
 
@@ -77,7 +77,7 @@ class DulwichGit:
             wanted.append(oid)
             return [oid.encode()]
 
-        prefixes = [b"HEAD"] if _FULL_SHA.match(ref) else [ref.encode()]
+        prefixes = [b"HEAD"] if _FULL_SHA.fullmatch(ref) else [ref.encode()]
         with (
             tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, prefix="agnes-pack-") as pack,
             Alarm(seconds) as alarm,
@@ -162,7 +162,7 @@ class _Nothing:
 
 def _pick(refs: dict[bytes, bytes], ref: str) -> str:
     """The id that a ref names. Raises GitMissing."""
-    if _FULL_SHA.match(ref):
+    if _FULL_SHA.fullmatch(ref):
         return ref
     found = refs.get(ref.encode())
     if found:

@@ -1,0 +1,147 @@
+"""What catalogs may say: the tables of tests/samples, through a whole sync."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agnes.marketplace.manifest import CatalogInvalid
+from agnes.trees import service as trees
+from agnes_local.demo_repository import BareRepository, File
+from tests.builders.sample_marketplace import HOSTILE_FILES, MANIFEST, SampleMarketplace, small_plugin
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+def table(path: str) -> dict[str, Any]:
+    return tomllib.loads((SAMPLES / path).read_text(encoding="utf-8"))
+
+
+def cases(path: str) -> list[Any]:
+    return [pytest.param(case, id=case["id"]) for case in table(path)["case"]]
+
+
+def text_of(case: dict[str, Any]) -> bytes:
+    body = case["body"]
+    if "repeat" in case:
+        unit, times, after = case["repeat"]
+        body = body.replace("@", unit * times + after)
+    return body.encode()
+
+
+def repository(folder: Path, files: dict[str, str | bytes | File]) -> BareRepository:
+    made = {
+        path: body if isinstance(body, File) else File(body.encode() if isinstance(body, str) else body)
+        for path, body in files.items()
+    }
+    repo = BareRepository(folder, made)
+    repo.commit("as described")
+    return repo
+
+
+def plugin_files(folder: str, name: str) -> dict[str, str]:
+    prefix = f"{folder}/" if folder else ""
+    return {f"{prefix}{path}": body for path, body in small_plugin(name).items()}
+
+
+@pytest.mark.parametrize("case", cases("reject/marketplace/catalogs.toml"))
+def test_a_bad_catalog_keeps_the_last_good_plugins(workshop, case):
+    market = SampleMarketplace(workshop.folder / "m.git")
+    workshop.register(market.url)
+    workshop.sync()
+    before = workshop.plugins()
+    market.write_manifest(text_of(case))
+    with pytest.raises(CatalogInvalid) as caught:
+        workshop.sync()
+    assert caught.value.message == f"{MANIFEST}: {case['message']}"
+    assert workshop.plugins() == before
+    shown = workshop.marketplace()
+    assert shown.last_error == caught.value.message
+    assert shown.last_commit_sha == market.commits[0]
+
+
+@pytest.mark.parametrize("case", cases("reject/marketplace/entries.toml"))
+def test_a_bad_entry_is_refused_alone(workshop, case):
+    catalog = f'{{"plugins": [{{"name": "sound", "source": "./plugins/sound"}}, {case["entry"]}]}}'
+    files = {MANIFEST: catalog, "README.md": "hello", **plugin_files("plugins/sound", "sound")}
+    workshop.register(repository(workshop.folder / "m.git", files).url)
+    report = workshop.sync()
+    assert [r.reason for r in report.refused] == ([case["reason"]] if "reason" in case else [])
+    assert report.warnings == ([case["warning"]] if "warning" in case else [])
+    assert workshop.plugins()["sound"].is_served
+    assert not any(p.is_served for name, p in workshop.plugins().items() if name != "sound")
+
+
+@pytest.mark.parametrize("case", cases("accept/marketplace/entries.toml"))
+def test_every_form_of_source(workshop, case):
+    files: dict[str, Any] = {}
+    for folder in table("accept/marketplace/entries.toml")["folders"]:
+        files |= {f"{folder}/where.txt".lstrip("/"): folder, f"{folder}/skills/hi/SKILL.md".lstrip("/"): "hi"}
+    metadata = {"metadata": {"pluginRoot": case["root"]}} if "root" in case else {}
+    files[MANIFEST] = json.dumps({**metadata, "plugins": [json.loads(case["entry"])]})
+    workshop.register(repository(workshop.folder / "m.git", files).url)
+    report = workshop.sync()
+    assert (report.refused, report.warnings) == ([], [])
+    [plugin] = workshop.plugins().values()
+    assert plugin.source_type == case.get("type")
+    assert plugin.source_spec == json.loads(case["entry"]).get("source")
+    assert plugin.problem == case.get("problem")
+    if "where" in case:
+        assert trees.read_file(workshop.tools.store, plugin.tree_id, "where.txt") == case["where"].encode()
+    else:
+        assert plugin.tree_id is None
+
+
+def refused_reason(workshop, extra: dict[str, File]) -> str:
+    market = SampleMarketplace(workshop.folder / "m.git")
+    market.add_plugin("trap", extra=extra)
+    workshop.register(market.url)
+    report = workshop.sync()
+    [refused] = report.refused
+    assert refused.plugin == "trap"
+    assert {name for name, p in workshop.plugins().items() if p.is_served} == {"finops", "chartkit", "sql-style"}
+    assert workshop.plugins()["trap"].problem == refused.reason
+    return refused.reason
+
+
+@pytest.mark.parametrize("kind", HOSTILE_FILES)
+def test_unsafe_files_refuse_their_plugin(workshop, kind):
+    expected = table("reject/marketplace/plugin_trees.toml")["hostile"][kind].strip()
+    reason = refused_reason(workshop, HOSTILE_FILES[kind])
+    assert reason == expected or (kind == "overlong name" and reason.startswith(expected))
+
+
+@pytest.mark.parametrize("case", cases("reject/marketplace/plugin_trees.toml"))
+def test_unsound_plugins_are_refused(workshop, case):
+    files = {}
+    for path, described in case["files"].items():
+        mode, _, content = described.partition(" ")
+        files[path] = File(content.encode(), int(mode, 8))
+    assert refused_reason(workshop, files) == case["reason"]
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        pytest.param(
+            {f"many/f{n:05}": File(b"") for n in range(5_001)}, "many/f04999: more than 5000 files", id="many files"
+        ),
+        pytest.param({"large.bin": File(bytes(10_000_001))}, "large.bin: larger than 10000000 bytes", id="huge file"),
+        pytest.param(
+            {f"part{n}.bin": File(bytes(9_999_999) + bytes([n])) for n in range(6)},
+            "part4.bin: the files together are larger than 50000000 bytes",
+            id="huge together",
+        ),
+        pytest.param(
+            {"/".join(["d"] * 24) + "/f": File(b"")},
+            "/".join(["d"] * 24) + "/f: the path is deeper than 24 folders",
+            id="deep folders",
+        ),
+    ],
+)
+def test_too_much_is_refused(workshop, files, reason):
+    assert refused_reason(workshop, files) == reason
