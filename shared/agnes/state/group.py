@@ -18,6 +18,9 @@ STREAK_SECONDS = 0.25
 BREATH_SECONDS = 0.012
 """A busy process lets go of the file for one breath in a quarter of a second, else the writers of other
 processes, which poll the lease every few milliseconds, would hardly ever find it free."""
+GATHER_SHARE = 0.2
+"""Of the time that a generation takes, what its leader waits for those who were just answered to come back:
+else the writers fall into two halves that take turns, and each generation carries one half."""
 
 
 class Reentered(RuntimeError):
@@ -29,8 +32,11 @@ class Group:
         self._file = file
         self._publisher = publisher
         self._clock = clock
-        self._turn = threading.Condition()
+        lock = threading.RLock()
+        self._turn, self._arrived = threading.Condition(lock), threading.Condition(lock)
         self._waiting: list[Request] = []
+        self._crowd = 1
+        self._took_seconds = 0.0
         self._leader: int | None = None
         self._streak_began = self._ended = clock.monotonic()
 
@@ -38,6 +44,7 @@ class Group:
         """The change's value; `request.generation` says which generation holds it. Raises its error."""
         with self._turn:
             self._waiting.append(request)
+            self._arrived.notify()
             self._enter(unless=request)
         if not request.done:
             self._publish(None, None)
@@ -83,10 +90,13 @@ class Group:
             self._breathe()
             if alone is None:
                 with self._turn:
+                    self._gather()
                     batch, self._waiting = self._waiting, []
             else:
                 batch = alone
+            began = self._clock.monotonic()
             self._publisher.publish(batch, base=base)
+            self._took_seconds = self._clock.monotonic() - began
         except BaseException as error:
             # Whatever they returned or raised before rests on a generation that may not exist.
             for request in batch:
@@ -94,9 +104,15 @@ class Group:
             if alone is not None or not isinstance(error, Exception):
                 raise
         finally:
+            self._crowd = len(batch) + len(self._waiting)
             for request in batch:
                 request.done = True
             self._leave()
+
+    def _gather(self) -> None:
+        """Wait a little until as many are there as there were lately. The lock is held."""
+        enough = self._crowd
+        self._arrived.wait_for(lambda: len(self._waiting) >= enough, GATHER_SHARE * self._took_seconds)
 
     def _breathe(self) -> None:
         now = self._clock.monotonic()

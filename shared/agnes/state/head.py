@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from agnes.kernel.errors import AgnesError, InvalidError
 
@@ -133,8 +133,8 @@ class Head:
             "generation": self.generation,
             "nonce": self.nonce,
             "schema": dict(self.schema),
-            "snapshot": asdict(self.snapshot),
-            "log": asdict(self.log) if self.log else None,
+            "snapshot": _facts(self.snapshot),
+            "log": _facts(self.log) if self.log else None,
             "history": encode_lines(self.history),
         }
         return json.dumps(body, separators=(",", ":")).encode()
@@ -154,6 +154,11 @@ class Head:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise StateDamaged(key, f"not a head ({error})") from error
+
+
+def _facts(part: Snapshot | Log) -> dict:
+    """As `dataclasses.asdict`, which copies deeply and costs a tenth of a commit."""
+    return {name: getattr(part, name) for name in part.__slots__}
 
 
 def encode_lines(lines: tuple[Published, ...]) -> list[list]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
@@ -63,7 +63,14 @@ class _Holder:
             return None
 
     def encode(self) -> bytes:
-        return json.dumps(asdict(self) | {"expires": self.expires.isoformat()}).encode()
+        return json.dumps(
+            {
+                "owner": self.owner,
+                "generation": self.generation,
+                "expires": self.expires.isoformat(),
+                "nonce": self.nonce,
+            }
+        ).encode()
 
 
 class Lease:
