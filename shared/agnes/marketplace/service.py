@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
+from agnes.access import grants as revoking
+from agnes.access import service as access
 from agnes.kernel.errors import BadRequestError, ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, Secret, Secrets
@@ -11,6 +14,7 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
 from agnes.marketplace import repository, rules
 from agnes.marketplace.model import (
+    RESOURCE_TYPE,
     Marketplace,
     MarketplaceChange,
     NewMarketplace,
@@ -193,13 +197,23 @@ def update(
 
 
 def delete(state: State, who: Principal, marketplace_id: str, *, purge: bool, secrets: Secrets) -> None:
-    """Remove a marketplace with its plugins and token; with `purge` its sync history as well.
+    """Remove a marketplace with its grants, plugins and token; with `purge` its sync history as well.
 
     Stored trees are shared by content and go when nothing names them any more. What people
     subscribed to is void: a marketplace registered later under the slug starts without them.
     Raises MarketplaceNotFound.
     """
     who.require_admin()
+    # Grants live in another state file. They go first: who dies in between leaves a marketplace
+    # that nobody is served from, and the same request finishes the work.
+    with state.read("people", "marketplace") as db:
+        get_registry(db, marketplace_id)
+        granted = [
+            g.id for g in access.grants(db, resource_type=RESOURCE_TYPE) if _is_of(g.resource_id, marketplace_id)
+        ]
+    for grant_id in granted:
+        with suppress(NotFoundError):  # revoked by somebody else just now
+            revoking.delete(state, who, grant_id)
 
     def remove(tx: Tx) -> str | None:
         before = get_registry(tx.db, marketplace_id)
@@ -234,6 +248,10 @@ def set_system(state: State, who: Principal, marketplace_id: str, plugin: str, *
     with state.read("people") as db:
         users = db.execute("SELECT count(*) FROM people.users WHERE active").fetchone()[0]
     return SystemFlag(marketplace_id, plugin, is_system, affected_groups=0, affected_users=users if changed else 0)
+
+
+def _is_of(granted_id: str, marketplace_id: str) -> bool:
+    return granted_id.startswith(f"{marketplace_id}/")
 
 
 class _NewSecret:

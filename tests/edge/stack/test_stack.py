@@ -141,7 +141,7 @@ def test_what_is_removed_or_disabled_is_not_served_and_comes_back(team):
     assert team.served("bob") == []
 
 
-def test_a_marketplace_registered_again_starts_without_subscriptions(team):
+def test_a_marketplace_registered_again_starts_without_grants_and_subscriptions(team):
     team.grant("finops")
     team.install("bob", "finops")
     assert team.call("DELETE", "ada", "/api/marketplaces/acme").status == 204
@@ -149,6 +149,8 @@ def test_a_marketplace_registered_again_starts_without_subscriptions(team):
     team.house.clock.sleep(60)
     team.register()
     team.sync()
+    assert code(team.install("bob", "finops"), 403) == "grant_required"
+    team.grant("finops")
     assert team.served("bob") == []
     assert team.install("bob", "finops").json() == {"installed": True}
     assert team.served("bob") == ["finops"]
