@@ -97,6 +97,10 @@ class Transcript:
             "output_tokens": tokens[1],
             "server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 0},
             "service_tier": "standard",
+            "cache_creation": {"ephemeral_1h_input_tokens": 0, "ephemeral_5m_input_tokens": tokens[3]},
+            "inference_geo": "",
+            "iterations": [],
+            "speed": "standard",
         }
         message = {"id": message_id, "type": "message", "role": "assistant", "model": model, "content": content}
         self.record("assistant", message={**message, "stop_reason": None, "usage": usage}, requestId="req_1", **fields)
@@ -132,37 +136,32 @@ class Transcript:
         return str(UUID(int=self.rng.getrandbits(128), version=4))
 
 
-WORDS = [
-    "select",
-    "region",
-    "sum",
-    "amount",
-    "from",
-    "orders",
-    "where",
-    "month",
-    "group",
-    "ledger",
-    "forecast",
-    "north",
-]
 TOOLS = ("Bash", "Read", "Grep", "Edit", "Glob", "Write", "TodoWrite", "WebFetch")
 PLUGINS = {
     "finops": (["forecast", "budget-variance"], ["auditor"], ["close-month"]),
     "sql-style": (["review-sql"], ["sql-reviewer"], []),
     "chartkit": (["bar-chart", "waterfall"], [], []),
 }
+LINES = (
+    "{indent}select region, sum(amount) as \"total\", count(*) from orders where month = '2026-{n:02d}' group by 1",
+    '{indent}    raise ValueError(f"unexpected column {{name!r}} in {{path}}")',
+    '{indent}    "description": "Monatsabschluss für Kostenstelle {n}",',
+    "{indent}for row in csv.DictReader(handle):",
+    '{indent}    if not re.match(r"^\\d{{4}}-\\d{{2}}$", row["month"]):',
+    "drwxr-xr-x 1 mira users {n} Nov 20 09:{n:02d} ledger-{n}.csv",
+    "{indent}{n}\t{n},410,{n}110,North,2026-{n:02d}-01,posted",
+    "/home/mira/ws/src/reports/{n}/quarter.py:{n}:    total += row.amount * rate",
+    "",
+)
 
 
 class Text:
-    """Source-like text, cut from a pool: fast to make and as compressible as the real thing."""
+    """Source code, listings and tables, cut from a pool: escapes and characters beyond ASCII as in real ones."""
 
     def __init__(self, rng: random.Random) -> None:
-        lines = []
-        for number in range(20_000):
-            words = rng.choices(WORDS, k=rng.randint(3, 11))
-            lines.append(f"{number % 900 + 1}\t{'  ' * rng.randint(0, 3)}{' '.join(words)} = {rng.getrandbits(40)};")
-        self._pool = "\n".join(lines)
+        numbers = (rng.randint(1, 99) for _ in range(20_000))
+        lines = (rng.choice(LINES).format(n=n, indent=" " * 4 * rng.randint(0, 3)) for n in numbers)
+        self._pool = "\n".join(f"{line} {rng.getrandbits(28)}" if rng.random() < 0.5 else line for line in lines)
         self._rng = rng
 
     def cut(self, median: int, spread: float = 1.0) -> str:
@@ -220,16 +219,65 @@ def _turn(t: Transcript, text: Text, rng: random.Random, attribution: dict[str, 
         t.say([thinking], message_id=message_id, tokens=(tokens[0], 3, *tokens[2:]), **attribution)
     if rng.random() < 0.3:
         t.say([{"type": "text", "text": text.cut(200)}], message_id=message_id, tokens=tokens, **attribution)
-    tool = rng.choices(TOOLS, (30, 30, 10, 10, 5, 5, 5, 5))[0]
-    given = {"file_path": "/home/mira/ws/q.sql"}
-    if tool in ("Write", "Edit"):
-        given |= {"old_string": text.cut(900), "new_string": text.cut(1200)}
-    elif tool == "Bash":
-        given = {"command": text.cut(120), "description": "Look at it"}
-    elif rng.random() < 0.04:
-        tool, given = "mcp__plugin_chartkit_render__bars", {"values": [1, 2, 3]}
+    tool = rng.choices(TOOLS, (30, 30, 10, 12, 5, 4, 5, 4))[0]
+    path = f"/home/mira/ws/src/reports/{rng.randint(1, 40)}/quarter.py"
+    content, given, whole = _tool(tool, path, text, rng)
+    if rng.random() < 0.03:
+        tool, given, whole = "mcp__plugin_chartkit_render__bars", {"values": [1, 2, 3]}, None
     call = t.use(tool, given, message_id=message_id, tokens=tokens, attribution=attribution)
     failed = rng.random() < 0.06
-    content = f"Exit code 1\n{text.cut(120)}" if failed else text.cut(1400, 1.1)
-    whole = f"Error: {content}" if failed else {"stdout": content, "stderr": "", "interrupted": False}
+    if failed:
+        content = f"Exit code 1\n{text.cut(120)}"
+        whole = f"Error: {content}"
     t.result(call, content, is_error=failed or None, whole=whole)
+
+
+def _tool(tool: str, path: str, text: Text, rng: random.Random) -> tuple[str, dict[str, Any], Any]:
+    """What the model is shown, what it gave, and `toolUseResult` as the client keeps it for that tool."""
+    match tool:
+        case "Bash":
+            out = text.cut(1200, 1.1)
+            said = {"stdout": out, "stderr": "", "interrupted": False, "isImage": False, "noOutputExpected": False}
+            return out, {"command": text.cut(120), "description": "Look at it"}, said
+        case "Read":
+            body = text.cut(2400, 1.1)
+            lines = body.split("\n")
+            shown = "\n".join(f"{number:6d}\t{line}" for number, line in enumerate(lines, 1))
+            file = {"filePath": path, "content": body, "numLines": len(lines), "startLine": 1, "totalLines": len(lines)}
+            return shown, {"file_path": path}, {"type": "text", "file": file}
+        case "Grep":
+            found = [f"src/reports/{rng.randint(1, 40)}/quarter.py" for _ in range(rng.randint(1, 40))]
+            said = {"mode": "files_with_matches", "filenames": found, "numFiles": len(found)}
+            return "\n".join(found), {"pattern": "total", "output_mode": "files_with_matches"}, said
+        case "Glob":
+            found = [f"/home/mira/ws/sql/{number}.sql" for number in range(rng.randint(1, 60))]
+            said = {"filenames": found, "durationMs": 12, "numFiles": len(found), "truncated": False}
+            return "\n".join(found), {"pattern": "**/*.sql"}, said
+        case "Edit":
+            old, new, body = text.cut(300), text.cut(400), text.cut(2500, 1.1)
+            hunk = {"oldStart": 10, "oldLines": 9, "newStart": 10, "newLines": 11}
+            lines = [f"-{line}" for line in old.split("\n")] + [f"+{line}" for line in new.split("\n")]
+            said = {"filePath": path, "oldString": old, "newString": new, "originalFile": body}
+            said |= {"structuredPatch": [{**hunk, "lines": lines}], "userModified": False, "replaceAll": False}
+            shown = f"The file {path} has been updated. Here's the result of running `cat -n`\n{new}"
+            return shown, {"file_path": path, "old_string": old, "new_string": new}, said
+        case "Write":
+            body = text.cut(1800)
+            said = {"type": "create", "filePath": path, "content": body, "structuredPatch": [], "originalFile": None}
+            return f"File created successfully at: {path}", {"file_path": path, "content": body}, said
+        case "TodoWrite":
+            todos = [
+                {"content": text.cut(40, 0.3), "status": "pending", "activeForm": text.cut(40, 0.3)} for _ in range(6)
+            ]
+            return "Todos have been modified successfully.", {"todos": todos}, {"oldTodos": todos, "newTodos": todos}
+        case _:
+            body = text.cut(900)
+            said = {
+                "bytes": 90_214,
+                "code": 200,
+                "codeText": "OK",
+                "result": body,
+                "durationMs": 2312,
+                "url": "https://x",
+            }
+            return body, {"url": "https://x", "prompt": text.cut(60)}, said

@@ -7,29 +7,25 @@ error of its call, and a session that is sent again replaces itself. Rules: spec
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from itertools import pairwise
 
 from msgspec import Raw
 
 from agnes.telemetry import served as names
 from agnes.telemetry.keys import MAIN
-from agnes.telemetry.model import Event, EventType, Extraction, FileReport, Summary, TranscriptFile
+from agnes.telemetry.model import Event, EventType, Extraction, FileReport, TranscriptFile
 from agnes.telemetry.records import MAX_TOKENS, Block, Lines, Message, Record, Usage, value_of
 from agnes.telemetry.served import Item, Served
+from agnes.telemetry.summary import summarise
 
 EARLIEST = datetime(2024, 1, 1, tzinfo=UTC)
 """No transcript is older than the client; an earlier time is a wrong one, and none is better than that."""
 
 MAX_DAYS = 200
 """UTC days that one session may have events on; each day costs an object."""
-
-IDLE_SECONDS = 600
-SYNTHETIC_MODEL = "<synthetic>"
 
 _COMMAND = re.compile(r"<command-name>/([A-Za-z][\w:-]*)</command-name>")
 _NOT_TYPED = ("<local-command-", "<bash-stdout>", "<bash-stderr>", "[Request interrupted by user")
@@ -51,14 +47,18 @@ def extract(files: Iterable[TranscriptFile], key: SessionKey, served: Served) ->
 
 
 class _Session:
+    """What the files of a session add up to."""
+
     def __init__(self, key: SessionKey, served: Served) -> None:
-        self._key = key
-        self._served = served
-        self._events: dict[str, Event] = {}
-        self._messages: dict[str, Event] = {}
-        self._calls: dict[str, list[Event]] = {}
-        self._failed: set[str] = set()
-        self._times: list[datetime] = []
+        self.key = key
+        self.served = served
+        self.events: dict[str, Event] = {}
+        self.messages: dict[str, Event] = {}
+        self.calls: dict[str, list[Event]] = {}
+        """Events by the id of the tool use, for its result."""
+        self.failed: set[str] = set()
+        self.times: list[datetime] = []
+        self.clean = _Names()
 
     def read(self, file: TranscriptFile) -> FileReport:
         report = FileReport(file.file, len(file.body))
@@ -73,16 +73,16 @@ class _Session:
         return report
 
     def result(self, reports: list[FileReport]) -> Extraction:
-        for tool_id in self._failed:
-            for event in self._calls.get(tool_id, ()):
+        for tool_id in self.failed:
+            for event in self.calls.get(tool_id, ()):
                 event.is_error = True
-        events = [*self._events.values(), *self._messages.values()]
-        days = {event.occurred_at.date() for event in events if event.occurred_at}
-        if len(days) > MAX_DAYS:
+        events = [*self.events.values(), *self.messages.values()]
+        extraction = Extraction(events, summarise(events, self.times), reports)
+        if len(extraction.days) > MAX_DAYS:
             for report in reports:
                 report.reason = "too_many_days"
             return Extraction(files=reports)
-        return Extraction(events, summarise(events, self._times), reports)
+        return extraction
 
 
 class _Reading:
@@ -90,132 +90,140 @@ class _Reading:
 
     def __init__(self, session: _Session, file: TranscriptFile) -> None:
         self._session = session
-        self._served = session._served
-        self._file = file
+        self._served = session.served
+        self._clean = session.clean
+        self._times = session.times
+        self._file = file.file
+        self._received_at = file.received_at
         self._agent_id = None if file.file == MAIN else file.file
         self._typed: dict[str, Event] = {}
+        """Commands of the present prompt that no call has followed yet."""
         self._now: datetime | None = None
-        self._undated: list[Event] = []
         self._first: datetime | None = None
+        self._undated: list[Event] = []
 
     def take(self, record: Record, line: int) -> None:
-        at = self._clamped(record.timestamp)
+        at = record.timestamp
         if at is not None:
-            self._session._times.append(at)
-            self._first = self._first or at
-            self._now = at
+            if at.tzinfo is not UTC or not EARLIEST <= at <= self._received_at:
+                at = self._clamped(at)
+            if at is not None:
+                self._times.append(at)
+                self._now = at
+                if self._first is None:
+                    self._first = at
         message = record.message
-        if record.type == "assistant" and message is not None:
-            self._assistant(record, message, line)
-        elif record.type == "user" and message is not None:
+        kind = record.type
+        if kind == "user" and message is not None:
             self._user(record, message, line)
-        elif record.type == "tool_use_result" and record.is_error:
-            tool_id = record.tool_use_id or record.toolUseId
-            if tool_id:
-                self._session._failed.add(tool_id)
+        elif kind == "assistant" and message is not None:
+            self._cost(record, message, line)
+            if message.content.__class__ is list:
+                for block in message.content:
+                    if block.type == "tool_use":
+                        self._call(record, message, block, line)
+        elif kind == "tool_use_result" and record.is_error:
+            self._session.failed.add(record.tool_use_id or record.toolUseId or "")
 
     def date_undated(self) -> None:
         """Events before the first time of the file happened no later than it."""
         for event in self._undated:
-            event.occurred_at = self._first or self._file.received_at
+            event.occurred_at = self._first or self._received_at
 
-    def _clamped(self, at: datetime | None) -> datetime | None:
+    def _clamped(self, at: datetime) -> datetime | None:
         """Never after receipt, and none at all before there was a client; without a zone it is UTC."""
-        if at is None:
-            return None
         try:
             at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
         except OverflowError:
             return None
-        if at < EARLIEST:
-            return None
-        return min(at, self._file.received_at)
+        return None if at < EARLIEST else min(at, self._received_at)
 
     def _user(self, record: Record, message: Message, line: int) -> None:
         content = message.content
-        texts = [content] if isinstance(content, str) else []
-        if isinstance(content, list):
-            results = [block for block in content if block.type == "tool_result"]
-            if results:
-                self._session._failed.update(b.tool_use_id for b in results if b.is_error and b.tool_use_id)
+        texts: list[str] = []
+        if content.__class__ is list:
+            is_result = False
+            for block in content:
+                if block.type == "tool_result":
+                    is_result = True
+                    if block.is_error:
+                        self._session.failed.add(block.tool_use_id or "")
+                elif block.type == "text" and (said := value_of(block.text)).__class__ is str:
+                    texts.append(said)
+            if is_result:
                 return
-            texts = [
-                said for block in content if block.type == "text" and isinstance(said := value_of(block.text), str)
-            ]
-        if not content or record.isMeta or record.isCompactSummary or self._sidechain(record):
+        elif content:
+            texts.append(content)
+        if not content or record.isMeta or record.isCompactSummary or record.isSidechain or self._agent_id:
             return
         if any(said.lstrip().startswith(_NOT_TYPED) for said in texts):
             return
         self._typed = {}
-        self._add(self._event(record, EventType.PROMPT, line))
+        self._add(self._event(record, EventType.PROMPT, line, self._id(record, EventType.PROMPT, line)))
         for said in texts:
             if "<command-name>" in said:
                 for name in _COMMAND.findall(said):
-                    self._command(record, clean(name), line)
+                    self._command(record, name, line)
 
-    def _command(self, record: Record, name: str | None, line: int) -> None:
-        event = self._event(record, EventType.COMMAND, line, command=name)
+    def _command(self, record: Record, name: str, line: int) -> None:
+        name = self._clean[name] or ""
+        event = self._event(record, EventType.COMMAND, line, self._id(record, EventType.COMMAND, line, "", "", name))
         event.command_name = name
-        self._count_for(event, self._served.item(name, names.SKILL, names.COMMAND))
-        self._add(event)
-        self._typed[name or ""] = event
-
-    def _assistant(self, record: Record, message: Message, line: int) -> None:
-        self._cost(record, message, line)
-        if isinstance(message.content, list):
-            for block in message.content:
-                if block.type == "tool_use":
-                    self._call(record, message, block, line)
+        _count_for(event, self._served.item(name, names.SKILL, names.COMMAND))
+        if self._add(event):
+            self._typed[name] = event
 
     def _call(self, record: Record, message: Message, block: Block, line: int) -> None:
-        tool = clean(block.name)
+        tool = self._clean[block.name]
         kind, skill, subagent, item = EventType.TOOL, None, None, None
         if tool == "Skill":
-            skill = clean(_first_text(block.input, ("skill", "name", "command")))
+            skill = self._clean[_first_text(block.input, ("skill", "name", "command"))]
             item = self._served.item(skill, names.SKILL, names.COMMAND)
         elif tool in ("Task", "Agent"):
             kind = EventType.SUBAGENT
-            subagent = clean(_first_text(block.input, ("subagent_type",))) or tool
+            subagent = self._clean[_first_text(block.input, ("subagent_type",))] or tool
             item = self._served.item(subagent, names.AGENT)
         elif tool and tool.startswith("mcp__"):
             kind = EventType.MCP
             item = self._served.mcp_item(tool)
-        event = self._event(record, kind, line, tool_id=block.id, tool=tool)
-        event.tool_name, event.skill_name, event.subagent_type = tool, skill, subagent
-        event.model = clean(message.model)
-        self._attribute(event, record)
-        self._count_for(event, item)
+        event = self._event(record, kind, line, self._id(record, kind, line, block.id or "", tool or ""))
         if not self._add(event):
             return
+        event.tool_name, event.skill_name, event.subagent_type = tool, skill, subagent
+        event.model = self._clean[message.model]
+        self._attribute(event, record)
+        if item is not None:
+            _count_for(event, item)
         if block.id:
-            self._session._calls.setdefault(block.id, []).append(event)
+            self._session.calls.setdefault(block.id, []).append(event)
         if skill and (typed := self._typed.pop(skill, None)) is not None:
             # A typed command that the client turns into a call is one invocation, and only the call can fail.
             typed.item_kind = typed.item_name = None
 
     def _cost(self, record: Record, message: Message, line: int) -> None:
         """One response comes in several lines, each repeating its usage: once, at its largest."""
-        response = message.id or record.uuid or f"{self._file.file}:{line}"
-        event = self._session._messages.get(response)
+        response = message.id or record.uuid or f"{self._file}:{line}"
+        event = self._session.messages.get(response)
         if event is None:
-            event = self._event(record, EventType.MESSAGE, line, tool_id=message.id)
             if message.id:
-                event.event_id = _hash(self._session._key.user_id, message.id, EventType.MESSAGE)
-            event.model = clean(message.model)
+                event_id = _hash(f"{self._session.key.user_id}|{message.id}||{EventType.MESSAGE}||")
+            else:
+                event_id = self._id(record, EventType.MESSAGE, line)
+            event = self._event(record, EventType.MESSAGE, line, event_id)
+            event.model = self._clean[message.model]
             self._attribute(event, record)
             self._in_force(event)
-            self._session._messages[response] = event
-        elif event.is_sidechain and not self._sidechain(record):
+            self._session.messages[response] = event
+        elif event.is_sidechain and not (record.isSidechain or self._agent_id):
             event.is_sidechain, event.agent_id = False, None
-        usage = message.usage
-        if usage is not None:
-            _raise_to(event, usage)
+        if message.usage is not None:
+            _raise_to(event, message.usage)
 
     def _attribute(self, event: Event, record: Record) -> None:
         if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
-            event.attribution_plugin = clean(record.attributionPlugin)
-            event.attribution_skill = clean(record.attributionSkill)
-            event.attribution_agent = clean(record.attributionAgent)
+            event.attribution_plugin = self._clean[record.attributionPlugin]
+            event.attribution_skill = self._clean[record.attributionSkill]
+            event.attribution_agent = self._clean[record.attributionAgent]
 
     def _in_force(self, event: Event) -> None:
         """What the tokens of a response count for: the plugin that caused it, the skill and the agent in force."""
@@ -225,85 +233,76 @@ class _Reading:
         agent = self._served.item(event.attribution_agent, names.AGENT)
         plugin = self._served.plugin(event.attribution_plugin)
         if skill is not None:
-            self._count_for(event, skill)
-        elif plugin is not None:
-            event.source, event.marketplace_id, event.plugin = plugin.source, plugin.marketplace_id, plugin.plugin
-        elif agent is not None:
-            event.source, event.marketplace_id, event.plugin = agent.source, agent.marketplace_id, agent.plugin
+            _count_for(event, skill)
+        elif plugin is not None or agent is not None:
+            of = plugin or agent
+            event.source, event.marketplace_id, event.plugin = of.source, of.marketplace_id, of.plugin
         if agent is not None:
             event.agent_source, event.agent_marketplace_id = agent.source, agent.marketplace_id
             event.agent_plugin, event.agent_name = agent.plugin, agent.name
 
-    @staticmethod
-    def _count_for(event: Event, item: Item | None) -> None:
-        if item is not None:
-            event.source, event.marketplace_id, event.plugin = item.source, item.marketplace_id, item.plugin
-            event.item_kind, event.item_name = item.kind, item.name
+    def _id(self, record: Record, kind: str, line: int, tool_id: str = "", tool: str = "", command: str = "") -> str:
+        """Without the session, so that the copies that forks make are the same event (section 17.15)."""
+        key = self._session.key
+        anchor = record.uuid or f"{key.session_id}/{self._file}:{line}"
+        return _hash(f"{key.user_id}|{anchor}|{tool_id}|{kind}|{tool}|{command}")
 
-    def _event(
-        self,
-        record: Record,
-        kind: EventType,
-        line: int,
-        *,
-        tool_id: str | None = None,
-        tool: str | None = None,
-        command: str | None = None,
-    ) -> Event:
-        key = self._session._key
-        # The id does not hold the session, so that the copies that forks make are the same event (section 17.15).
-        anchor = record.uuid or f"{key.session_id}/{self._file.file}:{line}"
-        event = Event(
-            _hash(key.user_id, anchor, tool_id, kind, tool, command),
-            key.user_id,
-            key.session_id,
-            key.generation,
-            kind,
-            self._now,
-            cwd=clean(record.cwd, 1000),
-            uuid=clean(record.uuid),
-            parent_uuid=clean(record.parentUuid),
-            is_sidechain=self._sidechain(record),
-            agent_id=clean(record.agentId) or self._agent_id,
-        )
+    def _event(self, record: Record, kind: str, line: int, event_id: str) -> Event:
+        key, clean = self._session.key, self._clean
+        event = Event(event_id, key.user_id, key.session_id, key.generation, kind, self._now)
+        event.cwd = clean[record.cwd]
+        event.uuid = cleaned(record.uuid)
+        event.parent_uuid = cleaned(record.parentUuid)
+        if record.isSidechain or self._agent_id:
+            event.is_sidechain = True
+            event.agent_id = clean[record.agentId] or self._agent_id
         if self._now is None:
             self._undated.append(event)
         return event
 
-    def _sidechain(self, record: Record) -> bool:
-        return bool(record.isSidechain) or self._agent_id is not None
-
     def _add(self, event: Event) -> bool:
         """False if this session has the event already: subagents may be inline and in a file of their own."""
-        events = self._session._events
-        if event.event_id in events:
-            return False
-        events[event.event_id] = event
-        return True
+        return self._session.events.setdefault(event.event_id, event) is event
+
+
+def _count_for(event: Event, item: Item | None) -> None:
+    if item is not None:
+        event.source, event.marketplace_id, event.plugin = item.source, item.marketplace_id, item.plugin
+        event.item_kind, event.item_name = item.kind, item.name
 
 
 def _raise_to(event: Event, usage: Usage) -> None:
-    event.input_tokens = max(event.input_tokens, _tokens(usage.input_tokens))
-    event.output_tokens = max(event.output_tokens, _tokens(usage.output_tokens))
-    event.cache_read_tokens = max(event.cache_read_tokens, _tokens(usage.cache_read_input_tokens))
-    event.cache_creation_tokens = max(event.cache_creation_tokens, _tokens(usage.cache_creation_input_tokens))
+    if (n := usage.input_tokens) is not None and event.input_tokens < n <= MAX_TOKENS:
+        event.input_tokens = n
+    if (n := usage.output_tokens) is not None and event.output_tokens < n <= MAX_TOKENS:
+        event.output_tokens = n
+    if (n := usage.cache_read_input_tokens) is not None and event.cache_read_tokens < n <= MAX_TOKENS:
+        event.cache_read_tokens = n
+    if (n := usage.cache_creation_input_tokens) is not None and event.cache_creation_tokens < n <= MAX_TOKENS:
+        event.cache_creation_tokens = n
 
 
-def _tokens(count: int | None) -> int:
-    return count if count is not None and 0 <= count <= MAX_TOKENS else 0
-
-
-def _hash(*parts: str | None) -> str:
-    text = "|".join([part or "" for part in parts])
+def _hash(text: str) -> str:
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def clean(value: str | None, limit: int = 200) -> str | None:
+class _Names(dict[str | None, str | None]):
+    """`cleaned` names, remembered: a session has few, and many times each."""
+
+    def __missing__(self, value: str | None) -> str | None:
+        found = self[value] = cleaned(value)
+        return found
+
+
+NAME_LIMIT = 500
+
+
+def cleaned(value: str | None) -> str | None:
     """A name as it may be stored and shown: printable and of bounded length; None for nothing."""
     if not value:
         return None
-    if len(value) > limit:
-        value = value[:limit]
+    if len(value) > NAME_LIMIT:
+        value = value[:NAME_LIMIT]
     return value if value.isprintable() else _UNPRINTABLE.sub("\ufffd", value)
 
 
@@ -312,52 +311,3 @@ def _first_text(raw: Raw, keys: Iterable[str]) -> str | None:
     if not isinstance(given, dict):
         return None
     return next((found for key in keys if isinstance(found := given.get(key), str) and found), None)
-
-
-def summarise(events: list[Event], times: list[datetime]) -> Summary:
-    """Of one session. `times` are all its timestamps, those of types without events too."""
-    summary = Summary()
-    if times:
-        times = sorted(times)
-        summary.started_at, summary.ended_at = times[0], times[-1]
-        summary.wall_seconds = (times[-1] - times[0]).total_seconds()
-        summary.active_seconds = active_seconds(times)
-    models: Counter[str] = Counter()
-    tools, skills = set(), set()
-    for event in events:
-        match event.event_type:
-            case EventType.MESSAGE:
-                summary.assistant_messages += 1
-                summary.input_tokens += event.input_tokens
-                summary.output_tokens += event.output_tokens
-                summary.cache_read_tokens += event.cache_read_tokens
-                summary.cache_creation_tokens += event.cache_creation_tokens
-                if event.model and event.model != SYNTHETIC_MODEL:
-                    models[event.model] += 1
-                continue
-            case EventType.PROMPT:
-                summary.user_messages += 1
-                continue
-            case EventType.TOOL:
-                summary.tool_calls += 1
-            case EventType.SUBAGENT:
-                summary.subagent_dispatches += 1
-            case EventType.MCP:
-                summary.mcp_calls += 1
-            case EventType.COMMAND:
-                summary.slash_commands += 1
-        summary.tool_errors += event.is_error
-        summary.skill_invocations += event.skill_name is not None
-        tools.add(event.tool_name)
-        skills.add(event.skill_name)
-    summary.distinct_tools = len(tools - {None})
-    summary.distinct_skills = len(skills - {None})
-    # Counter keeps the order of insertion, and max the first of equals: ties go to the first seen.
-    summary.primary_model = max(models, key=models.__getitem__, default=None)
-    return summary
-
-
-def active_seconds(times: list[datetime]) -> float:
-    """Sorted times without the gaps longer than IDLE_SECONDS."""
-    gaps = ((after - before).total_seconds() for before, after in pairwise(times))
-    return sum(gap for gap in gaps if gap <= IDLE_SECONDS)

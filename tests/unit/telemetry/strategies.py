@@ -1,0 +1,115 @@
+"""Transcripts for hypothesis: small alphabets, so that ids collide, results find their calls and types surprise."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 10**12),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=5),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.sampled_from(["id", "type", "text"]), st.integers(), max_size=2),
+)
+
+
+def mostly(strategy: st.SearchStrategy) -> st.SearchStrategy:
+    """`strategy`, and now and then something of another type."""
+    return st.integers(0, 19).flatmap(lambda n: JUNK if n == 0 else strategy)
+
+
+def names(*choices: str) -> st.SearchStrategy:
+    return mostly(st.sampled_from(choices))
+
+
+UUIDS = names(*(f"u{n}" for n in range(12)))
+TOOL_IDS = names(*(f"t{n}" for n in range(6)))
+SKILLS = names("finops:forecast", "finops:close", "other:x", "plain", "")
+TEXTS = names(
+    "Hello",
+    "<command-name>/finops:close</command-name>",
+    "<command-name>/clear</command-name> <command-name>/finops:forecast</command-name>",
+    "<command-name>no-slash</command-name>",
+    "<local-command-stdout>x</local-command-stdout>",
+    "  [Request interrupted by user]",
+    "",
+    "ünïcode \U0001f600",
+)
+TIMES = names(
+    "2026-11-20T09:00:00.000Z",
+    "2026-11-20T09:05:00.000Z",
+    "2026-11-20T10:00:00.000+02:00",
+    "2026-11-21T23:59:59.999Z",
+    "2026-11-22T00:00:00",
+    "2031-01-01T00:00:00Z",
+    "1999-01-01T00:00:00Z",
+    "yesterday",
+)
+FLAGS = mostly(st.booleans())
+TOKENS = mostly(st.integers(0, 2000))
+
+
+def objects(**fields: st.SearchStrategy) -> st.SearchStrategy:
+    """Objects with any subset of `fields`."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+USES = objects(
+    type=st.just("tool_use"),
+    id=TOOL_IDS,
+    name=names("Skill", "Task", "Agent", "Bash", "Read", "mcp__a__b", "mcp__plugin_finops_ledger__post"),
+    input=mostly(objects(skill=SKILLS, name=SKILLS, command=SKILLS, subagent_type=SKILLS)),
+)
+RESULTS = objects(type=st.just("tool_result"), tool_use_id=TOOL_IDS, is_error=FLAGS, content=TEXTS)
+SAID = objects(type=names("text", "image", "thinking"), text=TEXTS)
+CONTENT = mostly(st.one_of(TEXTS, st.lists(mostly(st.one_of(USES, RESULTS, SAID)), max_size=3)))
+USAGE = objects(
+    input_tokens=TOKENS, output_tokens=TOKENS, cache_read_input_tokens=TOKENS, cache_creation_input_tokens=TOKENS
+)
+MESSAGES = objects(
+    id=names("m1", "m2", "m3"), model=names("opus", "haiku", "<synthetic>"), content=CONTENT, usage=mostly(USAGE)
+)
+RECORDS = objects(
+    type=names("user", "user", "assistant", "assistant", "tool_use_result", "progress", "summary"),
+    uuid=UUIDS,
+    parentUuid=UUIDS,
+    timestamp=TIMES,
+    cwd=names("/home/mira"),
+    isSidechain=FLAGS,
+    isMeta=FLAGS,
+    isCompactSummary=FLAGS,
+    attributionSkill=SKILLS,
+    attributionPlugin=names("finops"),
+    attributionAgent=SKILLS,
+    tool_use_id=TOOL_IDS,
+    toolUseId=TOOL_IDS,
+    is_error=FLAGS,
+    message=mostly(MESSAGES),
+    toolUseResult=JUNK,
+)
+
+
+def line_of(record: Any) -> bytes:
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+BROKEN = st.sampled_from(
+    [b"", b"   ", b"[1,2]", b'"text"', b"null", b'{"type":"user"', b'{"type":"user","message":"x"}', b"\xff\xfe", b"{}"]
+)
+SURROGATE = st.just(b'{"type":"user","uuid":"u1","message":{"content":"a \\ud83d b"}}')
+BAD_UTF8 = st.just(b'{"type":"user","uuid":"u2","message":{"content":"a \xff b"}}')
+LINES = st.one_of(RECORDS.map(line_of), RECORDS.map(line_of), RECORDS.map(line_of), BROKEN, SURROGATE, BAD_UTF8)
+
+
+@st.composite
+def bodies(draw: st.DrawFn, *, cut: bool = True) -> bytes:
+    """A transcript's bytes, perhaps cut anywhere."""
+    body = b"".join(line + b"\n" for line in draw(st.lists(LINES, max_size=14)))
+    if cut and draw(st.booleans()):
+        body = body[: draw(st.integers(0, len(body)))]
+    return body

@@ -1,0 +1,66 @@
+"""The typed extraction agrees with the slow and obvious one: on anything, on generated work, on real transcripts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.builders.transcripts import generate
+from tests.unit.telemetry.reference import reference
+from tests.unit.telemetry.sessions import RECEIVED, SAMPLES, as_reference, extracted, served
+from tests.unit.telemetry.sessions import example as block
+from tests.unit.telemetry.strategies import bodies
+
+FINOPS = served("finops")
+
+
+def agree(files: dict[str, bytes]) -> None:
+    expected = reference(files, RECEIVED)
+    found = as_reference(
+        extracted(files["main"], names=FINOPS, **{k: v for k, v in files.items() if k != "main"}), names=FINOPS
+    )
+    # What nobody serves has nothing to count for, so nothing tells whether a command was counted.
+    calls = Counter()
+    for call, times in expected["calls"].items():
+        fields = dict(call)
+        if not (fields["command"] or "").startswith("finops:"):
+            fields["counted"] = True
+        calls[tuple(fields.items())] += times
+    assert found["calls"] == calls
+    assert found["tokens"] == Counter((m["model"], *m["tokens"]) for m in expected["messages"].values())
+    for name in ("prompts", "lines", "skipped"):
+        assert found[name] == expected[name], name
+    assert found["summary"] == expected["summary"]
+
+
+@settings(max_examples=400, deadline=None)
+@given(main=bodies(), agent=st.one_of(st.none(), bodies()))
+@example(main=block(*range(1, 13), 16, 18), agent=block(8))
+def test_on_anything(main, agent):
+    agree({"main": main} | ({} if agent is None else {"a1": agent}))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_generated_work(seed):
+    for transcript in generate(seed, sessions=3):
+        agree({"main": transcript.body()})
+
+
+def real_sessions():
+    return sorted((SAMPLES / "real").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("path", real_sessions(), ids=lambda path: path.stem)
+def test_on_real_transcripts(path):
+    agents = sorted((path.with_suffix("") / "subagents").glob("agent-*.jsonl"))
+    agree({"main": path.read_bytes(), **{agent.stem.removeprefix("agent-"): agent.read_bytes() for agent in agents}})
+
+
+def test_there_are_real_transcripts():
+    assert real_sessions()
+    lines = [json.loads(line) for path in real_sessions() for line in path.read_text().splitlines()]
+    assert {"user", "assistant"} <= {line["type"] for line in lines}
