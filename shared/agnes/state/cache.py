@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import os
 import shutil
 import time
@@ -26,6 +27,7 @@ class LocalCache:
     def __init__(self, root: Path, name: str, *, limit_bytes: int) -> None:
         self._snapshots = root / "snapshots"
         self._limit_bytes = limit_bytes
+        self._numbers = itertools.count()
         self._verified: dict[Path, tuple[int, int, int]] = {}
         (root / "work").mkdir(parents=True, exist_ok=True)
         self._lock = _locked(root / "work" / f"{name}.lock")
@@ -45,7 +47,7 @@ class LocalCache:
         """Store bytes that the caller has verified or made."""
         path = self._path(snapshot)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.work / f"incoming-{path.name}"
+        temporary = self.work / f"incoming-{next(self._numbers)}"  # two threads may fetch the same
         temporary.write_bytes(body)
         temporary.replace(path)
         _touch(path)

@@ -79,20 +79,22 @@ class Engine(Protocol):
     """Nothing works any more; begin again with a new one."""
 
     def attach(self, file: str, snapshot: Path, log: bytes) -> ReadCopy:
-        """Raises OSError or DatabaseUnreadable when the snapshot cannot be opened."""
+        """Raises DatabaseUnreadable."""
         ...
 
     def reading(self, copies: Sequence[ReadCopy]) -> Any:
         """A context manager: a connection that sees these generations."""
         ...
 
-    def open(self, file: str, snapshot: Path | None, log: bytes) -> WorkingCopy: ...
+    def open(self, file: str, snapshot: Path | None, log: bytes) -> WorkingCopy:
+        """Raises DatabaseUnreadable."""
+        ...
 
     def close(self) -> None: ...
 
 
 class DatabaseUnreadable(Exception):
-    """The bytes are not what DuckDB can open."""
+    """The bytes are not what DuckDB can open, or another process evicted them from the shared cache."""
 
 
 class DuckDb:
@@ -111,13 +113,13 @@ class DuckDb:
         alias = f"r{next(self._numbers)}"
         path = self._directory / f"{alias}.duckdb"
         wal = _wal(path)
-        os.link(snapshot, path)
         try:
+            os.link(snapshot, path)
             if log:
                 wal.write_bytes(log)
             with self._administer() as db:
                 db.execute(f"ATTACH '{path}' AS {alias} (READ_ONLY)")
-        except duckdb.Error as error:
+        except (duckdb.Error, FileNotFoundError) as error:
             self.suspect(error)
             raise DatabaseUnreadable(str(error)) from error
         finally:
@@ -141,7 +143,10 @@ class DuckDb:
         alias = f"w{next(self._numbers)}"
         path = self._directory / f"{alias}.duckdb"
         if snapshot is not None:
-            shutil.copyfile(snapshot, path)
+            try:
+                shutil.copyfile(snapshot, path)
+            except FileNotFoundError as error:  # another process evicted it from the shared cache
+                raise DatabaseUnreadable(str(error)) from error
         if log:
             _wal(path).write_bytes(log)
         db = self._connect()

@@ -19,7 +19,8 @@ BREATH_SECONDS = 0.012
 """A busy process lets go of the file for one breath in a quarter of a second, else the writers of other
 processes, which poll the lease every few milliseconds, would hardly ever find it free."""
 GATHER_SHARE = 0.2
-"""Of the time that a generation takes, what its leader waits for those who were just answered to come back:
+GATHER_SECONDS = 0.02
+"""Of the time that a generation takes, and at most, what its leader waits for those who were just answered to come back:
 else the writers fall into two halves that take turns, and each generation carries one half."""
 
 
@@ -104,7 +105,8 @@ class Group:
             if alone is not None or not isinstance(error, Exception):
                 raise
         finally:
-            self._crowd = len(batch) + len(self._waiting)
+            if alone is None:
+                self._crowd = len(batch) + len(self._waiting)
             for request in batch:
                 request.done = True
             self._leave()
@@ -112,7 +114,8 @@ class Group:
     def _gather(self) -> None:
         """Wait a little until as many are there as there were lately. The lock is held."""
         enough = self._crowd
-        self._arrived.wait_for(lambda: len(self._waiting) >= enough, GATHER_SHARE * self._took_seconds)
+        seconds = min(GATHER_SHARE * self._took_seconds, GATHER_SECONDS)
+        self._arrived.wait_for(lambda: len(self._waiting) >= enough, seconds)
 
     def _breathe(self) -> None:
         now = self._clock.monotonic()

@@ -113,8 +113,6 @@ class Reader:
             snapshot, log = self._material.of(head)
             try:
                 return self._engine.attach(self._file, snapshot, log)
-            except FileNotFoundError:  # another process evicted it from the shared cache
-                continue
             except DatabaseUnreadable as error:
                 damage = error
                 self._material.forget(head)  # and fetch it again
