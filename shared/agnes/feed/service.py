@@ -7,10 +7,8 @@ feed/zips/<commit>.zip     built when it is first asked for
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import msgspec
@@ -18,6 +16,7 @@ import msgspec
 from agnes.feed import compose, upload_pack, zip_archive
 from agnes.feed.model import Hidden, Offer, View
 from agnes.kernel.errors import TooLargeError
+from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ANYTHING, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
@@ -61,25 +60,30 @@ def feed_of(state: State, store: ObjectStore, who: Principal) -> Feed:
 def view_of(store: ObjectStore, served: Sequence[Offer]) -> View:
     """The view of offers whose names are settled."""
     key = hashlib.sha256(msgspec.json.encode([compose.FEED_FORMAT, served])).hexdigest()
-    view = _views.get(key)
+    view = _views.get(store, key)
     if view is None:
         view = compose.compose(served, [trees.get(store, offer.tree_id) for offer in served])
         if find_view(store, view.commit) is None:
-            store.write(f"{VIEWS}{view.commit}.json", _encode(view), expect=ANYTHING, content_type="application/json")
-        _views.put(key, view)
-        _views.put(view.commit, view)
+            store.write(
+                f"{VIEWS}{view.commit}.json",
+                msgspec.json.encode(view),
+                expect=ANYTHING,
+                content_type="application/json",
+            )
+        _views.put(store, key, view)
+        _views.put(store, view.commit, view)
     return view
 
 
 def find_view(store: ObjectStore, commit: str) -> View | None:
     """A view that somebody was served once, by its commit."""
-    view = _views.get(commit)
+    view = _views.get(store, commit)
     if view is None:
         blob = store.read(f"{VIEWS}{commit}.json")
         if blob is None:
             return None
         view = msgspec.json.decode(blob.body, type=View)
-        _views.put(commit, view)
+        _views.put(store, commit, view)
     return view
 
 
@@ -96,10 +100,10 @@ def matches(header: str, view: View) -> bool:
 def zip_url(store: ObjectStore, view: View) -> str:
     """A URL of the view's zip, good for ten minutes."""
     key = f"{ZIPS}{view.commit}.zip"
-    if _zips.get(key) is None:
+    if _zips.get(store, key) is None:
         if next(iter(store.list(key)), None) is None:
             store.write(key, build_zip(store, view), expect=ANYTHING, content_type="application/zip")
-        _zips.put(key, True)
+        _zips.put(store, key, True)
     return store.presign_get(
         key, seconds=ZIP_URL_SECONDS, filename="agnes-marketplace.zip", content_type="application/zip"
     )
@@ -208,31 +212,5 @@ def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any)
     }  # fmt: skip
 
 
-def _encode(view: View) -> bytes:
-    return msgspec.json.encode(view)
-
-
-class _Recent:
-    """The last few values by key. What it holds never changes, so nothing has to be taken out early."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._held: OrderedDict[str, Any] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: str) -> Any | None:
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
-            return None
-
-    def put(self, key: str, value: Any) -> None:
-        with self._lock:
-            self._held[key] = value
-            if len(self._held) > self._size:
-                self._held.popitem(last=False)
-
-
-_views = _Recent(512)
-_zips = _Recent(512)
+_views = ImmutableCache(512)
+_zips = ImmutableCache(512)

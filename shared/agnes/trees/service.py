@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections import OrderedDict
 from collections.abc import Sequence
-from threading import Lock
 
 import msgspec
 
 from agnes.kernel.errors import NotFoundError
+from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ANYTHING, ObjectStore
 from agnes.trees import git_objects as git
 from agnes.trees.model import FileEntry, PackedObject, Tree, TreeFile
@@ -62,13 +61,13 @@ def get(store: ObjectStore, tree_id: str) -> Tree:
 
 def read_pack(store: ObjectStore, tree_id: str) -> bytes:
     """The pack entries of a tree, to be sliced by its `objects` and `files`. Raises TreeMissing."""
-    body = _packs.get(tree_id)
+    body = _packs.get(store, tree_id)
     if body is None:
         blob = store.read(f"{PREFIX}{tree_id}.pack")
         if blob is None:
             raise TreeMissing(tree_id)
         body = blob.body
-        _packs.put(tree_id, body, len(body))
+        _packs.put(store, tree_id, body, len(body))
     return body
 
 
@@ -127,43 +126,15 @@ def _add_folders(entries: Sequence[FileEntry], add: object) -> str:
 
 
 def _read(store: ObjectStore, tree_id: str) -> Tree | None:
-    tree = _trees.get(tree_id)
+    tree = _trees.get(store, tree_id)
     if tree is None:
         blob = store.read(f"{PREFIX}{tree_id}.json")
         if blob is None:
             return None
         tree = msgspec.json.decode(blob.body, type=Tree)
-        _trees.put(tree_id, tree, 200 * len(tree.files) + 200)
+        _trees.put(store, tree_id, tree, 200 * len(tree.files) + 200)
     return tree
 
 
-class _Cache:
-    """Least recently used values up to a sum of sizes. Trees never change, so neither does what it holds."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max = max_bytes
-        self._held: OrderedDict[str, tuple[object, int]] = OrderedDict()
-        self._bytes = 0
-        self._lock = Lock()
-
-    def get(self, key: str) -> object | None:
-        with self._lock:
-            found = self._held.get(key)
-            if found is None:
-                return None
-            self._held.move_to_end(key)
-            return found[0]
-
-    def put(self, key: str, value: object, size: int) -> None:
-        with self._lock:
-            if key in self._held or size > self._max:
-                return
-            self._held[key] = (value, size)
-            self._bytes += size
-            while self._bytes > self._max:
-                _, (_, freed) = self._held.popitem(last=False)
-                self._bytes -= freed
-
-
-_trees = _Cache(20_000_000)
-_packs = _Cache(60_000_000)
+_trees = ImmutableCache(20_000_000)
+_packs = ImmutableCache(60_000_000)

@@ -1,0 +1,286 @@
+"""The feed: composing views, the zip, conditional requests, and real git, over the real gateway.
+
+3 marketplaces, 60 plugins with 5 inner items each, 200 people in 40 groups with a view of their own
+each; then ten times the plugins. Limits are measured in the same run: hashing the same rows, deflating
+the same bytes anew, `git clone` of the same files from a bare repository on disk, and an empty route.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from agnes import settings as settings_module
+from agnes import wiring
+from agnes.accounts import first_start, tokens, users
+from agnes.feed import service as feed
+from agnes.kernel.clock import SystemClock
+from agnes.kernel.ports import Secret
+from agnes.kernel.principal import SCHEDULER, Principal, Via
+from agnes.trees import packaging
+from agnes.trees import service as trees
+from agnes.trees.model import TreeFile
+from agnes.wiring import Wiring
+from tests.builders.embedded import embedded_server
+from tests.builders.faulty_store import FaultyStore
+
+ADMIN, PASSWORD = "ada@example.com", "correct horse battery"
+MARKETPLACES, PEOPLE, VIEWS = 3, 200, 40
+Emit = Callable[..., None]
+
+
+def run(emit: Emit) -> None:
+    for plugins in (60, 600):
+        with tempfile.TemporaryDirectory() as folder:
+            _measure(emit, Path(folder), plugins, "" if plugins == 60 else "_10x")
+
+
+def _measure(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
+    environ = {
+        "AGNES_DATA_DIR": str(folder / "data"),
+        "SEED_ADMIN_EMAIL": ADMIN,
+        "SEED_ADMIN_PASSWORD": PASSWORD,
+    }
+    settings = settings_module.load(environ)
+    counted = FaultyStore(Wiring(settings).part("store"), lambda *_: None, clock=SystemClock())
+    with wiring.using(Wiring(settings, store=counted)) as house:
+        people = _fill(plugins)
+        _in_process(emit, people, plugins, suffix)
+        now = wiring.clock().now()
+        everything, dozen = (
+            tokens.create(
+                wiring.state(), who, name="bench", expires_in_days=1, ttl_seconds=None, scope="general", now=now
+            ).token
+            for who in (people[0], people[1])
+        )
+        house.part("state").close()
+    with embedded_server(folder, environ) as server:
+        _over_http(emit, server.base_url, everything, suffix)
+        _with_git(emit, server.base_url, dozen, folder, suffix)
+
+
+def _fill(plugins: int) -> list[Principal]:
+    """Everything in bulk; the first person may have every plugin, the others twelve each."""
+    state, store, now = wiring.state(), wiring.store(), wiring.clock().now()
+    first_start.prepare(state, seed_email=ADMIN, seed_password=Secret(PASSWORD), now=now)
+    rows = []
+    for number in range(plugins):
+        name = f"plugin-{number:03d}"
+        files = [TreeFile(f"skills/s{n}/SKILL.md", _text(number * 10 + n)) for n in range(5)]
+        made = packaging.package(name=name, files=[*files, TreeFile("README.md", _text(number))])
+        tree = trees.put(store, made.files)
+        rows.append((f"m{number % MARKETPLACES}", name, tree.id, tree.git_oid, made.version, tree.size_bytes))
+
+    def marketplaces(tx: Any) -> None:
+        for number in range(MARKETPLACES):
+            tx.db.execute(
+                "INSERT INTO marketplace.registries SELECT $id, $id, 'https://x', NULL, '', 'Ada', 'a@b.c', NULL, 'ada',"
+                " now(), NULL, NULL, NULL, NULL, 1",
+                {"id": f"m{number}"},
+            )
+        tx.db.execute(
+            """INSERT INTO marketplace.plugins
+            SELECT r[1], r[2], 'What ' || r[2] || ' does', '1.0.0', 'Ada', NULL, 'Other', [], 'path', NULL, '{}', r[3], r[4],
+                r[5], 'f', r[6]::BIGINT, 7, NULL, false, false, now(), now(), now(), NULL
+            FROM (SELECT unnest($rows) AS r)""",
+            {"rows": [[str(value) for value in row] for row in rows]},
+        )
+
+    state.commit("marketplace", marketplaces)
+    people = [users.create(state, SCHEDULER, email=f"p{n}@example.com", name=f"P{n}", now=now) for n in range(PEOPLE)]
+
+    def grants(tx: Any) -> None:
+        for group in range(VIEWS):
+            tx.db.execute("INSERT INTO people.groups VALUES (?, ?, '', false, now(), NULL)", [f"g{group}", f"G{group}"])
+        given = [
+            [f"g{group}-{row[1]}", f"g{group}", f"{row[0]}/{row[1]}"]
+            for group in range(VIEWS)
+            for row in (rows if group == 0 else [rows[(group * 7 + n) % len(rows)] for n in range(12)])
+        ]
+        tx.db.execute(
+            "INSERT INTO people.grants SELECT r[1], r[2], 'marketplace_plugin', r[3], now(), NULL"
+            " FROM (SELECT unnest($rows) AS r)",
+            {"rows": given},
+        )
+        tx.db.execute(
+            "INSERT INTO people.memberships SELECT r[1], r[2], 'admin', now(), NULL FROM (SELECT unnest($rows) AS r)",
+            {"rows": [[person.id, f"g{n % VIEWS}"] for n, person in enumerate(people)]},
+        )
+
+    state.commit("people", grants)
+
+    def subscriptions(tx: Any) -> None:
+        tx.db.execute(
+            """INSERT INTO stack.subscriptions SELECT u[1], p.marketplace_id, p.name, now()
+            FROM (SELECT unnest($users) AS u), (SELECT unnest($plugins) AS q) JOIN LATERAL
+                (SELECT q[1] AS marketplace_id, q[2] AS name) p ON true""",
+            {"users": [[person.id] for person in people], "plugins": [[row[0], row[1]] for row in rows]},
+        )
+
+    state.commit("stack", subscriptions)
+    return [
+        Principal(p.id, p.email, p.name, frozenset({"everyone", f"g{n % VIEWS}"}), via=Via.LOGIN)
+        for n, p in enumerate(people)
+    ]
+
+
+def _text(seed: int) -> bytes:
+    """About 4 kB of Markdown that compresses as prose does."""
+    words = ("forecast", "ledger", "query", "the", "of", "month", "when", "variance", "table", "check", str(seed))
+    return "\n".join(" ".join(words[(seed * 31 + n * k) % 11] for k in range(1, 12)) for n in range(60)).encode()
+
+
+def _in_process(emit: Emit, people: list[Principal], plugins: int, suffix: str) -> None:
+    state, store = wiring.state(), wiring.store()
+    views = {feed.feed_of(state, store, who).view.commit for who in people[:VIEWS]}
+    assert len(views) == VIEWS, "every group has a view of its own"
+    composing = [_seconds(lambda who=who: feed.feed_of(state, store, who)) for who in people]
+    emit(name=f"feed_compose_known_view_p50{suffix}", value=_ms(composing), unit="ms", better="lower", aim=5)
+
+    everything = feed.feed_of(state, store, people[0]).view
+    assert len(everything.plugins) == plugins
+    body = feed.build_zip(store, everything)
+    plain = [
+        trees.read_file(store, p.tree_id, f.path) for p in everything.plugins for f in trees.get(store, p.tree_id).files
+    ]
+    emit(
+        name=f"feed_zip_new_view_p50{suffix}",
+        value=_ms([_seconds(lambda: feed.build_zip(store, everything)) for _ in range(9)]),
+        unit="ms",
+        better="lower",
+        aim=60,
+        limit=_ms([_seconds(lambda: [zlib.compress(file) for file in plain]) for _ in range(3)]),
+    )
+    emit(name=f"feed_zip_bytes{suffix}", value=len(body), unit="bytes", better="lower", aim=None)
+    before = len(store.trace)
+    feed.feed_of(state, store, people[5])
+    emit(
+        name=f"feed_store_calls_known_view{suffix}",
+        value=len(store.trace) - before,
+        unit="calls",
+        better="lower",
+        aim=3,
+    )
+
+
+def _over_http(emit: Emit, base_url: str, token: str, suffix: str) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    etag = _request(base_url, "/marketplace.zip", headers).getheader("ETag")
+    known = {**headers, "If-None-Match": etag}
+    connection = HTTPConnection(urlsplit(base_url).netloc)
+
+    def ask(path: str, sent: dict[str, str]) -> int:
+        connection.request("GET", path, headers=sent)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+    for _ in range(20):
+        ask("/marketplace.zip", known)
+    times = []
+    for _ in range(200):
+        started = time.perf_counter()
+        assert ask("/marketplace.zip", known) == 304
+        times.append(time.perf_counter() - started)
+    empty = [_seconds(lambda: ask("/api/version", {})) for _ in range(200)]
+    emit(name=f"feed_zip_304_p50{suffix}", value=_ms(times), unit="ms", better="lower", aim=3, limit=_ms(empty))
+    rate = _rate(base_url, "/marketplace.zip", known, clients=16, seconds=5)
+    limit = _rate(base_url, "/api/version", {}, clients=16, seconds=3)
+    emit(name=f"feed_zip_304_16_clients{suffix}", value=rate, unit="requests/s", better="higher", aim=500, limit=limit)
+
+
+def _rate(base_url: str, path: str, headers: dict[str, str], *, clients: int, seconds: float) -> float:
+    """Answers a second of `clients` that ask one after the other."""
+    done = [0] * clients
+    deadline = time.perf_counter() + seconds
+
+    def client(number: int) -> None:
+        connection = HTTPConnection(urlsplit(base_url).netloc)
+        while time.perf_counter() < deadline:
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status in (200, 304)
+            done[number] += 1
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(done) / seconds
+
+
+def _with_git(emit: Emit, base_url: str, token: str, folder: Path, suffix: str) -> None:
+    """The person who has twelve plugins; the first clone finds nothing in the server's caches."""
+    environ = {
+        **os.environ,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "http.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Bearer {token}",
+    }
+    numbers = iter(range(1000))
+
+    def git(*arguments: str) -> float:
+        started = time.perf_counter()
+        subprocess.run(["git", *arguments], env=environ, check=True, capture_output=True)
+        return time.perf_counter() - started
+
+    def clone(url: str) -> float:
+        return git("clone", "-q", url, str(folder / f"clone{next(numbers)}"))
+
+    url = f"{base_url}/marketplace.git"
+    cold = clone(url)
+    warm = [clone(url) for _ in range(9)]
+    bare = folder / "bare.git"
+    git("clone", "-q", "--bare", str(folder / "clone0"), str(bare))
+    local = [clone(bare.as_uri()) for _ in range(5)]
+    refs = [git("ls-remote", url) for _ in range(15)]
+    nothing = [git("--version") for _ in range(5)]
+    emit(name=f"feed_git_ls_remote_p50{suffix}", value=_ms(refs), unit="ms", better="lower", aim=25, limit=_ms(nothing))
+    emit(
+        name=f"feed_git_clone_12_warm_p50{suffix}",
+        value=_ms(warm),
+        unit="ms",
+        better="lower",
+        aim=150,
+        limit=_ms(local),
+    )
+    emit(
+        name=f"feed_git_clone_12_cold{suffix}", value=cold * 1000, unit="ms", better="lower", aim=300, limit=_ms(local)
+    )
+
+
+def _request(base_url: str, path: str, headers: dict[str, str]) -> Any:
+    connection = HTTPConnection(urlsplit(base_url).netloc)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    answer.read()
+    return answer
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _ms(times: list[float]) -> float:
+    return round(statistics.median(times) * 1000, 3)
+
+
+if __name__ == "__main__":
+    run(lambda **figure: print(json.dumps(figure)))
