@@ -10,7 +10,10 @@ A layer whose inputs did not change is left as it is.
 from __future__ import annotations
 
 import argparse
+import compileall
+import fcntl
 import hashlib
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -93,23 +96,38 @@ def names() -> list[str]:
 
 
 def build(name: str, arch: str) -> Path:
-    """The layer's folder, built now if its inputs changed."""
+    """The layer's folder, built now if its inputs changed. Several processes may ask at once."""
     folder = BUILD / name
-    stamp = BUILD / f".{name}.stamp"
-    wanted = _digest(name, arch)
-    if folder.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    stamp.unlink(missing_ok=True)
-    (folder / "python").mkdir(parents=True)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = BUILD / f".{name}.stamp"
+        wanted = _digest(name, arch)
+        if folder.exists() and stamp.exists() and stamp.read_text() == wanted:
+            return folder
+        stamp.unlink(missing_ok=True)
+        staging = BUILD / f".{name}.new"
+        shutil.rmtree(staging, ignore_errors=True)
+        _fill(name, arch, staging)
+        shutil.rmtree(folder, ignore_errors=True)
+        staging.rename(folder)
+        stamp.write_text(wanted)
+    return folder
+
+
+def _fill(name: str, arch: str, folder: Path) -> None:
+    inside = folder / "python"
+    inside.mkdir(parents=True)
     if name == "code":
         _copy_code(folder)
     else:
-        _install(name, arch, folder / "python")
-        for path in list(_superfluous(name, folder / "python")):
+        _install(name, arch, inside)
+        for path in list(_superfluous(name, inside)):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    stamp.write_text(wanted)
-    return folder
+    if sys.version_info[:2] == (3, 11):
+        # Lambda's /opt is read-only, so a cold start would compile everything again, each time.
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        compileall.compile_dir(inside, quiet=2, invalidation_mode=mode, stripdir=folder)
 
 
 def _digest(name: str, arch: str) -> str:

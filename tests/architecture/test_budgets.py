@@ -1,0 +1,121 @@
+"""What a function weighs: its layers' size, its import's time, and that its layers are enough.
+
+The layers are built for this machine by `layers/build.py`, which does nothing when they are up to date.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra import compose
+from infra.compose import Composition
+from infra.discovery import Found
+from infra.templates import function_layers
+from layers import build
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+ALWAYS = ("code", "base", "aws")
+IMPORT_SECONDS = 0.35
+HEAVY = {"anthropic": "llm", "pyarrow": "arrow", "dulwich": "git", "jinja2": "web"}
+"""Packages that a function must not import unless it has the layer."""
+
+PROBE = """
+import importlib, json, sys, time
+started = time.process_time()
+module = importlib.import_module(sys.argv[1])
+handler = module
+for name in sys.argv[2].split(".")[1:]:
+    handler = getattr(handler, name)
+print(json.dumps({"seconds": time.process_time() - started, "modules": sorted({n.partition(".")[0] for n in sys.modules})}))
+"""
+
+
+@pytest.fixture(scope="module")
+def composition() -> Composition:
+    return compose.compose()
+
+
+@pytest.fixture(scope="module")
+def layers(composition: Composition) -> dict[str, Path]:
+    compose.write_openapi(composition)
+    return {name: build.build(name, "local") for name in build.names()}
+
+
+def layers_of(composition: Composition, function: Found) -> list[str]:
+    return [*ALWAYS, *function_layers(function, composition.entries[function.domain, function.folder])]
+
+
+def imported(function: Found, folders: list[Path]) -> dict:
+    """Import a function as Lambda does: its own folder and its layers, and no package of this environment."""
+    done = subprocess.run(
+        [sys._base_executable, "-I", "-S", "-B", "-c", _isolated(folders), "app", function.handler],
+        cwd=ROOT / function.place,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{function.place} does not import with its layers:\n{done.stderr[-1500:]}"
+    return json.loads(done.stdout)
+
+
+def _isolated(folders: list[Path]) -> str:
+    path = [".", *(str(folder / "python") for folder in folders)]
+    return f"import sys; sys.path[:0] = {path!r}\n{PROBE}"
+
+
+def test_every_function_imports_with_its_declared_layers_only(
+    composition: Composition, layers: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow, heavy, seconds = [], [], {}
+    for function in composition.functions:
+        names = layers_of(composition, function)
+        found = imported(function, [layers[name] for name in names])
+        if found["seconds"] > IMPORT_SECONDS:
+            # Once more: another process may have had the processor's caches.
+            found = imported(function, [layers[name] for name in names])
+        seconds[function.place] = found["seconds"]
+        if found["seconds"] > IMPORT_SECONDS and function.routes:
+            slow.append(f"{function.place}: {found['seconds']:.3f} s")
+        heavy += [
+            f"{function.place} imports {package} without declaring the layer {layer}"
+            for package, layer in HEAVY.items()
+            if package in found["modules"] and layer not in names
+        ]
+    slowest = max(seconds, key=seconds.get)
+    with capsys.disabled():
+        print(f"\nslowest import: {slowest}, {seconds[slowest] * 1000:.0f} ms of {IMPORT_SECONDS * 1000:.0f}")
+    assert not heavy, "\n".join(heavy)
+    assert not slow, f"over {IMPORT_SECONDS} s:\n" + "\n".join(slow)
+
+
+def test_every_function_fits_with_its_layers(composition: Composition, layers: dict[str, Path]) -> None:
+    sizes = {name: build.size_bytes(folder) for name, folder in layers.items()}
+    for function in composition.functions:
+        names = layers_of(composition, function)
+        total = sum(sizes[name] for name in names) + build.size_bytes(ROOT / function.place)
+        assert total <= build.HARD_LIMIT_BYTES, f"{function.place}: {total / 1e6:.0f} MB of {names}"
+        if function.routes and "arrow" not in names:
+            assert total <= build.API_LIMIT_BYTES, f"{function.place}: {total / 1e6:.0f} MB of {names}"
+
+
+def test_a_function_with_arrow_would_fit(layers: dict[str, Path]) -> None:
+    assert build.size_bytes(*(layers[name] for name in (*ALWAYS, "arrow"))) <= build.HARD_LIMIT_BYTES
+
+
+def test_the_heaviest_combination_that_anybody_declares_is_known(
+    composition: Composition, layers: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    combinations = {tuple(layers_of(composition, function)) for function in composition.functions}
+    with capsys.disabled():
+        for names in sorted(combinations):
+            total = build.size_bytes(*(layers[name] for name in names)) / build.MEGABYTE
+            print(f"\nlayers {'+'.join(names)}: {total:.0f} MB", end="")
+        print()
+    assert combinations

@@ -1,0 +1,35 @@
+"""Every template parses, and what it needs is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from agnes.edge.render import TEMPLATES, environment
+
+PAGES = sorted(path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_it_loads_under_strict_undefined(name: str) -> None:
+    environment().get_template(name)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_it_has_no_inline_script_or_style(name: str) -> None:
+    """The content security policy would drop them."""
+    text = (TEMPLATES / name).read_text()
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\son\w+=|javascript:", text), name
+
+
+def test_what_templates_link_to_exists() -> None:
+    for name in PAGES:
+        for found in re.findall(r"static\('([^']+)'\)", (TEMPLATES / name).read_text()):
+            assert (TEMPLATES / "static" / found).is_file(), f"{name} names {found}"
+
+
+def test_there_are_templates() -> None:
+    assert Path(TEMPLATES / "_layout" / "base.html").is_file()
+    assert len(PAGES) > 3

@@ -1,0 +1,84 @@
+"""The API's two documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from openapi_spec_validator import validate
+from pydantic import BaseModel
+
+from agnes.edge import Function, Needs, endpoint
+from infra import openapi
+from infra.compose import Composition, path_resources
+from infra.discovery import Found, Route
+
+
+class ThingQuery(BaseModel):
+    size: int = 10
+
+
+class NewThing(BaseModel):
+    name: str
+
+
+@dataclass(frozen=True)
+class Thing:
+    id: str
+    name: str
+
+
+@pytest.fixture
+def things() -> Found:
+    app = Function("test-any_things")
+
+    @app.route("/api/things/{box}", methods=["GET"])
+    @endpoint(needs=Needs.PUBLIC, query=ThingQuery)
+    def get_things(who: object, box: str, query: ThingQuery) -> list[Thing]:
+        """List things."""
+
+    @app.route("/api/things/{box}", methods=["POST"])
+    @endpoint(needs=Needs.ADMIN, body=NewThing, answers=Thing, status=201)
+    def post_thing(who: object, box: str, body: NewThing):
+        """Make a thing."""
+
+    routes = [
+        Route(m, p, e.view_function.agnes, e.view_function) for p, ms in app.routes.items() for m, e in ms.items()
+    ]
+    return Found("test", "any_things", app, tuple(routes), None)
+
+
+def test_a_route_is_described_from_its_types(things: Found) -> None:
+    document = openapi.for_readers([things], version="1")
+    validate(document)
+    get = document["paths"]["/api/things/{box}"]["get"]
+    assert get["summary"] == "List things."
+    assert [(p["name"], p["in"], p["required"]) for p in get["parameters"]] == [
+        ("box", "path", True),
+        ("size", "query", False),
+    ]
+    item = get["responses"]["200"]["content"]["application/json"]["schema"]["items"]
+    assert item == {"$ref": "#/components/schemas/Thing"}
+    assert document["components"]["schemas"]["Thing"]["required"] == ["id", "name"]
+    assert "security" not in get
+    post = document["paths"]["/api/things/{box}"]["post"]
+    assert post["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/NewThing"}
+    assert "201" in post["responses"]
+    assert post["x-agnes-needs"] == "admin"
+
+
+def test_the_whole_api_is_sound_openapi(composition: Composition) -> None:
+    validate(composition.openapi)
+    operations = [o["operationId"] for methods in composition.openapi["paths"].values() for o in methods.values()]
+    assert len(operations) == len(set(operations)) > 40
+
+
+def test_integrations_name_functions_by_convention(things: Found) -> None:
+    document = openapi.for_gateway([things])
+    uri = document["paths"]["/api/things/{box}"]["post"]["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+    assert uri.endswith(":function:${AWS::StackName}-test-any_things/invocations")
+
+
+@pytest.mark.parametrize(("paths", "count"), [(["/"], 1), (["/a"], 1), (["/a/b", "/a/c", "/a"], 3)])
+def test_path_resources_are_counted_as_api_gateway_makes_them(paths: list[str], count: int) -> None:
+    assert path_resources(paths) == count

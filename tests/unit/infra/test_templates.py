@@ -1,0 +1,201 @@
+"""The templates that are deployed: cfn-lint's rules, and our own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra import compose
+from infra.compose import Composition
+from infra.templates import interval_setting
+
+CFN_LINT = Path(sys.executable).with_name("cfn-lint")
+BROAD = ("s3:*", "*", "secretsmanager:*", "sqs:*")
+
+
+def functions(composition: Composition) -> Iterator[tuple[str, dict[str, Any]]]:
+    for template in composition.templates.values():
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::Serverless::Function":
+                yield (
+                    resource["Properties"]["FunctionName"]["Fn::Sub"].removeprefix("${Stack}-"),
+                    resource["Properties"],
+                )
+
+
+def statements(composition: Composition) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, properties in functions(composition):
+        for policy in properties.get("Policies", []):
+            for statement in policy["Statement"]:
+                yield name, statement
+
+
+@pytest.mark.slow
+def test_cfn_lint_finds_nothing(composition: Composition, tmp_path: Path) -> None:
+    compose.write(composition, tmp_path)
+    templates = sorted(str(path) for path in (tmp_path / "infra").glob("*.yaml"))
+    done = subprocess.run([CFN_LINT, *templates], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_cfn_lint_would_find_something(composition: Composition, tmp_path: Path) -> None:
+    compose.write(composition, tmp_path)
+    root = tmp_path / "infra" / "ops.yaml"
+    root.write_text(root.read_text().replace("MemorySize: 1024", "MemorySize: 64"))
+    done = subprocess.run([CFN_LINT, str(root)], capture_output=True, text=True, check=False)
+    assert "64 is less than the minimum of 128" in done.stdout
+
+
+def test_every_schedule_has_a_dead_letter_queue_and_a_retry_limit(composition: Composition) -> None:
+    schedules = [
+        (name, event["Properties"])
+        for name, properties in functions(composition)
+        for event in properties.get("Events", {}).values()
+        if event["Type"] == "ScheduleV2"
+    ]
+    assert len(schedules) >= 3
+    for name, schedule in schedules:
+        assert schedule["DeadLetterConfig"]["Arn"] == {"Ref": "FailedRunsArn"}, name
+        assert 0 <= schedule["RetryPolicy"]["MaximumRetryAttempts"] <= 10, name
+        assert schedule["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400, name
+
+
+def test_every_queue_has_a_dead_letter_queue_and_outlives_its_function(composition: Composition) -> None:
+    checked = 0
+    for template in composition.templates.values():
+        resources = template["Resources"]
+        for resource in resources.values():
+            for event in resource["Properties"].get("Events", {}).values():
+                if event["Type"] != "SQS":
+                    continue
+                queue = resources[event["Properties"]["Queue"]["Fn::GetAtt"][0]]["Properties"]
+                failed = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+                assert resources[failed]["Type"] == "AWS::SQS::Queue"
+                assert queue["VisibilityTimeout"] >= 6 * resource["Properties"]["Timeout"]
+                assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+                checked += 1
+    assert checked >= 1
+
+
+def test_behind_the_api_a_function_ends_before_the_api_gives_up(composition: Composition) -> None:
+    behind = {function.name for function in composition.functions if function.routes}
+    assert all(properties["Timeout"] < 29 for name, properties in functions(composition) if name in behind)
+
+
+def test_no_policy_is_broad(composition: Composition) -> None:
+    for name, statement in statements(composition):
+        assert statement["Action"] not in BROAD, name
+        resources = statement["Resource"]
+        for resource in resources if isinstance(resources, list) else [resources]:
+            text = resource["Fn::Sub"]
+            assert not text.endswith((":::${Bucket}/*", ":secret:*", ":*")), f"{name}: {text}"
+        if statement["Action"] == "s3:ListBucket":
+            prefixes = statement["Condition"]["StringLike"]["s3:prefix"]
+            assert prefixes, name
+            assert "*" not in prefixes, name
+
+
+def allowed(composition: Composition, function: str, action: str) -> set[str]:
+    """Keys, or listed prefixes, that a function's role may use."""
+    found = set()
+    for name, statement in statements(composition):
+        if name == function and statement["Action"] == action:
+            if action == "s3:ListBucket":
+                found |= set(statement["Condition"]["StringLike"]["s3:prefix"])
+            else:
+                found |= {resource["Fn::Sub"].partition("${Bucket}/")[2] for resource in statement["Resource"]}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("function", "action", "keys"),
+    [
+        ("access-get_groups", "s3:GetObject", {"state/people/*", "tokens/used/*"}),
+        ("access-get_groups", "s3:ListBucket", {"state/people/*", "tokens/used/*"}),
+        ("access-get_groups", "s3:PutObject", {"tokens/used/*"}),
+        ("access-get_groups", "s3:DeleteObject", set()),
+        (
+            "access-any_group",
+            "s3:PutObject",
+            {"state/people/*", "leases/people.json", "tokens/used/*"},
+        ),
+        ("marketplace-cron_sync", "s3:PutObject", {"jobs/marketplace.sync/*"}),
+        ("ops-get_version", "s3:DeleteObject", set()),
+    ],
+)
+def test_a_role_reaches_its_own_prefixes_only(
+    composition: Composition, function: str, action: str, keys: set[str]
+) -> None:
+    assert allowed(composition, function, action) == keys
+
+
+def test_only_who_must_may_remove(composition: Composition) -> None:
+    may = {name for name, statement in statements(composition) if statement["Action"] == "s3:DeleteObject"}
+    assert may == {
+        *("accounts-cron_prune", "ops-cron_prepare", "ops-cron_prune_state"),
+        *("telemetry-cron_extract_usage", "telemetry-post_complete", "telemetry-post_run_session_processor"),
+    }
+
+
+def test_the_bucket_is_closed(composition: Composition) -> None:
+    resources = composition.templates["root"]["Resources"]
+    bucket = resources["Bucket"]["Properties"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert {rule.get("Prefix") for rule in bucket["LifecycleConfiguration"]["Rules"]} >= {"uploads/", "limits/"}
+    assert resources["Bucket"]["DeletionPolicy"] == "Retain"
+    [deny] = resources["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_logs_are_not_kept_for_ever(composition: Composition) -> None:
+    logged = {
+        resource["Properties"]["LogGroupName"]["Fn::Sub"].removeprefix("/aws/lambda/${Stack}-")
+        for template in composition.templates.values()
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Logs::LogGroup" and resource["Properties"]["RetentionInDays"]
+    }
+    assert logged == {name for name, _ in functions(composition)}
+
+
+def test_the_api_may_call_what_its_document_names(composition: Composition) -> None:
+    named = set(re.findall(r"function:\$\{AWS::StackName\}-([\w-]+)/invocations", str(composition.api)))
+    permitted = {
+        template["Resources"][resource["Properties"]["FunctionName"]["Ref"]]["Properties"]["FunctionName"][
+            "Fn::Sub"
+        ].removeprefix("${Stack}-")
+        for template in composition.templates.values()
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::Permission"
+    }
+    assert named == permitted
+
+
+def test_nested_stacks_get_exactly_the_parameters_that_they_declare(composition: Composition) -> None:
+    root = composition.templates["root"]["Resources"]
+    stacks = {name: r["Properties"] for name, r in root.items() if r["Type"] == "AWS::CloudFormation::Stack"}
+    assert len(stacks) == len(composition.templates) - 1
+    for properties in stacks.values():
+        template = composition.templates[properties["TemplateURL"].removesuffix(".yaml")]
+        assert properties["Parameters"].keys() == template["Parameters"].keys()
+
+
+def test_intervals_default_to_the_settings(composition: Composition) -> None:
+    parameters = composition.templates["root"]["Parameters"]
+    assert parameters["SchedulerUsageProcessorInterval"]["Default"] == "rate(10 minutes)"
+    assert interval_setting("SchedulerUsageProcessorInterval") == "scheduler_usage_processor_interval"
+
+
+def test_what_api_gateway_says_itself_has_our_shape(composition: Composition) -> None:
+    for kind, answer in composition.api["x-amazon-apigateway-gateway-responses"].items():
+        body = answer["responseTemplates"]["application/json"]
+        assert re.fullmatch(
+            r'\{"code":"\w+","message":"[^"]+","hint":"[^"]+","request_id":"\$context.requestId"\}', body
+        ), kind
