@@ -8,56 +8,97 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from agnes.kernel.state import Db
 from agnes.stack.model import ServedPlugin, StackPlugin
 
-_GRANTED = """
-    (SELECT DISTINCT g.resource_id FROM people.grants g
-     WHERE g.resource_type = 'marketplace_plugin' AND g.group_id IN (SELECT unnest($groups::VARCHAR[])))
+_MINE = """
+    FROM marketplace.plugins
+    WHERE removed_at IS NULL AND NOT disabled AND (is_system OR list_contains($wanted, marketplace_id || '/' || name))
 """
-_SUBSCRIBED = """
-    LEFT JOIN stack.subscriptions s ON s.user_id = $user AND s.marketplace_id = p.marketplace_id
-        AND s.plugin_name = p.name AND s.subscribed_at >= r.registered_at
-"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Registration:
+    id: str
+    name: str
+    registered_at: datetime
 
 
 def served(db: Db, user_id: str, group_ids: Collection[str]) -> list[ServedPlugin]:
-    """Granted and subscribed, or system, of what can be served, in the feed's order."""
+    """Granted and subscribed, or system, of what can be served, in the feed's order.
+
+    Plain queries that meet here: DuckDB plans their join for longer than it runs them all.
+    """
+    registered, subscribed = _registrations(db), _subscriptions(db, user_id)
     rows = db.execute(
-        f"""
-        SELECT p.marketplace_id, p.name, p.name, p.version, p.tree_id, p.git_oid, p.description, p.raw, p.is_system,
-               r.registered_at, p.released_at
-        FROM marketplace.plugins p
-        JOIN marketplace.registries r ON r.id = p.marketplace_id
-        {_SUBSCRIBED}
-        WHERE p.tree_id IS NOT NULL AND p.removed_at IS NULL AND NOT p.disabled
-          AND (p.is_system OR (s.user_id IS NOT NULL AND p.marketplace_id || '/' || p.name IN {_GRANTED}))
-        ORDER BY r.registered_at, r.id, p.name
-        """,  # noqa: S608 (constants)
-        {"user": user_id, "groups": sorted(group_ids)},
+        "SELECT marketplace_id, name, name, version, tree_id, git_oid, description, raw, is_system, released_at"
+        + _MINE,
+        {"wanted": sorted(_granted(db, group_ids) & subscribed.keys())},
     ).fetchall()
-    return [ServedPlugin(*row[:7], json.loads(row[7]), *row[8:]) for row in rows]
+    found = []
+    for marketplace_id, name, *words, raw, is_system, released_at in rows:
+        registration, since = registered.get(marketplace_id), subscribed.get(f"{marketplace_id}/{name}")
+        tree_id = words[2]
+        if tree_id is None or registration is None or not (is_system or _counts(since, registration)):
+            continue
+        found.append(
+            ServedPlugin(
+                marketplace_id, name, *words, json.loads(raw), is_system, registration.registered_at, released_at
+            )
+        )
+    return sorted(found, key=lambda p: (p.registered_at, p.marketplace_id, p.name))
 
 
 def stack(db: Db, user_id: str, group_ids: Collection[str]) -> list[StackPlugin]:
     """Everything that a person may have: granted and system plugins, in the feed's order."""
+    registered, subscribed = _registrations(db), _subscriptions(db, user_id)
     rows = db.execute(
-        f"""
-        SELECT p.marketplace_id, r.name, p.name, p.description, coalesce(p.version, p.upstream_version), p.category,
-               p.author_name, p.is_system OR s.user_id IS NOT NULL, p.is_system, p.tree_id IS NOT NULL, p.problem,
-               s.subscribed_at
-        FROM marketplace.plugins p
-        JOIN marketplace.registries r ON r.id = p.marketplace_id
-        {_SUBSCRIBED}
-        WHERE p.removed_at IS NULL AND NOT p.disabled
-          AND (p.is_system OR p.marketplace_id || '/' || p.name IN {_GRANTED})
-        ORDER BY r.registered_at, r.id, p.name
-        """,  # noqa: S608
-        {"user": user_id, "groups": sorted(group_ids)},
+        "SELECT marketplace_id, name, description, coalesce(version, upstream_version), category, author_name, is_system,"
+        " tree_id IS NOT NULL, problem" + _MINE,
+        {"wanted": sorted(_granted(db, group_ids))},
     ).fetchall()
-    return [StackPlugin(*row) for row in rows]
+    found = []
+    for marketplace_id, name, *words, is_system, is_served, problem in rows:
+        registration, since = registered[marketplace_id], subscribed.get(f"{marketplace_id}/{name}")
+        if not _counts(since, registration):
+            since = None
+        enabled = is_system or since is not None
+        line = StackPlugin(
+            marketplace_id, registration.name, name, *words, enabled, is_system, is_served, problem, since
+        )
+        found.append((registration.registered_at, marketplace_id, name, line))
+    return [line for *_, line in sorted(found, key=lambda entry: entry[:3])]
+
+
+def _counts(since: datetime | None, registration: _Registration) -> bool:
+    """Whether a subscription is one of this registration."""
+    return since is not None and since >= registration.registered_at
+
+
+def _registrations(db: Db) -> dict[str, _Registration]:
+    rows = db.execute("SELECT id, name, registered_at FROM marketplace.registries").fetchall()
+    return {row[0]: _Registration(*row) for row in rows}
+
+
+def _granted(db: Db, group_ids: Collection[str]) -> set[str]:
+    rows = db.execute(
+        "SELECT resource_id FROM people.grants "
+        "WHERE resource_type = 'marketplace_plugin' AND list_contains($groups, group_id)",
+        {"groups": sorted(group_ids)},
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _subscriptions(db: Db, user_id: str) -> dict[str, datetime]:
+    """`<slug>/<plugin>` → since when."""
+    rows = db.execute(
+        "SELECT marketplace_id || '/' || plugin_name, subscribed_at FROM stack.subscriptions WHERE user_id = ?",
+        [user_id],
+    ).fetchall()
+    return dict(rows)
 
 
 def counts(db: Db) -> dict[tuple[str, str], int]:
