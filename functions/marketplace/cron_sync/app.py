@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
-from agnes.marketplace import sync
+from agnes.marketplace import nightly
 
 app = Function("marketplace-cron_sync")
 
@@ -12,4 +12,4 @@ app = Function("marketplace-cron_sync")
 @job("marketplace.sync")
 def run(tick: Tick) -> dict[str, list[str]]:
     """Each marketplace is its own message, so that a slow one delays nobody."""
-    return {"queued": sync.queue_all(wiring.state(), wiring.queue(), dry_run=tick.dry_run)}
+    return {"queued": nightly.queue_all(wiring.state(), wiring.queue(), dry_run=tick.dry_run)}

@@ -1,6 +1,6 @@
 """A claim on a marketplace while it is synced: courtesy, so that two workers do not fetch the same.
 
-Kept as an object that is swapped, never deleted, as stores do not delete conditionally (docs/decisions).
+Kept as an object that is swapped, never deleted: stores do not delete conditionally (spec/11 A.5).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from agnes.kernel.errors import ConflictError, UnavailableError
 from agnes.kernel.ids import new_nonce
 from agnes.kernel.ports import ABSENT, Blob, Clock, ObjectStore, PreconditionFailed, Unchanged
-from agnes.marketplace.limits import CLAIM_SECONDS
+from agnes.marketplace.limits import CLAIM_MARGIN_SECONDS
 
 
 class SyncRunning(ConflictError):
@@ -40,14 +40,14 @@ def key(marketplace_id: str) -> str:
 
 
 @contextmanager
-def claimed(store: ObjectStore, marketplace_id: str, *, clock: Clock) -> Iterator[None]:
-    """Hold the claim inside. Raises SyncRunning."""
+def claimed(store: ObjectStore, marketplace_id: str, *, clock: Clock, seconds: float) -> Iterator[None]:
+    """Hold the claim inside, for work of `seconds` at most. Raises SyncRunning."""
     name, owner = key(marketplace_id), new_nonce()
     found = store.read(name)
     held = msgspec.json.decode(found.body, type=_Claim) if isinstance(found, Blob) else None
     if held is not None and held.expires > clock.now():
         raise SyncRunning(marketplace_id, held.expires)
-    expires = clock.now() + timedelta(seconds=CLAIM_SECONDS)
+    expires = clock.now() + timedelta(seconds=seconds + CLAIM_MARGIN_SECONDS)
     mine = msgspec.json.encode(_Claim(owner, expires))
     version = None
     try:

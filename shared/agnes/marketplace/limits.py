@@ -20,5 +20,5 @@ SYNC_SECONDS = 300.0
 """For one repository by schedule: the reference's limit of a git command (spec/01 §3)."""
 INTERACTIVE_SYNC_SECONDS = 25.0
 """For an admin who waits: API Gateway ends a request after 29 s (spec/11 C)."""
-CLAIM_SECONDS = 900
-"""How long a sync may hold its marketplace: a Lambda ends after 15 minutes."""
+CLAIM_MARGIN_SECONDS = 60
+"""How long beyond its own time a sync may hold its marketplace; it ends by itself if its worker was killed."""

@@ -14,17 +14,15 @@ from datetime import datetime
 from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
 from agnes.kernel.git import GitReader, GitSnapshot, GitUnreachable
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import Clock, Message, ObjectStore, Queue, Secrets
+from agnes.kernel.ports import Clock, ObjectStore, Queue, Secrets
 from agnes.kernel.state import Change, State, Tx
-from agnes.marketplace import claims, repository
+from agnes.marketplace import claims, nightly, repository
 from agnes.marketplace.limits import INTERACTIVE_SYNC_SECONDS, MAX_REPORTED, SYNC_SECONDS
 from agnes.marketplace.manifest import CATALOG, Catalog, CatalogInvalid, read_catalog
 from agnes.marketplace.model import Plugin, Refused, Registry, SyncAllReport, SyncFailure, SyncReport
 from agnes.marketplace.reading import READING_FORMAT, Content, Reading, read_plugin
 from agnes.marketplace.service import get_registry
 from agnes.trees.service import PREFIX
-
-QUEUE = "marketplace-sync"
 
 
 class SyncOvertaken(ConflictError):
@@ -76,7 +74,7 @@ def sync(tools: Syncing, marketplace_id: str, *, seconds: float = SYNC_SECONDS) 
     with tools.state.read("marketplace") as db:
         registry = get_registry(db, marketplace_id)
         known = {p.name: p.fingerprint for p in repository.plugins(db, marketplace_id, removed=True) if p.tree_id}
-    with claims.claimed(tools.store, marketplace_id, clock=tools.clock):
+    with claims.claimed(tools.store, marketplace_id, clock=tools.clock, seconds=seconds):
         run = _Run(tools, registry, new_ulid(tools.clock.now()), tools.clock.now(), tools.clock.monotonic(), seconds)
         try:
             found = run.find(known)
@@ -324,8 +322,7 @@ def sync_all(tools: Syncing, queue: Queue, *, seconds: float = INTERACTIVE_SYNC_
             report.synced.append(sync(tools, marketplace_id, seconds=left))
         except AgnesError as exc:
             report.errors.append(SyncFailure(marketplace_id, exc.message))
-    if report.queued:
-        queue.send([Message(QUEUE, {"id": marketplace_id}) for marketplace_id in report.queued])
+    nightly.send(queue, report.queued)
     shown = {
         "synced": [r.id for r in report.synced],
         "errors": [e.id for e in report.errors],
@@ -333,15 +330,6 @@ def sync_all(tools: Syncing, queue: Queue, *, seconds: float = INTERACTIVE_SYNC_
     }
     tools.state.commit("marketplace", lambda tx: tx.record(Change("marketplace.sync_all", "marketplace:*", shown)))
     return report
-
-
-def queue_all(state: State, queue: Queue, *, dry_run: bool = False) -> list[str]:
-    """Queue a sync of every marketplace, each its own message; the ids, which a dry run only tells."""
-    with state.read("marketplace") as db:
-        ids = repository.registry_ids(db)
-    if not dry_run:
-        queue.send([Message(QUEUE, {"id": marketplace_id}) for marketplace_id in ids])
-    return ids
 
 
 def sync_queued(tools: Syncing, marketplace_id: str) -> SyncReport | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agnes.marketplace import sync
+from agnes.marketplace import nightly
 from tests.builders.acme_team import ENVIRON, WORDS, Team, code
 from tests.builders.acme_team import MARKETPLACES as ROUTES
 from tests.builders.house import Answer, House
@@ -236,4 +236,4 @@ def test_the_nightly_job_and_its_queue(team):
     record = {"messageId": "1", "body": json.dumps({"id": "acme"})}
     assert consumer.run({"Records": [record]}, None) == {"batchItemFailures": []}
     assert team.call("GET", "ada", ROUTES).json()[0]["plugin_count"] == 3
-    assert sync.QUEUE == "marketplace-sync"
+    assert nightly.QUEUE == "marketplace-sync"

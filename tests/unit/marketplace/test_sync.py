@@ -10,7 +10,7 @@ import pytest
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.git import GitFailed, GitMissing, GitUnreachable
 from agnes.kernel.ports import ANYTHING, Secret
-from agnes.marketplace import claims, service, sync
+from agnes.marketplace import claims, nightly, service, sync
 from agnes.marketplace.claims import SyncRunning
 from agnes.marketplace.manifest import CatalogInvalid
 from agnes.marketplace.model import MarketplaceChange
@@ -282,7 +282,7 @@ def test_a_second_sync_of_the_same_marketplace_waits_outside(workshop, market):
 
 
 def test_a_claim_of_a_dead_worker_ends_by_itself(workshop, market):
-    with claims.claimed(workshop.tools.store, "acme", clock=workshop.clock):
+    with claims.claimed(workshop.tools.store, "acme", clock=workshop.clock, seconds=300):
         dead = workshop.tools.store.read(claims.key("acme")).body
     workshop.tools.store.write(claims.key("acme"), dead, expect=ANYTHING)
     with pytest.raises(SyncRunning):
@@ -301,16 +301,16 @@ def test_a_sync_that_was_overtaken_changes_nothing(workshop, market, what):
         elif what == "branch":
             change(workshop, branch="stable")
         elif what == "synced by another":
-            # Its claim had run out while it was paused.
-            workshop.clock.sleep(3600)
-            workshop.sync()
+            # As if its claim had run out while it was paused between two looks at the clock.
+            workshop.tools.store.remove([claims.key("acme")])
+            workshop.sync(hours=0)
         else:
             service.delete(workshop.state, ADMIN, "acme", purge=True, secrets=workshop.secrets)
             workshop.clock.sleep(60)
             workshop.register(other.url)
 
     with pytest.raises(SyncOvertaken):
-        sync.sync(interrupted(workshop, meanwhile), "acme", seconds=10_000)
+        sync.sync(interrupted(workshop, meanwhile), "acme")
     if what != "synced by another":
         assert workshop.plugins() == {}
 
@@ -359,9 +359,9 @@ def test_a_queued_sync_repeats_only_what_may_help(workshop, market):
 
 def test_every_marketplace_is_its_own_message(workshop, market):
     workshop.register("https://git.example/b.git", slug="b")
-    assert sync.queue_all(workshop.state, workshop, dry_run=True) == ["acme", "b"]
+    assert nightly.queue_all(workshop.state, workshop, dry_run=True) == ["acme", "b"]
     assert workshop.sent == []
-    sync.queue_all(workshop.state, workshop)
+    nightly.queue_all(workshop.state, workshop)
     assert [m.body["id"] for m in workshop.sent] == ["acme", "b"]
 
 
