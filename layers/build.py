@@ -67,7 +67,7 @@ STRIPPED = {
         "zstandard/*cffi*",
         "zstandard/*rust*",
     ),
-    "aws": ("botocore/data/!(SERVICES)", "boto3/data/!(s3)", "boto3/examples", "botocore/vendored/requests"),
+    "aws": ("botocore/data/!(SERVICES)", "boto3/data/!(s3)", "boto3/examples"),
     "arrow": (
         "pyarrow/include",
         "pyarrow/src",

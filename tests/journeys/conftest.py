@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agnes_local.localstack_host import localstack as running_localstack
+from tests.builders.deployed import STALE_SECONDS, deploy_house
 from tests.builders.embedded import embedded_server
 from tests.builders.guild import Guild, synced_guild
 from tests.builders.target import PASSWORD, Target
@@ -32,7 +34,26 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         yield target
 
 
-@pytest.fixture(scope="session", params=["embedded", pytest.param("localstack", marks=pytest.mark.localstack)])
+@pytest.fixture(scope="session")
+def localstack() -> Iterator[Target]:
+    """The templates and layers that AWS would get, deployed to LocalStack."""
+    parameters = {
+        "SeedAdminEmail": ADMIN,
+        "SeedAdminPassword": PASSWORD,
+        "SchedulerApiToken": OPERATOR_TOKEN,
+        "GitAllow": SETTINGS["AGNES_GIT_ALLOW"],
+    }
+    # Runtimes that import duckdb are large: those without work end soon.
+    with running_localstack(idle_seconds=20) as server:
+        stack = deploy_house(server.endpoint, stack="agnes-journeys", parameters=parameters)
+        with Target(stack.outputs["Url"], ADMIN, OPERATOR_TOKEN, stale_seconds=STALE_SECONDS) as target:
+            yield target
+
+
+@pytest.fixture(
+    scope="session",
+    params=["embedded", pytest.param("localstack", marks=[pytest.mark.localstack, pytest.mark.timeout(600)])],
+)
 def house(request: pytest.FixtureRequest) -> Target:
     return request.getfixturevalue(request.param)
 
