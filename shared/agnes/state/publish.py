@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from random import Random
@@ -177,32 +178,34 @@ class Publisher:
         if head and self._plan.newer(head.schema):
             raise SchemaTooNew(self._file)
         copy = self._working_copy(head, base)
+        start = base.head if base else head
+        missing = self._plan.missing(start.schema if start else {})
+        if missing:
+            copy.migrate(missing)
         before = copy.log_size()
         for request in waiting:
             _run(copy, request)
-        if head and not base and copy.log_size() == before and not self._must_fold(copy):
+        if head and not base and not missing and copy.log_size() == before:
             self._lease.give_back(head.generation + 1)
             return
         made, body = self._upload(copy, head, fold=base is not None)
         version = self._swap(made, known.version if known else None)
         self._copy_of = made
-        self._material.keep(made, body)
+        with suppress(OSError):  # committed is committed, whether or not there is room to keep it here
+            self._material.keep(made, body)
         if version is not None:
             self._pointer.learn(made, version)
         for request in waiting:
             request.generation = made.generation
 
     def _working_copy(self, head: Head | None, base: Base | None) -> WorkingCopy:
-        """Open at `head` (or at `base`), migrated to the schema that this code knows."""
+        """Open at `head`, or at `base`."""
         start = base.head if base else head
         if base or self._copy is None or not self._stands_at(head):
             self.discard()
             snapshot, log = self._material.of(start) if start else (None, b"")
             self._copy = self._engine.open(self._file, snapshot, log)
             self._copy_of = head
-        missing = self._plan.missing(start.schema if start else {})
-        if missing:
-            self._copy.migrate(missing)
         return self._copy
 
     def _stands_at(self, head: Head | None) -> bool:

@@ -118,6 +118,7 @@ def test_a_large_insert_that_was_rolled_back_leaves_nothing(start):
 
     with pytest.raises(RuntimeError):
         files.commit("bank", bulk)
+    assert files.generation("bank") == 1
     files.commit("bank", deposit("ada", 1))
     assert balances(others) == {"ada": 6}
 
