@@ -24,6 +24,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
+import msgspec
+
 from agnes.kernel.errors import AgnesError, UnavailableError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore, OutcomeUnknown, TryAgain
@@ -86,6 +88,14 @@ class _Work:
     session_id: str
     known: Known
     files: set[str]
+
+
+class _Note(msgspec.Struct):
+    """The body of a note."""
+
+    user_id: str
+    session_id: str
+    file: str
 
 
 @dataclass(slots=True)
@@ -369,9 +379,8 @@ def _which(note: object) -> TranscriptId | None:
     if not isinstance(note, Blob):
         return None
     try:
-        said = json.loads(note.body)
-        file = said["file"]
-        return transcript_id(said["user_id"], said["session_id"], None if file == keys.MAIN else file)
-    except (ValueError, KeyError, TypeError, AgnesError):
+        said = msgspec.json.decode(note.body, type=_Note)
+        return transcript_id(said.user_id, said.session_id, None if said.file == keys.MAIN else said.file)
+    except (ValueError, AgnesError):
         log.warning("a note of the inbox says nothing that can be used")
         return None

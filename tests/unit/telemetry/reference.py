@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 TOKEN_NAMES = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -157,7 +158,7 @@ def cost(messages: dict, message: dict, anchor: str, sidechain: bool) -> None:
 def summary(calls: list[dict], prompts: set, messages: dict, times: list[datetime]) -> dict[str, Any]:
     times = sorted(times)
     active = 0.0
-    for before, after in zip(times, times[1:], strict=False):
+    for before, after in pairwise(times):
         if (after - before).total_seconds() <= 600:
             active += (after - before).total_seconds()
     models = [m["model"] for m in messages.values() if m["model"] not in (None, "<synthetic>")]
