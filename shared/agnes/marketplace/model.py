@@ -131,7 +131,9 @@ class PluginLine:
     name: str
     description: str
     version: str | None
-    upstream_version: str | None
+    """Upstream's own."""
+    served_version: str | None
+    """As served: derived from content, None while nothing is."""
     author_name: str | None
     homepage: str | None
     category: str | None
