@@ -131,9 +131,8 @@ class PluginLine:
     name: str
     description: str
     version: str | None
-    """Upstream's own."""
-    served_version: str | None
-    """As served: derived from content, None while nothing is."""
+    """As served, derived from content; upstream's while nothing is served."""
+    upstream_version: str | None
     author_name: str | None
     homepage: str | None
     category: str | None

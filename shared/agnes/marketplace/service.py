@@ -86,8 +86,8 @@ def plugin_lines(db: Db, marketplace_id: str) -> list[PluginLine]:
         PluginLine(
             name=p.name,
             description=p.description,
-            version=p.upstream_version,
-            served_version=p.version,
+            version=p.version or p.upstream_version,
+            upstream_version=p.upstream_version,
             author_name=p.author_name,
             homepage=p.homepage,
             category=p.category,

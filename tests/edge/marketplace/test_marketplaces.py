@@ -61,10 +61,10 @@ def test_a_marketplace_from_registration_to_deletion(team):
     }
     plugins = team.call("GET", "ada", f"{ROUTES}/acme/plugins").json()
     assert [p["name"] for p in plugins] == ["chartkit", "finops", "sql-style"]
-    assert plugins[0]["version"] == "0.9.2"
-    assert plugins[0]["served_version"].startswith("0.9.2+")
+    assert plugins[0]["upstream_version"] == "0.9.2"
+    assert plugins[0]["version"].startswith("0.9.2+")
     assert set(plugins[0]) == {
-        "name", "description", "version", "served_version", "author_name", "homepage", "category", "source_type",
+        "name", "description", "version", "upstream_version", "author_name", "homepage", "category", "source_type",
         "source_spec", "is_system", "disabled", "served", "problem",
     }  # fmt: skip
     change = {"name": "Acme 2", "token": "", "branch": "main"}
