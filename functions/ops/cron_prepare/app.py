@@ -1,4 +1,4 @@
-"""Before anything is served: is the store sound, are the state files as this code knows them?"""
+"""Before anything is served: is the store sound, is there a secret to sign with, are the state files migrated?"""
 
 from agnes import wiring
 from agnes.edge import Function, job
@@ -14,12 +14,13 @@ PASSED = "probe/passed"
 @app.lambda_function()
 @job("ops.prepare")
 def run(tick: Tick) -> dict:
-    """Probe a store once, then create and migrate the state files. The deployer runs it, and each local start."""
+    """Probe a store once, make what is missing, migrate. The deployer runs it, and each local start."""
     state, store = wiring.state(), wiring.store()
     known = store.read(PASSED) is not None
     if not tick.dry_run:
         if not known:
             probe(store)
             store.write(PASSED, b"", expect=ANYTHING)
+        wiring.signing_secret()
         state.migrate()
     return {"store_probed": not known, "state": {file: state.generation(file) for file in state.names}}

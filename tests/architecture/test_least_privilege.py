@@ -1,0 +1,318 @@
+"""Every function does its work with the keys that its role reaches, and no others.
+
+LocalStack does not enforce policies, so this does: the whole house runs over a store that holds each call
+against the IAM statements of the function that makes it, as the composer wrote them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agnes.kernel.ports import Entry, Expect, Message, Version
+from agnes.outside.object_store.memory import MemoryStore
+from infra import compose
+from infra.compose import Composition
+from tests.builders.acme_team import ENVIRON, Team
+from tests.builders.house import Answer, House, routes
+from tests.builders.people import Person
+from tests.builders.telemetry_house import complete, declare, put, upload_form
+from tests.builders.transcripts import Transcript
+
+ACTING: ContextVar[str] = ContextVar("acting", default="")
+"""The function at work; empty while the test itself looks."""
+
+SESSION = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
+
+
+class Policies:
+    """What each function may do: (action → patterns of keys), and the queues it sends to."""
+
+    def __init__(self, composition: Composition) -> None:
+        self._allowed: dict[tuple[str, str], list[str]] = {}
+        for template in composition.templates.values():
+            for resource in template["Resources"].values():
+                if resource["Type"] == "AWS::Serverless::Function":
+                    name = resource["Properties"]["FunctionName"]["Fn::Sub"].removeprefix("${Stack}-")
+                    for policy in resource["Properties"].get("Policies", []):
+                        for statement in policy["Statement"]:
+                            self._take(name, statement)
+        self.broken: set[str] = set()
+        self.seen: set[str] = set()
+
+    def _take(self, name: str, statement: dict[str, Any]) -> None:
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        for action in actions:
+            if action == "s3:ListBucket":
+                patterns = statement["Condition"]["StringLike"]["s3:prefix"]
+            else:
+                patterns = [
+                    re.split(r"\$\{(?:Bucket)\}/|\$\{Stack\}[-/]", resource["Fn::Sub"])[-1]
+                    for resource in statement["Resource"]
+                ]
+            self._allowed.setdefault((name, action), []).extend(patterns)
+
+    def check(self, action: str, name: str) -> None:
+        function = ACTING.get()
+        if not function:
+            return
+        self.seen.add(function)
+        if not any(fnmatchcase(name, pattern) for pattern in self._allowed.get((function, action), ())):
+            # One line a prefix: keys hold ids and hashes.
+            self.broken.add(
+                f"{function} may not {action} {re.sub(r'[0-9a-f]{12,}|[0-9a-z]{26}|[0-9-]{8,}', '…', name)}"
+            )
+
+
+class GuardedStore(MemoryStore):
+    def __init__(self, policies: Policies) -> None:
+        super().__init__()
+        self._policies = policies
+
+    def read(self, key: str, *, unless: Version | None = None) -> Any:
+        self._policies.check("s3:GetObject", key)
+        self._policies.check("s3:ListBucket", key)  # or a missing key would be a 403
+        return super().read(key, unless=unless)
+
+    def write(self, key: str, body: bytes, *, expect: Expect, content_type: str = "") -> Version:
+        self._policies.check("s3:PutObject", key)
+        return super().write(key, body, expect=expect, content_type=content_type)
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+        self._policies.check("s3:ListBucket", prefix)
+        return super().list(prefix, after=after)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        keys = list(keys)
+        for key in keys:
+            self._policies.check("s3:DeleteObject", key)
+        super().remove(keys)
+
+    def presign_get(self, key: str, **kwargs: Any) -> str:
+        self._policies.check("s3:GetObject", key)
+        return super().presign_get(key, **kwargs)
+
+    def presign_put(self, key: str, **kwargs: Any) -> str:
+        self._policies.check("s3:PutObject", key)
+        return super().presign_put(key, **kwargs)
+
+
+class GuardedQueue:
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
+        self.sent: list[Message] = []
+
+    def send(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self._policies.check("sqs:SendMessage", message.queue)
+            self.sent.append(message)
+
+
+class GuardedSecrets:
+    """Secrets in memory. AWS puts six random characters behind a secret's name."""
+
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
+        self._kept: dict[str, Any] = {}
+
+    def get(self, name: str) -> Any:
+        self._policies.check("secretsmanager:GetSecretValue", f"{name}-abc123")
+        return self._kept.get(name)
+
+    def put(self, name: str, secret: Any) -> None:
+        for action in ("CreateSecret", "PutSecretValue"):
+            self._policies.check(f"secretsmanager:{action}", f"{name}-abc123")
+        self._kept[name] = secret
+
+    def add(self, name: str, secret: Any) -> Any:
+        self._policies.check("secretsmanager:CreateSecret", f"{name}-abc123")
+        return self._kept.setdefault(name, secret)
+
+    def remove(self, name: str) -> None:
+        self._policies.check("secretsmanager:DeleteSecret", f"{name}-abc123")
+        self._kept.pop(name, None)
+
+
+@contextmanager
+def acting(function: str) -> Iterator[None]:
+    before = ACTING.set(function)
+    try:
+        yield
+    finally:
+        ACTING.reset(before)
+
+
+class GuardedHouse(House):
+    def __init__(self, folder: Path, policies: Policies) -> None:
+        super().__init__(folder, store=GuardedStore(policies), environ=ENVIRON)
+        self.queue = self.wiring._parts["queue"] = GuardedQueue(policies)
+        self.wiring._parts["secrets"] = GuardedSecrets(policies)
+        self.statuses: dict[str, set[int]] = {}
+
+    def call(self, method: str, path: str, **kwargs: Any) -> Answer:
+        (app, _), _ = routes().bind("agnes.test").match(path.partition("?")[0], method)
+        with acting(app.app_name):
+            answer = super().call(method, path, **kwargs)
+        self.statuses.setdefault(app.app_name, set()).add(answer.status)
+        return answer
+
+    def run(self, function: str, event: dict | None = None) -> Any:
+        """A scheduled function or a queue's, as its trigger calls it."""
+        domain, folder = function.split("-")
+        module = importlib.import_module(f"functions.{domain}.{folder}.app")
+        with acting(function):
+            answer = module.app.pure_lambda_functions[0].func(event or {}, None)
+        self.statuses.setdefault(function, set()).add(200)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def policies() -> Policies:
+    return Policies(compose.compose())
+
+
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory: pytest.TempPathFactory, policies: Policies) -> GuardedHouse:
+    """A house in which everything was done once."""
+    folder = tmp_path_factory.mktemp("house")
+    with GuardedHouse(folder, policies) as house:
+        house.run("ops-cron_prepare")
+        team = Team(house, folder)
+        with_everything(house, team)
+    return house
+
+
+def with_everything(house: GuardedHouse, team: Team) -> None:
+    ask = team.call
+    bob = ask("GET", "bob", "/api/me").json()["user_id"]
+    # Accounts.
+    token = team.post("bob", "/auth/tokens", {"name": "laptop"}, 201)
+    house.get("/api/me", token=token["token"])
+    ask("GET", "bob", f"/auth/tokens/{token['id']}")
+    ask("GET", "bob", "/auth/tokens")
+    ask("GET", "ada", "/auth/admin/tokens")
+    ask("DELETE", "bob", f"/auth/tokens/{token['id']}")
+    other = team.post("bob", "/auth/tokens", {"name": "other"}, 201)
+    ask("DELETE", "ada", f"/auth/admin/tokens/{other['id']}")
+    house.post("/auth/password/login", json_body={"email": "bob@example.com", "password": "wrong wrong"})
+    house.post("/auth/password/login/web", form={"email": "bob@example.com", "password": "wrong wrong"})
+    house.post("/auth/password/login/web", form={"email": "bob@example.com", "password": "battery staple"})
+    house.get("/login")
+    house.get("/setup?secret=x")
+    house.post("/setup", form={"secret": "x", "email": "z@example.com", "password": "correct horse"})
+    house.post("/auth/bootstrap", json_body={"secret": "x", "email": "z@example.com", "password": "correct horse"})
+    eve = ask("GET", "eve", "/api/me").json()["user_id"]
+    ask("GET", "ada", "/api/users")
+    ask("PATCH", "ada", f"/api/users/{eve}", {"name": "Eva"})
+    ask("POST", "ada", f"/api/users/{eve}/deactivate")
+    ask("POST", "ada", f"/api/users/{eve}/activate")
+    # Access.
+    for path in ("groups", "resource-types", "grants", f"groups/{team.group}/members"):
+        ask("GET", "ada", f"/api/admin/{path}")
+    ask("PATCH", "ada", f"/api/admin/groups/{team.group}", {"description": "Money"})
+    team.post("ada", f"/api/admin/users/{eve}/memberships", {"group_id": team.group}, 201)
+    ask("GET", "ada", f"/api/admin/users/{eve}/memberships")
+    ask("DELETE", "ada", f"/api/admin/users/{eve}/memberships/{team.group}")
+    ask("GET", "bob", "/api/me/effective-access")
+    # Marketplace.
+    team.register(token="s3cret-token")
+    ask("PATCH", "ada", "/api/marketplaces/acme", {"token": "another-token"})
+    team.sync()
+    ask("POST", "ada", "/api/marketplaces/sync-all")
+    house.run("marketplace-cron_sync")
+    record = {"messageId": "m", "body": json.dumps(house.queue.sent[-1].body)}
+    assert house.run("marketplace-queue_sync", {"Records": [record]}) == {"batchItemFailures": []}
+    plugins = ask("GET", "ada", "/api/marketplaces/acme/plugins").json()
+    name = plugins[0]["name"]
+    ask("GET", "ada", "/api/marketplaces")
+    team.grant(name)
+    team.system(name)
+    team.system(name, "DELETE")
+    # Stack, browse, feed.
+    assert team.install("bob", name).status == 200
+    ask("PUT", "bob", f"/api/my-stack/curated/acme/{name}", {"enabled": True})
+    for path in (
+        *("/", "/marketplace", f"/marketplace/curated/acme/{name}", f"/api/marketplace/curated/acme/{name}"),
+        *("/api/marketplace/items", "/api/my-stack", "/static/css/agnes.css", "/marketplace/info", "/marketplace.zip"),
+    ):
+        assert ask("GET", "bob", path).status in (200, 302), path
+    house.post(
+        f"/marketplace/curated/acme/{name}",
+        cookie=f"access_token={team.tokens['bob']}",
+        form={"enabled": "true"},
+        headers={"Origin": "http://agnes.test"},
+    )
+    fetch(house, team.tokens["bob"])
+    # Telemetry.
+    person = Person(bob, "bob@example.com", team.tokens["bob"])
+    transcript = Transcript(SESSION)
+    transcript.result(transcript.use("Skill", skill=f"{name}:x"), "Launching skill")
+    import zstandard
+
+    packed = zstandard.compress(transcript.body())
+    wish = declare(house, person, SESSION, packed).json()
+    put(house, wish, packed)
+    assert complete(house, person, wish["upload_id"]).status == 200
+    assert upload_form(house, person, SESSION.replace("aaaa", "bbbb"), b"{}\nnot json\n").status in (200, 201)
+    house.run("telemetry-cron_extract_usage")
+    house.post("/api/admin/run-session-processor?processor=usage", token=team.tokens["ada"])
+    # Operations, and the end of things.
+    for path in ("/api/health", "/api/version", "/api/health/detailed", "/api/openapi.json"):
+        ask("GET", "ada", path)
+    for job in ("ops-cron_prune_state", "accounts-cron_prune", "accounts-cron_first_start"):
+        house.run(job)
+    ask("DELETE", "ada", "/api/marketplaces/acme?purge=true")
+    ask("DELETE", "ada", f"/api/users/{eve}")
+    house.post("/auth/logout", token=team.tokens["bob"])
+
+
+def fetch(house: GuardedHouse, token: str) -> None:
+    import base64
+
+    headers = {
+        "Authorization": f"Basic {base64.b64encode(f'x:{token}'.encode()).decode()}",
+        "Git-Protocol": "version=2",
+        "Content-Type": "application/x-git-upload-pack-request",
+    }
+    house.get("/marketplace.git/info/refs?service=git-upload-pack", headers=headers)
+    listed = house.post("/marketplace.git/git-upload-pack", headers=headers, body=b"0014command=ls-refs\n0000")
+    commit = re.search(rb"([0-9a-f]{40}) ", listed.body)[1]
+    want = b"0012command=fetch\n0001" + b"0032want " + commit + b"\n" + b"0009done\n" + b"0000"
+    assert b"PACK" in house.post("/marketplace.git/git-upload-pack", headers=headers, body=want).body
+    house.post("/marketplace.git/git-receive-pack", headers=headers)
+
+
+def test_every_function_was_at_work(lived_in: GuardedHouse) -> None:
+    functions = {function.name for function in compose.compose().functions}
+    assert functions - lived_in.statuses.keys() == set(), "add it to `with_everything`"
+    failed = {name: statuses for name, statuses in lived_in.statuses.items() if max(statuses) >= 500}
+    assert not failed
+
+
+def test_no_function_left_its_prefixes(lived_in: GuardedHouse, policies: Policies) -> None:
+    assert lived_in.statuses
+    assert not policies.broken, "\n".join(sorted(policies.broken))
+
+
+def test_the_guard_would_notice(policies: Policies) -> None:
+    guarded = GuardedStore(policies)
+    before = set(policies.broken)
+    with acting("access-get_groups"):
+        guarded.read("state/people/head.json")
+        assert policies.broken == before
+        guarded.read("state/stack/head.json")
+    assert policies.broken - before == {
+        "access-get_groups may not s3:GetObject state/stack/head.json",
+        "access-get_groups may not s3:ListBucket state/stack/head.json",
+    }
+    policies.broken.clear()
+    policies.broken |= before
