@@ -159,7 +159,7 @@ class _Reading:
         if any(said.lstrip().startswith(_NOT_TYPED) for said in texts):
             return
         self._typed = {}
-        self._add(self._event(record, EventType.PROMPT, line, self._id(record, EventType.PROMPT, line)))
+        self._add(self._event(record, EventType.PROMPT, self._id(record, EventType.PROMPT, line)))
         for said in texts:
             if "<command-name>" in said:
                 for name in _COMMAND.findall(said):
@@ -167,7 +167,7 @@ class _Reading:
 
     def _command(self, record: Record, name: str, line: int) -> None:
         name = self._clean[name] or ""
-        event = self._event(record, EventType.COMMAND, line, self._id(record, EventType.COMMAND, line, "", "", name))
+        event = self._event(record, EventType.COMMAND, self._id(record, EventType.COMMAND, line, command=name))
         event.command_name = name
         _count_for(event, self._served.item(name, names.SKILL, names.COMMAND))
         if self._add(event):
@@ -186,7 +186,7 @@ class _Reading:
         elif tool and tool.startswith("mcp__"):
             kind = EventType.MCP
             item = self._served.mcp_item(tool)
-        event = self._event(record, kind, line, self._id(record, kind, line, block.id or "", tool or ""))
+        event = self._event(record, kind, self._id(record, kind, line, tool_id=block.id or "", tool=tool or ""))
         if not self._add(event):
             return
         event.tool_name, event.skill_name, event.subagent_type = tool, skill, subagent
@@ -209,7 +209,7 @@ class _Reading:
                 event_id = _hash(f"{self._session.key.user_id}|{message.id}||{EventType.MESSAGE}||")
             else:
                 event_id = self._id(record, EventType.MESSAGE, line)
-            event = self._event(record, EventType.MESSAGE, line, event_id)
+            event = self._event(record, EventType.MESSAGE, event_id)
             event.model = self._clean[message.model]
             self._attribute(event, record)
             self._in_force(event)
@@ -241,13 +241,13 @@ class _Reading:
             event.agent_source, event.agent_marketplace_id = agent.source, agent.marketplace_id
             event.agent_plugin, event.agent_name = agent.plugin, agent.name
 
-    def _id(self, record: Record, kind: str, line: int, tool_id: str = "", tool: str = "", command: str = "") -> str:
+    def _id(self, record: Record, kind: str, line: int, *, tool_id: str = "", tool: str = "", command: str = "") -> str:
         """Without the session, so that the copies that forks make are the same event (section 17.15)."""
         key = self._session.key
         anchor = record.uuid or f"{key.session_id}/{self._file}:{line}"
         return _hash(f"{key.user_id}|{anchor}|{tool_id}|{kind}|{tool}|{command}")
 
-    def _event(self, record: Record, kind: str, line: int, event_id: str) -> Event:
+    def _event(self, record: Record, kind: str, event_id: str) -> Event:
         key, clean = self._session.key, self._clean
         event = Event(event_id, key.user_id, key.session_id, key.generation, kind, self._now)
         event.cwd = clean[record.cwd]
