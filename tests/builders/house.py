@@ -1,9 +1,7 @@
 """The whole house in one process: every function behind its route, over a store of the test's choice.
 
-    with House(tmp_path) as house:
-        token = house.login("ada@example.com", "correct horse")
-        answer = house.get("/api/marketplace/items", token=token)
-        assert answer.status == 200
+Use it as a context manager, `with House(tmp_path) as house:`, sign in with `house.login(email, password)`, and ask
+`house.get("/api/marketplace/items", token=token)`.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -69,7 +67,7 @@ class House:
         self.store = parts["store"]
         self._stack = ExitStack()
 
-    def __enter__(self) -> House:
+    def __enter__(self) -> Self:
         self._stack.enter_context(wiring.using(self.wiring))
         return self
 
