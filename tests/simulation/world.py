@@ -108,10 +108,11 @@ class World:
         if not ready:
             self.elapsed = min(task.wake for task in waiting)
             ready = [task for task in waiting if task.wake <= self.elapsed]
-        self._current = ready[self.rng.randrange(len(ready))] if len(ready) > 1 else ready[0]
-        if self._current is not me:
-            self._current.gate.release()
-        return self._current
+        chosen = ready[self.rng.randrange(len(ready))] if len(ready) > 1 else ready[0]
+        self._current = chosen
+        if chosen is not me:
+            chosen.gate.release()  # from here on it may be running, and what is ours to read is `chosen` alone
+        return chosen
 
 
 class WorldClock:
