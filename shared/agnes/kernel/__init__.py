@@ -1,1 +1,1 @@
-"""What every room may know: errors, ports, time, ids, paging, the principal."""
+"""What every room may know: errors, ports, time, ids, the principal."""
