@@ -55,7 +55,6 @@ class Workbench:
                 "threads": threads,
                 "temp_directory": str(folder / "spill"),
                 "autoinstall_known_extensions": False,
-                "preserve_insertion_order": False,
             },
         )
         self.db.execute("SET TimeZone = 'UTC'")
@@ -72,23 +71,25 @@ class Workbench:
         self.spooled += len(events)
 
     def load_events(self) -> None:
-        """Make the table `new_events` of what was spooled; it has a column `day` besides the events' own."""
+        """Make the table `new_events` of what was spooled; it has a column `day` besides the events' own, and is
+        ordered so that the events of a day, and in it of a session, lie together."""
         self._spool.flush()
         self.db.execute(
             f"""CREATE TABLE new_events AS SELECT *, occurred_at::DATE AS day
             FROM read_json($path, format = 'newline_delimited', columns = {EVENT_COLUMNS},
-                maximum_object_size = {_LONGEST_LINE_BYTES})""",  # noqa: S608 (fixed parts)
+                maximum_object_size = {_LONGEST_LINE_BYTES})
+            ORDER BY day, user_id, session_id, occurred_at""",  # noqa: S608 (fixed parts)
             {"path": self._spool.name},
         )
 
     def write_events(self) -> list[Written]:
-        """One file a day of `new_events`, ordered so that a session's events lie together."""
+        """One file a day of `new_events`."""
         written = []
         for day, rows in self.db.execute("SELECT day, count(*) FROM new_events GROUP BY day ORDER BY day").fetchall():
             path = self.folder / f"events-{day}.parquet"
             self.db.execute(
-                f"""COPY (SELECT * EXCLUDE day FROM new_events WHERE day = '{day}'
-                ORDER BY user_id, session_id, occurred_at) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"""  # noqa: S608
+                f"COPY (SELECT * EXCLUDE day FROM new_events WHERE day = '{day}') TO '{path}' "  # noqa: S608
+                "(FORMAT parquet, COMPRESSION zstd)"
             )
             written.append(Written(day, path, rows))
         return written

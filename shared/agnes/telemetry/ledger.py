@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -145,10 +145,12 @@ def known(db: Db, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], 
     return found
 
 
-def batches_of(db: Db, days: Sequence[date]) -> list[tuple[date, str]]:
-    return db.execute(
-        "SELECT day, key FROM telemetry.batches WHERE day IN (SELECT unnest($days)) ORDER BY key", {"days": list(days)}
+def batches_of(db: Db, days: Sequence[date]) -> list[str]:
+    """Keys of the event files of these days."""
+    rows = db.execute(
+        "SELECT key FROM telemetry.batches WHERE day IN (SELECT unnest($days)) ORDER BY key", {"days": list(days)}
     ).fetchall()
+    return [key for (key,) in rows]
 
 
 def live_generations(db: Db, days: Sequence[date]) -> list[tuple[str, str, str]]:
@@ -205,7 +207,7 @@ def session_row(
         "generation": generation,
         "days": list(days),
         "events": events,
-        **asdict(summary),
+        **msgspec.structs.asdict(summary),
         **rest,
     }
 

@@ -67,8 +67,7 @@ class Event(Struct, gc=False):
     agent_id: str | None = None
 
 
-@dataclass(slots=True)
-class Summary:
+class Summary(Struct):
     """Columns of spec/04 section 7, with the corrections of its section 17 (prompts, responses counted once)."""
 
     started_at: datetime | None = None

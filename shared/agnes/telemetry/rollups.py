@@ -28,105 +28,122 @@ _ITEM = "source, marketplace_id, plugin, kind, name"
 _ONCE = """
 CREATE OR REPLACE TABLE once AS
 WITH live AS (
-    SELECT * EXCLUDE day FROM new_events WHERE day = '{day}'
+    SELECT * FROM new_events
     {stored}
 )
-SELECT any_value(user_id) AS user_id, any_value(event_type) AS event_type, min(occurred_at) AS occurred_at,
+SELECT day, any_value(user_id) AS user_id, any_value(event_type) AS event_type, min(occurred_at) AS occurred_at,
     bool_or(is_error) AS is_error,
     arg_min({{'source': source, 'marketplace_id': marketplace_id, 'plugin': plugin, 'item_kind': item_kind,
         'item_name': item_name, 'agent_source': agent_source, 'agent_marketplace_id': agent_marketplace_id,
         'agent_plugin': agent_plugin, 'agent_name': agent_name}}, session_id) AS item,
     max(input_tokens) AS input_tokens, max(output_tokens) AS output_tokens,
     max(cache_read_tokens) AS cache_read_tokens, max(cache_creation_tokens) AS cache_creation_tokens
-FROM live GROUP BY event_id
+FROM live GROUP BY day, event_id
 """
 
 _STORED = """
     UNION ALL BY NAME
-    SELECT e.* FROM read_parquet({paths}, hive_partitioning = false) e
+    SELECT e.*, e.occurred_at::DATE AS day FROM read_parquet({paths}, hive_partitioning = false) e
     SEMI JOIN live_generations USING (user_id, session_id, generation)
 """
 
 _BASE = f"""
 WITH counted AS (
-    SELECT item.source, item.marketplace_id, item.plugin, unnest([item.item_kind, 'plugin']) AS kind,
+    SELECT day, item.source, item.marketplace_id, item.plugin, unnest([item.item_kind, 'plugin']) AS kind,
         unnest([item.item_name, item.plugin]) AS name,
         user_id, 1 AS invocations, is_error::INT AS errors, {_NO_TOKENS}, occurred_at
     FROM once WHERE item.item_kind IS NOT NULL AND event_type <> 'message'
     UNION ALL
-    SELECT item.source, item.marketplace_id, item.plugin, item.item_kind, item.item_name, user_id, 0, 0, {_TOKENS}, NULL
+    SELECT day, item.source, item.marketplace_id, item.plugin, item.item_kind, item.item_name, user_id, 0, 0,
+        {_TOKENS}, NULL
     FROM once WHERE event_type = 'message' AND item.item_kind IS NOT NULL
     UNION ALL
-    SELECT item.source, item.marketplace_id, item.plugin, 'plugin', item.plugin, user_id, 0, 0, {_TOKENS}, NULL
+    SELECT day, item.source, item.marketplace_id, item.plugin, 'plugin', item.plugin, user_id, 0, 0, {_TOKENS}, NULL
     FROM once WHERE event_type = 'message' AND item.plugin IS NOT NULL
     UNION ALL
-    SELECT item.agent_source, item.agent_marketplace_id, item.agent_plugin, 'agent', item.agent_name, user_id, 0, 0,
+    SELECT day, item.agent_source, item.agent_marketplace_id, item.agent_plugin, 'agent', item.agent_name, user_id, 0, 0,
         {_TOKENS}, NULL
     FROM once WHERE event_type = 'message' AND item.agent_name IS NOT NULL
 )
-SELECT {_ITEM}, user_id, sum(invocations)::BIGINT AS invocations, sum(errors)::BIGINT AS errors, {_SUMS},
+SELECT day, {_ITEM}, user_id, sum(invocations)::BIGINT AS invocations, sum(errors)::BIGINT AS errors, {_SUMS},
     max(occurred_at) AS last_at
 FROM counted GROUP BY ALL ORDER BY ALL
 """  # noqa: S608 (fixed parts)
 
+# The base has one row a user, so its rows with invocations are the distinct users.
 _DAILY = f"""
-SELECT DATE '{{day}}' AS day, {_ITEM}, sum(invocations)::BIGINT AS invocations,
-    count(DISTINCT user_id) FILTER (invocations > 0) AS distinct_users, sum(errors)::BIGINT AS errors, {_SUMS}
-FROM read_parquet('{{path}}', hive_partitioning = false) GROUP BY ALL ORDER BY ALL
+SELECT day, {_ITEM}, sum(invocations)::BIGINT AS invocations, count_if(invocations > 0) AS distinct_users,
+    sum(errors)::BIGINT AS errors, {_SUMS}
+FROM bases WHERE day > $since GROUP BY ALL ORDER BY ALL
 """  # noqa: S608 (fixed parts)
 
 # A window of N days is today and the N-1 complete days before it, so the 30 entries of a daily series sum to it.
-# The trend compares complete days only: the 7 before today with the 7 before those.
+# The trend compares complete days only: the 7 before today with the 7 before those. By user first and then by item:
+# that counts distinct users by counting rows. Active days are the bits of a number.
 _WINDOWS = f"""
-WITH base AS (SELECT * FROM item_user_days WHERE day > $today - {DAILY_DAYS} AND day <= $today), figures AS (
+WITH by_user AS (
     SELECT {_ITEM},
-        coalesce(sum(invocations) FILTER (day > $today - 7), 0)::BIGINT AS invocations_7d,
-        count(DISTINCT user_id) FILTER (day > $today - 7 AND invocations > 0) AS distinct_users_7d,
-        coalesce(sum(errors) FILTER (day > $today - 7), 0)::BIGINT AS errors_7d,
-        coalesce(sum(invocations) FILTER (day > $today - 30), 0)::BIGINT AS invocations_30d,
-        count(DISTINCT user_id) FILTER (day > $today - 30 AND invocations > 0) AS distinct_users_30d,
-        coalesce(sum(errors) FILTER (day > $today - 30), 0)::BIGINT AS errors_30d,
-        count(DISTINCT day) FILTER (day > $today - 30 AND invocations > 0) AS active_days_30d,
-        coalesce(sum(input_tokens) FILTER (day > $today - 30), 0)::BIGINT AS input_tokens_30d,
-        coalesce(sum(output_tokens) FILTER (day > $today - 30), 0)::BIGINT AS output_tokens_30d,
-        coalesce(sum(cache_read_tokens) FILTER (day > $today - 30), 0)::BIGINT AS cache_read_tokens_30d,
-        coalesce(sum(cache_creation_tokens) FILTER (day > $today - 30), 0)::BIGINT AS cache_creation_tokens_30d,
-        coalesce(sum(invocations) FILTER (day BETWEEN $today - 7 AND $today - 1), 0)::BIGINT AS recent,
-        coalesce(sum(invocations) FILTER (day BETWEEN $today - 14 AND $today - 8), 0)::BIGINT AS prior,
-        max(day) FILTER (invocations > 0) AS last_used_day
-    FROM base GROUP BY ALL
+        sum(CASE WHEN age < 7 THEN invocations ELSE 0 END) AS invocations_7d,
+        sum(CASE WHEN age < 7 THEN errors ELSE 0 END) AS errors_7d,
+        sum(CASE WHEN age < 30 THEN invocations ELSE 0 END) AS invocations_30d,
+        sum(CASE WHEN age < 30 THEN errors ELSE 0 END) AS errors_30d,
+        bit_or(CASE WHEN age < 30 AND invocations > 0 THEN 1::BIGINT << age ELSE 0 END) AS days,
+        sum(CASE WHEN age < 30 THEN input_tokens ELSE 0 END) AS input_tokens_30d,
+        sum(CASE WHEN age < 30 THEN output_tokens ELSE 0 END) AS output_tokens_30d,
+        sum(CASE WHEN age < 30 THEN cache_read_tokens ELSE 0 END) AS cache_read_tokens_30d,
+        sum(CASE WHEN age < 30 THEN cache_creation_tokens ELSE 0 END) AS cache_creation_tokens_30d,
+        sum(CASE WHEN age BETWEEN 1 AND 7 THEN invocations ELSE 0 END) AS recent,
+        sum(CASE WHEN age BETWEEN 8 AND 14 THEN invocations ELSE 0 END) AS prior,
+        min(CASE WHEN invocations > 0 THEN age END) AS last_age
+    FROM ({{days}}) GROUP BY {_ITEM}, user_id
+), figures AS (
+    SELECT {_ITEM},
+        sum(invocations_7d)::BIGINT AS invocations_7d, count_if(invocations_7d > 0) AS distinct_users_7d,
+        sum(errors_7d)::BIGINT AS errors_7d,
+        sum(invocations_30d)::BIGINT AS invocations_30d, count_if(invocations_30d > 0) AS distinct_users_30d,
+        sum(errors_30d)::BIGINT AS errors_30d, bit_count(bit_or(days))::BIGINT AS active_days_30d,
+        sum(input_tokens_30d)::BIGINT AS input_tokens_30d, sum(output_tokens_30d)::BIGINT AS output_tokens_30d,
+        sum(cache_read_tokens_30d)::BIGINT AS cache_read_tokens_30d,
+        sum(cache_creation_tokens_30d)::BIGINT AS cache_creation_tokens_30d,
+        sum(recent)::BIGINT AS recent, sum(prior)::BIGINT AS prior, min(last_age) AS last_age
+    FROM by_user GROUP BY ALL
 )
-SELECT * EXCLUDE (recent, prior),
+SELECT * EXCLUDE (recent, prior, last_age),
     input_tokens_30d + output_tokens_30d + cache_read_tokens_30d + cache_creation_tokens_30d AS tokens_30d,
-    CASE WHEN prior >= 3 THEN (recent - prior) * 100.0 / prior END AS trend_pct
+    CASE WHEN prior >= 3 THEN (recent - prior) * 100.0 / prior END AS trend_pct,
+    DATE '{{today}}' - last_age AS last_used_day
 FROM figures ORDER BY ALL
 """  # noqa: S608 (fixed parts)
 
 
-def base_of_day(bench: Workbench, day: date, batches: Sequence[Path]) -> Written:
-    """The base rollup of one day: the round's `new_events` and the stored `batches`, of `live_generations` only."""
+def bases_of_days(bench: Workbench, days: Sequence[date], batches: Sequence[Path]) -> list[Written]:
+    """The base rollup of each of `days`: of `new_events`, and of those in the stored `batches` that are of
+    `live_generations`. `batches` are all that these days have, and hold no other days."""
     stored = _STORED.format(paths=[str(path) for path in batches]) if batches else ""
-    bench.db.execute(_ONCE.format(day=day, stored=stored))
-    path = bench.folder / f"{ITEM_USER_DAILY}-{day}.parquet"
-    bench.db.execute(f"COPY ({_BASE}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
-    (rows,) = bench.db.execute("SELECT count(*) FROM read_parquet($path)", {"path": str(path)}).fetchone()
-    return Written(day, path, rows)
+    bench.db.execute(_ONCE.format(stored=stored))
+    bench.db.execute(f"CREATE OR REPLACE TABLE bases AS {_BASE}")
+    written = []
+    for day in days:
+        path = bench.folder / f"{ITEM_USER_DAILY}-{day}.parquet"
+        (rows,) = bench.db.execute(
+            f"COPY (SELECT * EXCLUDE day FROM bases WHERE day = '{day}') TO '{path}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
+        ).fetchone()
+        written.append(Written(day, path, rows))
+    return written
 
 
-def daily(bench: Workbench, base: Written) -> list[dict[str, Any]]:
-    """Rows of usage_marketplace_item_daily of one day."""
-    return bench.rows(_DAILY.format(day=base.day, path=base.path))
+def daily(bench: Workbench, since: date) -> list[dict[str, Any]]:
+    """Rows of usage_marketplace_item_daily after `since`, of the days whose base was just made."""
+    return bench.rows(_DAILY, {"since": since})
 
 
 def windows(bench: Workbench, bases: dict[date, Path], *, today: date) -> list[dict[str, Any]]:
     """Rows of usage_marketplace_item_window, from the base rollups of the last days."""
-    bench.db.execute("DROP TABLE IF EXISTS item_user_days")
     used = {day: path for day, path in bases.items() if today - timedelta(days=DAILY_DAYS) < day <= today}
     if not used:
         return []
-    union = " UNION ALL ".join(
-        f"SELECT DATE '{day}' AS day, * FROM read_parquet('{path}', hive_partitioning = false)"  # noqa: S608
+    days = " UNION ALL ".join(
+        f"SELECT {(today - day).days} AS age, * FROM read_parquet('{path}', hive_partitioning = false)"  # noqa: S608
         for day, path in sorted(used.items())
     )
-    bench.db.execute(f"CREATE TABLE item_user_days AS {union}")
-    return bench.rows(_WINDOWS, {"today": today})
+    return bench.rows(_WINDOWS.format(days=days, today=today))

@@ -322,15 +322,13 @@ class ExtractionRun:
             parts = ledger.parts_of(db, rollups.ITEM_USER_DAILY, since)
         columns = {"user_id": "VARCHAR", "session_id": "VARCHAR", "generation": "VARCHAR"}
         bench.table("live_generations", columns, live)
-        paths = self._fetch(bench, [key for _, key in stored])
+        paths = self._fetch(bench, stored)
         bases: dict[date, Path] = {}
-        for day in days:
-            base = rollups.base_of_day(bench, day, [paths[key] for of_day, key in stored if of_day == day])
+        for base in rollups.bases_of_days(bench, days, list(paths.values())):
             changes.parts.append(self._put_part(base, generation))
-            if day > since:
-                bases[day] = base.path
-                changes.daily_days.append(day)
-                changes.daily += rollups.daily(bench, base)
+            bases[base.day] = base.path
+        changes.daily_days = [day for day in days if day > since]
+        changes.daily = rollups.daily(bench, since)
         others = {day: key for day, key in parts.items() if day not in touched}
         fetched = self._fetch(bench, others.values())
         bases |= {day: fetched[key] for day, key in others.items()}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from agnes.telemetry.extraction import SessionKey, extract
 from agnes.telemetry.model import Event, EventType, Extraction, TranscriptFile
@@ -73,5 +74,5 @@ def as_reference(extraction: Extraction, *, names: Served | None = None) -> dict
         "tokens": tokens,
         "lines": sum(file.lines for file in extraction.files),
         "skipped": sum(file.skipped_lines for file in extraction.files),
-        "summary": asdict(extraction.summary),
+        "summary": structs.asdict(extraction.summary),
     }
