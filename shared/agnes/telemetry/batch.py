@@ -82,17 +82,17 @@ class Workbench:
             {"path": self._spool.name},
         )
 
-    def write_events(self) -> list[Written]:
-        """One file a day of `new_events`."""
-        written = []
-        for day, rows in self.db.execute("SELECT day, count(*) FROM new_events GROUP BY day ORDER BY day").fetchall():
-            path = self.folder / f"events-{day}.parquet"
-            self.db.execute(
-                f"COPY (SELECT * EXCLUDE day FROM new_events WHERE day = '{day}') TO '{path}' "  # noqa: S608
-                "(FORMAT parquet, COMPRESSION zstd)"
-            )
-            written.append(Written(day, path, rows))
-        return written
+    def new_days(self) -> list[date]:
+        return [day for (day,) in self.db.execute("SELECT DISTINCT day FROM new_events ORDER BY day").fetchall()]
+
+    def write_events(self, day: date, merged: Sequence[Path] = ()) -> Written:
+        """The day's `new_events` in one file, with those of `live_generations` in the stored files to be merged."""
+        path = self.folder / f"events-{day}.parquet"
+        rows = f"SELECT * EXCLUDE day FROM new_events WHERE day = '{day}'"  # noqa: S608 (fixed parts)
+        if merged:
+            rows = f"SELECT * FROM ({rows} UNION ALL BY NAME {live_events(merged)}) ORDER BY user_id, session_id, occurred_at"  # noqa: S608
+        (count,) = self.db.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)").fetchone()
+        return Written(day, path, count)
 
     def table(self, name: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]) -> None:
         """A table of `rows`; by way of a file, since inserting one by one is slow."""
@@ -109,6 +109,15 @@ class Workbench:
         found = self.db.execute(sql, parameters)
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def live_events(paths: Sequence[Path]) -> str:
+    """SQL for the events of stored files that count: those of the table `live_generations`."""
+    files = [str(path) for path in paths]
+    return (
+        f"SELECT e.* FROM read_parquet({files}, hive_partitioning = false) e "  # noqa: S608 (fixed parts)
+        "SEMI JOIN live_generations USING (user_id, session_id, generation)"
+    )
 
 
 @contextmanager

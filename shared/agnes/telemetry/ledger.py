@@ -108,10 +108,15 @@ class Changes:
 
     revision: int
     """What the round began on."""
+    at: datetime
     windows_day: date
     sessions: list[dict[str, Any]] = field(default_factory=list)
     transcripts: list[dict[str, Any]] = field(default_factory=list)
     batches: list[dict[str, Any]] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
+    """Keys of batches whose events are in one of `batches` now."""
+    forgotten: list[str] = field(default_factory=list)
+    """Retired keys whose objects have been removed."""
     parts: list[dict[str, Any]] = field(default_factory=list)
     daily_days: list[date] = field(default_factory=list)
     """Days whose rows of item_daily are replaced by `daily`."""
@@ -145,11 +150,19 @@ def known(db: Db, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], 
     return found
 
 
-def batches_of(db: Db, days: Sequence[date]) -> list[str]:
+def batches_of(db: Db, days: Sequence[date]) -> dict[date, list[str]]:
     """Keys of the event files of these days."""
-    rows = db.execute(
-        "SELECT key FROM telemetry.batches WHERE day IN (SELECT unnest($days)) ORDER BY key", {"days": list(days)}
-    ).fetchall()
+    found: dict[date, list[str]] = {day: [] for day in days}
+    for day, key in db.execute(
+        "SELECT day, key FROM telemetry.batches WHERE day IN (SELECT unnest($days)) ORDER BY key", {"days": list(days)}
+    ).fetchall():
+        found[day].append(key)
+    return found
+
+
+def retired_before(db: Db, at: datetime) -> list[str]:
+    """Keys that were retired before `at`, a thousand at most."""
+    rows = db.execute("SELECT key FROM telemetry.retired WHERE retired_at < $at LIMIT 1000", {"at": at}).fetchall()
     return [key for (key,) in rows]
 
 
@@ -182,11 +195,8 @@ def publish(tx: Tx, changes: Changes) -> None:
     )
     _put(db, "INSERT OR REPLACE INTO telemetry.sessions", changes.sessions, SESSION_COLUMNS)
     _put(db, "INSERT OR REPLACE INTO telemetry.transcripts", changes.transcripts, TRANSCRIPT_COLUMNS)
+    _retire(db, changes)
     _put(db, "INSERT INTO telemetry.batches", changes.batches, BATCH_COLUMNS)
-    for part in changes.parts:
-        db.execute(
-            "DELETE FROM telemetry.rollup_parts WHERE rollup = $rollup AND day = $day", _of(part, "rollup", "day")
-        )
     _put(db, "INSERT INTO telemetry.rollup_parts", changes.parts, PART_COLUMNS)
     if changes.daily_days:
         db.execute("DELETE FROM telemetry.item_daily WHERE day IN (SELECT unnest($days))", {"days": changes.daily_days})
@@ -226,5 +236,15 @@ def _rows_of(columns: dict[str, str]) -> str:
     return f"(SELECT unnest(from_json($rows, '{shape}'), max_depth := 2))"
 
 
-def _of(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: row[name] for name in names}
+def _retire(db: Db, changes: Changes) -> None:
+    """Take the replaced files out of the ledger; their objects are removed later."""
+    days = [part["day"] for part in changes.parts]
+    replaced = "rollup = 'item_user_daily' AND day IN (SELECT unnest($days))"
+    db.execute(
+        f"INSERT INTO telemetry.retired SELECT key, $at FROM telemetry.rollup_parts WHERE {replaced}",  # noqa: S608
+        {"days": days, "at": changes.at},
+    )
+    db.execute(f"DELETE FROM telemetry.rollup_parts WHERE {replaced}", {"days": days})  # noqa: S608 (fixed parts)
+    db.execute("INSERT INTO telemetry.retired SELECT unnest($keys), $at", {"keys": changes.merged, "at": changes.at})
+    db.execute("DELETE FROM telemetry.batches WHERE key IN (SELECT unnest($keys))", {"keys": changes.merged})
+    db.execute("DELETE FROM telemetry.retired WHERE key IN (SELECT unnest($keys))", {"keys": changes.forgotten})

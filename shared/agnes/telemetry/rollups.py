@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from agnes.telemetry.batch import Workbench, Written
+from agnes.telemetry.batch import Workbench, Written, live_events
 
 ITEM_USER_DAILY = "item_user_daily"
 WINDOW_DAYS = 30
@@ -43,8 +43,7 @@ FROM live GROUP BY day, event_id
 
 _STORED = """
     UNION ALL BY NAME
-    SELECT e.*, e.occurred_at::DATE AS day FROM read_parquet({paths}, hive_partitioning = false) e
-    SEMI JOIN live_generations USING (user_id, session_id, generation)
+    SELECT *, occurred_at::DATE AS day FROM ({events})
 """
 
 _BASE = f"""
@@ -119,7 +118,7 @@ FROM figures ORDER BY ALL
 def bases_of_days(bench: Workbench, days: Sequence[date], batches: Sequence[Path]) -> list[Written]:
     """The base rollup of each of `days`: of `new_events`, and of those in the stored `batches` that are of
     `live_generations`. `batches` are all that these days have, and hold no other days."""
-    stored = _STORED.format(paths=[str(path) for path in batches]) if batches else ""
+    stored = _STORED.format(events=live_events(batches)) if batches else ""
     bench.db.execute(_ONCE.format(stored=stored))
     bench.db.execute(f"CREATE OR REPLACE TABLE bases AS {_BASE}")
     written = []

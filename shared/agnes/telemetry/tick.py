@@ -42,6 +42,9 @@ from agnes.telemetry.served import Served
 log = logging.getLogger("agnes.telemetry")
 
 FILE = "telemetry"
+MERGED_AT = 8
+"""Event files of one day; a run that would add another merges them."""
+RETIRED_FOR = timedelta(days=1)
 _READS_AT_ONCE = 8
 _WRITE_ATTEMPTS = 4
 
@@ -188,7 +191,7 @@ class ExtractionRun:
             known = ledger.known(db, sessions) if sessions else {}
             served_for = self._served_for(db) if sessions else None
         generation = new_ulid(self._clock.now())
-        changes = Changes(progress.revision, today)
+        changes = Changes(progress.revision, self._clock.now(), today)
         finished, before_bytes = 0, self.report.plain_bytes
         with workbench(memory_limit=self._limits.memory, threads=self._limits.threads) as bench:
             touched: set[date] = set()
@@ -306,13 +309,7 @@ class ExtractionRun:
         self, bench: Workbench, generation: str, touched: set[date], progress: Progress, changes: Changes
     ) -> None:
         days = sorted(touched)
-        today = changes.windows_day
-        for written in bench.write_events():
-            body = written.path.read_bytes()
-            key = keys.events(written.day, generation)
-            self._put(key, body, "application/vnd.apache.parquet")
-            changes.batches.append({"key": key, "day": written.day, "events": written.rows, "size_bytes": len(body)})
-        since = today - timedelta(days=rollups.DAILY_DAYS)
+        since = changes.windows_day - timedelta(days=rollups.DAILY_DAYS)
         with self._state.read(FILE) as db:
             if ledger.progress(db).revision != progress.revision:
                 raise ledger.LedgerMoved
@@ -320,9 +317,11 @@ class ExtractionRun:
             redone = {(row["user_id"], row["session_id"]) for row in changes.sessions}
             live = [row for row in ledger.live_generations(db, days) if row[:2] not in redone] if days else []
             parts = ledger.parts_of(db, rollups.ITEM_USER_DAILY, since)
+            changes.forgotten = ledger.retired_before(db, changes.at - RETIRED_FOR)
         columns = {"user_id": "VARCHAR", "session_id": "VARCHAR", "generation": "VARCHAR"}
         bench.table("live_generations", columns, live)
-        paths = self._fetch(bench, stored)
+        paths = self._fetch(bench, [key for day in days for key in stored[day]])
+        self._put_events(bench, generation, {day: {key: paths[key] for key in stored[day]} for day in days}, changes)
         bases: dict[date, Path] = {}
         for base in rollups.bases_of_days(bench, days, list(paths.values())):
             changes.parts.append(self._put_part(base, generation))
@@ -333,8 +332,28 @@ class ExtractionRun:
         fetched = self._fetch(bench, others.values())
         bases |= {day: fetched[key] for day, key in others.items()}
         changes.daily_since = since
-        changes.windows = rollups.windows(bench, bases, today=today)
+        changes.windows = rollups.windows(bench, bases, today=changes.windows_day)
+        self._store.remove(changes.forgotten)
         self._state.commit(FILE, lambda tx: ledger.publish(tx, changes))
+
+    def _put_events(
+        self, bench: Workbench, generation: str, stored: Mapping[date, Mapping[str, Path]], changes: Changes
+    ) -> None:
+        """One file a day that has new events. A day that has many files already gets one in their place, without
+        what has been replaced: sessions grow, and each run makes their earlier events worthless."""
+        new = set(bench.new_days())
+        for day, batches in stored.items():
+            merge = len(batches) >= MERGED_AT
+            if merge:
+                changes.merged += batches
+            elif day not in new:
+                continue
+            written = bench.write_events(day, list(batches.values()) if merge else ())
+            if written.rows:
+                body = written.path.read_bytes()
+                key = keys.events(day, generation)
+                self._put(key, body, "application/vnd.apache.parquet")
+                changes.batches.append({"key": key, "day": day, "events": written.rows, "size_bytes": len(body)})
 
     def _put_part(self, base: Written, generation: str) -> dict[str, object]:
         body = base.path.read_bytes()

@@ -280,6 +280,29 @@ def test_the_same_name_from_two_marketplaces(plant):
     assert rows == [("acme", 1), ("zeta", 1)]
 
 
+def test_a_day_of_many_runs_has_few_files_and_the_retired_go(plant):
+    t = Transcript(A)
+    other = Transcript(B, rng=random.Random(9))
+    for number in range(25):
+        t.prompt("Go")
+        t.use("Skill", skill="finops:forecast")
+        plant.upload(t.body(), A)
+        if number == 3:
+            other.use("Skill", skill="finops:forecast")
+            plant.upload(other.body(), B)
+        plant.run()
+        assert plant.plugin("finops")["invocations_30d"] == number + 1 + (number >= 3)
+        assert plant.rows("SELECT count(*) <= 8 FROM telemetry.batches") == [(True,)]
+    plant.next_day()
+    plant.next_day()
+    plant.run()
+    named = {
+        key for (key,) in plant.rows("SELECT key FROM telemetry.batches UNION SELECT key FROM telemetry.rollup_parts")
+    }
+    assert set(plant.keys("telemetry/")) == named
+    assert plant.rows("SELECT count(*) FROM telemetry.retired") == [(0,)]
+
+
 def test_events_are_parquet_in_hive_layout(plant):
     import duckdb
 

@@ -67,6 +67,12 @@ CREATE TABLE telemetry.rollup_parts (
     size_bytes BIGINT NOT NULL
 );
 
+-- Objects that nothing names any more; removed a day later, for readers that still have their keys.
+CREATE TABLE telemetry.retired (
+    key VARCHAR NOT NULL,
+    retired_at TIMESTAMPTZ NOT NULL
+);
+
 -- The last 31 days of usage_marketplace_item_daily. kind `plugin` is the plugin as a whole.
 CREATE TABLE telemetry.item_daily (
     day DATE NOT NULL,
