@@ -5,18 +5,19 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import pytest
 
-from tests.builders.guild import Guild, analyst_with
+from tests.builders.guild import Guild, analyst_with, synced_guild
 from tests.builders.target import Target, Visitor
 
 
@@ -71,9 +72,17 @@ class TestZip:
     def test_is_for_who_holds_a_token(self, house: Target, mira: Visitor):
         assert house.visitor().refused("GET", "/marketplace.zip", 401)
         assert house.visitor("agp_wrong").refused("GET", "/marketplace.zip", 401)
-        where = urlsplit(mira.get("/marketplace.zip", expect=302).headers["Location"])
-        forged = where._replace(query=where.query.replace("=", "=0", 1)).geturl()
-        assert httpx.get(forged, trust_env=False, timeout=60).status_code in (400, 403)
+
+    def test_a_forged_address_opens_nothing(self, embedded: Target, tmp_path: Path):
+        """LocalStack checks no signatures (docs/decisions/0007-object-store.md)."""
+        mira = analyst_with(synced_guild(embedded, tmp_path), "finops")
+        where = mira.get("/marketplace.zip", expect=302).headers["Location"]
+        other = where.replace("/feed/zips/", "/state/people/")
+        later = re.sub(r"(?i)(expires=)", r"\g<1>9", where)
+        unsigned = where.partition("?")[0]
+        for forged in (other, later, unsigned):
+            assert forged != where
+            assert httpx.get(forged, trust_env=False, timeout=60).status_code == 403
 
     def test_info_says_what_is_served(self, guild: Guild, mira: Visitor):
         info = mira.get("/marketplace/info", expect=200).json()

@@ -95,7 +95,7 @@ class TestUploadedByForm:
             ("../../people.jsonl", sample, "invalid_session_id"),
             ("notes.txt", sample, "invalid_session_id"),
             (f"{REAL_SESSION}.jsonl", b"MZ\x90\x00" * 64, "not_a_transcript"),
-            (f"{REAL_SESSION}.jsonl", b"", "not_a_transcript"),
+            (f"{REAL_SESSION}.jsonl", b"\n", "not_a_transcript"),
         ):
             given = {"file": (name, body)}
             answer = mira.post("/api/upload/sessions", files=given, expect=(400, 422)).json()
