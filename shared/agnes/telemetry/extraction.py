@@ -6,8 +6,10 @@ error of its call, and a session that is sent again replaces itself. Rules: spec
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -42,8 +44,21 @@ class SessionKey:
 def extract(files: Iterable[TranscriptFile], key: SessionKey, served: Served) -> Extraction:
     """The events of a session. A file that cannot be counted has a `reason` in its report, and no events."""
     session = _Session(key, served)
-    reports = [session.read(file) for file in sorted(files, key=lambda file: (file.file != MAIN, file.file))]
-    return session.result(reports)
+    with _no_garbage_collection():
+        reports = [session.read(file) for file in sorted(files, key=lambda file: (file.file != MAIN, file.file))]
+        return session.result(reports)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Records have no cycles, so looking for some among hundred thousands of them is a fifth of the time for nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Session:
