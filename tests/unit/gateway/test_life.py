@@ -142,6 +142,19 @@ def test_all_wrong_settings_are_named_at_once(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def workers_of(supervisor: int, count: int) -> list[int]:
+    """The gateway's workers; the first one answers before the last one is there."""
+    deadline = time.monotonic() + 20
+    while True:
+        processes = _processes()
+        gateways = [p for p, (parent, args) in processes.items() if parent == supervisor and "gateway" in args]
+        workers = [pid for pid, (parent, _) in processes.items() if parent in gateways]
+        if len(workers) == count:
+            return workers
+        assert time.monotonic() < deadline, workers
+        time.sleep(0.1)
+
+
 def test_requests_during_many_restarts_of_workers_are_answered(start) -> None:
     """Two workers; each is killed once while a client asks on and on."""
     process, url = start(AGNES_WORKERS="2")
@@ -156,10 +169,7 @@ def test_requests_during_many_restarts_of_workers_are_answered(start) -> None:
 
     asking = threading.Thread(target=ask)
     asking.start()
-    processes = _processes()
-    gateway = next(p for p, (parent, args) in processes.items() if parent == process.pid and "gateway" in args)
-    workers = [pid for pid, (parent, _) in processes.items() if parent == gateway]
-    assert len(workers) == 2
+    workers = workers_of(process.pid, 2)
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
         time.sleep(1.0)
