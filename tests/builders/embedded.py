@@ -68,6 +68,11 @@ class EmbeddedServer:
         self._guard.stdin.close()
         self._guard = None
 
+    def run_job(self, name: str) -> None:
+        """Run a scheduled job now, as an operator on this machine does."""
+        command = [sys.executable, "-m", "agnes_local", "run-job", name]
+        subprocess.run(command, env=self._environ, check=True, capture_output=True, timeout=READY_SECONDS)
+
     def workers(self) -> list[int]:
         """The gateway's worker processes: the processes of it that serve requests."""
         processes = _processes()

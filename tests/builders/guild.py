@@ -34,6 +34,11 @@ class Guild:
     def sync(self) -> dict[str, Any]:
         return self.admin.post(f"/api/marketplaces/{self.slug}/sync", expect=200).json()
 
+    def registered(self) -> dict[str, Any]:
+        """The marketplace as the admin's list shows it."""
+        (found,) = [one for one in self.admin.get("/api/marketplaces").json() if one["id"] == self.slug]
+        return found
+
     def person(self, name: str) -> Visitor:
         return self.target.person(name, made_by=self.admin)
 

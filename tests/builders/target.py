@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -29,6 +30,8 @@ class Target:
     base_url: str
     admin_email: str
     operator_token: str
+    run_job: Callable[[str], None] = field(repr=False)
+    """Run a scheduled job now, by its name."""
     stale_seconds: float = 0.0
     admin_password: str = PASSWORD
     _admin: Visitor | None = field(default=None, repr=False)

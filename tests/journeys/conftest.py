@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from agnes_local.localstack_host import localstack as running_localstack
-from tests.builders.deployed import STALE_SECONDS, deploy_house
+from tests.builders.deployed import STALE_SECONDS, deploy_house, run_job
 from tests.builders.embedded import embedded_server
 from tests.builders.guild import Guild, synced_guild
 from tests.builders.target import PASSWORD, Target
@@ -29,7 +30,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("embedded")
     with (
         embedded_server(folder, {**SETTINGS, "AGNES_WORKERS": "3"}) as server,
-        Target(server.base_url, ADMIN, OPERATOR_TOKEN) as target,
+        Target(server.base_url, ADMIN, OPERATOR_TOKEN, server.run_job) as target,
     ):
         yield target
 
@@ -46,7 +47,8 @@ def localstack() -> Iterator[Target]:
     # Runtimes that import duckdb are large: those without work end soon.
     with running_localstack(idle_seconds=20) as server:
         stack = deploy_house(server.endpoint, stack="agnes-journeys", parameters=parameters)
-        with Target(stack.outputs["Url"], ADMIN, OPERATOR_TOKEN, stale_seconds=STALE_SECONDS) as target:
+        job = partial(run_job, stack)
+        with Target(stack.outputs["Url"], ADMIN, OPERATOR_TOKEN, job, stale_seconds=STALE_SECONDS) as target:
             yield target
 
 

@@ -90,7 +90,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 
 @contextlib.contextmanager
 def target_of(server: EmbeddedServer) -> Iterator[Target]:
-    with Target(server.base_url, ADMIN, OPERATOR_TOKEN) as target:
+    with Target(server.base_url, ADMIN, OPERATOR_TOKEN, server.run_job) as target:
         yield target
 
 

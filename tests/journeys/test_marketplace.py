@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+import time
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.builders.git_http_server import GitHttpServer
-from tests.builders.guild import Guild, analyst_with
+from tests.builders.guild import Guild, analyst_with, synced_guild
 from tests.builders.sample_marketplace import HOSTILE_FILES, PLUGINS, SampleMarketplace
 from tests.builders.target import PASSWORD, Target
+
+
+def eventually(check: Callable[[], Any], within_seconds: float = 90) -> None:
+    deadline = time.monotonic() + within_seconds
+    while not check():
+        assert time.monotonic() < deadline, f"not within {within_seconds} s"
+        time.sleep(0.25)
 
 
 class TestSyncing:
@@ -20,7 +31,7 @@ class TestSyncing:
         assert all(line["served"] and line["problem"] is None for line in lines.values())
         assert lines["finops"]["upstream_version"] == "1.4.0"
         assert lines["finops"]["version"].startswith("1.4.0+"), "the version that is served is made of the content"
-        (registered,) = [m for m in guild.admin.get("/api/marketplaces").json() if m["id"] == guild.slug]
+        registered = guild.registered()
         assert (registered["last_commit_sha"], registered["plugin_count"]) == (guild.repository.head, 3)
 
     def test_hostile_plugins_are_refused_by_name_and_stop_nobody_else(self, house: Target, tmp_path: Path):
@@ -45,12 +56,29 @@ class TestSyncing:
         guild.repository.write_manifest(b'{"plugins": [')
         code = guild.admin.refused("POST", f"/api/marketplaces/{guild.slug}/sync", 422)
         assert code == "catalog_invalid"
-        (registered,) = [m for m in guild.admin.get("/api/marketplaces").json() if m["id"] == guild.slug]
+        registered = guild.registered()
         assert registered["last_error"]
         assert registered["last_commit_sha"] == guild.repository.commits[0]
         assert guild.card(analyst, "finops")["installed"] is True
         guild.repository.write_manifest(good)
         assert guild.sync()["plugin_count"] == 3
+
+    def test_sync_all_reaches_each_one_whatever_becomes_of_the_others(
+        self, guild: Guild, house: Target, tmp_path: Path
+    ):
+        gone = synced_guild(house, tmp_path / "gone")
+        shutil.rmtree(gone.repository.folder)
+        wanted = guild.repository.release_finops("1.5.0")
+        report = guild.admin.post("/api/marketplaces/sync-all", expect=200).json()
+        assert gone.slug in {failure["id"] for failure in report["errors"]} | set(report["queued"])
+        # Those for which one request has no time are queued.
+        eventually(lambda: guild.registered()["last_commit_sha"] == wanted and gone.registered()["last_error"])
+        assert gone.registered()["plugin_count"] == len(PLUGINS)
+
+    def test_the_nightly_job_syncs_through_the_queue(self, guild: Guild):
+        wanted = guild.repository.release_finops("1.5.0")
+        guild.target.run_job("marketplace.sync")
+        eventually(lambda: guild.registered()["last_commit_sha"] == wanted, within_seconds=240)  # after all the others
 
     @pytest.mark.git
     def test_over_http_from_real_git(self, house: Target, tmp_path: Path):
