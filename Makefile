@@ -32,7 +32,7 @@ check: lint ## the minute-long subset: lint, architecture, unit, edge, contract
 
 lint: .venv/.dev ## ruff
 	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+	$(BIN)/ruff format --check --extend-exclude '*.md'
 
 journeys: .venv/.dev ## the whole path with real git and the real Claude Code client
 	$(PYTEST) tests/journeys -m "not localstack and not minio"
