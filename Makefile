@@ -24,18 +24,18 @@ demo: .venv/.local ## fill a running Agnes with a believable demonstration
 	@exec $(BIN)/agnes-local demo
 
 test: .venv/.dev ## every test that needs no server and no client of its own
-	$(PYTEST) -n 2 --dist worksteal -m "not minio and not localstack and not client and not browser"
+	$(PYTEST) -n 2 --dist worksteal -m "not git and not minio and not localstack and not client and not browser"
 
 check: lint ## the minute-long subset: lint, architecture, unit, edge, contract
 	$(PYTEST) -n 2 --dist worksteal tests/architecture tests/unit tests/edge tests/contract \
-	  -m "not slow and not minio and not localstack and not client and not browser"
+	  -m "not slow and not git and not minio and not localstack and not client and not browser"
 
 lint: .venv/.dev ## ruff
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --extend-exclude '*.md'
 
 journeys: .venv/.dev ## the whole path with real git and the real Claude Code client
-	$(PYTEST) tests/journeys -m "not localstack and not minio"
+	$(PYTEST) -m "(git or client) and not localstack and not minio"
 
 cloud: .venv/.dev layers ## LocalStack and MinIO: the contract suite and the journeys on them
 	$(BIN)/python -m agnes_local.servers install all

@@ -103,7 +103,7 @@ class StateFiles:
         max_stale_seconds: float = 1.0,
         owner: str | None = None,
         rng: Random | None = None,
-        lease_seconds: float = 15.0,
+        lease_seconds: float = 5.0,
         cache_limit_bytes: int = CACHE_LIMIT_BYTES,
         memory_limit: str = "512MB",
         threads: int = 1,

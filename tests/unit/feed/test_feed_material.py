@@ -157,6 +157,7 @@ def object_bytes(clone):
 
 @pytest.mark.parametrize("version", [0, 2])
 @pytest.mark.parametrize("depth", [(), ("--depth", "1")], ids=["full", "shallow"])
+@pytest.mark.git
 def test_git_clones_the_view_and_fetches_only_what_changed(store, tmp_path, version, depth):
     big = offer(store, "chartkit", text=os.urandom(30_000).hex())
     view = service.view_of(store, [offer(store, "finops"), big])

@@ -64,7 +64,10 @@ def folder(repository: SampleMarketplace):
     yield repository.url
 
 
-@pytest.mark.parametrize("serve", [real_git, dulwich_server, folder])
+REAL_GIT = pytest.param(real_git, marks=pytest.mark.git, id="real_git")
+
+
+@pytest.mark.parametrize("serve", [REAL_GIT, dulwich_server, folder])
 @pytest.mark.parametrize("ref", ["HEAD", "refs/heads/main"])
 def test_reads_the_newest_commit_and_nothing_older(market, serve, ref):
     with serve(market) as url, LOOPBACK.fetch(url, ref=ref, token=None, known=None, seconds=SECONDS) as snapshot:
@@ -76,12 +79,13 @@ def test_reads_the_newest_commit_and_nothing_older(market, serve, ref):
         assert snapshot.spool.size(old_tree) is None
 
 
-@pytest.mark.parametrize("serve", [real_git, dulwich_server, folder])
+@pytest.mark.parametrize("serve", [REAL_GIT, dulwich_server, folder])
 def test_a_known_commit_costs_the_refs_only(market, serve):
     with serve(market) as url, LOOPBACK.fetch(url, ref="HEAD", token=None, known=market.head, seconds=SECONDS) as found:
         assert found is None
 
 
+@pytest.mark.git
 def test_a_known_commit_sends_no_fetch_to_real_git(market):
     with GitHttpServer(market.folder.parent) as server:
         with LOOPBACK.fetch(server.url("m.git"), ref="HEAD", token=None, known=market.head, seconds=SECONDS):
@@ -93,7 +97,7 @@ def test_a_known_commit_sends_no_fetch_to_real_git(market):
         ]
 
 
-@pytest.mark.parametrize("serve", [real_git, dulwich_server, folder])
+@pytest.mark.parametrize("serve", [REAL_GIT, dulwich_server, folder])
 def test_a_tag_and_a_full_sha_name_their_commit(market, serve):
     with Repo(str(market.folder)) as repo:
         tag = Tag()
@@ -112,7 +116,7 @@ def test_a_tag_and_a_full_sha_name_their_commit(market, serve):
             assert snapshot.commit == market.head
 
 
-@pytest.mark.parametrize("serve", [real_git, dulwich_server, folder])
+@pytest.mark.parametrize("serve", [REAL_GIT, dulwich_server, folder])
 @pytest.mark.parametrize(
     ("ref", "message"),
     [
@@ -130,7 +134,7 @@ def test_a_missing_ref_is_named(market, serve, ref, message):
     assert caught.value.message == message
 
 
-@pytest.mark.parametrize("serve", [real_git, folder])
+@pytest.mark.parametrize("serve", [REAL_GIT, folder])
 def test_an_empty_repository_says_so(tmp_path, serve):
     empty = RawRepository(tmp_path / "empty.git")
     with (
@@ -141,6 +145,7 @@ def test_an_empty_repository_says_so(tmp_path, serve):
         pass
 
 
+@pytest.mark.git
 def test_the_token_goes_as_basic_and_nowhere_else(market):
     token = Secret("ghp_secret")
     with GitHttpServer(market.folder.parent, password="ghp_secret") as server:
@@ -168,6 +173,7 @@ def test_a_wrong_or_missing_token_is_said_without_it(market, token, message):
     assert "wrong-token" not in repr(caught.value)
 
 
+@pytest.mark.git
 def test_no_repository_behind_the_url(market):
     with GitHttpServer(market.folder.parent, documents={"/page/info/refs": ("text/html", b"<h1>Hello")}) as server:
         for path, message in [

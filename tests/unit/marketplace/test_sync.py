@@ -214,6 +214,7 @@ def change(workshop, **given):
     )
 
 
+@pytest.mark.git
 def test_the_token_is_used_and_never_written(workshop, caplog):
     market = SampleMarketplace(workshop.folder / "m.git")
     with GitHttpServer(workshop.folder, password="ghp_secret") as server:

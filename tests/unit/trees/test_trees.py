@@ -20,6 +20,7 @@ FILES = (
 )
 
 
+@pytest.mark.git
 def test_git_reads_the_tree_as_it_was_stored(tmp_path):
     tree, pack = service.build(FILES)
     whole = git.pack([pack], len(tree.objects))
