@@ -216,7 +216,6 @@ def test_an_extraction_that_is_killed_counts_nothing_twice(server: EmbeddedServe
             time.sleep(rng.uniform(0.02, 0.3))
             server.kill()
             running.join()
-        _let_the_claim_pass(tmp_path)
         server.start()
         with target_of(server) as target:
             target.process_usage()
@@ -228,9 +227,3 @@ def test_an_extraction_that_is_killed_counts_nothing_twice(server: EmbeddedServe
 def trigger(operator: Visitor) -> None:
     with contextlib.suppress(httpx.TransportError):
         ask(operator, "POST", "/api/admin/run-session-processor?processor=usage")
-
-
-def _let_the_claim_pass(folder: Path) -> None:
-    """A run that died holds its claim for two minutes; remove it rather than wait."""
-    for claim in (folder / "data" / "store").rglob("claim.json"):
-        claim.unlink()

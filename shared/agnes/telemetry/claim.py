@@ -11,7 +11,7 @@ from agnes.kernel.errors import ConflictError, UnavailableError
 from agnes.kernel.ids import new_nonce
 from agnes.kernel.ports import ABSENT, Blob, Clock, Expect, ObjectStore, PreconditionFailed, Unchanged, Version
 
-SECONDS = 120
+SECONDS = 20
 """How long a claim holds; each round of a run renews it. A run that dies blocks the next one no longer."""
 
 
