@@ -1,19 +1,27 @@
-"""What the client remembers: `config.json` (the server) and `token.json` (the credential, readable by its owner only).
+"""What the client remembers: `config.json` (the server), `token.json` (the credential, readable by its owner only) and
+`seen.json` (the state that it made at the server a moment ago).
 
-Both live in AGNES_CONFIG_DIR, by default `~/.config/agnes`.
+All live in AGNES_CONFIG_DIR, by default `~/.config/agnes`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from agnes_cli.failures import BadInput, Failure, NotSignedIn
+
+SEEN_SECONDS = 60
+"""As long as a browser keeps the same in its cookie: other workers have caught up by then."""
+_GENERATIONS = re.compile(r"[a-z]{1,32}:\d{1,15}(,[a-z]{1,32}:\d{1,15}){0,15}")
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,12 @@ class Credential:
 def folder() -> Path:
     given = os.environ.get("AGNES_CONFIG_DIR")
     return Path(given).expanduser() if given else Path.home() / ".config" / "agnes"
+
+
+def marketplace_home() -> Path:
+    """Where the copy of the marketplace is kept: `~/.agnes`, or AGNES_CONFIG_DIR if that is given."""
+    given = os.environ.get("AGNES_CONFIG_DIR")
+    return Path(given).expanduser().absolute() if given else Path.home() / ".agnes"
 
 
 def find_server() -> str | None:
@@ -72,6 +86,25 @@ def remember(server: str, credential: Credential) -> None:
 
 def forget_credential() -> None:
     (folder() / "token.json").unlink(missing_ok=True)
+
+
+def remember_seen(server: str, generations: str) -> None:
+    """Keep what the answer to a write said, so that this computer's next reads are not older than it."""
+    if _GENERATIONS.fullmatch(generations):
+        with suppress(OSError):  # a hint; at worst a read is a second old
+            folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+            said = {"server": server, "generations": generations, "at": time.time()}
+            write_private(folder() / "seen.json", json.dumps(said) + "\n")
+
+
+def seen(server: str) -> str | None:
+    """The value of X-Agnes-Generation for a request to `server`, if it wrote something within the last minute."""
+    try:
+        said = json.loads((folder() / "seen.json").read_text(encoding="utf-8"))
+        fresh = said["server"] == server and 0 <= time.time() - said["at"] < SEEN_SECONDS
+        return said["generations"] if fresh and _GENERATIONS.fullmatch(said["generations"]) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def write_private(path: Path, text: str) -> None:

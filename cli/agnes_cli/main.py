@@ -5,22 +5,30 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from agnes_cli.failures import Failure
 
-COMMANDS = Path(__file__).parent / "commands"
-
 
 class Commands(click.Group):
+    """A group whose commands are the modules of a package; a package among them is a group of its own."""
+
+    def __init__(self, *args: Any, package: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._package = package
+        self._folder = Path(__file__).parent.joinpath(*package.split(".")[1:])
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        return sorted(file.stem.replace("_", "-") for file in COMMANDS.glob("[a-z]*.py"))
+        modules = [file.stem for file in self._folder.glob("[a-z]*.py")]
+        packages = [init.parent.name for init in self._folder.glob("[a-z]*/__init__.py")]
+        return sorted(name.replace("_", "-") for name in modules + packages)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        return importlib.import_module(f"agnes_cli.commands.{cmd_name.replace('-', '_')}").command
+        return importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}").command
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -31,7 +39,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, package="agnes_cli.commands", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show the version.")
 def agnes() -> None:
     """Your organisation's home for what its analysts and their Claude Code agents share.

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
+from agnes_cli import config
 from agnes_cli.failures import NotSignedIn, Refused, ServerUnreachable
 
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+GENERATION = "X-Agnes-Generation"
+
+
+def route(*segments: str) -> str:
+    """A path of segments that come from outside: `route("api", "marketplaces", slug)`."""
+    return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
 class Server:
     """`token` is a bearer or a personal access token, or None before signing in."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None, *, timeout: httpx.Timeout = TIMEOUT) -> None:
         self.url = url
         headers = {"User-Agent": "agnes"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, follow_redirects=False)
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout, follow_redirects=False)
 
     def __enter__(self) -> Self:
         return self
@@ -28,14 +38,27 @@ class Server:
     ) -> None:
         self._client.close()
 
-    def get(self, path: str) -> Any:
-        return self._call("GET", path)
+    def get(self, path: str, **query: Any) -> Any:
+        return self._call("GET", path, params=_given(query))
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        return self._call("POST", path, json=body)
+    def post(self, path: str, body: dict[str, Any] | None = None, **query: Any) -> Any:
+        return self._call("POST", path, json=body, params=_given(query))
 
-    def delete(self, path: str) -> Any:
-        return self._call("DELETE", path)
+    def change(self, path: str, body: dict[str, Any]) -> Any:
+        return self._call("PATCH", path, json=body)
+
+    def delete(self, path: str, **query: Any) -> Any:
+        return self._call("DELETE", path, params=_given(query))
+
+    def find_redirect(self, path: str, *, etag: str) -> tuple[str, str] | None:
+        """(ETag, address) of what stands behind a redirecting path, or None if it still is `etag`."""
+        answer = self._request("GET", path, headers={"If-None-Match": f'"{etag}"'} if etag else {})
+        if answer.status_code == 304:
+            return None
+        if answer.status_code != 302 or "location" not in answer.headers:
+            raise _no_agnes(self.url) if answer.is_success or answer.is_redirect else refusal(answer)
+        address = str(answer.request.url.join(answer.headers["location"]))
+        return answer.headers.get("etag", "").removeprefix("W/").strip('"'), address
 
     def put_object(self, url: str, body: bytes, headers: dict[str, str]) -> None:
         """PUT to a presigned URL, which must not see our token. Raises Refused, ServerUnreachable."""
@@ -46,13 +69,20 @@ class Server:
         if answer.status_code >= 300:
             raise refusal(answer)
 
-    def _call(self, method: str, path: str, **kwargs: Any) -> Any:
+    @contextmanager
+    def object(self, url: str) -> Iterator[Iterator[bytes]]:
+        """The pieces of what a presigned URL holds, which must not see our token. Raises Refused, ServerUnreachable."""
         try:
-            answer = self._client.request(method, path, **kwargs)
+            with httpx.stream("GET", url, timeout=TIMEOUT) as answer:
+                if answer.status_code >= 300:
+                    answer.read()
+                    raise refusal(answer)
+                yield answer.iter_bytes()
         except httpx.HTTPError as exc:
-            raise unreachable(self.url, exc) from exc
-        except httpx.InvalidURL as exc:
-            raise ServerUnreachable(f"{self.url} is no URL that can be called: {exc}") from exc
+            raise unreachable(url, exc) from exc
+
+    def _call(self, method: str, path: str, **kwargs: Any) -> Any:
+        answer = self._request(method, path, **kwargs)
         if answer.status_code >= 300:
             raise refusal(answer)
         if answer.status_code == 204:
@@ -60,9 +90,34 @@ class Server:
         try:
             return answer.json()
         except ValueError:
-            raise ServerUnreachable(
-                f"{self.url} answered something else than JSON", hint="Is this the address of an Agnes server?"
-            ) from None
+            raise _no_agnes(self.url) from None
+
+    def _request(self, method: str, path: str, headers: dict[str, str] | None = None, **kwargs: Any) -> httpx.Response:
+        headers = dict(headers or {})
+        if (seen := config.seen(self.url)) is not None:
+            headers[GENERATION] = seen
+        try:
+            answer = self._client.request(method, path, headers=headers, **kwargs)
+        except httpx.HTTPError as exc:
+            raise unreachable(self.url, exc) from exc
+        except httpx.InvalidURL as exc:
+            raise ServerUnreachable(f"{self.url} is no URL that can be called: {exc}") from exc
+        if made := answer.headers.get(GENERATION):
+            config.remember_seen(self.url, made)
+        return answer
+
+
+def connect() -> Server:
+    """The server that this computer is signed in to. Raises BadInput, NotSignedIn."""
+    return Server(config.get_server(), config.get_credential().token)
+
+
+def _given(query: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}
+
+
+def _no_agnes(url: str) -> ServerUnreachable:
+    return ServerUnreachable(f"{url} answered something else than JSON", hint="Is this the address of an Agnes server?")
 
 
 def unreachable(url: str, exc: Exception) -> ServerUnreachable:

@@ -113,7 +113,7 @@ class Workspace:
         """Hold a lock of this workspace; with `wait=False` the value tells whether we have it. It ends with the process."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / name).open("a") as file:
-            yield _lock(file.fileno(), wait=wait)
+            yield hold_lock(file.fileno(), wait=wait)
 
     def _note(self, name: str, *fields: str) -> None:
         _append(self.folder / name, ["\t".join((_utc(), *fields))])
@@ -124,7 +124,8 @@ def _entries(files: Iterable[Path]) -> list[Queued]:
     return list(dict.fromkeys(entry for entry in entries if entry is not None))
 
 
-def _lock(fd: int, *, wait: bool) -> bool:
+def hold_lock(fd: int, *, wait: bool) -> bool:
+    """Lock an open file until it is closed; False if another process has it and we do not wait."""
     try:
         import fcntl
     except ImportError:  # Windows

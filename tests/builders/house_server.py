@@ -51,7 +51,7 @@ class HouseServer:
             return self._store(request)(environ, start)
         answer = self.house.call(
             request.method,
-            request.full_path.rstrip("?"),
+            environ["REQUEST_URI"],  # as it came: API Gateway decodes no paths either
             body=request.get_data(),
             headers=dict(request.headers.items()),
         )
@@ -63,6 +63,8 @@ class HouseServer:
         key = request.path.removeprefix(ROUTE)
         try:
             allowed = store.open_presigned(request.method, key, request.args.to_dict(), self.house.clock.now())
+            if request.method == "GET":
+                return Response(store.read(key).body, content_type=allowed.content_type)
             store.take_presigned(allowed, [request.get_data()], content_type=request.content_type)
         except AgnesError as exc:
             return Response(exc.message, exc.status)

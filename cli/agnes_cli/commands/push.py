@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from agnes_cli import config, transcripts
+from agnes_cli import transcripts
 from agnes_cli.failures import BadInput
 from agnes_cli.pushing import Outcome, Push
 from agnes_cli.workspace import Queued, Workspace
@@ -49,9 +49,9 @@ def command(paths: tuple[Path, ...], quiet: bool, as_json: bool, dry_run: bool, 
 
 
 def _connect() -> Any:
-    from agnes_cli.server import Server
+    from agnes_cli.server import connect
 
-    return Server(config.get_server(), config.get_credential().token)
+    return connect()
 
 
 def _silent(_line: str) -> None:

@@ -1,11 +1,14 @@
-"""A house behind a socket, an analyst signed in to it, and their laptop."""
+"""A house behind a socket, an analyst signed in to it, and their laptop; and the same with a marketplace."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 
 from agnes.kernel.ports import Secret
 from agnes.outside.object_store.folder import FolderStore
+from tests.builders.acme_team import ENVIRON, Team
 from tests.builders.house import START, House
 from tests.builders.house_server import HouseServer
 from tests.builders.people import PASSWORD, Person, add_person, seed_admin
@@ -98,6 +102,88 @@ def office(tmp_path):
         laptop.home.mkdir()
         laptop.workspace.mkdir()
         yield Office(house, server, admin, mira, laptop)
+
+
+@dataclass
+class Shop:
+    """Acme with its marketplace, and the laptops of Ada, who is an admin, and of Bob, who is in Finance.
+
+    No laptop has Claude Code; with `git=False` none has git either.
+    """
+
+    team: Team
+    server: HouseServer
+    folder: Path
+
+    def token(self, who: str) -> str:
+        made = self.team.house.post("/auth/tokens", token=self.team.tokens[who], json_body={"name": "laptop"})
+        return made.json()["token"]
+
+    def laptop(self, who: str, *, git: bool = True) -> ToolLaptop:
+        place = self.folder / who
+        tools = place / "bin"
+        for folder in (place / "home", place / "ws", tools):
+            folder.mkdir(parents=True)
+        if git:
+            (tools / "git").symlink_to(shutil.which("git"))
+        laptop = ToolLaptop(place / "home", place / "ws", self.server.url, tools)
+        done = laptop.agnes("login", "--token-stdin", stdin=self.token(who) + "\n")
+        assert done.returncode == 0, done.stderr
+        return laptop
+
+    def stock(self, *plugins: str) -> None:
+        """Grant these to Finance and put them into Bob's stack."""
+        for plugin in plugins:
+            self.team.grant(plugin)
+            assert self.team.install("bob", plugin).status == 200
+
+
+@dataclass
+class ToolLaptop(Laptop):
+    """A laptop on whose PATH is `tools` alone."""
+
+    tools: Path
+
+    def agnes(self, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return super().agnes(*arguments, stdin=stdin, **{"PATH": str(self.tools), **environment})
+
+    def json(self, *arguments: str) -> Any:
+        done = self.agnes(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    @property
+    def copy(self) -> Path:
+        return self.home / ".agnes" / "marketplace"
+
+    def files(self) -> dict[str, bytes]:
+        return {p.relative_to(self.copy).as_posix(): p.read_bytes() for p in self.copy.rglob("*") if p.is_file()}
+
+
+@contextmanager
+def opened_shop(folder: Path) -> Iterator[Shop]:
+    from agnes.kernel.clock import FixedClock
+
+    clock = FixedClock(START)
+    store = FolderStore(folder / "store", secret=Secret("s" * 32), base_url="http://to-be-set", clock=clock)
+    with House(folder / "house", store=store, clock=clock, environ=ENVIRON) as house, HouseServer(house) as server:
+        store._signer = type(store._signer)(store._signer.secret, server.url)
+        yield Shop(Team(house, folder, registered=True), server, folder)
+
+
+@pytest.fixture
+def shop(tmp_path):
+    with opened_shop(tmp_path) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def open_shop(tmp_path_factory):
+    """One for all tests of a module that leave it as it was; signing three people in costs a second. Finance was granted two plugins."""
+    with opened_shop(tmp_path_factory.mktemp("shop")) as shop:
+        shop.team.grant("finops")
+        shop.team.grant("chartkit")
+        yield shop
 
 
 @pytest.fixture

@@ -33,6 +33,63 @@ def test_init_adds_hooks_and_leaves_the_rest(office):
     assert json.loads((laptop.claude / "settings.json").read_text()) == after
 
 
+def test_a_session_start_looks_for_news(office):
+    laptop = office.laptop
+    laptop.agnes("init")
+    (group,) = hooks(laptop)["SessionStart"]
+    assert [hook["command"] for hook in group["hooks"]] == [
+        "agnes capture-session || true",
+        "agnes refresh-marketplace --check || true",
+    ]
+    assert "agnes refresh-marketplace" in laptop.file("commands/update-agnes-plugins.md")
+
+
+def test_hooks_of_an_earlier_version_are_replaced(office):
+    laptop = office.laptop
+    laptop.claude.mkdir()
+    old = {"hooks": [{"type": "command", "command": "agnes capture-session || true", "timeout": 5}]}
+    (laptop.claude / "settings.json").write_text(json.dumps({"hooks": {"SessionStart": [old]}}))
+    laptop.agnes("init")
+    assert len(hooks(laptop)["SessionStart"]) == 1
+
+
+THEIRS = {"matcher": "startup", "hooks": [{"type": "command", "command": "echo hello"}]}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(None, id="no-file"),
+        pytest.param({"model": "sonnet"}, id="no-hooks"),
+        pytest.param(
+            {"hooks": {"SessionStart": [THEIRS], "Stop": [THEIRS]}, "enabledPlugins": {"a@b": False}}, id="theirs"
+        ),
+    ],
+)
+def test_undo_leaves_what_was_there(office, before):
+    laptop = office.laptop
+    laptop.claude.mkdir()
+    path = laptop.claude / "settings.json"
+    if before is not None:
+        path.write_text(json.dumps(before))
+    for _ in range(2):
+        assert laptop.agnes("init").returncode == 0
+    for _ in range(2):
+        assert laptop.agnes("init", "--undo").returncode == 0
+    assert (json.loads(path.read_text()) if path.exists() else None) == before
+    assert [p.name for p in laptop.claude.iterdir()] == (["settings.json"] if before is not None else [])
+
+
+def test_a_command_that_somebody_changed_is_theirs(office):
+    laptop = office.laptop
+    path = laptop.claude / "commands" / "update-agnes-plugins.md"
+    path.parent.mkdir(parents=True)
+    path.write_text("Mine.\n")
+    laptop.agnes("init")
+    laptop.agnes("init", "--undo")
+    assert path.read_text() == "Mine.\n"
+
+
 @pytest.mark.parametrize("text", ["{not json", "[]", '{"hooks": []}', '{"hooks": {"SessionEnd": {}}}'])
 def test_settings_that_are_not_understood_are_left_alone(office, text):
     laptop = office.laptop

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import sys
+
+import click
+
+from agnes_cli import secret_input, shown
+
+COLUMNS = {"EMAIL": "email", "NAME": "name", "ROLE": "role", "ACTIVE": "active", "GROUPS": "in_groups", "ID": "id"}
+ACCESS_COLUMNS = {"TYPE": "resource_type", "RESOURCE": "resource_id", "THROUGH": "through"}
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+
+
+@click.group()
+def command() -> None:
+    """Accounts. An account is named by its e-mail or its id."""
+
+
+@command.command("list")
+@JSON
+def list_(as_json: bool) -> None:
+    """List the accounts."""
+    from agnes_cli.server import connect
+
+    with connect() as server:
+        found = server.get("/api/users")
+    if as_json:
+        shown.as_json(found)
+    else:
+        rows = [user | {"in_groups": [group["name"] for group in user["groups"]]} for user in found]
+        shown.table(COLUMNS, rows, none="There are no accounts.")
+
+
+@command.command()
+@click.argument("email")
+@click.option("--name", default="", help="The part before the @ if not given.")
+@click.option("--group", "groups", multiple=True, help="Put it into this group; may be repeated.")
+@click.option("--password-stdin", is_flag=True, help="Take a first password from standard input.")
+@JSON
+def create(email: str, name: str, groups: tuple[str, ...], password_stdin: bool, as_json: bool) -> None:
+    """Create the account EMAIL. Without a password it cannot sign in yet: `set-password` gives it one."""
+    from agnes_cli import people
+    from agnes_cli.server import connect, route
+
+    password = secret_input.from_stdin("password") if password_stdin else None
+    with connect() as server:
+        group_ids = [people.group(server, group)["id"] for group in groups]  # a wrong name must leave nothing half done
+        made = server.post("/api/users", {"email": email, "name": name})
+        for group_id in group_ids:
+            server.post(route("api", "admin", "users", made["id"], "memberships"), {"group_id": group_id})
+        if password is not None:
+            server.post(route("api", "users", made["id"], "set-password"), {"password": password})
+        made = server.get(route("api", "users", made["id"]))
+    shown.as_json(made) if as_json else click.echo(f"{shown.plain(made['email'])} is created ({made['id']}).")
+
+
+@command.command()
+@click.argument("user")
+@JSON
+def access(user: str, as_json: bool) -> None:
+    """List what USER may see, and through which groups."""
+    from agnes_cli import people
+    from agnes_cli.server import connect, route
+
+    with connect() as server:
+        found = server.get(route("api", "admin", "users", people.user(server, user)["id"], "effective-access"))
+    if as_json:
+        shown.as_json(found)
+    else:
+        rows = [item | {"through": [group["name"] for group in item["via_groups"]]} for item in found["items"]]
+        shown.table(ACCESS_COLUMNS, rows, none="Nothing is granted to any of their groups.")
+
+
+@command.command("set-password")
+@click.argument("user")
+@click.option("--stdin", "from_stdin", is_flag=True, help="Take it from standard input instead of asking.")
+def set_password(user: str, from_stdin: bool) -> None:
+    """Set a password; all sessions of USER end."""
+    from agnes_cli import people
+    from agnes_cli.server import connect, route
+
+    with connect() as server:
+        found = people.user(server, user)
+        given = from_stdin or not sys.stdin.isatty()
+        password = secret_input.from_stdin("password") if given else secret_input.asked("New password")
+        server.post(route("api", "users", found["id"], "set-password"), {"password": password})
+    click.echo(f"{shown.plain(found['email'])} has a new password.")
+
+
+@command.command()
+@click.argument("user")
+@JSON
+def activate(user: str, as_json: bool) -> None:
+    """Let USER in again."""
+    _switch(user, "activate", as_json=as_json)
+
+
+@command.command()
+@click.argument("user")
+@JSON
+def deactivate(user: str, as_json: bool) -> None:
+    """Keep USER out from this moment on."""
+    _switch(user, "deactivate", as_json=as_json)
+
+
+@command.command()
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(user: str, yes: bool) -> None:
+    """Delete USER for good; `deactivate` can be taken back."""
+    from agnes_cli import people
+    from agnes_cli.server import connect, route
+
+    with connect() as server:
+        found = people.user(server, user)
+        email = shown.plain(found["email"])
+        if not yes:
+            click.confirm(f"Delete {email} for good?", abort=True, err=True)
+        server.delete(route("api", "users", found["id"]))
+    click.echo(f"{email} is deleted.")
+
+
+def _switch(user: str, verb: str, *, as_json: bool) -> None:
+    from agnes_cli import people
+    from agnes_cli.server import connect, route
+
+    with connect() as server:
+        changed = server.post(route("api", "users", people.user(server, user)["id"], verb))
+    state = "active" if changed["active"] else "deactivated"
+    shown.as_json(changed) if as_json else click.echo(f"{shown.plain(changed['email'])} is {state}.")

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import click
+
+from agnes_cli import shown
+
+KINDS = {"Skills": "skills", "Agents": "agents", "Commands": "commands", "Hooks": "hooks", "MCP servers": "mcps"}
+
+
+@click.command()
+@click.argument("plugin")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+def command(plugin: str, as_json: bool) -> None:
+    """Describe PLUGIN, an id that `search` printed: what is inside, who curates it, how it is used."""
+    from agnes_cli.catalog_ids import curated
+    from agnes_cli.server import connect, route
+
+    with connect() as server:
+        found = server.get(route("api", "marketplace", "curated", *curated(server, plugin)))
+    if as_json:
+        shown.as_json(found)
+        return
+    used = found["telemetry"] or {}
+    shown.facts(
+        {
+            "ID": f"curated-{found['marketplace_id']}/{found['plugin_name']}",
+            "Version": found["version"],
+            "About": found["description"],
+            "Category": found["category"],
+            "Curated by": " ".join(filter(None, [found["author_name"], f"<{found['curator_email']}>"])),
+            "Marketplace": found["marketplace_name"],
+            "Homepage": found["homepage"],
+            "In your stack": "required" if found["is_system"] else found["installed"],
+            "In stacks": found["stack_count"],
+            "Used in 30 days": f"{used['invocations_30d']} calls by {used['distinct_users_30d']} people"
+            if used
+            else "",
+            "Size": f"{found['bundle_size']:,} bytes in {len(found['files'])} files",
+            "Problem": found["problem"],
+        }
+    )
+    for heading, kind in KINDS.items():
+        if found[kind]:
+            click.echo(f"\n{heading}")
+        for inner in found[kind]:
+            name = inner.get("invocation") or inner["name"]
+            click.echo(f"  {shown.plain(name)}  {shown.plain(inner['description'])}".rstrip())

@@ -1,0 +1,147 @@
+"""`agnes admin …` against a house."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.builders.house import House
+
+
+@pytest.fixture(scope="module")
+def open_ada(open_shop):
+    return open_shop.laptop("ada", git=False)
+
+
+@pytest.fixture
+def ada(shop):
+    return shop.laptop("ada", git=False)
+
+
+def run(laptop, *arguments, stdin=""):
+    done = laptop.agnes("admin", *arguments, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_marketplace_from_registration_to_deletion(shop, ada):
+    team = shop.team
+    made = [
+        "marketplace",
+        "add",
+        "second",
+        team.market.url,
+        "--curator-name",
+        "Cora",
+        "--curator-email",
+        "c@example.com",
+    ]
+    assert "second is registered." in run(ada, *made, "--token-stdin", stdin="s3cret\n")
+    (entry,) = [m for m in json.loads(run(ada, "marketplace", "list", "--json")) if m["id"] == "second"]
+    assert (entry["has_token"], entry["name"], entry["plugin_count"]) == (True, "second", 0)
+    assert "s3cret" not in run(ada, "marketplace", "list")
+    assert "3 plugins of commit" in run(ada, "marketplace", "sync", "second")
+    assert run(ada, "marketplace", "plugins", "second").splitlines()[1].split()[0] == "chartkit"
+    run(ada, "marketplace", "update", "second", "--name", "Second", "--clear-token", "--branch", "main")
+    (entry,) = [m for m in json.loads(run(ada, "marketplace", "list", "--json")) if m["id"] == "second"]
+    assert (entry["has_token"], entry["name"], entry["branch"]) == (False, "Second", "main")
+    assert "system plugin" in run(ada, "marketplace", "system", "second/finops")
+    assert team.served("eve") == ["finops"]
+    run(ada, "marketplace", "system", "curated-second/finops", "--off")
+    assert team.served("eve") == []
+    run(ada, "marketplace", "delete", "second", "--purge", "--yes")
+    assert "second" not in run(ada, "marketplace", "list")
+
+
+def test_deleting_asks_first(ada):
+    done = ada.agnes("admin", "marketplace", "delete", "acme", stdin="n\n")
+    assert done.returncode == 1
+    assert "acme" in run(ada, "marketplace", "list")
+
+
+def test_a_sync_says_what_it_did(shop, ada):
+    shop.team.market.release_finops("1.5.0")
+    shop.team.market.add_hostile_plugin("symlink to a secret")
+    text = run(ada, "marketplace", "sync", "acme")
+    assert "updated: finops" in text
+    assert "refused: trap: " in text
+
+
+def test_a_sync_of_all_fails_when_one_does(shop, ada):
+    shop.team.register(slug="gone", url=f"{shop.team.market.url}-gone")
+    done = ada.agnes("admin", "marketplace", "sync", "--all")
+    assert (done.returncode, "gone: " in done.stderr, "acme: 3 plugins" in done.stdout) == (1, True, True)
+    done = ada.agnes("admin", "run", "marketplace.sync")
+    assert (done.returncode, "not done wholly" in done.stdout) == (1, True)
+
+
+def test_groups_and_grants_by_name(shop, ada):
+    team = shop.team
+    run(ada, "group", "create", "Sales", "--description", "Sells")
+    assert "eve@example.com" in run(ada, "group", "add-member", "sales", "eve@example.com")
+    assert run(ada, "group", "members", "Sales").splitlines()[1].startswith("eve@example.com")
+    run(ada, "grant", "create", "Sales", "curated-acme/finops")
+    team.install("eve", "finops")
+    assert team.served("eve") == ["finops"]
+    assert "acme/finops" in run(ada, "grant", "list", "--group", "Sales")
+    assert "Sales" in run(ada, "user", "access", "eve@example.com")
+    run(ada, "grant", "delete", "Sales", "acme/finops")
+    assert team.served("eve") == []
+    made = json.loads(run(ada, "grant", "create", "Sales", "acme/chartkit", "--json"))
+    run(ada, "grant", "delete", made["id"])
+    assert ada.agnes("admin", "grant", "delete", "Sales", "acme/chartkit").returncode == 2
+    run(ada, "group", "remove-member", "Sales", "eve@example.com")
+    assert ada.agnes("admin", "group", "members", "Sales").stdout == ""
+    run(ada, "group", "update", "Sales", "--name", "Selling")
+    run(ada, "group", "delete", "Selling", "--yes")
+    assert "Selling" not in run(ada, "group", "list")
+    assert "marketplace_plugin" in run(ada, "grant", "resource-types")
+
+
+def test_accounts(shop, ada):
+    house: House = shop.team.house
+    made = ["user", "create", "omar@example.com", "--name", "Omar", "--group", "Finance", "--password-stdin"]
+    run(ada, *made, stdin="battery staple\n")
+    assert house.login("omar@example.com", "battery staple")
+    (omar,) = [u for u in json.loads(run(ada, "user", "list", "--json")) if u["email"] == "omar@example.com"]
+    assert "Finance" in [group["name"] for group in omar["groups"]]
+    run(ada, "user", "set-password", "OMAR@example.com", "--stdin", stdin="horse battery\n")
+    assert house.login("omar@example.com", "horse battery")
+    run(ada, "user", "deactivate", omar["id"])
+    assert house.post("/auth/token", json_body={"email": omar["email"], "password": "horse battery"}).status != 200
+    run(ada, "user", "activate", "omar@example.com")
+    run(ada, "user", "delete", "omar@example.com", "--yes")
+    assert "omar" not in run(ada, "user", "list")
+
+
+def test_a_job_is_run_now(ada):
+    assert "telemetry.extract is done" in run(ada, "run", "telemetry.extract")
+    assert json.loads(run(ada, "run", "telemetry.extract", "--json"))["ok"] is True
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("arguments", "code", "says"),
+        [
+            pytest.param(["run", "nothing"], 2, "telemetry.extract", id="unknown-job"),
+            pytest.param(["marketplace", "sync"], 2, "--all", id="sync-of-nothing"),
+            pytest.param(["marketplace", "sync", "nowhere"], 1, "marketplace_not_found", id="unknown-marketplace"),
+            pytest.param(["marketplace", "update", "acme"], 2, "nothing was given", id="empty-update"),
+            pytest.param(["marketplace", "plugins", "../users"], 1, "marketplace_not_found", id="climbing"),
+            pytest.param(["group", "members", "nobody"], 2, "there is no group nobody", id="unknown-group"),
+            pytest.param(["user", "access", "nobody"], 2, "there is no account nobody", id="unknown-account"),
+            pytest.param(
+                ["user", "create", "x@example.com", "--group", "nobody"], 2, "no group nobody", id="half-made"
+            ),
+            pytest.param(["grant", "create", "Finance", "nonsense"], 1, "bad_resource_id", id="bad-resource"),
+        ],
+    )
+    def test_mistakes_are_told(self, open_ada, arguments, code, says):
+        done = open_ada.agnes("admin", *arguments)
+        assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_who_is_no_admin_is_refused(self, open_shop):
+        done = open_shop.laptop("bob", git=False).agnes("admin", "user", "list")
+        assert (done.returncode, done.stderr.startswith("Error: ")) == (1, True)

@@ -1,0 +1,95 @@
+"""`agnes marketplace …` and `agnes my-stack …` against a house."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def open_bob(open_shop):
+    return open_shop.laptop("bob", git=False)
+
+
+@pytest.fixture
+def bob(shop):
+    shop.team.grant("finops")
+    shop.team.grant("chartkit")
+    return shop.laptop("bob", git=False)
+
+
+def test_what_search_prints_add_takes(shop, bob):
+    lines = bob.agnes("marketplace", "search", "forecast").stdout.splitlines()
+    assert lines[0].split()[:2] == ["ID", "VERSION"]
+    given = lines[1].split()[0]
+    assert given == "curated-acme/finops"
+    added = bob.agnes("marketplace", "add", given)
+    assert (added.returncode, added.stdout) == (0, "curated-acme/finops is in your stack.\n")
+    assert shop.team.served("bob") == ["finops"]
+    (found,) = [i for i in bob.json("marketplace", "search")["items"] if i["id"] == given]
+    assert found["installed"] is True
+
+
+class TestNaming:
+    @pytest.mark.parametrize("given", ["curated-acme/finops", "acme/finops", "finops"])
+    def test_ways_to_name_a_plugin(self, open_shop, open_bob, given):
+        assert open_bob.json("marketplace", "add", given) == [{"id": "curated-acme/finops", "installed": True}]
+        assert open_bob.json("marketplace", "remove", given) == [{"id": "curated-acme/finops", "installed": False}]
+        assert open_shop.team.served("bob") == []
+
+    @pytest.mark.parametrize(
+        ("given", "code", "says"),
+        [
+            pytest.param("acme/nowhere", 1, "plugin_not_found", id="unknown"),
+            pytest.param("acme/sql-style", 1, "grant_required", id="not-granted"),
+            pytest.param("nowhere", 2, "no plugin that you may have", id="unknown-name"),
+            pytest.param("acme/", 2, "no plugin's id", id="half"),
+            pytest.param("a/b/c", 2, "no plugin's id", id="too-much"),
+            pytest.param("acme/../../../api/me", 2, "no plugin's id", id="climbing"),
+            pytest.param("acme/x?y=1#z", 1, "plugin_not_found", id="query"),
+        ],
+    )
+    def test_one_that_cannot_be_added_is_told_and_the_others_are_added(self, open_shop, open_bob, given, code, says):
+        done = open_bob.agnes("marketplace", "add", given, "acme/chartkit")
+        assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+        assert "Hint: " in done.stderr or code == 1
+        assert open_shop.team.served("bob") == ["chartkit"]
+        assert open_bob.agnes("marketplace", "remove", "chartkit").returncode == 0
+
+    def test_detail_says_what_is_inside(self, open_shop, open_bob):
+        text = open_bob.agnes("marketplace", "detail", "finops").stdout
+        for words in ("curated-acme/finops", "Curated by", "cora@example.com", "/finops:forecast", "In your stack"):
+            assert words in text
+        assert open_bob.json("marketplace", "detail", "acme/finops")["plugin_name"] == "finops"
+
+
+def test_a_required_plugin_stays(shop, bob):
+    shop.team.system("sql-style")
+    done = bob.agnes("marketplace", "remove", "acme/sql-style")
+    assert (done.returncode, "cannot_uninstall_system_plugin" in done.stderr) == (1, True)
+    assert "required" in bob.agnes("my-stack", "show").stdout
+
+
+def test_my_stack_shows_what_is_granted(shop, bob):
+    shop.team.install("bob", "finops")
+    lines = {line.split()[0]: line for line in bob.agnes("my-stack", "show").stdout.splitlines()}
+    assert set(lines) == {"ID", "curated-acme/finops", "curated-acme/chartkit"}
+    assert "not added" in lines["curated-acme/chartkit"]
+    assert "not added" not in lines["curated-acme/finops"]
+    assert [p["plugin_name"] for p in bob.json("my-stack", "show")["curated"]] == ["chartkit", "finops"]
+
+
+def test_nothing_granted_is_said_and_is_no_failure(shop):
+    eve = shop.laptop("eve", git=False)
+    done = eve.agnes("my-stack", "show")
+    assert (done.returncode, done.stdout, "Ask an admin" in done.stderr) == (0, "", True)
+
+
+def test_names_do_nothing_to_the_terminal(shop, bob):
+    manifest = shop.team.market.manifest()
+    manifest["plugins"][0]["description"] = "red \x1b[31m\u202egnp.exe\nnext line"
+    shop.team.market.write_manifest(manifest)
+    shop.team.sync()
+    text = bob.agnes("marketplace", "search").stdout
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert len(text.splitlines()) == 3
