@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint journeys cloud simulate bench layers infra deploy docs clean
+.PHONY: help run demo test check lint journeys browser cloud simulate bench layers infra deploy docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ lint: .venv/.dev ## ruff
 
 journeys: .venv/.dev ## the whole path with real git and the real Claude Code client
 	$(PYTEST) -m "(git or client) and not localstack and not minio"
+
+browser: .venv/.dev ## the pages in Debian's Chromium, and axe-core; screenshots in artifacts/browser
+	$(PYTEST) tests/browser
 
 cloud: .venv/.dev layers ## LocalStack and MinIO: the contract suite and the journeys on them
 	$(BIN)/python -m agnes_local.servers install all

@@ -27,7 +27,7 @@ from infra.discovery import ROOT, CompositionError
 
 Prefix = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_./*-]*$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
-Layer = Literal["git", "arrow", "llm"]
+Layer = Literal["git", "arrow", "llm", "web"]
 
 STACK_FILES = frozenset({"root"})
 """Templates in infra/ that are no domain's table."""
@@ -79,7 +79,7 @@ class Entry(Model):
     sends: tuple[Word, ...] = ()
     """Queues."""
     layers: tuple[Layer, ...] = ()
-    """Beside code, base and aws, which every function has, and web, which pages have."""
+    """Beside code, base and aws, which every function has, and web, which pages have and who renders Markdown."""
     memory_mb: int = Field(1024, ge=128, le=10240)
     timeout_seconds: int = Field(API_SECONDS, ge=1, le=900)
     environment: tuple[str, ...] = ()

@@ -56,7 +56,8 @@ def fill(data_dir: Path) -> str:
     _marketplace(tools, repository, now)
     for plugin, count in STACKS.items():
         for email, name in PEOPLE[:count]:
-            stack.install(state, _as(ids[email], email, name), SLUG, plugin, now=now)
+            # Not `now`: only what was added after the marketplace was registered counts.
+            stack.install(state, _as(ids[email], email, name), SLUG, plugin, now=clock.now())
     marketplace.set_system(state, SCHEDULER, SLUG, "sql-style", is_system=True)
     sessions = 0
     for email, session_id, body in month([email for email, _ in PEOPLE], today=now.date()):

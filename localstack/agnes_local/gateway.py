@@ -24,6 +24,7 @@ import msgspec
 from gunicorn.app.base import BaseApplication
 
 from agnes import wiring
+from agnes.browse import shelf
 from agnes.edge.errors import error_reply, known_error
 from agnes.edge.page import error_of_page
 from agnes.edge.reply import respond
@@ -245,6 +246,7 @@ def _warm_up(_worker: Any) -> None:
     """Open what the first request would wait for."""
     try:
         wiring.state().migrate()
+        shelf.catalogue(wiring.state()).content.index  # noqa: B018 (made when it is first asked for)
     except AgnesError as exc:
         log.warning("the state cannot be opened yet: %s", exc.message)
 

@@ -245,6 +245,14 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
         *("/api/marketplace/items", "/api/my-stack", "/static/css/agnes.css", "/marketplace/info", "/marketplace.zip"),
     ):
         assert ask("GET", "bob", path).status in (200, 302), path
+    at = f"marketplace/curated/acme/{name}"
+    skill = ask("GET", "bob", f"/api/{at}").json()["skills"][0]["name"]
+    for path in (
+        *("/api/marketplace/categories", "/api/marketplace/items?q=skill", "/marketplace/guide/curated"),
+        *(f"/api/{at}/skill/{skill}", f"/{at}/skill/{skill}"),
+    ):
+        assert ask("GET", "bob", path).status == 200, path
+    assert ask("GET", "bob", f"/api/{at}/doc/docs%2Fnothing.md").status == 404
     house.post(
         f"/marketplace/curated/acme/{name}",
         cookie=f"access_token={team.tokens['bob']}",

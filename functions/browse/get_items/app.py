@@ -1,7 +1,7 @@
 """The listing's API."""
 
 from agnes import wiring
-from agnes.browse import queries, service
+from agnes.browse import service
 from agnes.browse.model import Listing
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
@@ -12,6 +12,5 @@ app = Function("browse-get_items")
 @app.route("/api/marketplace/items", methods=["GET"])
 @endpoint(needs=Needs.LOGIN, query=service.ItemsQuery)
 def get_items(who: Principal, query: service.ItemsQuery) -> Listing:
-    """List what you may see, searched, sorted and paged, with categories and tab totals."""
-    with wiring.state().read(*queries.FILES) as db:
-        return service.listing(db, who, query)
+    """List what you may see, searched, sorted and paged, with facets, tab totals and what is popular."""
+    return service.listing(wiring.state(), who, query, now=wiring.clock().now())

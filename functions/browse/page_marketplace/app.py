@@ -1,8 +1,8 @@
 """The marketplace page."""
 
 from agnes import wiring
-from agnes.browse import queries, service
-from agnes.browse.pages import ListingPage
+from agnes.browse import service
+from agnes.browse.pages import ListingPage, listing_page
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
 
@@ -13,5 +13,4 @@ app = Function("browse-page_marketplace")
 @page(needs=Needs.LOGIN, query=service.ItemsQuery)
 def page_marketplace(who: Principal, query: service.ItemsQuery) -> ListingPage:
     """Browse what you may add to your stack."""
-    with wiring.state().read(*queries.FILES) as db:
-        return ListingPage(service.listing(db, who, query), query, wiring.clock().now().date())
+    return listing_page(wiring.state(), who, query, now=wiring.clock().now())

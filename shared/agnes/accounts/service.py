@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
 from agnes.accounts import repository
 from agnes.accounts.model import ADMIN, Me, User
+from agnes.accounts.repository import HeldCredential
 from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX, hash_of
 from agnes.kernel.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
 from agnes.kernel.ports import ANYTHING, ObjectStore, Secret
@@ -18,6 +20,7 @@ log = logging.getLogger("agnes.accounts")
 
 USE_NOTED_EVERY = timedelta(minutes=5)
 USED_PREFIX = "tokens/used/"
+CREDENTIALS_REMEMBERED = 10_000
 
 NEWEST = 2**63 - 1
 """A generation that nobody made: reads that demand it are answered with the newest there is."""
@@ -27,6 +30,8 @@ _NEW_TOKEN = "Make a new token, or ask an admin."
 
 _noted: dict[str, datetime] = {}
 """Token id → when this process last wrote its use."""
+_credentials: WeakKeyDictionary[State, tuple[tuple[int, str], dict[str, HeldCredential]]] = WeakKeyDictionary()
+"""Version of `people` and the credentials that it holds, by hash."""
 
 
 class LastAdmin(ConflictError):
@@ -70,9 +75,22 @@ def identify(state: State, credential: str, *, now: datetime) -> Principal:
     )
 
 
-def _find(state: State, credential: str, prefix: str) -> repository.HeldCredential | None:
-    with state.read("people") as db:
-        return repository.find_credential(db, hash_of(Secret(credential)), prefix)
+def _find(state: State, credential: str, prefix: str) -> HeldCredential | None:
+    """The row, remembered for as long as `people` stays at the generation that it was read from: a change of an
+    account, a group or a token makes a new one, so nobody is known longer than a read would know them."""
+    token_hash = hash_of(Secret(credential))
+    version = state.version_seen("people")
+    held_at, remembered = _credentials.get(state, (None, {}))
+    if held_at != version or len(remembered) > CREDENTIALS_REMEMBERED:
+        remembered = {}
+        _credentials[state] = version, remembered
+    found = remembered.get(token_hash)
+    if found is None:
+        with state.read("people") as db:
+            found = repository.find_credential(db, token_hash, prefix)
+        if found is not None:  # what is unknown costs a lookup each time, and no memory
+            remembered[token_hash] = found
+    return found
 
 
 def note_use(store: ObjectStore, token_id: str, *, ip: str, now: datetime) -> None:

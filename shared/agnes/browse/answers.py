@@ -1,68 +1,151 @@
-"""The detail's JSON, with the field names of the API (spec/02 §5)."""
+"""The details' JSON, with the field names of the API (spec/02 §5)."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
-from agnes.browse.model import InnerItem, PluginDetail
+from agnes.browse.markdown import rendered
+from agnes.browse.model import FIGURES, Day, Figures, FileLine, InnerDetail, InnerLine, PluginDetail, Words
 
 
-def plugin_answer(plugin: PluginDetail) -> dict[str, Any]:
-    item = plugin.item
-    used = item.invocations_30d > 0
+def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
+    entry, item, words = plugin.entry, plugin.item, plugin.entry.words
     return {
-        "source": item.source,
-        "marketplace_id": item.marketplace_slug,
-        "marketplace_name": plugin.marketplace_name,
-        "plugin_name": item.name,
-        "manifest_name": item.name,
-        "description": item.description,
-        "version": item.version,
-        "category": item.category,
-        "author_name": item.owner or plugin.author_name,
-        "curator_email": plugin.curator_email,
-        "homepage": plugin.homepage,
-        "cover_photo_url": item.photo_url,
-        "bundle_size": plugin.bundle_size,
+        "source": entry.source,
+        "marketplace_id": entry.marketplace_id,
+        "marketplace_name": entry.marketplace_name,
+        "entity_id": None,
+        "plugin_name": entry.name,
+        "manifest_name": entry.name,
+        "description": entry.description,
+        "version": entry.version,
+        "category": entry.category,
+        "author_name": entry.owner or entry.author_name,
+        "curator_email": entry.curator_email,
+        "owner_display": None,
+        "homepage": entry.homepage,
+        "cover_photo_url": words.cover_url,
+        "video_url": words.video_url,
+        "bundle_size": entry.size_bytes,
+        "install_count": None,
         "stack_count": item.stack_count,
-        "released_at": plugin.released_at,
-        "updated_at": plugin.updated_at,
+        "released_at": entry.released,
+        "updated_at": entry.updated,
         "installed": item.installed,
-        "is_system": item.is_system,
-        "display_name": item.display_name,
-        "tagline": item.tagline,
-        "problem": plugin.problem,
-        "skills": [_called(inner) for inner in plugin.of_kind("skill")],
-        "agents": [_called(inner) for inner in plugin.of_kind("agent")],
+        "skills": [_called(line) for line in plugin.of_kind("skill")],
+        "agents": [_called(line) for line in plugin.of_kind("agent")],
         "commands": [
-            {"name": inner.invocation, "description": inner.description} for inner in plugin.of_kind("command")
+            {"name": line.invocation, "description": line.inner.description} for line in plugin.of_kind("command")
         ],
-        "hooks": [_plain(inner) for inner in plugin.of_kind("hook")],
-        "mcps": [_plain(inner) for inner in plugin.of_kind("mcp")],
+        "hooks": [
+            {"name": line.inner.name, "event": line.inner.detail or None, "description": line.inner.description}
+            for line in plugin.of_kind("hook")
+        ],
+        "mcps": [
+            {"name": line.inner.name, "type": line.inner.detail or None, "description": line.inner.description}
+            for line in plugin.of_kind("mcp")
+        ],
         "files": plugin.files,
-        "telemetry": {
-            "invocations_30d": item.invocations_30d,
-            "distinct_users_30d": item.distinct_users_30d,
-            "trend_pct": item.trend_pct,
-            "tokens_30d": item.tokens_30d,
-            "daily_series": plugin.daily_series,
-        }
-        if used
-        else None,
+        "docs": [
+            {"name": file.path.removeprefix("docs/"), "url": base + document_url(entry.detail_url, file)}
+            for file in plugin.docs
+        ],
+        "visibility_status": entry.status,
+        "submission_status": None,
+        "is_system": entry.is_system,
+        "display_name": words.display_name,
+        "tagline": words.tagline,
+        **_written(words),
+        "problem": entry.problem,
+        "capabilities": plugin.capabilities,
+        "changes": plugin.changes,
+        "used_together_with": [
+            {"id": other.id, "name": other.name, "display_name": other.display_name, "detail_url": other.detail_url}
+            for other in plugin.together
+        ],
+        # A plugin that nobody called has no telemetry, rather than zeros (spec/02 §3).
+        "telemetry": _telemetry(plugin.figures, plugin.daily_series) if item.invocations_30d else None,
     }
 
 
-def _called(inner: InnerItem) -> dict[str, Any]:
+def inner_answer(detail: InnerDetail) -> dict[str, Any]:
+    parent, line = detail.parent, detail.line
     return {
-        "name": inner.name,
-        "description": inner.description,
-        "invocation": inner.invocation,
-        "invocations_30d": inner.usage.invocations_30d,
-        "distinct_users_30d": inner.usage.distinct_users_30d,
-        "trend_pct": inner.usage.trend_pct,
-        "parent_stack_count": inner.usage.stack_count,
+        "marketplace_id": parent.marketplace_id,
+        "plugin_name": parent.name,
+        "kind": line.inner.kind,
+        "name": line.inner.name,
+        "description": line.inner.description,
+        "body": detail.body,
+        "relpath": line.inner.relpath,
+        "marketplace_name": parent.marketplace_name,
+        "category": parent.category,
+        "parent_author_name": parent.owner or parent.author_name,
+        "parent_updated_at": parent.updated,
+        "manifest_name": parent.name,
+        "parent_display_name": parent.title,
+        "parent_url": parent.detail_url,
+        "bundle_size": detail.bundle_size,
+        "files": detail.files,
+        "parent_stack_count": line.usage.stack_count,
+        "installed": detail.parent_item.installed,
+        "telemetry": _telemetry(detail.figures, detail.daily_series),
+        "cover_photo_url": line.words.cover_url,
+        "video_url": line.words.video_url,
+        "docs": [],
+        "display_name": line.words.display_name,
+        "tagline": line.words.tagline,
+        **_written(line.words),
+        "when_to_use_html": rendered(line.words.when_to_use),
+        "invocation": line.invocation,
     }
 
 
-def _plain(inner: InnerItem) -> dict[str, Any]:
-    return {"name": inner.name, "description": inner.description}
+def document_url(detail_url: str, file: FileLine) -> str:
+    """A document's path is one segment: the API has no greedy paths."""
+    return f"/api{detail_url}/doc/{quote(file.path, safe='')}"
+
+
+def _written(words: Words) -> dict[str, Any]:
+    sample = {
+        "user": words.sample_user,
+        "assistant": words.sample_assistant,
+        "assistant_html": rendered(words.sample_assistant),
+    }
+    return {
+        "description_long_html": rendered(words.description),
+        "use_cases": words.use_cases,
+        "sample_interaction": sample if words.sample_user else None,
+    }
+
+
+def _called(line: InnerLine) -> dict[str, Any]:
+    return {
+        "name": line.inner.name,
+        "description": line.inner.description,
+        "detail_url": line.detail_url,
+        "cover_photo_url": line.words.cover_url,
+        "invocation": line.invocation,
+        "invocations_30d": line.usage.invocations_30d,
+        "distinct_users_30d": line.usage.distinct_users_30d,
+        "trend_pct": line.usage.trend_pct,
+        "parent_stack_count": line.usage.stack_count,
+    }
+
+
+def _telemetry(figures: Figures, series: tuple[Day, ...]) -> dict[str, Any]:
+    return {
+        "invocations_30d": figures.usage.invocations_30d,
+        "distinct_users_30d": figures.usage.distinct_users_30d,
+        "trend_pct": figures.usage.trend_pct,
+        "tokens_30d": figures.tokens,
+        "tokens_by_kind_30d": {
+            "input": figures.input_tokens,
+            "output": figures.output_tokens,
+            "cache_read": figures.cache_read_tokens,
+            "cache_creation": figures.cache_creation_tokens,
+        },
+        "daily_series": series,
+        "figures": FIGURES,
+    }

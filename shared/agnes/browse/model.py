@@ -1,35 +1,49 @@
-"""What a card, a chip and a detail page show."""
+"""What the catalogue holds, and what a card, a chip and a detail page show of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
-CATEGORIES = (
-    "Code & Engineering",
-    "Data & Analytics",
-    "Documentation",
-    "Productivity",
-    "Communication",
-    "DevOps & Infra",
-    "Security",
-    "Research",
-    "Other",
-)
-"""The documented vocabulary (spec/02 §2); unknown ones are shown as they are."""
+Source = Literal["curated", "flea"]
+Kind = Literal["plugin", "skill", "agent"]
+
+CATEGORIES = {
+    "Code & Engineering": "code",
+    "Data & Analytics": "chart",
+    "Documentation": "book",
+    "Productivity": "spark",
+    "Communication": "chat",
+    "DevOps & Infra": "server",
+    "Security": "shield",
+    "Research": "flask",
+    "Other": "grid",
+}
+"""The documented vocabulary and its icons (spec/02 §2). Unknown ones are shown as they are, with Other's icon."""
+OTHER = "Other"
+
+FIGURES = {
+    "distinct_users_30d": "people who called it in the last 30 days",
+    "invocations_30d": "calls in the last 30 days",
+    "trend_pct": "calls of the last 7 complete days against the 7 before; none below 3 earlier calls",
+    "stack_count": "people who have it in their stack now",
+    "window": "30 days are today and the 29 days before it, in UTC",
+}
+"""What the figures mean: shown by the chip, answered by the API, printed by the command. The figures themselves
+are telemetry's (`agnes.telemetry.rollups`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The four figures of a chip. Windows are complete UTC days ending yesterday, plus today."""
+    """The figures of a chip; FIGURES says what they mean."""
 
     invocations_30d: int = 0
     distinct_users_30d: int = 0
     invocations_7d: int = 0
     distinct_users_7d: int = 0
     trend_pct: float | None = None
-    """Change of the last 7 complete days against the 7 before; None below 3 earlier calls."""
     stack_count: int = 0
     parent: str | None = None
     """Title of the plugin that an inner item belongs to: its stack count is the plugin's."""
@@ -45,22 +59,134 @@ class Usage:
 
     @property
     def trend_text(self) -> str:
-        return f"{abs(round(self.trend_pct or 0))}%"
+        return f"{abs(round(self.trend_pct or 0)):,}%"
 
     @property
-    def trend_sentence(self) -> str:
-        change = {"up": "more", "down": "fewer", "flat": "change in"}[self.trend_direction]
-        return f"{self.trend_text} {change} calls in the last 7 complete days than in the 7 before"
+    def window(self) -> str:
+        return FIGURES["window"]
 
     @property
-    def installed_label(self) -> str:
-        return "installed"
+    def sentences(self) -> Mapping[str, str]:
+        """Each segment of the chip in words, with its whole number."""
+        people = "person" if self.distinct_users_30d == 1 else "people"
+        calls = "call" if self.invocations_30d == 1 else "calls"
+        change = {"up": "more", "down": "fewer"}.get(self.trend_direction)
+        trend = f"{self.trend_text} {change} calls in the last 7 complete days than in the 7 before"
+        holders = "person has" if self.stack_count == 1 else "people have"
+        held = f"{self.parent}, the plugin that it is part of," if self.parent else "it"
+        return {
+            "active": f"{self.distinct_users_30d:,} {people} called it in the last 30 days",
+            "calls": f"{self.invocations_30d:,} {calls} in the last 30 days",
+            "trend": trend if change else "as many calls in the last 7 complete days as in the 7 before",
+            "installed": f"{self.stack_count:,} {holders} {held} in their stack now",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What telemetry says of one item in 30 days, beside the chip."""
+
+    usage: Usage = field(default_factory=Usage)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
 
     @property
-    def installed_sentence(self) -> str:
-        what = f"{self.parent}, the plugin that holds it," if self.parent else "it"
-        people = "person has" if self.stack_count == 1 else "people have"
-        return f"{self.stack_count:,} {people} {what} in their stack now"
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_creation_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A skill, agent, command, hook or MCP server inside a plugin."""
+
+    kind: str
+    name: str
+    """What Claude Code writes behind the colon; follows from the file's place."""
+    declared_name: str
+    """The front matter's, empty if it has none; links with it work too."""
+    description: str
+    relpath: str
+    detail: str
+    """A hook's event, a server's transport."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseCase:
+    title: str
+    description: str
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a curator or an owner wrote about a thing for its page; every part may be missing. Markdown where it says so."""
+
+    display_name: str = ""
+    tagline: str = ""
+    description: str = ""
+    """Markdown."""
+    when_to_use: str = ""
+    """Markdown."""
+    invocation: str = ""
+    use_cases: tuple[UseCase, ...] = ()
+    sample_user: str = ""
+    sample_assistant: str = ""
+    """Markdown."""
+    cover_url: str | None = None
+    video_url: str | None = None
+
+
+NO_WORDS = Words()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that can be added to a stack, of whichever source. What browsing knows of a source is this row."""
+
+    id: str
+    """`curated-<marketplace>/<plugin>` or `flea-<entity>`."""
+    source: Source
+    name: str
+    type: Kind
+    category: str
+    description: str
+    owner: str
+    """The curator's name, or the owner's user name."""
+    version: str
+    added: datetime | None
+    updated: datetime | None
+    released: datetime | None
+    marketplace_id: str
+    """A flea entity's own id."""
+    marketplace_name: str
+    detail_url: str
+    item_key: tuple[str, str, str, str, str]
+    """telemetry's: (source, marketplace_id, plugin, kind, name)."""
+    grant: str = ""
+    """What a group must be granted to see it; empty for what everybody may see."""
+    is_system: bool = False
+    order_in_stack: int = 0
+    """Place in My Stack: by registration of the marketplace, then name."""
+    status: Literal["approved", "pending", "quarantined", "archived"] = "approved"
+    owner_id: str = ""
+    author_name: str = ""
+    curator_email: str = ""
+    homepage: str = ""
+    keywords: tuple[str, ...] = ()
+    size_bytes: int = 0
+    tree_id: str = ""
+    problem: str = ""
+    """Why the newest content is not what is served."""
+    words: Words = NO_WORDS
+    inner: tuple[Inner, ...] = ()
+    inner_words: Mapping[tuple[str, str], Words] = field(default_factory=dict)
+    """(kind, name) → words."""
+
+    @property
+    def title(self) -> str:
+        return self.words.display_name or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +194,16 @@ class Item:
     """One row of the listing; field names are the API's (spec/02 §2)."""
 
     id: str
-    source: Literal["curated", "flea"]
+    source: Source
     name: str
-    type: Literal["plugin", "skill", "agent"]
+    type: Kind
     category: str
     description: str
     owner: str
     version: str
     photo_url: str | None
     added: datetime | None
+    updated: datetime | None
     installed: bool
     marketplace_slug: str
     marketplace_name: str
@@ -93,6 +220,8 @@ class Item:
     trend_pct: float | None
     stack_count: int
     tokens_30d: int
+    matched: str = ""
+    """What inside it matched the search, such as `skill waterfall`; empty if it matched itself."""
 
     @property
     def title(self) -> str:
@@ -117,17 +246,41 @@ class Facet:
 
 
 @dataclass(frozen=True, slots=True)
+class CategoryFacet:
+    name: str
+    count: int
+    icon_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """Values that the results have, each with how many would remain if it were chosen (or chosen instead)."""
+
+    categories: tuple[CategoryFacet, ...]
+    types: tuple[Facet, ...]
+    publishers: tuple[Facet, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """One answer for one view of the listing."""
 
     items: tuple[Item, ...]
     total: int
+    """After filters; for trending, of those that have a trend."""
     page: int
     page_size: int
+    sort: str
+    """The one that was used."""
     available_sorts: tuple[str, ...]
-    categories: tuple[Facet, ...]
+    facets: Facets
     tabs: dict[str, int]
-    """Tab → number of items in it, before search and filters."""
+    """Tab → how many are in it before search and filters."""
+    scope: tuple[str, ...]
+    """Sources that were looked at."""
+    popular: tuple[Item, ...]
+    figures: dict[str, str]
+    """What the figures mean."""
 
     @property
     def pages(self) -> int:
@@ -141,48 +294,90 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class InnerItem:
-    """A skill, agent, command, hook or MCP server of a plugin."""
-
-    kind: str
-    name: str
-    description: str
-    invocation: str
-    """What a person types or a model calls, empty for hooks and servers."""
-    usage: Usage
-
-
-@dataclass(frozen=True, slots=True)
 class FileLine:
     path: str
     size: int
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """A sync that changed a plugin."""
+
+    at: datetime
+    what: Literal["added", "updated", "removed", "refused"]
+    commit: str
+    reason: str = ""
+    """Why a version was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Something that a plugin does by itself once it is installed."""
+
+    kind: Literal["hooks", "mcp", "shell"]
+    title: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InnerLine:
+    """An inner item with its figures, as the plugin's page lists it."""
+
+    inner: Inner
+    words: Words
+    usage: Usage
+    detail_url: str
+    """Empty for commands, hooks and servers."""
+    invocation: str
+    """What a person types or a model calls, empty for hooks and servers."""
+
+
+@dataclass(frozen=True, slots=True)
 class PluginDetail:
-    """One curated plugin, as its page and its API route show it (spec/02 §5)."""
+    """One plugin, as its page and its API route show it (spec/02 §5)."""
 
+    entry: Entry
     item: Item
-    marketplace_name: str
-    homepage: str
-    author_name: str
-    curator_email: str
-    bundle_size: int
-    released_at: datetime | None
-    updated_at: datetime | None
-    inner: tuple[InnerItem, ...]
+    is_granted: bool
+    """Whether the person may add it; an admin sees what was granted to others only."""
+    figures: Figures
+    lines: tuple[InnerLine, ...]
     files: tuple[FileLine, ...]
+    docs: tuple[FileLine, ...]
+    capabilities: tuple[Capability, ...]
+    changes: tuple[ChangeLine, ...]
+    together: tuple[Item, ...]
+    """What people who have it in their stack have too, most of them first."""
     daily_series: tuple[Day, ...]
-    problem: str
-    """Why the newest content is not what is served; empty if it is."""
+    readme: str
+    """Markdown, empty if there is none."""
+
+    def of_kind(self, kind: str) -> tuple[InnerLine, ...]:
+        return tuple(line for line in self.lines if line.inner.kind == kind)
+
+
+@dataclass(frozen=True, slots=True)
+class InnerDetail:
+    """One skill or agent inside a plugin."""
+
+    parent: Entry
+    parent_item: Item
+    line: InnerLine
+    figures: Figures
+    body: str
+    """Markdown without the front matter."""
+    files: tuple[FileLine, ...]
+    bundle_size: int
+    daily_series: tuple[Day, ...]
 
     @property
-    def active_days(self) -> int:
-        return sum(1 for day in self.daily_series if day.invocations)
+    def title(self) -> str:
+        return self.line.words.display_name or self.line.inner.name
 
-    @property
-    def last_used(self) -> date | None:
-        return max((day.day for day in self.daily_series if day.invocations), default=None)
 
-    def of_kind(self, kind: str) -> tuple[InnerItem, ...]:
-        return tuple(item for item in self.inner if item.kind == kind)
+def active_days(series: tuple[Day, ...]) -> int:
+    return sum(1 for day in series if day.invocations)
+
+
+def last_used(series: tuple[Day, ...]) -> date | None:
+    return max((day.day for day in series if day.invocations), default=None)

@@ -3,21 +3,57 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from functools import cached_property
 from typing import ClassVar
 from urllib.parse import urlencode
 
-from agnes.browse.model import Item, Listing, PluginDetail
-from agnes.browse.service import ItemsQuery
+from pydantic import BaseModel, ConfigDict, Field
+
+from agnes.browse.answers import document_url
+from agnes.browse.catalogue import Recent
+from agnes.browse.listing import TYPES, ItemsQuery, listing
+from agnes.browse.markdown import rendered
+from agnes.browse.model import (
+    Day,
+    FileLine,
+    InnerDetail,
+    InnerLine,
+    Item,
+    Listing,
+    PluginDetail,
+    Usage,
+    active_days,
+    last_used,
+)
+from agnes.browse.shelf import SOURCE_NAMES, catalogue
+from agnes.kernel.principal import Principal
+from agnes.kernel.state import State
 
 SORT_LABELS = {
+    "relevance": "Best match",
     "recent": "Recent",
     "most_used": "Most used (30d)",
     "most_adopted": "Most adopted (30d)",
     "trending": "Trending",
 }
+TAB_LABELS = {"curated": "Curated Marketplace", "flea": "Flea Market", "my": "My Stack"}
+SCOPE_LABELS = {"curated": "Curated", "flea": "Flea"}
+TYPE_LABELS = {"": "All", "skill": "Skills", "agent": "Agents", "plugin": "Plugins"}
+UPDATED_LABELS = {"": "Any time", "7d": "Last 7 days", "30d": "Last 30 days", "90d": "Last 90 days"}
 COVERS = 8
+_DEFAULTS = ItemsQuery.model_validate({}).model_dump()
+
+
+class StackForm(BaseModel):
+    """What the add and remove buttons send. `back` is the page of ours to show next."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool
+    back: str = Field("", max_length=2000, pattern=r"^(/marketplace([/?][\x21-\x7e]*)?)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +62,7 @@ class Link:
     url: str
     is_current: bool = False
     count: int | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,37 +73,107 @@ class ListingPage:
     listing: Listing
     query: ItemsQuery
     today: date
+    publisher_names: Mapping[str, str]
+    """Id of a marketplace → its name."""
+    cards: Recent
+    """Cards that were rendered from the same catalogue."""
+
+    def card_key(self, item: Item, place: str) -> tuple:
+        return (item.id, item.installed, item.is_viewer_owner, item.matched, place)
 
     def url(self, **changes: object) -> str:
         """The listing's URL with some of its parameters changed; defaults are left out, the page starts anew."""
         values = {**self.query.model_dump(), "page": 1, **changes}
-        defaults = ItemsQuery().model_dump()
-        kept = {name: value for name, value in values.items() if value != defaults[name] or name == "tab"}
-        return "/marketplace?" + urlencode(kept)
+        kept = {name: value for name, value in values.items() if value != _DEFAULTS[name] or name == "tab"}
+        if "scope" in kept:
+            kept["scope"] = ",".join(kept["scope"])
+        if "not_in_stack" in kept:
+            kept["not_in_stack"] = 1
+        return "/marketplace?" + urlencode(kept, safe=",")
+
+    @cached_property
+    def here(self) -> str:
+        return self.url(page=self.query.page)
 
     @property
     def tabs(self) -> list[Link]:
-        def tab(name: str, label: str) -> Link:
+        """The flea market has a tab as soon as it is a source; a tab that can never hold anything helps nobody."""
+        return [
             # Another tab has other categories, types and pages; the words that were searched for stay.
-            url = self.url(tab=name, category="", type="", sort="recent")
-            return Link(label, url, self.query.tab == name, self.listing.tabs[name])
+            Link(
+                TAB_LABELS[name],
+                f"/marketplace?{urlencode({'tab': name} | ({'q': self.query.q} if self.query.q else {}))}",
+                self.query.tab == name,
+                self.listing.tabs[name],
+                name,
+            )
+            for name in (*SOURCE_NAMES, "my")
+        ]
 
-        return [tab("curated", "Curated Marketplace"), tab("my", "My Stack")]
+    @property
+    def scopes(self) -> list[Link]:
+        if len(SOURCE_NAMES) < 2:
+            return []
+        return [Link(SCOPE_LABELS[name], "", name in self.listing.scope, key=name) for name in SOURCE_NAMES]
 
     @property
     def categories(self) -> list[Link]:
-        total = sum(facet.count for facet in self.listing.categories)
+        facets = self.listing.facets.categories
+        total = sum(facet.count for facet in facets)
         return [
             Link("All", self.url(category=""), not self.query.category, total),
             *(
-                Link(facet.name, self.url(category=facet.name), self.query.category == facet.name, facet.count)
-                for facet in self.listing.categories
+                Link(
+                    facet.name,
+                    self.url(category=facet.name),
+                    self.query.category == facet.name,
+                    facet.count,
+                    facet.icon_key,
+                )
+                for facet in facets
             ),
         ]
 
     @property
-    def sorts(self) -> list[tuple[str, str]]:
-        return [(sort, SORT_LABELS[sort]) for sort in self.listing.available_sorts]
+    def types(self) -> list[Link]:
+        """Where there is something to choose between."""
+        counts = {facet.name: facet.count for facet in self.listing.facets.types}
+        if self.query.tab == "curated" or (len(counts) < 2 and not self.query.type):
+            return []
+        return [
+            Link(TYPE_LABELS[name], self.url(type=name), self.query.type == name, counts.get(name) if name else None)
+            for name in ("", *TYPES)
+            if not name or name in counts or name == self.query.type
+        ]
+
+    @property
+    def publishers(self) -> list[Link]:
+        facets = self.listing.facets.publishers
+        if len(facets) < 2 and not self.query.publisher:
+            return []
+        return [
+            Link(self.publisher_names.get(f.name, f.name), "", self.query.publisher == f.name, f.count, f.name)
+            for f in facets
+        ]
+
+    @property
+    def updated(self) -> list[Link]:
+        return [Link(label, "", self.query.updated == key, key=key) for key, label in UPDATED_LABELS.items()]
+
+    @property
+    def is_filtered(self) -> bool:
+        query = self.query
+        return bool(query.category or query.type or query.publisher or query.updated or query.not_in_stack)
+
+    @property
+    def everything(self) -> str:
+        return f"/marketplace?tab={self.query.tab}"
+
+    @property
+    def sorts(self) -> list[Link]:
+        return [
+            Link(SORT_LABELS[sort], "", sort == self.listing.sort, key=sort) for sort in self.listing.available_sorts
+        ]
 
     @property
     def pager(self) -> list[Link | None]:
@@ -83,15 +190,78 @@ class ListingPage:
         return links
 
     @property
+    def previous(self) -> str:
+        here, last = self.listing.page, self.listing.pages
+        return self.url(page=min(here - 1, last)) if here > 1 else ""
+
+    @property
+    def next(self) -> str:
+        return self.url(page=self.listing.page + 1) if self.listing.page < self.listing.pages else ""
+
+    @property
     def heading(self) -> str:
-        return "Your stack" if self.query.tab == "my" else "All plugins"
+        return {"curated": "All plugins", "flea": "All items", "my": "Your stack"}[self.query.tab]
+
+    @property
+    def summary(self) -> str:
+        """How much was found, for everybody and for the live region."""
+        noun = "item" if self.query.tab == "flea" else "plugin"
+        found = f"{self.listing.total:,} {noun}{'' if self.listing.total == 1 else 's'}"
+        if self.query.words:
+            found += f" for “{self.query.words}”"
+        if self.listing.pages > 1:
+            found += f", page {self.listing.page:,} of {self.listing.pages:,}"
+        return found
 
     def cover(self, item: Item) -> int:
         return cover(item.name)
 
 
+def listing_page(state: State, who: Principal, query: ItemsQuery, *, now: datetime) -> ListingPage:
+    """A sort that nothing here has, such as trending where nothing has a trend, becomes the usual one."""
+    known = catalogue(state)
+    found = listing(known, who, query, now=now)
+    if query.sort and found.sort not in found.available_sorts:
+        query = query.model_copy(update={"sort": "", "page": 1})
+        found = listing(known, who, query, now=now)
+    return ListingPage(found, query, now.date(), known.content.publishers, known.cards)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One day of a chart that is 300 wide and 64 high."""
+
+    x: float
+    height: float
+    day: Day
+
+
+class _Chart:
+    """What pages with a daily series have in common."""
+
+    @property
+    def series(self) -> tuple[Day, ...]:
+        raise NotImplementedError
+
+    @property
+    def bars(self) -> list[Bar]:
+        most = max((day.invocations for day in self.series), default=0) or 1
+        return [
+            Bar(index * 10.0, round(max(2.0, day.invocations / most * 60), 1), day)
+            for index, day in enumerate(self.series)
+        ]
+
+    @property
+    def active_days(self) -> int:
+        return active_days(self.series)
+
+    @property
+    def last_used(self) -> date | None:
+        return last_used(self.series)
+
+
 @dataclass(frozen=True)
-class PluginPage:
+class PluginPage(_Chart):
     template: ClassVar[str] = "browse/plugin.html"
 
     plugin: PluginDetail
@@ -99,23 +269,82 @@ class PluginPage:
 
     @property
     def title(self) -> str:
-        return self.plugin.item.title
+        return self.plugin.entry.title
+
+    @property
+    def usage(self) -> Usage:
+        return self.plugin.item.usage
+
+    @property
+    def series(self) -> tuple[Day, ...]:
+        return self.plugin.daily_series
 
     @property
     def cover(self) -> int:
         return cover(self.plugin.item.name)
 
+    def cover_of(self, item: Item) -> int:
+        return cover(item.name)
+
     @property
-    def bars(self) -> list[tuple[float, float, int, date]]:
-        """The daily series as bars of a chart 300 wide and 64 high: x, height, calls, day."""
-        series = self.plugin.daily_series
-        most = max((day.invocations for day in series), default=0) or 1
-        return [
-            (index * 10.0, max(2.0, day.invocations / most * 60), day.invocations, day.day)
-            for index, day in enumerate(series)
-        ]
+    def what_it_does(self) -> str:
+        """HTML: the curator's text, else the plugin's own README."""
+        return rendered(self.plugin.entry.words.description or self.plugin.readme)
+
+    @property
+    def sample_html(self) -> str:
+        return rendered(self.plugin.entry.words.sample_assistant)
+
+    def document_url(self, file: FileLine) -> str:
+        return document_url(self.plugin.entry.detail_url, file)
+
+
+@dataclass(frozen=True)
+class InnerPage(_Chart):
+    template: ClassVar[str] = "browse/inner.html"
+
+    detail: InnerDetail
+    today: date
+
+    @property
+    def title(self) -> str:
+        return self.detail.title
+
+    @property
+    def line(self) -> InnerLine:
+        return self.detail.line
+
+    @property
+    def series(self) -> tuple[Day, ...]:
+        return self.detail.daily_series
+
+    @property
+    def cover(self) -> int:
+        return cover(self.detail.parent.name)
+
+    @property
+    def body_html(self) -> str:
+        return rendered(self.detail.body)
+
+    @property
+    def description_html(self) -> str:
+        return rendered(self.line.words.description)
+
+    @property
+    def when_to_use_html(self) -> str:
+        return rendered(self.line.words.when_to_use)
+
+    @property
+    def sample_html(self) -> str:
+        return rendered(self.line.words.sample_assistant)
 
 
 def cover(name: str) -> int:
     """Which of the gradients stands for a name, the same on every page."""
     return zlib.crc32(name.encode()) % COVERS
+
+
+@dataclass(frozen=True)
+class GuidePage:
+    template: ClassVar[str] = "browse/guide.html"
+    title: ClassVar[str] = "Submit a plugin"

@@ -1,43 +1,41 @@
-"""Browsing: one request, one answer."""
+"""Browsing: one request, one answer. Everything is read through the catalogue; what only one page shows is read for
+that page and remembered with the layer that it depends on."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Any, Literal
+from datetime import date, datetime
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from agnes.access import service as access
-from agnes.browse import queries
-from agnes.browse.model import Day, Facet, FileLine, InnerItem, Item, Listing, PluginDetail, Usage
+from agnes.browse import inside
+from agnes.browse import listing as view
+from agnes.browse.catalogue import Catalogue
+from agnes.browse.listing import ItemsQuery, item_of
+from agnes.browse.model import (
+    NO_WORDS,
+    CategoryFacet,
+    Entry,
+    Figures,
+    Inner,
+    InnerDetail,
+    InnerLine,
+    Listing,
+    PluginDetail,
+    Usage,
+)
+from agnes.browse.shelf import catalogue
 from agnes.kernel.errors import DeniedError, NotFoundError
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import Db
-from agnes.trees import service as trees
+from agnes.kernel.state import State
+from agnes.marketplace.model import resource_id
 
-SERIES_DAYS = 30
-
-
-class ItemsQuery(BaseModel):
-    """Query of `GET /api/marketplace/items` and of the listing page; unknown names are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    tab: Literal["curated", "flea", "my"] = "curated"
-    q: str = Field("", max_length=200)
-    category: str = Field("", max_length=100)
-    type: Literal["", "skill", "agent", "plugin"] = ""
-    sort: Literal["recent", "most_used", "most_adopted", "trending"] = "recent"
-    page: int = Field(1, ge=1, le=100_000)
-    page_size: int = Field(24, ge=1, le=100)
+TOGETHER = 4
 
 
 class PluginNotFound(NotFoundError):
     code = "plugin_not_found"
 
     def __init__(self, marketplace_id: str, plugin: str) -> None:
-        super().__init__(f"there is no plugin {plugin} in {marketplace_id}", hint="It may have been removed.")
+        super().__init__(f"there is no plugin {plugin[:64]} in {marketplace_id[:64]}", hint="It may have been removed.")
 
 
 class PluginNotGranted(DeniedError):
@@ -45,110 +43,152 @@ class PluginNotGranted(DeniedError):
 
     def __init__(self, marketplace_id: str, plugin: str) -> None:
         super().__init__(
-            f"{marketplace_id}/{plugin} is not granted to any of your groups", hint="Ask an admin for access."
+            f"{marketplace_id[:64]}/{plugin[:64]} is not granted to any of your groups",
+            hint="Ask an admin for access.",
         )
 
 
-def listing(db: Db, who: Principal, query: ItemsQuery) -> Listing:
+class InnerNotFound(NotFoundError):
+    def __init__(self, kind: str, name: str, plugin: str) -> None:
+        super().__init__(
+            f"there is no {kind} {name[:64]} in {plugin}",
+            code=f"{kind}_not_found",
+            hint="It may have been renamed: see what is in the plugin.",
+        )
+
+
+class FileNotFound(NotFoundError):
+    code = "file_not_found"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the plugin has no file {path[:100]!r} that can be shown")
+
+
+def listing(state: State, who: Principal, query: ItemsQuery, *, now: datetime) -> Listing:
     """The page of items that the person asked for, with everything that the page around it shows."""
-    which = queries.Filter(query.tab, query.q.strip(), query.category, query.sort)
-    groups = sorted(who.group_ids)
-    categories, curated, my, has_trend = queries.facets(db, user_id=who.user_id, groups=groups, which=which)
-    rows, total = [], 0
-    # Only plugins are curated; the flea tab has rows as soon as there are flea entities.
-    if query.tab != "flea" and (query.tab == "curated" or query.type in ("", "plugin")):
-        rows, total = queries.page(
-            db,
-            user_id=who.user_id,
-            groups=groups,
-            which=which,
-            limit=query.page_size,
-            offset=(query.page - 1) * query.page_size,
-        )
-    sorts = queries.SORTS if has_trend and query.tab != "flea" else queries.SORTS[:3]
-    return Listing(
-        items=tuple(_item(row) for row in rows),
-        total=total,
-        page=query.page,
-        page_size=query.page_size,
-        available_sorts=sorts,
-        categories=() if query.tab == "flea" else tuple(Facet(name, count) for name, count in categories.items()),
-        tabs={"curated": curated, "flea": 0, "my": my},
-    )
+    return view.listing(catalogue(state), who, query, now=now)
+
+
+def categories(state: State, who: Principal, query: ItemsQuery, *, now: datetime) -> tuple[CategoryFacet, ...]:
+    """Categories of a tab with their counts, alphabetical, without those that hold nothing."""
+    return view.categories(catalogue(state), who, query, now=now)
 
 
 def plugin_detail(
-    db: Db, store: ObjectStore, who: Principal, marketplace_id: str, name: str, *, today: date
+    state: State, store: ObjectStore, who: Principal, marketplace_id: str, name: str, *, today: date
 ) -> PluginDetail:
     """One curated plugin. Raises PluginNotGranted (before existence is told) or PluginNotFound."""
-    row = queries.one(db, user_id=who.user_id, groups=sorted(who.group_ids), marketplace_id=marketplace_id, name=name)
-    if row is None:
-        if who.is_admin or access.has_grant(db, who.group_ids, "marketplace_plugin", f"{marketplace_id}/{name}"):
-            raise PluginNotFound(marketplace_id, name)
-        raise PluginNotGranted(marketplace_id, name)
-    calls = queries.daily(db, marketplace_id, name)
-    days = [today - timedelta(days=back) for back in range(SERIES_DAYS - 1, -1, -1)]
-    item = _item(row)
+    known, number = _curated(state, who, marketplace_id, name)
+    entry = known.content.entries[number]
+    held = known.held_by(who)
+    visible = known.sights.of(who).numbers
+    together = [n for n, _ in known.holdings.together(number) if n in visible][:TOGETHER]
+    files = inside.files(store, entry)
     return PluginDetail(
-        item=item,
-        marketplace_name=row["marketplace_name"],
-        homepage=row["homepage"] or "",
-        author_name=row["author_name"] or "",
-        curator_email=row["curator_email"] or "",
-        bundle_size=row["size_bytes"],
-        released_at=row["released_at"],
-        updated_at=row["updated_at"],
-        inner=tuple(_inner(inner, item) for inner in queries.inner_items(db, marketplace_id, name)),
-        files=tuple(FileLine(file.path, file.size_bytes) for file in trees.get(store, row["tree_id"]).files),
-        daily_series=tuple(Day(day, calls.get(day, 0)) for day in days),
-        problem=row["problem"] or "",
+        entry=entry,
+        item=item_of(known, number, who, held),
+        is_granted=number in visible,
+        figures=known.measures.of_entry[number],
+        lines=tuple(_line(known, entry, number, inner) for inner in entry.inner),
+        files=files,
+        docs=inside.documents(files),
+        capabilities=inside.capabilities(store, entry),
+        changes=inside.changes(state, known, entry),
+        together=tuple(item_of(known, n, who, held) for n in together),
+        daily_series=inside.daily(state, known, entry, entry.item_key, today=today),
+        readme=inside.readme(store, entry, files),
     )
 
 
-def _item(row: dict[str, Any]) -> Item:
-    slug, name = row["marketplace_id"], row["name"]
-    return Item(
-        id=f"curated-{slug}/{name}",
-        source="curated",
-        name=name,
-        type="plugin",
-        category=row["category"],
-        description=row["description"] or "",
-        owner=row["curator_name"] or "",
-        version=row["version"] or "",
-        photo_url=None,
-        added=row["created_at"],
-        installed=row["installed"],
-        marketplace_slug=slug,
-        marketplace_name=row["marketplace_name"],
-        detail_url=f"/marketplace/curated/{slug}/{name}",
-        visibility_status="approved",
-        is_viewer_owner=False,
-        is_system=row["is_system"],
-        display_name="",
-        tagline="",
-        invocations_30d=row["invocations_30d"],
-        distinct_users_30d=row["distinct_users_30d"],
-        invocations_7d=row["invocations_7d"],
-        distinct_users_7d=row["distinct_users_7d"],
-        trend_pct=row["trend_pct"],
-        stack_count=row["stack_count"],
-        tokens_30d=row["tokens_30d"],
+def inner_detail(
+    state: State,
+    store: ObjectStore,
+    who: Principal,
+    *,
+    marketplace_id: str,
+    plugin: str,
+    kind: str,
+    name: str,
+    today: date,
+) -> InnerDetail:
+    """A skill or agent of a curated plugin, by its name or the one that its front matter declares.
+
+    Raises PluginNotGranted, PluginNotFound or InnerNotFound (`skill_not_found`, `agent_not_found`).
+    """
+    known, number = _curated(state, who, marketplace_id, plugin)
+    entry = known.content.entries[number]
+    inner = _find_inner(entry, kind, name)
+    if inner is None:
+        raise InnerNotFound(kind, name, entry.name)
+    line = _line(known, entry, number, inner)
+    files = inside.files_of(store, entry, inner)
+    return InnerDetail(
+        parent=entry,
+        parent_item=item_of(known, number, who, known.held_by(who)),
+        line=line,
+        figures=known.measures.of_item.get(_key(entry, inner), Figures()),
+        body=inside.body(store, entry, inner),
+        files=files,
+        bundle_size=sum(file.size for file in files),
+        daily_series=inside.daily(state, known, entry, _key(entry, inner), today=today),
     )
 
 
-def _inner(row: dict[str, Any], parent: Item) -> InnerItem:
-    usage = Usage(
-        row["invocations_30d"],
-        row["distinct_users_30d"],
-        row["invocations_7d"],
-        row["distinct_users_7d"],
-        row["trend_pct"],
-        parent.stack_count,
-        parent.title,
+def document(state: State, store: ObjectStore, who: Principal, *, marketplace_id: str, plugin: str, path: str) -> bytes:
+    """A document of a curated plugin. Raises FileNotFound, PluginNotGranted, PluginNotFound, UnsupportedError."""
+    known, number = _curated(state, who, marketplace_id, plugin)
+    found = inside.document(store, known.content.entries[number], path)
+    if found is None:
+        raise FileNotFound(path)
+    return found
+
+
+def _curated(state: State, who: Principal, marketplace_id: str, name: str) -> tuple[Catalogue, int]:
+    """The catalogue and the plugin's number in it, if the person may see it; admins look after what they were not
+    granted, too (spec/02 §1), which does not put it into their listing or stack."""
+    known = catalogue(state)
+    resource = resource_id(marketplace_id, name)
+    number = known.content.granted.get(resource)
+    if number is not None and (who.is_admin or number in known.sights.of(who).numbers):
+        return known, number
+    if who.is_admin or not who.group_ids.isdisjoint(known.reach.granted_to.get(resource, ())):
+        raise PluginNotFound(marketplace_id, name)
+    raise PluginNotGranted(marketplace_id, name)
+
+
+def _find_inner(entry: Entry, kind: str, name: str) -> Inner | None:
+    of_kind = [inner for inner in entry.inner if inner.kind == kind]
+    by_place = next((inner for inner in of_kind if inner.name == name), None)
+    return by_place or next((inner for inner in of_kind if inner.declared_name == name), None)
+
+
+def _key(entry: Entry, inner: Inner) -> tuple[str, str, str, str, str]:
+    source, marketplace_id, plugin, _, _ = entry.item_key
+    return source, marketplace_id, plugin, inner.kind, inner.name
+
+
+def _line(known: Catalogue, entry: Entry, number: int, inner: Inner) -> InnerLine:
+    used = known.measures.of_item.get(_key(entry, inner), Figures()).usage
+    words = entry.inner_words.get((inner.kind, inner.name), NO_WORDS)
+    return InnerLine(
+        inner=inner,
+        words=words,
+        usage=Usage(
+            used.invocations_30d,
+            used.distinct_users_30d,
+            used.invocations_7d,
+            used.distinct_users_7d,
+            used.trend_pct,
+            known.holdings.counts[number],
+            entry.title,
+        ),
+        detail_url=f"{entry.detail_url}/{inner.kind}/{inner.name}" if inner.kind in ("skill", "agent") else "",
+        invocation=words.invocation or _invocation(entry, inner),
     )
-    kind = row["kind"]
-    invocation = f"/{parent.name}:{row['name']}" if kind in ("skill", "command") else ""
-    if kind == "agent":
-        invocation = f"{parent.name}:{row['name']}"
-    return InnerItem(kind, row["name"], row["description"] or row["detail"] or "", invocation, usage)
+
+
+def _invocation(entry: Entry, inner: Inner) -> str:
+    """What Claude Code knows it by; a person types it with a slash, a subagent is asked for by name."""
+    if inner.kind in ("skill", "command"):
+        return f"/{entry.name}:{inner.name}"
+    return f"@agent-{entry.name}:{inner.name}" if inner.kind == "agent" else ""

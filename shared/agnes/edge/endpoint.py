@@ -42,6 +42,8 @@ class Contract:
     answers: Any = None
     status: int = 200
     summary: str = ""
+    takes_request: bool = False
+    """Whether the view has a parameter `request`; read once, a signature costs more than many a view."""
 
 
 def endpoint(
@@ -56,7 +58,9 @@ def endpoint(
 
     def decorate(view: View) -> View:
         summary = (inspect.getdoc(view) or view.__name__.replace("_", " ")).partition("\n")[0]
-        contract = Contract("endpoint", needs, query, body, answers or _returned(view), status, summary)
+        contract = Contract(
+            "endpoint", needs, query, body, answers or _returned(view), status, summary, takes_request(view)
+        )
 
         def call(request: Request, who: Principal | None) -> Reply:
             value = invoke(view, contract, request, who)
@@ -116,7 +120,7 @@ def invoke(view: View, contract: Contract, request: Request, who: Principal | No
         kwargs["query"] = parse_query(contract.query, request)
     if contract.body is not None:
         kwargs["body"] = parse_body(contract.body, request)
-    if "request" in inspect.signature(view).parameters:
+    if contract.takes_request:
         kwargs["request"] = request
     return view(who, **kwargs)
 
@@ -146,6 +150,10 @@ def parse_body(model: type[pydantic.BaseModel], request: Request) -> pydantic.Ba
         return model.model_validate(given)
     except pydantic.ValidationError as exc:
         raise invalid_input(exc, "body") from exc
+
+
+def takes_request(view: View) -> bool:
+    return "request" in inspect.signature(view).parameters
 
 
 def _returned(view: View) -> Any:

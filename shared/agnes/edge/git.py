@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from typing import NoReturn
 
-from agnes.edge.endpoint import Contract, View, guarded, invoke
+from agnes.edge.endpoint import Contract, View, guarded, invoke, takes_request
 from agnes.edge.needs import Needs
 from agnes.edge.reply import Reply
 from agnes.edge.request import MAX_BODY_BYTES, Request
@@ -21,7 +21,7 @@ def git_endpoint(*, needs: Needs) -> Callable[[View], View]:
     """Make a view a route of git's smart HTTP protocol. The view returns a Reply."""
 
     def decorate(view: View) -> View:
-        contract = Contract("git", needs)
+        contract = Contract("git", needs, takes_request=takes_request(view))
 
         def call(request: Request, who: Principal | None) -> Reply:
             return invoke(view, contract, request, who)

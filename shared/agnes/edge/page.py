@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pydantic
 
 from agnes import wiring
-from agnes.edge.endpoint import Contract, View, guarded, invoke
+from agnes.edge.endpoint import Contract, View, guarded, invoke, takes_request
 from agnes.edge.needs import Needs
 from agnes.edge.render import ErrorPage, render
 from agnes.edge.reply import Redirect, Reply
@@ -30,7 +30,7 @@ def page(
     """Make a view a page. Whoever is not signed in is sent to the login page, with the way back."""
 
     def decorate(view: View) -> View:
-        contract = Contract("page", needs, query, body)
+        contract = Contract("page", needs, query, body, takes_request=takes_request(view))
 
         def call(request: Request, who: Principal | None) -> Reply:
             value = invoke(view, contract, request, who)

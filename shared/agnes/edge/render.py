@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import agnes
 from agnes import wiring
@@ -43,6 +44,23 @@ class Shell:
     base: str
 
 
+class Held(Protocol):
+    """Where `once` keeps what it made: something of the page's own choice, that ends with what it was made from."""
+
+    def get(self, key: tuple) -> Any | None: ...
+
+    def put(self, key: tuple, value: Any) -> None: ...
+
+
+def once(held: Held, key: tuple, macro: Callable[..., Any], *args: Any) -> Any:
+    """What `macro` renders of `args`, kept under `key`; pages show the same card a hundred times a second."""
+    found = held.get(key)
+    if found is None:
+        found = macro(*args)
+        held.put(key, found)
+    return found
+
+
 @cache
 def environment() -> jinja2.Environment:
     import jinja2  # pages alone have the web layer
@@ -56,6 +74,7 @@ def environment() -> jinja2.Environment:
         auto_reload=False,
     )
     env.globals["static"] = static_url
+    env.globals["once"] = once
     env.filters |= formats.FILTERS
     return env
 
@@ -67,6 +86,12 @@ def static_url(path: str) -> str:
     return f"{wiring.settings().base_path}/static/{path}?v={digest}"
 
 
+@cache
+def _template(name: str) -> jinja2.Template:
+    """Compiled once; the environment's own cache asks for the file's path each time."""
+    return environment().get_template(name)
+
+
 def render(page: Any, *, who: Principal | None, path: str) -> str:
     shell = Shell(who=who, path=path, base=wiring.settings().base_path)
-    return environment().get_template(page.template).render(page=page, shell=shell)
+    return _template(page.template).render(page=page, shell=shell)

@@ -76,6 +76,11 @@ class State(Protocol):
         staleness window, and never older than what the session demands."""
         ...
 
+    def version_seen(self, file: str) -> tuple[int, str]:
+        """(generation, nonce) that a read would see now: within the staleness window, and never older than what
+        the session demands. What is derived from a file is as good as new while this is the same."""
+        ...
+
     def session(self, expect: Mapping[str, int] | None = None) -> AbstractContextManager[Session]:
         """Read your own writes: reads inside are never older than `expect` or than what was committed inside."""
         ...

@@ -178,6 +178,11 @@ class StateFiles:
         self._note(file, request.generation)
         return value
 
+    def version_seen(self, file: str) -> tuple[int, str]:
+        """See the port. Opens nothing: what a process derived from a generation is checked by this alone."""
+        head = self._newest(self._opened(file))
+        return head.generation, head.nonce
+
     def generation(self, file: str) -> int:
         """The newest generation, asked for now; 0 if there is no file."""
         known = self._opened(file).pointer.refresh()

@@ -1,0 +1,26 @@
+"""A document of a curated plugin, to be saved."""
+
+import re
+from pathlib import PurePosixPath
+
+from agnes import wiring
+from agnes.browse import service
+from agnes.browse.inside import DOCUMENT_TYPES
+from agnes.edge import Download, Function, Needs, Reply, endpoint
+from agnes.kernel.principal import Principal
+
+app = Function("browse-get_document")
+
+
+@app.route("/api/marketplace/curated/{slug}/{plugin}/doc/{path}", methods=["GET"])
+@endpoint(needs=Needs.LOGIN)
+def get_document(who: Principal, slug: str, plugin: str, path: str) -> Reply:
+    """Download a document; its path in the plugin is one segment, with `%2F` for each slash."""
+    body = service.document(wiring.state(), wiring.store(), who, marketplace_id=slug, plugin=plugin, path=path)
+    name = PurePosixPath(path)
+    return Download(
+        body,
+        filename=re.sub(r"[^A-Za-z0-9._-]", "_", name.name),
+        content_type=DOCUMENT_TYPES[name.suffix.lower()],
+        headers={"Content-Security-Policy": "default-src 'none'; sandbox"},
+    )

@@ -1,0 +1,330 @@
+"""The catalogue: everything that can be browsed, in memory, ready to be filtered, sorted and paged.
+
+Four layers, each made from the state files that it names and kept for as long as those stay at their generation:
+
+    Content    entries, their order by age, the search index    the sources' files (marketplace)
+    Measures   figures by item, orders by use                   telemetry
+    Reach      who is in which group, what groups were granted  people
+    Holdings   who holds what, and how many                     stack, with all of the above
+
+What one person may see depends on their groups only, so it is worked out once a set of groups (`Visible`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+from agnes.browse.model import Entry, Figures, Usage
+from agnes.browse.search import Index
+from agnes.kernel.principal import Principal
+
+RECENT, MOST_USED, MOST_ADOPTED, TRENDING, RELEVANCE = "recent", "most_used", "most_adopted", "trending", "relevance"
+SORTS = (RECENT, MOST_USED, MOST_ADOPTED, TRENDING)
+
+VISIBLE_REMEMBERED = 512
+RESULTS_REMEMBERED = 512
+PARTS_REMEMBERED = 1024
+ITEMS_REMEMBERED = 8192
+CARDS_REMEMBERED = 2048
+
+ItemKey = tuple[str, str, str, str, str]
+
+
+class Content:
+    """Entries by number. The numbers mean something within one Content only."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = tuple(entries)
+        self.number_of = {entry.id: number for number, entry in enumerate(self.entries)}
+        self.by_recency = sorted(range(len(self.entries)), key=lambda n: _newest_first(self.entries[n]))
+        self.granted: dict[str, int] = {e.grant: n for n, e in enumerate(self.entries) if e.grant}
+        self.system = frozenset(n for n, e in enumerate(self.entries) if e.is_system)
+        self.publishers = {e.marketplace_id: e.marketplace_name for e in self.entries if e.source == "curated"}
+        """Id of a marketplace → its name."""
+        self.owners = {e.owner_id for e in self.entries if e.owner_id}
+        self.remembered = Recent(PARTS_REMEMBERED)
+        """What pages worked out of this content alone."""
+        self._indexing = Lock()
+        self._index: Index | None = None
+
+    @property
+    def index(self) -> Index:
+        """Made when somebody searches first."""
+        if self._index is None:
+            with self._indexing:
+                if self._index is None:
+                    self._index = Index([_document(entry) for entry in self.entries])
+        return self._index
+
+
+def _newest_first(entry: Entry) -> tuple:
+    added = entry.added.timestamp() if entry.added else float("-inf")
+    return (-added, entry.name.lower(), entry.name, entry.id)
+
+
+def _document(entry: Entry) -> Iterable[tuple[float, str]]:
+    """What a search looks at, the weightiest first."""
+    yield 10.0, f"{entry.name} {entry.words.display_name}"
+    yield 6.0, " ".join(entry.keywords)
+    yield 5.0, entry.words.tagline
+    yield 3.0, f"{entry.description} {entry.category}"
+    yield 2.0, f"{entry.owner} {entry.author_name} {entry.marketplace_name}"
+    for inner in entry.inner:
+        if inner.kind in ("skill", "agent", "command"):
+            words = entry.inner_words.get((inner.kind, inner.name))
+            yield 6.5, f"{inner.name} {inner.declared_name} {words.display_name if words else ''}"
+            yield 1.5, f"{inner.description} {words.tagline if words else ''}"
+
+
+class Measures:
+    """Figures of every item that was used, and the orders that follow from them."""
+
+    def __init__(self, content: Content, of_item: Mapping[ItemKey, Figures]) -> None:
+        self.of_item = of_item
+        none = Figures()
+        self.of_entry = [of_item.get(entry.item_key, none) for entry in content.entries]
+        usage = [figures.usage for figures in self.of_entry]
+        names = [(entry.name.lower(), entry.name, entry.id) for entry in content.entries]
+        numbers = range(len(usage))
+        place = {number: at for at, number in enumerate(content.by_recency)}
+        self.orders: dict[str, list[int]] = {
+            RECENT: content.by_recency,
+            MOST_USED: sorted(numbers, key=lambda n: (-usage[n].invocations_30d, *names[n])),
+            MOST_ADOPTED: sorted(numbers, key=lambda n: (-usage[n].distinct_users_30d, *names[n])),
+            TRENDING: sorted(
+                (n for n in numbers if usage[n].trend_pct is not None),
+                key=lambda n: (-(usage[n].trend_pct or 0), place[n]),
+            ),
+        }
+        self.ranks = {sort: {number: at for at, number in enumerate(order)} for sort, order in self.orders.items()}
+        self.popular = sorted(
+            (n for n in numbers if usage[n].invocations_30d > 0),
+            key=lambda n: most_popular_first(content.entries[n], usage[n]),
+        )
+        self.remembered = Recent(PARTS_REMEMBERED)
+        """What pages worked out of these figures."""
+
+
+def most_popular_first(entry: Entry, usage: Usage) -> tuple:
+    """The order of Most Popular, six levels (spec/02 §6)."""
+    return (
+        -usage.distinct_users_30d,
+        -usage.invocations_30d,
+        -usage.distinct_users_7d,
+        -usage.invocations_7d,
+        entry.name,
+        entry.marketplace_id,
+    )
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Active people with their groups, and what groups were granted."""
+
+    groups_of: Mapping[str, frozenset[str]]
+    """User id → group ids, Everyone included; active accounts only."""
+    granted_to: Mapping[str, frozenset[str]]
+    """Grant's resource → group ids."""
+
+
+class Holdings:
+    """Who holds what. As `agnes.stack.service.counts`: only active people who may have it count, and everybody
+    holds a system plugin."""
+
+    def __init__(self, content: Content, reach: Reach, held: Iterable[tuple[str, str]]) -> None:
+        entries, number_of = content.entries, content.number_of
+        nobody: frozenset[str] = frozenset()
+        granted_to = [reach.granted_to.get(entry.grant, nobody) for entry in entries]
+        self.of_user: dict[str, set[int]] = {}
+        self.counts = [0] * len(entries)
+        for user_id, entry_id in held:
+            number = number_of.get(entry_id)
+            if number is None:
+                continue
+            self.of_user.setdefault(user_id, set()).add(number)
+            groups = reach.groups_of.get(user_id)
+            if groups is not None and (not entries[number].grant or not groups.isdisjoint(granted_to[number])):
+                self.counts[number] += 1
+        for number in content.system:
+            self.counts[number] = len(reach.groups_of)
+        self._together: dict[int, list[tuple[int, int]]] = {}
+        self._content = content
+
+    def together(self, number: int) -> list[tuple[int, int]]:
+        """(entry, people) of what holders of an entry hold too, most people first; what everybody has says nothing,
+        and a single person is nobody else's business."""
+        found = self._together.get(number)
+        if found is None:
+            people: dict[int, int] = {}
+            for held in self.of_user.values():
+                if number in held:
+                    for other in held:
+                        people[other] = people.get(other, 0) + 1
+            pairs = [(n, c) for n, c in people.items() if c > 1 and n != number and n not in self._content.system]
+            names = self._content.entries
+            found = sorted(pairs, key=lambda pair: (-pair[1], names[pair[0]].name.lower(), names[pair[0]].id))[:24]
+            self._together[number] = found
+        return found
+
+
+class Recent:
+    """The last few values by key, of one layer: when that is replaced, they go with it. Safe for several threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held: OrderedDict[tuple, Any] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: tuple) -> Any | None:
+        with self._lock:
+            found = self._held.get(key)
+            if found is not None:
+                self._held.move_to_end(key)
+            return found
+
+    def put(self, key: tuple, value: Any) -> None:
+        with self._lock:
+            self._held[key] = value
+            if len(self._held) > self._size:
+                self._held.popitem(last=False)
+
+    def part(self, name: object) -> Part:
+        return Part(self, name)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The values of one owner among the last few of all."""
+
+    recent: Recent
+    owner: object
+
+    def get(self, key: tuple) -> Any | None:
+        return self.recent.get((self.owner, key))
+
+    def put(self, key: tuple, value: Any) -> None:
+        self.recent.put((self.owner, key), value)
+
+
+class Visible:
+    """What people of the same groups may see, in every order."""
+
+    def __init__(self, content: Content, measures: Measures, numbers: Iterable[int], results: Part) -> None:
+        self.numbers = frozenset(numbers)
+        self.results = results
+        """What queries found."""
+        self._content = content
+        self._measures = measures
+        self._remembered: dict[tuple, object] = {}
+
+    def of_source(self, source: str) -> frozenset[int]:
+        return self._once(
+            ("source", source),
+            lambda: frozenset(n for n in self.numbers if self._content.entries[n].source == source),
+        )
+
+    def ordered(self, sources: tuple[str, ...], sort: str) -> list[int]:
+        """Everything of these sources in this order."""
+
+        def make() -> list[int]:
+            wanted = frozenset().union(*(self.of_source(source) for source in sources))
+            return [n for n in self._measures.orders[sort] if n in wanted]
+
+        return self._once(("order", sources, sort), make)
+
+    def popular(self, source: str) -> list[int]:
+        return self._once(
+            ("popular", source), lambda: [n for n in self._measures.popular if n in self.of_source(source)]
+        )
+
+    def _once(self, key: tuple, make: Callable[[], object]):  # noqa: ANN202 (what `make` returns)
+        found = self._remembered.get(key)
+        if found is None:
+            found = self._remembered[key] = make()
+        return found
+
+
+@dataclass
+class Sights:
+    """Visible by set of groups. Lives as long as the layers that it depends on."""
+
+    content: Content
+    measures: Measures
+    reach: Reach
+    _of: dict[tuple, Visible] = field(default_factory=dict)
+    _results: Recent = field(default_factory=lambda: Recent(RESULTS_REMEMBERED))
+
+    @cached_property
+    def _granted_by(self) -> dict[str, frozenset[int]]:
+        """Group id → entries."""
+        found: dict[str, set[int]] = {}
+        for resource, groups in self.reach.granted_to.items():
+            number = self.content.granted.get(resource)
+            if number is not None:
+                for group in groups:
+                    found.setdefault(group, set()).add(number)
+        return {group: frozenset(numbers) for group, numbers in found.items()}
+
+    @cached_property
+    def _open(self) -> frozenset[int]:
+        """What needs no grant, by nobody's being an exception: system plugins, approved flea entities."""
+        free = {n for n, e in enumerate(self.content.entries) if not e.grant and e.status == "approved"}
+        return self.content.system | free
+
+    def of(self, who: Principal) -> Visible:
+        """Granted to one of their groups, or open; their own flea entities that are not archived; an admin sees
+        every flea entity, and no more of the curated ones than anybody (spec/02 §2)."""
+        owner = who.user_id if who.user_id in self.content.owners else ""
+        key = (who.group_ids, who.is_admin, owner)
+        found = self._of.get(key)
+        if found is None:
+            numbers = set(self._open)
+            for group in who.group_ids:
+                numbers |= self._granted_by.get(group, frozenset())
+            if owner or who.is_admin:
+                numbers |= {
+                    n
+                    for n, e in enumerate(self.content.entries)
+                    if not e.grant and (who.is_admin or (e.owner_id == owner and e.status != "archived"))
+                }
+            found = Visible(self.content, self.measures, numbers, self._results.part(key))
+            if len(self._of) >= VISIBLE_REMEMBERED:
+                self._of.clear()
+            self._of[key] = found
+        return found
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The layers that one answer is made of."""
+
+    content: Content
+    measures: Measures
+    reach: Reach
+    holdings: Holdings
+    sights: Sights
+    items: Recent = field(default_factory=lambda: Recent(ITEMS_REMEMBERED))
+    """Rows of the listing, each made once."""
+    cards: Recent = field(default_factory=lambda: Recent(CARDS_REMEMBERED))
+    """The same as they are shown."""
+
+    def held_by(self, who: Principal) -> frozenset[int] | set[int]:
+        """What is in the person's stack, whether they may still see it or not."""
+        return self.holdings.of_user.get(who.user_id, frozenset()) | self.content.system
+
+    def usage(self, number: int) -> Usage:
+        """The figures of a chip, with the stack count."""
+        used = self.measures.of_entry[number].usage
+        return Usage(
+            used.invocations_30d,
+            used.distinct_users_30d,
+            used.invocations_7d,
+            used.distinct_users_7d,
+            used.trend_pct,
+            self.holdings.counts[number],
+        )

@@ -1,0 +1,165 @@
+"""What is inside one plugin: its files, documents and texts, what it does by itself, what changed, how it is used."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date, timedelta
+from pathlib import PurePosixPath
+
+from agnes.browse.catalogue import Catalogue
+from agnes.browse.model import Capability, ChangeLine, Day, Entry, FileLine, Inner
+from agnes.kernel.errors import UnsupportedError
+from agnes.kernel.immutable import ImmutableCache
+from agnes.kernel.ports import ObjectStore
+from agnes.kernel.state import State
+from agnes.trees import service as trees
+
+SERIES_DAYS = 30
+CHANGES = 12
+MAX_TEXT_BYTES = 64 * 1024
+DOCUMENT_TYPES = {
+    ".md": "text/markdown; charset=utf-8",
+    ".markdown": "text/markdown; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".pdf": "application/pdf",
+}
+_FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n.*?^---[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
+_SCRIPTS = (".sh", ".bash", ".zsh", ".ps1", ".bat", ".cmd")
+
+_texts = ImmutableCache(4_000_000)
+"""Decoded files by tree and path."""
+
+
+def files(store: ObjectStore, entry: Entry) -> tuple[FileLine, ...]:
+    """Everything in the plugin, by path. Raises TreeMissing."""
+    return tuple(FileLine(file.path, file.size_bytes) for file in trees.get(store, entry.tree_id).files)
+
+
+def files_of(store: ObjectStore, entry: Entry, inner: Inner) -> tuple[FileLine, ...]:
+    """A skill's folder; an agent's one file."""
+    if inner.kind != "skill":
+        return tuple(file for file in files(store, entry) if file.path == inner.relpath)
+    folder = inner.relpath.rpartition("/")[0] + "/"
+    return tuple(file for file in files(store, entry) if file.path.startswith(folder))
+
+
+def documents(every: tuple[FileLine, ...]) -> tuple[FileLine, ...]:
+    """What is offered for reading: documents below `docs/`."""
+    return tuple(
+        file
+        for file in every
+        if file.path.startswith("docs/") and PurePosixPath(file.path).suffix.lower() in DOCUMENT_TYPES
+    )
+
+
+def document(store: ObjectStore, entry: Entry, path: str) -> bytes | None:
+    """One of `documents`. Paths are compared with those of the tree, never resolved. Raises UnsupportedError."""
+    if PurePosixPath(path).suffix.lower() not in DOCUMENT_TYPES:
+        raise UnsupportedError("only documents are served here", hint=f"One of {', '.join(DOCUMENT_TYPES)}.")
+    if path not in {file.path for file in documents(files(store, entry))}:
+        return None
+    return trees.read_file(store, entry.tree_id, path)
+
+
+def readme(store: ObjectStore, entry: Entry, every: tuple[FileLine, ...]) -> str:
+    """Markdown; empty if there is none."""
+    path = next((file.path for file in every if file.path.lower() == "readme.md"), None)
+    return text(store, entry, path) if path else ""
+
+
+def body(store: ObjectStore, entry: Entry, inner: Inner) -> str:
+    """The text of a skill or agent without its front matter."""
+    return _FRONT_MATTER.sub("", text(store, entry, inner.relpath), count=1).strip()
+
+
+def text(store: ObjectStore, entry: Entry, path: str) -> str:
+    """The beginning of a text file, cut between characters. Empty if the tree has no such file."""
+    key = f"{entry.tree_id} {path}"
+    found = _texts.get(store, key)
+    if found is None:
+        content = trees.read_file(store, entry.tree_id, path) or b""
+        found = content[:MAX_TEXT_BYTES].decode("utf-8", "ignore" if len(content) > MAX_TEXT_BYTES else "replace")
+        _texts.put(store, key, found, len(found) + 100)
+    return found
+
+
+def capabilities(store: ObjectStore, entry: Entry) -> tuple[Capability, ...]:
+    """What the plugin does on a person's machine without being asked again."""
+    found = []
+    hooks = tuple(inner.detail or inner.name for inner in entry.inner if inner.kind == "hook" and inner.detail)
+    if hooks:
+        found.append(Capability("hooks", "Runs hooks", hooks))
+    servers = tuple(
+        f"{inner.name} ({inner.detail})" if inner.detail else inner.name for inner in entry.inner if inner.kind == "mcp"
+    )
+    if servers:
+        found.append(Capability("mcp", "Starts MCP servers", servers))
+    scripts = tuple(
+        file.path
+        for file in trees.get(store, entry.tree_id).files
+        if file.executable or PurePosixPath(file.path).suffix.lower() in _SCRIPTS
+    )
+    if scripts:
+        found.append(Capability("shell", "Brings programs and shell scripts", scripts))
+    return tuple(found)
+
+
+def changes(state: State, known: Catalogue, entry: Entry) -> tuple[ChangeLine, ...]:
+    """The last syncs that changed a plugin, the newest first."""
+    key = ("changes", entry.id)
+    found = known.content.remembered.get(key)
+    if found is None:
+        with state.read("marketplace") as db:
+            rows = db.execute(
+                """SELECT started_at, coalesce(commit_sha, ''), list_contains(added, $name),
+                    list_contains(removed, $name), list_contains(updated, $name), refused
+                FROM marketplace.syncs
+                WHERE marketplace_id = $id AND outcome = 'changed' AND (list_contains(added, $name)
+                    OR list_contains(removed, $name) OR list_contains(updated, $name) OR contains(refused::VARCHAR, $quoted))
+                ORDER BY started_at DESC LIMIT $limit""",
+                {"id": entry.marketplace_id, "name": entry.name, "quoted": json.dumps(entry.name), "limit": CHANGES},
+            ).fetchall()
+        found = tuple(line for row in rows for line in _change(entry.name, row))
+        known.content.remembered.put(key, found)
+    return found
+
+
+def _change(name: str, row: tuple) -> list[ChangeLine]:
+    at, commit, added, removed, updated, refused = row
+    for line in json.loads(refused):
+        if line["plugin"] == name:
+            return [ChangeLine(at, "refused", commit, line["reason"])]
+    if added:
+        return [ChangeLine(at, "added", commit)]
+    if removed:
+        return [ChangeLine(at, "removed", commit)]
+    return [ChangeLine(at, "updated", commit)] if updated else []
+
+
+def daily(
+    state: State, known: Catalogue, entry: Entry, item: tuple[str, str, str, str, str], *, today: date
+) -> tuple[Day, ...]:
+    """Exactly 30 days, oldest first, ending today; their sum is `invocations_30d`."""
+    calls = _calls(state, known, entry).get(item[3:], {}) if known.measures.of_item.get(item) else {}
+    days = (today - timedelta(days=back) for back in reversed(range(SERIES_DAYS)))
+    return tuple(Day(day, calls.get(day, 0)) for day in days)
+
+
+def _calls(state: State, known: Catalogue, entry: Entry) -> dict[tuple[str, str], dict[date, int]]:
+    """(kind, name) → day → calls, of a plugin and everything in it: its pages are looked at together."""
+    key = ("calls", entry.id)
+    found = known.measures.remembered.get(key)
+    if found is None:
+        source, marketplace_id, plugin, _, _ = entry.item_key
+        with state.read("telemetry") as db:
+            rows = db.execute(
+                """SELECT kind, name, day, invocations FROM telemetry.item_daily
+                WHERE plugin = ? AND marketplace_id = ? AND source = ?""",
+                [plugin, marketplace_id, source],
+            ).fetchall()
+        found = {}
+        for kind, name, day, invocations in rows:
+            found.setdefault((kind, name), {})[day] = invocations
+        known.measures.remembered.put(key, found)
+    return found

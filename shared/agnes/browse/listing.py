@@ -1,0 +1,290 @@
+"""The listing: what is visible, then filtered, then sorted, then paged. Pure, over a Catalogue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from agnes.browse.catalogue import MOST_ADOPTED, RECENT, RELEVANCE, SORTS, TRENDING, Catalogue, Visible
+from agnes.browse.model import CATEGORIES, FIGURES, OTHER, CategoryFacet, Entry, Facet, Facets, Item, Kind, Listing
+from agnes.browse.search import words
+from agnes.kernel.principal import Principal
+
+POPULAR = 4
+UPDATED_DAYS = {"7d": 7, "30d": 30, "90d": 90}
+TYPES: tuple[Kind, ...] = ("skill", "agent", "plugin")
+ARCHIVED = "archived"
+
+
+class ItemsQuery(BaseModel):
+    """Query of `GET /api/marketplace/items` and of the listing page; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tab: Literal["curated", "flea", "my"] = "curated"
+    q: str = Field("", max_length=200, description="Words that must all be found, a typo forgiven.")
+    scope: tuple[Literal["curated", "flea"], ...] = Field(
+        (), description="Sources to search, several times or with commas; the tab's own if it is not given."
+    )
+    category: str = Field("", max_length=100)
+    type: Literal["", "skill", "agent", "plugin"] = Field("", description="Ignored on the curated tab.")
+    publisher: str = Field("", max_length=100, description="Id of a marketplace.")
+    updated: Literal["", "7d", "30d", "90d"] = Field("", description="Changed within so many days.")
+    not_in_stack: bool = Field(default=False, description="Leave out what I have.")
+    sort: Literal["", "relevance", "recent", "most_used", "most_adopted", "trending"] = Field(
+        "", description="Default: relevance for a search, else recent."
+    )
+    page: int = Field(1, ge=1, le=100_000)
+    page_size: int = Field(24, ge=1, le=100)
+
+    @field_validator("scope", mode="before")
+    @classmethod
+    def _scopes(cls, given: Any) -> Any:
+        """Each once, in one order: `flea,curated` and `scope=curated&scope=flea` are the same."""
+        parts = [given] if isinstance(given, str) else given
+        if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+            return given
+        return tuple(sorted({name for part in parts for name in part.split(",") if name}))
+
+    @property
+    def words(self) -> str:
+        return self.q.strip()
+
+    @property
+    def wanted_sort(self) -> str:
+        """Relevance is an order of a search only."""
+        if self.sort in ("", RELEVANCE):
+            return RELEVANCE if self.words else RECENT
+        return self.sort
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What is looked at: while something is searched for, the scopes choose, not the tab."""
+        tab = ("curated", "flea") if self.tab == "my" else (self.tab,)
+        return (self.scope or tab) if self.words else tab
+
+
+def listing(catalogue: Catalogue, who: Principal, query: ItemsQuery, *, now: datetime) -> Listing:
+    """The page of items that the person asked for, with everything that the page around it shows."""
+    visible = catalogue.sights.of(who)
+    held = catalogue.held_by(who)
+    found = _find(catalogue, visible, held, query, now)
+    entries = catalogue.content.entries
+    start = (query.page - 1) * query.page_size
+    asked = words(query.words) if query.words else []
+    return Listing(
+        items=tuple(
+            item_of(catalogue, number, who, held, matched=_matched(entries[number], asked))
+            for number in found.order[start : start + query.page_size]
+        ),
+        total=len(found.order),
+        page=query.page,
+        page_size=query.page_size,
+        sort=query.wanted_sort,
+        available_sorts=found.available_sorts,
+        facets=found.facets,
+        tabs={
+            "curated": len(visible.of_source("curated")),
+            "flea": len(visible.of_source("flea")),
+            "my": len(mine(catalogue, visible, held)),
+        },
+        scope=query.sources,
+        popular=_popular(catalogue, who, visible, held, query),
+        figures=FIGURES,
+    )
+
+
+def categories(catalogue: Catalogue, who: Principal, query: ItemsQuery, *, now: datetime) -> tuple[CategoryFacet, ...]:
+    """Those of a tab, with how many of what is visible there they hold."""
+    return _find(catalogue, catalogue.sights.of(who), catalogue.held_by(who), query, now).facets.categories
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What a query finds, before paging."""
+
+    order: Sequence[int]
+    available_sorts: tuple[str, ...]
+    facets: Facets
+
+
+def _find(catalogue: Catalogue, visible: Visible, held: Collection[int], query: ItemsQuery, now: datetime) -> _Result:
+    """Remembered where it depends on nothing but what the person's groups may see."""
+    if query.tab == "my" or query.not_in_stack or query.updated:
+        return _Search(catalogue, visible, held, query, now).result()
+    key = (query.words, query.sources, query.category, query.type, query.publisher, query.wanted_sort)
+    found = visible.results.get(key)
+    if found is None:
+        found = _Search(catalogue, visible, held, query, now).result()
+        visible.results.put(key, found)
+    return found
+
+
+def mine(catalogue: Catalogue, visible: Visible, held: Collection[int]) -> list[int]:
+    """What is in a person's stack and counts: curated while it is granted, flea while approved or archived. Curated
+    ones first, by registration, then flea ones, the newest first."""
+    entries = catalogue.content.entries
+    kept = [
+        n
+        for n in held
+        if (n in visible.numbers if entries[n].source == "curated" else entries[n].status in ("approved", ARCHIVED))
+    ]
+    place = catalogue.measures.ranks[RECENT]
+    return sorted(
+        kept,
+        key=lambda n: (entries[n].source != "curated", entries[n].order_in_stack, place[n], entries[n].id),
+    )
+
+
+class _Search:
+    def __init__(
+        self, catalogue: Catalogue, visible: Visible, held: Collection[int], query: ItemsQuery, now: datetime
+    ) -> None:
+        self._catalogue = catalogue
+        self._query = query
+        self._entries = catalogue.content.entries
+        self._scores = catalogue.content.index.search(query.words) if query.words else None
+        # Everything curated is a plugin; the type pills are the flea market's and My Stack's.
+        self._type = "" if query.sources == ("curated",) and query.tab != "my" else query.type
+        self._base = self._found(visible, held, now)
+
+    def _found(self, visible: Visible, held: Collection[int], now: datetime) -> list[int]:
+        """Visible in this tab, found by the search, let through by the filters that have no facet."""
+        query, entries, scores = self._query, self._entries, self._scores
+        if query.tab == "my":
+            base = [n for n in mine(self._catalogue, visible, held) if entries[n].source in query.sources]
+        else:
+            base = visible.ordered(query.sources, RECENT)
+        if scores is not None:
+            base = [n for n in base if n in scores]
+        if query.not_in_stack:
+            base = [n for n in base if n not in held]
+        if query.updated:
+            since = now - timedelta(days=UPDATED_DAYS[query.updated])
+            base = [n for n in base if (updated := entries[n].updated) is not None and updated >= since]
+        return base
+
+    def result(self) -> _Result:
+        chosen = self._base
+        if self._query.category or self._type or self._query.publisher:
+            chosen = [n for n in self._base if self._is_chosen(n)]
+        return _Result(self._sorted(chosen), self._available_sorts(chosen), self._facets())
+
+    def _sorted(self, chosen: list[int]) -> list[int]:
+        sort, ranks = self._query.wanted_sort, self._catalogue.measures.ranks
+        if sort == RECENT:
+            return chosen  # as it came: by age, in My Stack by the stack's own order
+        if sort == RELEVANCE:
+            scores, rank = self._scores or {}, ranks[MOST_ADOPTED]
+            return sorted(chosen, key=lambda n: (-scores[n], rank[n]))
+        rank = ranks[sort]
+        return sorted((n for n in chosen if n in rank), key=rank.__getitem__)
+
+    def _available_sorts(self, chosen: list[int]) -> tuple[str, ...]:
+        """Trending where something that was found has a trend, relevance where something was searched for."""
+        trending = self._catalogue.measures.ranks[TRENDING]
+        sorts = SORTS if any(n in trending for n in chosen) else SORTS[:-1]
+        return sorts if self._scores is None else (RELEVANCE, *sorts)
+
+    def _is_chosen(self, number: int, *, but: str = "") -> bool:
+        entry, query = self._entries[number], self._query
+        return (
+            (but == "category" or not query.category or entry.category == query.category)
+            and (but == "type" or not self._type or entry.type == self._type)
+            and (but == "publisher" or not query.publisher or entry.marketplace_id == query.publisher)
+        )
+
+    def _facets(self) -> Facets:
+        entries = self._entries
+        categories = Counter(entries[n].category for n in self._base if self._is_chosen(n, but="category"))
+        types = Counter(entries[n].type for n in self._base if self._is_chosen(n, but="type"))
+        publishers = Counter(
+            entries[n].marketplace_id
+            for n in self._base
+            if entries[n].source == "curated" and self._is_chosen(n, but="publisher")
+        )
+        return Facets(
+            tuple(CategoryFacet(name, categories[name], icon_key(name)) for name in sorted(categories)),
+            tuple(Facet(name, types[name]) for name in TYPES if types[name]),
+            tuple(Facet(name, publishers[name]) for name in sorted(publishers)),
+        )
+
+
+def icon_key(category: str) -> str:
+    return CATEGORIES.get(category, CATEGORIES[OTHER])
+
+
+def _popular(
+    catalogue: Catalogue, who: Principal, visible: Visible, held: Collection[int], query: ItemsQuery
+) -> tuple[Item, ...]:
+    """At most four used ones; on the first page of a source's tab, while nothing is searched or filtered for."""
+    narrowed = query.words or query.category or query.publisher or query.updated or query.not_in_stack
+    if query.tab == "my" or query.page != 1 or narrowed:
+        return ()
+    numbers: Iterable[int] = visible.popular(query.tab)
+    if query.type and query.tab == "flea":
+        numbers = (n for n in numbers if catalogue.content.entries[n].type == query.type)
+    return tuple(item_of(catalogue, number, who, held) for number, _ in zip(numbers, range(POPULAR), strict=False))
+
+
+def item_of(catalogue: Catalogue, number: int, who: Principal, held: Collection[int], *, matched: str = "") -> Item:
+    entry = catalogue.content.entries[number]
+    installed, own = number in held, bool(entry.owner_id) and entry.owner_id == who.user_id
+    key = (number, installed, own, matched)
+    found = catalogue.items.get(key)
+    if found is None:
+        usage = catalogue.usage(number)
+        found = Item(
+            id=entry.id,
+            source=entry.source,
+            name=entry.name,
+            type=entry.type,
+            category=entry.category,
+            description=entry.description,
+            owner=entry.owner,
+            version=entry.version,
+            photo_url=entry.words.cover_url,
+            added=entry.added,
+            updated=entry.updated,
+            installed=installed,
+            marketplace_slug=entry.marketplace_id if entry.source == "curated" else "",
+            marketplace_name=entry.marketplace_name,
+            detail_url=entry.detail_url,
+            visibility_status=entry.status,
+            is_viewer_owner=own,
+            is_system=entry.is_system,
+            display_name=entry.words.display_name,
+            tagline=entry.words.tagline,
+            invocations_30d=usage.invocations_30d,
+            distinct_users_30d=usage.distinct_users_30d,
+            invocations_7d=usage.invocations_7d,
+            distinct_users_7d=usage.distinct_users_7d,
+            trend_pct=usage.trend_pct,
+            stack_count=usage.stack_count,
+            tokens_30d=catalogue.measures.of_entry[number].tokens,
+            matched=matched,
+        )
+        catalogue.items.put(key, found)
+    return found
+
+
+def _matched(entry: Entry, asked: list[str]) -> str:
+    """The inner item that a search found, if the entry's own names do not hold what was asked for."""
+    if not asked:
+        return ""
+    own = f"{entry.name} {entry.words.display_name} {entry.words.tagline}".lower()
+    if all(word in own for word in asked):
+        return ""
+    best, most = "", 0
+    for inner in entry.inner:
+        if inner.kind in ("skill", "agent", "command"):
+            name = f"{inner.name} {inner.declared_name}".lower()
+            hits = sum(word in name for word in asked)
+            if hits > most:
+                best, most = f"{inner.kind} {inner.name}", hits
+    return best

@@ -1,0 +1,152 @@
+"""The shelf: the catalogue that a process keeps, brought up to date when a state file has a new generation.
+
+Asking for the newest generations costs microseconds; a read of them costs DuckDB's planning and joins, 15 ms. So a
+listing asks, and reads again only what changed. Sign-ins commit to `people` all day long: that layer has a mark made
+of its own content, and what it did not change is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+from types import ModuleType
+from weakref import WeakKeyDictionary
+
+from agnes.accounts.model import EVERYONE
+from agnes.browse import curated
+from agnes.browse.catalogue import Catalogue, Content, Holdings, Measures, Reach, Sights
+from agnes.browse.model import Figures, Usage
+from agnes.kernel.state import Db, State
+
+SOURCES: tuple[ModuleType, ...] = (curated,)
+"""Each a module with SOURCE, FILES, `entries(db)` and `holdings(db)`."""
+SOURCE_NAMES = tuple(source.SOURCE for source in SOURCES)
+SOURCE_FILES = tuple(dict.fromkeys(file for source in SOURCES for file in source.FILES))
+
+Versions = dict[str, tuple[int, str]]
+
+
+def catalogue(state: State) -> Catalogue:
+    """The catalogue as a read would see it now."""
+    shelf = _shelves.get(state)
+    if shelf is None:
+        shelf = _shelves.setdefault(state, Shelf())
+    return shelf.catalogue(state)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A catalogue, and what it was made from."""
+
+    versions: Versions
+    people_mark: int
+    catalogue: Catalogue
+
+
+class Shelf:
+    def __init__(self) -> None:
+        self._made: Made | None = None
+        self._making = Lock()
+
+    def catalogue(self, state: State) -> Catalogue:
+        files = ("people", "stack", "telemetry", *SOURCE_FILES)
+        seen = {file: state.version_seen(file) for file in files}
+        made = self._made
+        if made and _is_as_new(made.versions, seen):
+            return made.catalogue
+        with self._making:
+            made = self._made
+            if made is None or not _is_as_new(made.versions, seen):
+                with state.read(*files) as db:
+                    made = _renewed(db, seen, made) if made else _made(db, seen)
+                self._made = made
+            return made.catalogue
+
+
+def _is_as_new(made: Versions, seen: Versions) -> bool:
+    """Another request may have met newer generations meanwhile; they only grow."""
+    return made == seen or all(made[file][0] >= seen[file][0] for file in seen)
+
+
+def _made(db: Db, seen: Versions) -> Made:
+    """Every layer."""
+    content = _content(db)
+    measures, reach = Measures(content, _figures(db)), _reach(db)
+    return Made(
+        seen,
+        _mark_of_people(db),
+        Catalogue(content, measures, reach, _holdings(db, content, reach), Sights(content, measures, reach)),
+    )
+
+
+def _renewed(db: Db, seen: Versions, made: Made) -> Made:
+    """Every layer whose files changed, made again; the others are kept."""
+    changed = {file for file in seen if made.versions[file] != seen[file]}
+    old = made.catalogue
+    content = _content(db) if changed & set(SOURCE_FILES) else old.content
+    is_new = content is not old.content
+    measures = Measures(content, _figures(db)) if is_new or "telemetry" in changed else old.measures
+    mark = _mark_of_people(db) if "people" in changed else made.people_mark
+    reach = _reach(db) if mark != made.people_mark else old.reach
+    regrouped = reach is not old.reach
+    holdings = _holdings(db, content, reach) if is_new or regrouped or "stack" in changed else old.holdings
+    sights = Sights(content, measures, reach) if regrouped or measures is not old.measures else old.sights
+    if sights is old.sights and holdings is old.holdings:
+        return Made(seen, mark, old)
+    return Made(seen, mark, Catalogue(content, measures, reach, holdings, sights))
+
+
+def _content(db: Db) -> Content:
+    return Content([entry for source in SOURCES for entry in source.entries(db)])
+
+
+def _holdings(db: Db, content: Content, reach: Reach) -> Holdings:
+    return Holdings(content, reach, (row for source in SOURCES for row in source.holdings(db)))
+
+
+def _figures(db: Db) -> dict[tuple[str, str, str, str, str], Figures]:
+    rows = db.execute(
+        """SELECT source, marketplace_id, plugin, kind, name, invocations_30d, distinct_users_30d, invocations_7d,
+            distinct_users_7d, trend_pct, input_tokens_30d, output_tokens_30d, cache_read_tokens_30d,
+            cache_creation_tokens_30d
+        FROM telemetry.item_windows"""
+    ).fetchall()
+    return {row[:5]: Figures(Usage(*row[5:10]), *row[10:]) for row in rows}
+
+
+def _mark_of_people(db: Db) -> int:
+    """Changes with accounts, memberships and grants, and not with sign-ins."""
+    row = db.execute(
+        """SELECT (SELECT bit_xor(hash(id)) FROM people.users WHERE active),
+            (SELECT bit_xor(hash(user_id, group_id)) FROM people.memberships),
+            (SELECT bit_xor(hash(group_id, resource_type, resource_id, id)) FROM people.grants)"""
+    ).fetchone()
+    return hash(row)
+
+
+def _reach(db: Db) -> Reach:
+    groups_of: dict[str, set[str]] = {
+        user_id: {EVERYONE} for (user_id,) in db.execute("SELECT id FROM people.users WHERE active").fetchall()
+    }
+    for user_id, group_id in db.execute("SELECT user_id, group_id FROM people.memberships").fetchall():
+        if user_id in groups_of:
+            groups_of[user_id].add(group_id)
+    granted_to: dict[str, set[str]] = {}
+    for resource, group_id in db.execute(
+        "SELECT resource_id, group_id FROM people.grants WHERE resource_type = 'marketplace_plugin'"
+    ).fetchall():
+        granted_to.setdefault(resource, set()).add(group_id)
+    same: dict[frozenset[str], frozenset[str]] = {}
+    """People in the same groups share one set."""
+
+    def shared(groups: set[str]) -> frozenset[str]:
+        key = frozenset(groups)
+        return same.setdefault(key, key)
+
+    return Reach(
+        {user_id: shared(groups) for user_id, groups in groups_of.items()},
+        {resource: shared(groups) for resource, groups in granted_to.items()},
+    )
+
+
+_shelves: WeakKeyDictionary[State, Shelf] = WeakKeyDictionary()

@@ -1,0 +1,123 @@
+"""A real browser over the real gateway: the demonstration with 60 more plugins, one admin, Chromium without a screen.
+
+Chromium is the system's (Debian: apt-get install chromium). Screenshots go to `artifacts/browser/`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from agnes import settings as settings_module
+from agnes import wiring
+from agnes.wiring import Wiring
+from agnes_local import demo
+from tests.benchmarks import browse as many
+from tests.builders.embedded import embedded_server
+
+ROOT = Path(__file__).parents[2]
+ARTIFACTS = ROOT / "artifacts" / "browser"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PLUGINS = 60
+
+
+@pytest.fixture(scope="session")
+def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("browser")
+    environ = {
+        "AGNES_DATA_DIR": str(folder / "data"),
+        "SEED_ADMIN_EMAIL": many.ADMIN,
+        "SEED_ADMIN_PASSWORD": many.PASSWORD,
+        "SCHEDULER_USAGE_PROCESSOR_INTERVAL": "86400",  # the figures below stay as they were filled in
+    }
+    with wiring.using(Wiring(settings_module.load(environ))) as house:
+        demo.fill(folder / "data")
+        many.fill(plugins=PLUGINS, people=30)
+        house.part("state").close()
+    with embedded_server(folder, environ) as server:
+        yield server.base_url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "the browser tests need Chromium (Debian: apt-get install chromium)"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, base_url: str) -> Any:
+    """The cookies of somebody who has signed in through the page."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{base_url}/login")
+    page.get_by_label("E-mail").fill(many.ADMIN)
+    page.get_by_label("Password").fill(many.PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/marketplace*")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@dataclass
+class Visit:
+    """Opens pages as the admin; what their console complains of fails the test."""
+
+    browser: Browser
+    base_url: str
+    state: Any
+    complaints: list[str]
+    contexts: list[BrowserContext]
+
+    def open(self, path: str = "/marketplace", *, width: int = 1280, height: int = 900, **context: Any) -> Page:
+        made = self.browser.new_context(
+            base_url=self.base_url,
+            storage_state=self.state,
+            viewport={"width": width, "height": height},
+            **context,
+        )
+        self.contexts.append(made)
+        page = made.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        page.goto(path)
+        return page
+
+
+@pytest.fixture
+def visit(browser: Browser, base_url: str, signed_in: Any) -> Iterator[Visit]:
+    found = Visit(browser, base_url, signed_in, [], [])
+    yield found
+    for context in found.contexts:
+        context.close()
+    assert not found.complaints, found.complaints
+
+
+@pytest.fixture
+def shot(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
+    """Keep a picture of a page."""
+
+    def take(page: Page, name: str) -> None:
+        ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(ARTIFACTS / f"{name}.png"), full_page=True)
+
+    return take

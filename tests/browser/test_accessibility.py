@@ -1,0 +1,51 @@
+"""axe-core finds nothing serious on any page, in light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from agnes_local.axe_install import axe_script
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+FINOPS = "/marketplace/curated/northwind/finops"
+PAGES = {
+    "listing": "/marketplace",
+    "my": "/marketplace?tab=my",
+    "search": "/marketplace?q=waterfall",
+    "empty": "/marketplace?q=nothinglikethis",
+    "plugin": FINOPS,
+    "skill": f"{FINOPS}/skill/forecast",
+    "agent": f"{FINOPS}/agent/auditor",
+    "guide": "/marketplace/guide/curated",
+    "missing": "/marketplace/curated/northwind/nothing",
+}
+RUN = """async () => {
+  const found = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
+  return found.violations.filter(v => ["serious", "critical"].includes(v.impact))
+    .map(v => `${v.id}: ${v.nodes.slice(0, 4).map(n => n.target.join(" ") + " " + n.failureSummary).join(" | ")}`);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", list(PAGES))
+def test_nothing_serious(visit, shot, name, scheme):
+    page = visit.open(PAGES[name], color_scheme=scheme, width=1280 if scheme == "light" else 390)
+    visit.complaints[:] = [text for text in visit.complaints if name != "missing" or "404" not in text]
+    page.evaluate(axe_script().read_text())
+    assert page.evaluate(RUN) == []
+    if scheme == "dark":
+        shot(page, f"dark-{name}")
+
+
+def test_axe_would_find_something(visit):
+    """A check that cannot fail is none."""
+    page = visit.open()
+    page.evaluate(axe_script().read_text())
+    page.evaluate(
+        "document.querySelector('#q').removeAttribute('aria-label'); document.querySelector('label[for=q]').remove()"
+    )
+    page.evaluate("document.querySelector('#q').removeAttribute('placeholder')")
+    assert any(line.startswith("label") for line in page.evaluate(RUN))
+    expect(page.get_by_role("heading", level=1)).to_be_visible()

@@ -1,0 +1,314 @@
+"""Browsing in a real browser: with script, with the keyboard alone, without script, on a phone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+FINOPS = "/marketplace/curated/northwind/finops"
+ALL = 63
+"""The demonstration's three plugins and sixty more."""
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator("section[aria-labelledby=all-title] .plugin-card__title").all_inner_texts()
+
+
+def settled(page: Page) -> None:
+    expect(page.locator("[data-part]").first).not_to_have_attribute("aria-busy", "true")
+
+
+def api(page: Page, query: str) -> dict:
+    answer = page.request.get(f"/api/marketplace/items?{query}")
+    assert answer.ok
+    return answer.json()
+
+
+def names(found: dict) -> list[str]:
+    return [item["display_name"] or item["name"] for item in found["items"]]
+
+
+def test_tabs_and_the_way_back(visit, shot):
+    page = visit.open()
+    expect(page.locator("#summary")).to_have_text(f"{ALL} plugins, page 1 of 3")
+    expect(page.get_by_role("heading", name="Most Popular")).to_be_visible()
+    shot(page, "listing")
+    page.get_by_role("link", name="My Stack").click()
+    expect(page.get_by_role("heading", name="Your stack")).to_be_visible()
+    assert "tab=my" in page.url
+    expect(page.get_by_role("link", name="My Stack")).to_have_attribute("aria-current", "page")
+    expect(page.locator("#announcement")).to_contain_text("plugins")
+    shot(page, "my-stack")
+    page.go_back()
+    expect(page.get_by_role("heading", name="All plugins")).to_be_visible()
+    expect(page.locator("#summary")).to_contain_text(f"{ALL} plugins")
+
+
+def test_search_while_typing(visit, shot):
+    page = visit.open("/marketplace?tab=curated&sort=most_used")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/marketplace?" in request.url else None)
+    page.get_by_role("searchbox").press_sequentially("waterfal", delay=30)
+    expect(page.locator("#summary")).to_have_text("1 plugin for “waterfal”")
+    assert titles(page) == ["chartkit"]
+    expect(page.get_by_text("Matches its skill waterfall")).to_be_visible()
+    expect(page.get_by_role("heading", name="Most Popular")).to_have_count(0)
+    assert "q=waterfal" in page.url
+    assert len(asked) <= 3, f"one request a pause, not one a letter: {asked}"
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    shot(page, "search")
+    page.get_by_role("searchbox").fill("nothing like this")
+    expect(page.get_by_role("heading", name="Nothing matches “nothing like this”")).to_be_visible()
+    shot(page, "nothing-matches")
+    page.go_back()
+    expect(page.locator("#summary")).to_contain_text(f"{ALL} plugins")
+    assert "sort=most_used" in page.url
+    expect(page.get_by_role("searchbox")).to_have_value("")
+    page.go_forward()
+    expect(page.get_by_role("searchbox")).to_have_value("nothing like this")
+
+
+@pytest.mark.parametrize("sort", ["recent", "most_used", "most_adopted", "trending"])
+def test_each_sort(visit, sort):
+    page = visit.open("/marketplace?tab=curated&category=Security" if sort == "recent" else "/marketplace")
+    if sort == "recent":
+        page.get_by_label("Sort").select_option("most_used")
+        settled(page)
+    page.get_by_label("Sort").select_option(sort)
+    page.wait_for_url(f"**sort={sort}*")
+    settled(page)
+    tail = "&category=Security" if sort == "recent" else ""
+    assert titles(page) == names(api(page, f"tab=curated&sort={sort}{tail}"))
+    expect(page.get_by_label("Sort")).to_have_value(sort)
+
+
+def test_pages(visit):
+    page = visit.open("/marketplace?tab=curated&sort=most_used")
+    first = titles(page)
+    page.get_by_role("link", name="Next page").click()
+    page.wait_for_url("**page=2*")
+    expect(page.locator("#summary")).to_contain_text("page 2 of 3")
+    second = titles(page)
+    page.get_by_role("link", name="Page 3").click()
+    expect(page.locator("#summary")).to_contain_text("page 3 of 3")
+    third = titles(page)
+    assert len({*first, *second, *third}) == ALL
+    expect(page.get_by_role("link", name="Next page")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Most Popular")).to_have_count(0)
+    page.go_back()
+    expect(page.locator("#summary")).to_contain_text("page 2 of 3")
+    assert titles(page) == second
+
+
+def test_filters_are_in_the_address(visit):
+    page = visit.open()
+    page.get_by_role("link", name=re.compile("^Security")).click()
+    page.wait_for_url("**category=Security*")
+    settled(page)
+    page.get_by_label("Not in my stack").check()
+    page.wait_for_url("**not_in_stack=1*")
+    settled(page)
+    address, shown = page.url, titles(page)
+    assert shown == names(api(page, "tab=curated&category=Security&not_in_stack=1"))
+    page.goto(address)
+    assert titles(page) == shown
+    expect(page.get_by_label("Not in my stack")).to_be_checked()
+
+
+def test_add_and_remove_on_a_card(visit):
+    page = visit.open("/marketplace?q=chartkit")
+    mine = page.locator("#tab-my .tabs__count")
+    before = int(mine.inner_text())
+    page.get_by_role("button", name="Add chartkit to your stack").click()
+    expect(page.get_by_role("button", name="Remove chartkit from your stack")).to_be_focused()
+    expect(mine).to_have_text(str(before + 1))
+    expect(page.locator(".plugin-card .chip__figures")).to_contain_text("6 installed")
+    expect(page.locator("#announcement")).to_have_text("Added to your stack")
+    assert "q=chartkit" in page.url
+    page.get_by_role("button", name="Remove chartkit from your stack").click()
+    expect(page.get_by_role("button", name="Add chartkit to your stack")).to_be_focused()
+    expect(mine).to_have_text(str(before))
+    expect(page.locator(".plugin-card .chip__figures")).to_contain_text("5 installed")
+
+
+def test_add_and_remove_on_the_plugin_s_page(visit, shot):
+    page = visit.open(FINOPS, permissions=["clipboard-read", "clipboard-write"])
+    expect(page.locator(".plugin-hero .chip__figures")).to_contain_text("6 installed")
+    page.get_by_role("button", name="Add to stack").click()
+    expect(page.get_by_role("button", name="Remove from stack")).to_be_focused()
+    expect(page.locator(".plugin-hero .chip__figures")).to_contain_text("7 installed")
+    hint = page.locator("#update-hint")
+    expect(hint).to_be_visible()
+    hint.get_by_role("button", name="Copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == "/update-agnes-plugins"
+    shot(page, "plugin-added")
+    hint.get_by_role("button", name="Got it").click()
+    expect(hint).to_be_hidden()
+    page.get_by_role("button", name="Remove from stack").click()
+    expect(page.get_by_role("button", name="Add to stack")).to_be_focused()
+    page.get_by_role("button", name="Add to stack").click()
+    expect(page.get_by_role("button", name="Remove from stack")).to_be_visible()
+    expect(hint).to_be_hidden()
+    page.get_by_role("button", name="Remove from stack").click()
+    expect(page.get_by_role("button", name="Add to stack")).to_be_visible()
+
+
+def test_a_required_plugin_has_no_button(visit):
+    page = visit.open("/marketplace/curated/northwind/sql-style")
+    expect(page.get_by_text("Required for everyone")).to_be_visible()
+    expect(page.locator("#stack-button")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("path", "title", "call", "crumbs"),
+    [
+        (FINOPS, "finops", None, ["Marketplace", "Curated Marketplace", "finops"]),
+        (
+            f"{FINOPS}/skill/forecast",
+            "forecast",
+            "/finops:forecast",
+            ["Marketplace", "Curated Marketplace", "finops", "forecast"],
+        ),
+        (
+            f"{FINOPS}/agent/auditor",
+            "auditor",
+            "@agent-finops:auditor",
+            ["Marketplace", "Curated Marketplace", "finops", "auditor"],
+        ),
+    ],
+)
+def test_detail_pages(visit, shot, path, title, call, crumbs):
+    page = visit.open(path, permissions=["clipboard-read", "clipboard-write"])
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    assert page.locator(".breadcrumb li").all_inner_texts() == crumbs
+    expect(page.get_by_role("img", name=re.compile(r"calls on \d+ of 30 days"))).to_be_visible()
+    if call:
+        page.get_by_role("button", name=f"Copy {call}").click()
+        assert page.evaluate("navigator.clipboard.readText()") == call
+    shot(page, f"detail-{title}")
+    page.locator(".breadcrumb a").last.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("What your team shares" if len(crumbs) == 3 else "finops")
+
+
+def test_what_fails_is_told_once_and_not_tried_again(visit):
+    page = visit.open()
+    asked = []
+
+    def refuse(route):
+        asked.append(route.request.url)
+        route.fulfill(status=500, body="no", content_type="text/html")
+
+    page.route("**/marketplace?**", refuse)
+    page.get_by_role("searchbox").fill("ledger")
+    expect(page.get_by_role("alert")).to_contain_text("That did not load")
+    page.wait_for_timeout(1500)
+    assert len(asked) == 1
+    visit.complaints[:] = [text for text in visit.complaints if "500" not in text]
+    page.unroute("**/marketplace?**")
+    page.get_by_role("searchbox").press("Enter")
+    expect(page.locator("#summary")).to_contain_text("for “ledger”")
+    expect(page.locator("#failure")).to_be_hidden()
+
+
+def test_loading_looks_like_loading(visit):
+    page = visit.open()
+    page.route("**/marketplace?**", lambda route: (page.wait_for_timeout(600), route.continue_()))
+    page.get_by_role("searchbox").fill("finops")
+    expect(page.locator("#listing")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#listing")).not_to_have_attribute("aria-busy", "true")
+    assert titles(page)[0] == "finops"
+
+
+def test_with_the_keyboard_alone(visit):
+    page = visit.open("/marketplace?tab=curated&q=finops")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    link = page.locator(".plugin-card__link", has_text="finops").first
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if link.evaluate("node => node === document.activeElement"):
+            break
+    expect(link).to_be_focused()
+    page.keyboard.press("Tab")
+    chip = page.locator(".plugin-card .chip").first
+    expect(chip).to_be_focused()
+    tip = chip.locator(".chip__tip")
+    expect(tip).to_contain_text("calls in the last 30 days")
+    assert tip.bounding_box()["width"] > 100, "the tip is shown by focus"
+    page.keyboard.press("Escape")
+    page.wait_for_function("document.querySelector('.chip:focus .chip__tip').getBoundingClientRect().width < 5")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Add finops to your stack").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Remove finops from your stack").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Add finops to your stack").first).to_be_focused()
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("finops")
+
+
+def test_without_script(visit, shot):
+    page = visit.open(java_script_enabled=False)
+    page.get_by_label("Sort").select_option("most_adopted")
+    page.get_by_role("button", name="Apply").click()
+    assert "sort=most_adopted" in page.url
+    page.get_by_role("link", name="Next page").click()
+    expect(page.locator("#summary")).to_contain_text("page 2 of 3")
+    page.get_by_role("searchbox").fill("chartkit")
+    page.get_by_role("button", name="Search").click()
+    assert titles(page) == ["chartkit"]
+    page.get_by_role("button", name="Add chartkit to your stack").click()
+    assert "q=chartkit" in page.url
+    expect(page.get_by_role("button", name="Remove chartkit from your stack")).to_be_visible()
+    page.get_by_role("button", name="Remove chartkit from your stack").click()
+    page.locator(".plugin-card__link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("chartkit")
+    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+    shot(page, "without-script")
+
+
+@pytest.mark.parametrize("width", [320, 390])
+@pytest.mark.parametrize("path", ["/marketplace", FINOPS, f"{FINOPS}/skill/forecast", "/marketplace/guide/curated"])
+def test_nothing_is_wider_than_a_phone(visit, shot, path, width):
+    page = visit.open(path, width=width, height=800, has_touch=True, is_mobile=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if width == 390:
+        shot(page, f"phone-{path.rpartition('/')[2]}")
+
+
+def test_a_tip_opens_by_touch(visit):
+    page = visit.open("/marketplace?q=finops", width=390, height=800, has_touch=True, is_mobile=True)
+    chip = page.locator(".plugin-card .chip").first
+    chip.tap()
+    box = chip.locator(".chip__tip").bounding_box()
+    assert box["width"] > 100
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+
+
+def test_a_tip_stays_inside_the_page(visit, shot):
+    page = visit.open("/marketplace")
+    chips = page.locator(".grid").first.locator(".chip")
+    for number in range(chips.count()):
+        chips.nth(number).hover()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+        box = chips.nth(number).locator(".chip__tip").bounding_box()
+        assert box["width"] > 100
+        assert box["x"] + box["width"] <= 1280
+    shot(page, "tip")
+
+
+def test_nothing_moves_for_who_asked_for_that(visit):
+    page = visit.open(reduced_motion="reduce")
+    page.evaluate("document.getElementById('listing').setAttribute('aria-busy', 'true')")
+    moving = "document.getAnimations().filter(a => a.effect.getComputedTiming().duration > 0).length"
+    assert page.evaluate(moving) == 0
