@@ -226,6 +226,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     # Marketplace.
     team.register(token="s3cret-token")
     ask("PATCH", "ada", "/api/marketplaces/acme", {"token": "another-token"})
+    team.market.add_page_files("chartkit")
     team.sync()
     ask("POST", "ada", "/api/marketplaces/sync-all")
     house.run("marketplace-cron_sync")
@@ -234,9 +235,23 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     plugins = ask("GET", "ada", "/api/marketplaces/acme/plugins").json()
     name = plugins[0]["name"]
     ask("GET", "ada", "/api/marketplaces")
-    team.grant(name)
+    grant = team.grant(name)
+    for method in ("POST", "DELETE"):
+        assert ask(method, "ada", f"/api/admin/grants/{grant}/required").status == 200
     team.system(name)
     team.system(name, "DELETE")
+    assert ask("GET", "ada", "/api/marketplaces/acme/syncs").json()
+    for method in ("POST", "DELETE"):
+        assert ask(method, "ada", f"/api/marketplaces/acme/plugins/{name}/disabled").status == 200
+    plugin = f"/api/marketplaces/acme/plugins/{name}"
+    [version] = [v["id"] for v in ask("GET", "ada", f"{plugin}/versions").json()]
+    assert ask("GET", "ada", f"{plugin}/versions/{version}").status == 200
+    team.post("ada", f"{plugin}/versions/{version}/decision", {"approved": True}, 200)
+    for what, wish in (("rollback", {}), ("rollout", {"group_id": team.group})):
+        team.post("ada", f"{plugin}/{what}", {"version": version, **wish}, 200)
+        assert ask("DELETE", "ada", f"{plugin}/{what}").status == 200
+    for path in page_files(house, name):
+        assert ask("GET", "bob", path).status == 200
     # Stack, browse, feed.
     assert team.install("bob", name).status == 200
     ask("PUT", "bob", f"/api/my-stack/curated/acme/{name}", {"enabled": True})
@@ -260,6 +275,11 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
         headers={"Origin": "http://agnes.test"},
     )
     fetch(house, team.tokens["bob"])
+    [served, *_] = ask("GET", "bob", "/marketplace/info").json()["plugins"]
+    team.post("ada", f"/api/admin/blocked-trees/{served['tree_id']}", {"reason": "a test"}, 200)
+    assert ask("GET", "ada", "/api/admin/blocked-trees").json()
+    assert ask("DELETE", "ada", f"/api/admin/blocked-trees/{served['tree_id']}").status == 204
+    house.run("feed-cron_prune")
     # Telemetry.
     person = Person(bob, "bob@example.com", team.tokens["bob"])
     transcript = Transcript(SESSION)
@@ -281,6 +301,14 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     ask("DELETE", "ada", "/api/marketplaces/acme?purge=true")
     ask("DELETE", "ada", f"/api/users/{eve}")
     house.post("/auth/logout", token=team.tokens["bob"])
+
+
+def page_files(house: GuardedHouse, plugin: str) -> list[str]:
+    """URLs of the files on a plugin's page: its cover and a document."""
+    sql = "SELECT metadata FROM marketplace.plugins WHERE name = ?"
+    with house.state.read("marketplace") as db:
+        shown = json.loads(db.execute(sql, [plugin]).fetchone()[0])
+    return [shown["cover_url"], *(link["url"] for link in shown["doc_links"])]
 
 
 def fetch(house: GuardedHouse, token: str) -> None:

@@ -11,6 +11,8 @@ from agnes_local.demo_repository import SUBMODULE, SYMLINK, BareRepository, File
 
 MARKETPLACE = "northwind-analytics"
 PLUGINS = ("finops", "chartkit", "sql-style")
+METADATA = ".claude-plugin/marketplace-metadata.json"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
 MANIFEST = ".claude-plugin/marketplace.json"
 
 
@@ -73,6 +75,19 @@ class SampleMarketplace(BareRepository):
             f"{folder}/{path}".lstrip("/"): body for path, body in (small_plugin(name) | dict(extra or {})).items()
         }
         return self.change(f"Add {name}", {**placed, MANIFEST: json.dumps(manifest, indent=2)})
+
+    def write_page(self, plugin: str, **given: Any) -> str:
+        """Give a plugin these words in marketplace-metadata.json, and commit."""
+        document = json.loads(self.files[METADATA].body)
+        document["plugins"][plugin] = given
+        return self.change(f"The page of {plugin}", {METADATA: json.dumps(document, indent=2)})
+
+    def add_page_files(self, plugin: str) -> str:
+        """Give a plugin a cover and a document."""
+        self.change("Media", {"media/cover.png": PNG, "media/guide.md": "# Guide\n"})
+        return self.write_page(
+            plugin, cover_photo="media/cover.png", doc_links=[{"name": "Guide", "path": "media/guide.md"}]
+        )
 
     def add_hostile_plugin(self, kind: str) -> str:
         """Add the plugin `trap` with one thing wrong in it: a key of HOSTILE_FILES. The others stay sound."""

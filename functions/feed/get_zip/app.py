@@ -17,5 +17,5 @@ def get_zip(who: Principal, request: Request) -> Reply:
     headers = {"ETag": service.etag(view), "Cache-Control": "private, no-cache"}
     if service.matches(request.headers.get("if-none-match", ""), view):
         return Reply(status=304, headers=headers)
-    found = Redirect(service.zip_url(store, view), status=302)
+    found = Redirect(service.zip_url(store, view, now=wiring.clock().now()), status=302)
     return Reply(status=302, headers={**found.headers, **headers})

@@ -9,26 +9,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from agnes.feed import compose, upload_pack, zip_archive
+from agnes.feed.limits import MAX_PACK_BYTES, REFRESH, ZIP_URL_SECONDS
 from agnes.feed.model import Hidden, Offer, View
 from agnes.kernel.errors import TooLargeError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ANYTHING, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
+from agnes.marketplace import versions
 from agnes.stack import service as stack
 from agnes.trees import git_objects as git
 from agnes.trees import service as trees
 
 STATE_FILES = ("people", "marketplace", "stack")
-ZIP_URL_SECONDS = 600
-MAX_PACK_BYTES = 200_000_000
-"""A view that packs larger than this is refused with words rather than with a broken pipe."""
-
 VIEWS, ZIPS = "feed/views/", "feed/zips/"
 
 
@@ -38,31 +37,39 @@ class Feed:
 
     view: View
     hidden: tuple[Hidden, ...]
+    blocked: frozenset[str] = frozenset()
+    """Trees that nobody is served."""
 
 
-def offers(db: Db, who: Principal) -> list[Offer]:
-    """Every plugin version that the person may have, in order of precedence."""
-    return [
+def offers(db: Db, who: Principal) -> tuple[list[Offer], list[Hidden]]:
+    """Every plugin version that the person may have, in order of precedence, and those that are blocked."""
+    blocked = versions.blocked_trees(db)
+    found = [
         Offer("curated", plugin.marketplace_id, plugin.served_name, plugin.version, plugin.tree_id,
               plugin.description or "", plugin.raw)
         for plugin in stack.served_plugins(db, who)
     ]  # fmt: skip
+    hidden = [
+        Hidden(o.source, o.origin, o.name, f"version {o.version} is blocked: {blocked[o.tree_id]}")
+        for o in found
+        if o.tree_id in blocked
+    ]
+    return [offer for offer in found if offer.tree_id not in blocked], hidden
 
 
 def feed_of(state: State, store: ObjectStore, who: Principal) -> Feed:
     """The person's view, composed if nobody had it before and kept for its git fetches."""
     with state.read(*STATE_FILES) as db:
-        offered = offers(db, who)
+        offered, stopped = offers(db, who)
+        blocked = frozenset(versions.blocked_trees(db))
     served, hidden = compose.settle_names(offered)
-    return Feed(view_of(store, served), tuple(hidden))
+    return Feed(view_of(store, served), (*hidden, *stopped), blocked)
 
 
 def view_of(store: ObjectStore, served: Sequence[Offer]) -> View:
-    """The view of offers whose names are settled."""
-    key = hashlib.sha256(msgspec.json.encode([compose.FEED_FORMAT, served])).hexdigest()
-    view = _views.get(store, key)
-    if view is None:
-        view = compose.compose(served, [trees.get(store, offer.tree_id) for offer in served])
+    """The view of offers whose names are settled, kept."""
+    view = composed(store, served)
+    if not _kept.get(store, view.commit):
         if find_view(store, view.commit) is None:
             store.write(
                 f"{VIEWS}{view.commit}.json",
@@ -70,8 +77,18 @@ def view_of(store: ObjectStore, served: Sequence[Offer]) -> View:
                 expect=ANYTHING,
                 content_type="application/json",
             )
+            _views.put(store, view.commit, view)
+        _kept.put(store, view.commit, True)
+    return view
+
+
+def composed(store: ObjectStore, served: Sequence[Offer]) -> View:
+    """The same, not kept."""
+    key = hashlib.sha256(msgspec.json.encode([compose.FEED_FORMAT, served])).hexdigest()
+    view = _views.get(store, key)
+    if view is None:
+        view = compose.compose(served, [trees.get(store, offer.tree_id) for offer in served])
         _views.put(store, key, view)
-        _views.put(store, view.commit, view)
     return view
 
 
@@ -97,13 +114,19 @@ def matches(header: str, view: View) -> bool:
     return "*" in tags or etag(view) in tags
 
 
-def zip_url(store: ObjectStore, view: View) -> str:
-    """A URL of the view's zip, good for ten minutes."""
+def zip_url(store: ObjectStore, view: View, *, now: datetime) -> str:
+    """A URL of the view's zip, good for ten minutes.
+
+    That a zip is there is believed for an hour at most, and an old one is written anew: pruning
+    takes none that was handed out.
+    """
     key = f"{ZIPS}{view.commit}.zip"
-    if _zips.get(store, key) is None:
-        if next(iter(store.list(key)), None) is None:
+    this_hour = f"{key} {now:%Y-%m-%d %H}"
+    if _zips.get(store, this_hour) is None:
+        found = next(iter(store.list(key)), None)
+        if found is None or found.modified_at < now - REFRESH:
             store.write(key, build_zip(store, view), expect=ANYTHING, content_type="application/zip")
-        _zips.put(store, key, True)
+        _zips.put(store, this_hour, True)
     return store.presign_get(
         key, seconds=ZIP_URL_SECONDS, filename="agnes-marketplace.zip", content_type="application/zip"
     )
@@ -168,17 +191,19 @@ def _object_ids(store: ObjectStore, view: View) -> list[str]:
     return ids
 
 
-def repository_of(store: ObjectStore, view: View) -> upload_pack.Repository:
+def repository_of(store: ObjectStore, view: View, blocked: frozenset[str] = frozenset()) -> upload_pack.Repository:
     """What git may fetch of a person: the view, and an older one that holds no other plugins.
 
     The view may change between a client's two requests; the plugins of the older one are
-    compared by origin and name, so that nothing revoked can be fetched by its commit.
+    compared by origin and name, so that nothing revoked can be fetched by its commit, nor a blocked tree.
     """
     permitted = {(plugin.source, plugin.origin, plugin.name) for plugin in view.plugins}
 
     def is_wanted_allowed(commit: str) -> bool:
         older = find_view(store, commit)
-        return older is not None and all((p.source, p.origin, p.name) in permitted for p in older.plugins)
+        return older is not None and all(
+            (p.source, p.origin, p.name) in permitted and p.tree_id not in blocked for p in older.plugins
+        )
 
     def pack(commit: str, common: frozenset[str]) -> bytes:
         wanted = view if commit == view.commit else find_view(store, commit)
@@ -195,6 +220,8 @@ def repository_of(store: ObjectStore, view: View) -> upload_pack.Repository:
 def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any) -> dict[str, Any]:
     """What `/marketplace/info` shows: the served plugins, and those that are not and why."""
     feed = feed_of(state, store, who)
+    with state.read(*STATE_FILES) as db:
+        lacking = [line for line in stack.my_stack(db, who).curated if line.enabled and line.problem]
     return {
         "user_id": who.user_id,
         "email": who.email,
@@ -203,14 +230,19 @@ def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any)
         "etag": feed.view.commit,
         "plugin_count": len(feed.view.plugins),
         "plugins": [
-            {"name": p.name, "marketplace_slug": p.origin, "version": p.version, "source": p.source}
+            {"name": p.name, "marketplace_slug": p.origin, "version": p.version, "source": p.source,
+             "tree_id": p.tree_id}
             for p in feed.view.plugins
         ],
         "hidden": [{"name": h.name, "marketplace_slug": h.origin, "source": h.source, "reason": h.reason}
                    for h in feed.hidden],
+        # Curated plugins of the person whose newest version is not the one served, if any is.
+        "notes": [{"name": line.plugin_name, "marketplace_slug": line.marketplace_id, "version": line.version,
+                   "served": line.served, "reason": line.problem} for line in lacking],
         "generated_at": generated_at,
     }  # fmt: skip
 
 
 _views = ImmutableCache(512)
+_kept = ImmutableCache(512)
 _zips = ImmutableCache(512)

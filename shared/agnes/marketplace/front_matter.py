@@ -31,6 +31,16 @@ class FrontMatter:
     """The block is no YAML; name and description were taken from plain lines, as Claude Code does."""
 
 
+def fields(body: bytes) -> dict[str, Any]:
+    """Every field of the block; empty if there is none or it is no YAML."""
+    found = _BLOCK.match(body[: MAX_FRONT_MATTER_BYTES + 8])
+    try:
+        value = yaml.load(found[1].decode("utf-8", "replace"), Loader=_Plain) if found else None  # noqa: S506 (as below)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    return {str(key): field for key, field in value.items()} if isinstance(value, dict) else {}
+
+
 def read(body: bytes) -> FrontMatter:
     found = _BLOCK.match(body[: MAX_FRONT_MATTER_BYTES + 8])
     if found is None:

@@ -13,8 +13,28 @@ MAX_ITEMS = 1_000
 """Inner items of one plugin."""
 MAX_FRONT_MATTER_BYTES = 16_000
 """Claude Code's own descriptions end at 1,024 characters; examples in agents make it several thousand."""
+MAX_METADATA_BYTES = 1 << 20
+"""Of marketplace-metadata.json (spec/01 §2)."""
+MAX_MARKDOWN_BYTES = 64 * 1024
+MAX_USE_CASES = 20
+MAX_DOC_LINKS = 20
+MAX_METADATA_ITEMS = 500
+MAX_ASSET_BYTES = 4_000_000
+"""Of a cover or document: what a function may answer (4.5 MB)."""
+MAX_ASSETS_BYTES = 100_000_000
+"""Of all covers and documents of one commit."""
+MAX_EXTERNAL = 50
+"""External sources fetched in one sync."""
 MAX_REPORTED = 100
 """Reasons kept of one sync."""
+MAX_PATCHES = 100
+"""Files of a review with their text."""
+MAX_PATCH_LINES = 400
+MAX_PATCH_BYTES = 200_000
+MAX_LISTED_PATHS = 50
+"""Paths kept of each list of a difference."""
+MAX_LISTED_SYNCS = 200
+"""Lines of sync history in one answer."""
 
 SYNC_SECONDS = 300.0
 """For one repository by schedule: the reference's limit of a git command (spec/01 §3)."""

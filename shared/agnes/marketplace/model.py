@@ -25,24 +25,31 @@ class NewMarketplace(BaseModel):
     slug: str
     url: str
     branch: str | None = None
+    ref: str | None = None
+    """A tag or a full commit id; not with a branch."""
     description: str | None = None
     token: str | None = None
     curator_name: str = ""
     curator_email: str = ""
+    hold: bool = False
+    allow_external: bool = False
 
 
 class MarketplaceChange(BaseModel):
-    """Input of PATCH: absent or null keeps; an empty token clears it, an empty branch means HEAD."""
+    """Input of PATCH: absent or null keeps; an empty token or ref clears it, an empty branch means HEAD."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     name: str | None = None
     url: str | None = None
     branch: str | None = None
+    ref: str | None = None
     description: str | None = None
     token: str | None = None
     curator_name: str | None = None
     curator_email: str | None = None
+    hold: bool | None = None
+    allow_external: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +71,14 @@ class Registry:
     last_error: str | None = None
     last_sync_id: str | None = None
     reading_format: int = 0
-
-    @property
-    def git_ref(self) -> str:
-        return f"refs/heads/{self.branch}" if self.branch else "HEAD"
+    ref: str | None = None
+    """A tag or a full commit id that it is pinned to."""
+    last_ref: str | None = None
+    """The pin at the last good sync."""
+    hold: bool = False
+    """New versions wait for an admin's approval."""
+    allow_external: bool = False
+    """Plugins of other repositories are fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,7 @@ class Marketplace:
     name: str
     url: str
     branch: str | None
+    ref: str | None
     description: str
     registered_by: str
     registered_at: datetime
@@ -88,6 +100,10 @@ class Marketplace:
     plugin_count: int
     curator_name: str
     curator_email: str
+    hold: bool
+    """New versions wait for an admin's approval."""
+    allow_external: bool
+    """Plugins of other repositories are fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +134,15 @@ class Plugin:
     updated_at: datetime
     released_at: datetime | None
     removed_at: datetime | None = None
+    metadata: Any = None
+    """What its page shows beside (`agnes.marketplace.metadata`)."""
+    pinned_version: str | None = None
+    """Id of the version that an admin rolled back to."""
+    rollout_version: str | None = None
+    """Id of the version that the members of `rollout_group` get."""
+    rollout_group: str | None = None
+    withheld: str | None = None
+    """Why an admin's decision keeps the newest version back."""
 
     @property
     def is_served(self) -> bool:
@@ -142,6 +167,9 @@ class PluginLine:
     disabled: bool
     served: bool
     problem: str | None
+    """Why the newest version is not served: upstream's fault, or an admin's decision."""
+    tree_id: str | None
+    """Hash of the served content, for the kill switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +218,40 @@ class SyncReport:
     removed: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    changes: list[Any] = field(default_factory=list)
+    """Each plugin that changed, as `differences.PluginDifference`."""
     duration_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncLine:
+    """A line of sync history."""
+
+    id: str
+    started_at: datetime
+    duration_seconds: float
+    outcome: str
+    """`changed`, `unchanged` or `failed`."""
+    ref: str | None
+    """What was asked of git: HEAD, a branch, a tag, or a commit id."""
+    commit_sha: str | None
+    """The commit that the plugins were of afterwards."""
+    added: list[str]
+    updated: list[str]
+    removed: list[str]
+    changes: list[Any]
+    """Each plugin that changed, as `differences.PluginDifference`."""
+    refused: list[Any]
+    warnings: list[str]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DisabledFlag:
+    marketplace_id: str
+    plugin_name: str
+    disabled: bool
+    is_system: bool
 
 
 @dataclass(frozen=True, slots=True)

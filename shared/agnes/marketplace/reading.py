@@ -5,19 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
-from agnes.kernel.git import EXECUTABLE, FILE, GROUP_WRITABLE, SUBMODULE, SYMLINK, GitDamaged, GitSnapshot
+from agnes.kernel.git import (
+    EXECUTABLE,
+    FILE,
+    GROUP_WRITABLE,
+    SUBMODULE,
+    SYMLINK,
+    GitDamaged,
+    GitFailed,
+    GitRefused,
+    GitSnapshot,
+    GitUnreachable,
+)
 from agnes.kernel.ports import ObjectStore
+from agnes.marketplace.external import External
 from agnes.marketplace.items import inner_items
 from agnes.marketplace.manifest import PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
 from agnes.marketplace.model import Item
-from agnes.marketplace.sources import Inside, Outside, SourceInvalid, locate
+from agnes.marketplace.sources import EXTERNAL_KINDS, Inside, SourceInvalid, locate
 from agnes.trees import packaging
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
 from agnes.trees.rules import MAX_FILE_BYTES, MAX_FILES, MAX_TREE_BYTES, UnsafePath, check_files, check_path
 
-READING_FORMAT = 1
+READING_FORMAT = 2
 """Raised when the same commit would be read differently, so that every marketplace is read again."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -53,28 +66,49 @@ class Reading:
     problem: str | None = None
     is_external: bool = False
     warnings: tuple[str, ...] = ()
+    metadata: dict[str, Any] | None = None
 
 
 def read_plugin(
-    store: ObjectStore, snapshot: GitSnapshot, listed: Listed, plugin_root: str, *, known: str | None
+    store: ObjectStore,
+    snapshot: GitSnapshot,
+    listed: Listed,
+    plugin_root: str,
+    *,
+    known: str | None,
+    external: External | None = None,
 ) -> Reading:
-    """Read one plugin. `known` is the fingerprint of what is stored: equal input is not read again."""
+    """Read one plugin. `known` is the fingerprint of what is stored: equal input is not read again.
+
+    Without `external`, plugins of other repositories are only catalogued.
+    """
     entry = listed.entry
     kind = _kind(entry.source)
     try:
         place = locate(entry.name, entry.source, plugin_root)
-        if isinstance(place, Outside):
+        if isinstance(place, Inside):
+            return _read(store, snapshot, listed, place, known)
+        if external is None or place.kind not in EXTERNAL_KINDS:
             return Reading(listed, place.kind, problem=place.reason, is_external=True)
-        folder = _existing_folder(snapshot, place)
-        fingerprint = _fingerprint(listed, folder)
-        if fingerprint == known:
-            return Reading(listed, place.kind, same=True)
-        files = _files(snapshot, folder)
-        content, warnings = _content(store, listed, files, fingerprint)
+        kind = place.kind
+        with external.open(entry.source) as (elsewhere, folder):
+            return _read(store, elsewhere, listed, Inside(kind, (folder,)), known)
     except (PluginRefused, SourceInvalid) as exc:
         return Reading(listed, kind, problem=str(exc))
     except (UnsafePath, packaging.ManifestInvalid, GitDamaged) as exc:
         return Reading(listed, kind, problem=exc.message)
+    except (GitFailed, GitRefused, GitUnreachable) as exc:
+        if kind not in EXTERNAL_KINDS:
+            raise
+        return Reading(listed, kind, problem=exc.message)
+
+
+def _read(store: ObjectStore, snapshot: GitSnapshot, listed: Listed, place: Inside, known: str | None) -> Reading:
+    folder = _existing_folder(snapshot, place)
+    fingerprint = _fingerprint(listed, folder)
+    if fingerprint == known:
+        return Reading(listed, place.kind, same=True)
+    content, warnings = _content(store, listed, _files(snapshot, folder), fingerprint)
     return Reading(listed, place.kind, content=content, warnings=tuple(warnings))
 
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from agnes.kernel.state import Db
-from agnes.marketplace.model import Item, Marketplace, Plugin, PluginItem, Registry, SyncReport
+from agnes.marketplace.model import Item, Marketplace, Plugin, PluginItem, Registry, SyncLine, SyncReport
 
 _REGISTRY = ", ".join(f"r.{f.name}" for f in fields(Registry))
 _PLUGIN = ", ".join(f"p.{f.name}" for f in fields(Plugin))
-_JSON_COLUMNS = ("source_spec", "raw")
+_JSON_COLUMNS = ("source_spec", "raw", "metadata")
 
 
 def find_registry(db: Db, marketplace_id: str) -> Registry | None:
@@ -31,10 +31,10 @@ def marketplaces(db: Db, marketplace_id: str | None = None) -> list[Marketplace]
     """By name; or the one."""
     rows = db.execute(
         """
-        SELECT r.id, r.name, r.url, r.branch, r.description, r.registered_by, r.registered_at, r.last_synced_at,
+        SELECT r.id, r.name, r.url, r.branch, r.ref, r.description, r.registered_by, r.registered_at, r.last_synced_at,
                r.last_commit_sha, r.last_error, r.token_name IS NOT NULL,
                (SELECT count(*) FROM marketplace.plugins p WHERE p.marketplace_id = r.id AND p.removed_at IS NULL),
-               r.curator_name, r.curator_email
+               r.curator_name, r.curator_email, r.hold, r.allow_external
         FROM marketplace.registries r
         WHERE $id IS NULL OR r.id = $id
         ORDER BY lower(r.name), r.id
@@ -58,6 +58,7 @@ def update_registry(db: Db, marketplace_id: str, **changed: Any) -> None:
 def delete_registry(db: Db, marketplace_id: str, *, history: bool) -> None:
     """Remove a registry with its plugins, and with its sync history if asked."""
     db.execute("DELETE FROM marketplace.items WHERE marketplace_id = ?", [marketplace_id])
+    db.execute("DELETE FROM marketplace.versions WHERE marketplace_id = ?", [marketplace_id])
     db.execute("DELETE FROM marketplace.plugins WHERE marketplace_id = ?", [marketplace_id])
     db.execute("DELETE FROM marketplace.registries WHERE id = ?", [marketplace_id])
     if history:
@@ -114,6 +115,14 @@ def write_plugins(db: Db, changed: Sequence[Plugin]) -> None:
     )
 
 
+def set_flags(db: Db, marketplace_id: str, name: str, **flags: bool) -> None:
+    sets = ", ".join(f"{column} = ?" for column in flags)
+    db.execute(
+        f"UPDATE marketplace.plugins SET {sets} WHERE marketplace_id = ? AND name = ?",  # noqa: S608
+        [*flags.values(), marketplace_id, name],
+    )
+
+
 def replace_items(db: Db, marketplace_id: str, found: Iterable[tuple[str, Sequence[Item]]]) -> None:
     """Give these plugins these items, in two statements."""
     found = list(found)
@@ -154,26 +163,42 @@ def items(db: Db, marketplace_id: str | None = None, plugin: str | None = None) 
 
 
 def insert_sync(
-    db: Db, *, sync_id: str, started_at: datetime, outcome: str, report: SyncReport, error: str | None
+    db: Db, *, sync_id: str, started_at: datetime, ref: str, outcome: str, report: SyncReport, error: str | None
 ) -> None:
     """A line of history."""
-    db.execute(
-        "INSERT INTO marketplace.syncs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            sync_id,
-            report.id,
-            started_at,
-            report.duration_seconds,
-            outcome,
-            report.commit or None,
-            report.added,
-            report.updated,
-            report.removed,
-            json.dumps([asdict(r) for r in report.refused], ensure_ascii=False),
-            json.dumps(report.warnings, ensure_ascii=False),
-            error,
-        ],
-    )
+    row = {
+        "id": sync_id,
+        "marketplace_id": report.id,
+        "started_at": started_at,
+        "duration_seconds": report.duration_seconds,
+        "outcome": outcome,
+        "commit_sha": report.commit or None,
+        "added": report.added,
+        "updated": report.updated,
+        "removed": report.removed,
+        "refused": json.dumps([asdict(r) for r in report.refused], ensure_ascii=False),
+        "warnings": json.dumps(report.warnings, ensure_ascii=False),
+        "error": error,
+        "ref": ref,
+        "changes": json.dumps([asdict(c) for c in report.changes], ensure_ascii=False),
+    }
+    marks = ", ".join("?" for _ in row)
+    db.execute(f"INSERT INTO marketplace.syncs ({', '.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608
+
+
+def syncs(db: Db, marketplace_id: str, *, before: str | None, limit: int) -> list[SyncLine]:
+    """Newest first, older than the sync `before`."""
+    rows = db.execute(
+        """
+        SELECT id, started_at, duration_seconds, outcome, ref, commit_sha, added, updated, removed,
+               coalesce(changes, '[]'), refused, warnings, error
+        FROM marketplace.syncs
+        WHERE marketplace_id = $id AND ($before IS NULL OR id < $before)
+        ORDER BY id DESC LIMIT $limit
+        """,
+        {"id": marketplace_id, "before": before, "limit": limit},
+    ).fetchall()
+    return [SyncLine(*row[:9], *map(json.loads, row[9:12]), row[12]) for row in rows]
 
 
 def _text(value: Any) -> str:

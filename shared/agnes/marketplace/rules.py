@@ -16,6 +16,7 @@ RESERVED_SLUGS = frozenset({"agnes", "curated", "flea", "git-cache", "store", "s
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 # What git-check-ref-format(1) forbids in a branch name.
 _BAD_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|/$|\.$|\.lock$|/\.|^\.")
+_FULL_SHA = re.compile(r"[0-9a-f]{40}")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,1000}")
 MAX_NAME, MAX_URL, MAX_BRANCH, MAX_DESCRIPTION = 200, 500, 200, 4_000
 
@@ -66,6 +67,39 @@ def branch(given: str | None) -> str | None:
     if len(text) > MAX_BRANCH or _BAD_BRANCH.search(text):
         raise BadRequestError("this is not a branch name that git takes", code="invalid_branch")
     return text
+
+
+def ref(given: str | None) -> str | None:
+    """A pin: a tag's name or a full commit id; None for none."""
+    text = (given or "").strip()
+    if not text:
+        return None
+    if _FULL_SHA.fullmatch(text.lower()):
+        return text.lower()
+    if len(text) > MAX_BRANCH or text.startswith("refs/") or _BAD_BRANCH.search(text):
+        raise BadRequestError(
+            "a pin is a tag's name or a full commit id of 40 hexadecimal digits",
+            code="invalid_ref",
+            hint="Write the tag without refs/tags/, or the whole commit id.",
+        )
+    return text
+
+
+def git_ref(branch: str | None, pin: str | None) -> str:
+    """What to ask git for."""
+    if pin:
+        return pin if _FULL_SHA.fullmatch(pin) else f"refs/tags/{pin}"
+    return f"refs/heads/{branch}" if branch else "HEAD"
+
+
+def one_of(branch: str | None, pin: str | None) -> None:
+    """Raise unless at most one is given."""
+    if branch and pin:
+        raise BadRequestError(
+            "a marketplace follows a branch or is pinned, not both",
+            code="branch_and_ref",
+            hint="Send an empty `branch` with a `ref`, or an empty `ref` with a `branch`.",
+        )
 
 
 def token(given: str) -> str:

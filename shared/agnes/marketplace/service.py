@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from agnes.access import grants as revoking
 from agnes.access import service as access
@@ -15,6 +16,7 @@ from agnes.kernel.state import Change, Db, State, Tx
 from agnes.marketplace import repository, rules
 from agnes.marketplace.model import (
     RESOURCE_TYPE,
+    DisabledFlag,
     Marketplace,
     MarketplaceChange,
     NewMarketplace,
@@ -22,6 +24,7 @@ from agnes.marketplace.model import (
     PluginItem,
     PluginLine,
     Registry,
+    SyncLine,
     SystemFlag,
 )
 
@@ -96,7 +99,8 @@ def plugin_lines(db: Db, marketplace_id: str) -> list[PluginLine]:
             is_system=p.is_system,
             disabled=p.disabled,
             served=p.is_served,
-            problem=p.problem,
+            problem=p.problem or p.withheld,
+            tree_id=p.tree_id,
         )
         for p in repository.plugins(db, marketplace_id)
     ]
@@ -110,12 +114,17 @@ def register(
     Raises BadRequestError, ConflictError `marketplace_exists`.
     """
     who.require_admin()
+    branch, ref = rules.branch(given.branch), rules.ref(given.ref)
+    rules.one_of(branch, ref)
     curator_name, curator_email = rules.curator(given.curator_name, given.curator_email)
     registry = Registry(
         id=rules.slug(given.slug),
         name=rules.name(given.name),
         url=rules.url(given.url, allow),
-        branch=rules.branch(given.branch),
+        branch=branch,
+        ref=ref,
+        hold=given.hold,
+        allow_external=given.allow_external,
         description=rules.description(given.description),
         curator_name=curator_name,
         curator_email=curator_email,
@@ -150,13 +159,19 @@ def update(
 ) -> Marketplace:
     """Change what is given; nothing is synced by it. Raises MarketplaceNotFound, BadRequestError."""
     who.require_admin()
-    changed: dict[str, str | None] = {}
+    changed: dict[str, Any] = {}
     if given.name is not None:
         changed["name"] = rules.name(given.name)
     if given.url is not None:
         changed["url"] = rules.url(given.url, allow)
     if given.branch is not None:
         changed["branch"] = rules.branch(given.branch)
+    if given.ref is not None:
+        changed["ref"] = rules.ref(given.ref)
+    if given.allow_external is not None:
+        changed["allow_external"] = given.allow_external
+    if given.hold is not None:
+        changed["hold"] = given.hold
     if given.description is not None:
         changed["description"] = rules.description(given.description)
 
@@ -169,6 +184,7 @@ def update(
                 code="token_required",
                 hint="Send the new token, or an empty one.",
             )
+        rules.one_of(changed.get("branch", before.branch), changed.get("ref", before.ref))
         person, email = rules.curator(
             (given.curator_name or "").strip() or before.curator_name,
             (given.curator_email or "").strip() or before.curator_email,
@@ -176,6 +192,8 @@ def update(
         wanted = {**changed, **token, "curator_name": person, "curator_email": email}
         different = {column: value for column, value in wanted.items() if getattr(before, column) != value}
         if different:
+            if "allow_external" in different:
+                repository.update_registry(tx.db, marketplace_id, reading_format=0)  # the same commit reads otherwise
             repository.update_registry(tx.db, marketplace_id, **different)
             shown = {column: value for column, value in different.items() if column != "token_name"}
             if "token_name" in different:
@@ -228,7 +246,10 @@ def delete(state: State, who: Principal, marketplace_id: str, *, purge: bool, se
 
 
 def set_system(state: State, who: Principal, marketplace_id: str, plugin: str, *, is_system: bool) -> SystemFlag:
-    """Make a plugin one that everybody has, or an ordinary one again. Raises PluginNotFound."""
+    """Make a plugin one that everybody has, or an ordinary one again.
+
+    Raises PluginNotFound, ConflictError `plugin_disabled`.
+    """
     who.require_admin()
 
     def mark(tx: Tx) -> bool:
@@ -236,10 +257,9 @@ def set_system(state: State, who: Principal, marketplace_id: str, plugin: str, *
         before = get_plugin(tx.db, marketplace_id, plugin)
         if before.is_system == is_system:
             return False
-        tx.db.execute(
-            "UPDATE marketplace.plugins SET is_system = ? WHERE marketplace_id = ? AND name = ?",
-            [is_system, marketplace_id, plugin],
-        )
+        if is_system and before.disabled:
+            raise ConflictError(f"{plugin} is disabled", code="plugin_disabled", hint="Enable it first.")
+        repository.set_flags(tx.db, marketplace_id, plugin, is_system=is_system)
         action = "mark_system" if is_system else "unmark_system"
         tx.record(Change(f"marketplace.plugin.{action}", f"plugin:{marketplace_id}/{plugin}", {"is_system": is_system}))
         return True
@@ -248,6 +268,35 @@ def set_system(state: State, who: Principal, marketplace_id: str, plugin: str, *
     with state.read("people") as db:
         users = db.execute("SELECT count(*) FROM people.users WHERE active").fetchone()[0]
     return SystemFlag(marketplace_id, plugin, is_system, affected_groups=0, affected_users=users if changed else 0)
+
+
+def set_disabled(state: State, who: Principal, marketplace_id: str, plugin: str, *, disabled: bool) -> DisabledFlag:
+    """Take one plugin out of every feed, or give it back; syncs leave that alone.
+
+    A disabled plugin is no system plugin any more, so that enabling it gives it to nobody new.
+    Raises PluginNotFound.
+    """
+    who.require_admin()
+
+    def change(tx: Tx) -> DisabledFlag:
+        get_registry(tx.db, marketplace_id)
+        before = get_plugin(tx.db, marketplace_id, plugin)
+        is_system = before.is_system and not disabled
+        if before.disabled != disabled:
+            repository.set_flags(tx.db, marketplace_id, plugin, disabled=disabled, is_system=is_system)
+            action = "disable" if disabled else "enable"
+            was = {"disabled": before.disabled, "is_system": before.is_system}
+            resource = f"plugin:{marketplace_id}/{plugin}"
+            tx.record(Change(f"marketplace.plugin.{action}", resource, {"disabled": disabled}, was))
+        return DisabledFlag(marketplace_id, plugin, disabled, is_system)
+
+    return state.commit("marketplace", change)
+
+
+def syncs(db: Db, marketplace_id: str, *, before: str | None = None, limit: int = 50) -> list[SyncLine]:
+    """The sync history, newest first. Raises MarketplaceNotFound."""
+    get_registry(db, marketplace_id)
+    return repository.syncs(db, marketplace_id, before=before, limit=limit)
 
 
 def _is_of(granted_id: str, marketplace_id: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from agnes.trees.rules import UnsafePath, check_path
 
 EXTERNAL_KINDS = frozenset({"github", "url", "git-subdir", "npm"})
-NOT_FETCHED = "external sources are not fetched yet"
+NOT_FETCHED = "external sources are not allowed in this marketplace"
 
 
 class SourceInvalid(ValueError):
@@ -54,18 +54,18 @@ def _of_text(source: str, plugin_root: str) -> Inside | Outside:
         return Outside("url")
     if source in ("./", "."):
         return Inside("path", ("",))
-    root = _folder(plugin_root, "metadata.pluginRoot") if plugin_root else None
+    root = folder_of(plugin_root, "metadata.pluginRoot") if plugin_root else None
     if source.startswith("./"):
-        folder = _folder(source, "source")
+        folder = folder_of(source, "source")
         below = (f"{root}/{folder}",) if root else ()
         # Catalogs exist that write the root into `./` paths too, and such that leave it to pluginRoot.
         return Inside("path", (folder, *below))
     if root is None or source.startswith("/"):
         raise SourceInvalid("source: a path must begin with ./")
-    return Inside("path", (f"{root}/{_folder('./' + source, 'source')}".lstrip("/"),))
+    return Inside("path", (f"{root}/{folder_of('./' + source, 'source')}".lstrip("/"),))
 
 
-def _folder(path: str, what: str) -> str:
+def folder_of(path: str, what: str) -> str:
     plain = path.removeprefix("./").rstrip("/")
     if plain in ("", "."):
         return ""

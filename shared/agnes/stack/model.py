@@ -41,6 +41,8 @@ class StackPlugin:
     author_name: str | None
     enabled: bool
     is_system: bool
+    required: bool
+    """One of the person's groups must have it."""
     served: bool
     """False while there is nothing to serve; `problem` says why."""
     problem: str | None
@@ -56,6 +58,13 @@ class MyStack:
 @dataclass(frozen=True, slots=True)
 class Installed:
     installed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredFlag:
+    grant_id: str
+    resource_id: str
+    required: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,42 +32,73 @@ def served(db: Db, user_id: str, group_ids: Collection[str]) -> list[ServedPlugi
 
     Plain queries that meet here: DuckDB plans their join for longer than it runs them all.
     """
-    registered, subscribed = _registrations(db), _subscriptions(db, user_id)
+    registered, subscribed, mine = _registrations(db), _subscriptions(db, user_id), granted(db, group_ids)
+    required = {resource for resource, is_required in mine.items() if is_required}
     rows = db.execute(
-        "SELECT marketplace_id, name, name, version, tree_id, git_oid, description, raw, is_system, released_at"
-        + _MINE,
-        {"wanted": sorted(_granted(db, group_ids) & subscribed.keys())},
+        "SELECT marketplace_id, name, name, version, tree_id, git_oid, description, raw, released_at, is_system,"
+        " rollout_group, rollout_version" + _MINE,
+        {"wanted": sorted(mine.keys() & (subscribed.keys() | required))},
     ).fetchall()
+    early = _rollouts(db, [row[-1] for row in rows if row[-2] is not None and row[-2] in group_ids])
     found = []
-    for marketplace_id, name, *words, raw, is_system, released_at in rows:
+    for marketplace_id, name, served_name, *content, is_system, rollout_group, rollout_version in rows:
+        rollout = early.get((marketplace_id, name, rollout_version)) if rollout_group in group_ids else None
+        version, tree_id, git_oid, description, raw, released_at = rollout or content
         registration, since = registered.get(marketplace_id), subscribed.get(f"{marketplace_id}/{name}")
-        tree_id = words[2]
-        if tree_id is None or registration is None or not (is_system or _counts(since, registration)):
+        if (
+            tree_id is None
+            or registration is None
+            or not (is_system or f"{marketplace_id}/{name}" in required or _counts(since, registration))
+        ):
             continue
         found.append(
             ServedPlugin(
-                marketplace_id, name, *words, json.loads(raw), is_system, registration.registered_at, released_at
+                marketplace_id,
+                name,
+                served_name,
+                version,
+                tree_id,
+                git_oid,
+                description,
+                json.loads(raw),
+                is_system,
+                registration.registered_at,
+                released_at,
             )
         )
     return sorted(found, key=lambda p: (p.registered_at, p.marketplace_id, p.name))
 
 
+def _rollouts(db: Db, version_ids: list[str]) -> dict[tuple[str, str, str], tuple]:
+    """(marketplace, plugin, version id) → columns of a version that a group gets early, unless it is blocked."""
+    if not version_ids:
+        return {}
+    rows = db.execute(
+        "SELECT marketplace_id, plugin_name, id, version, tree_id, git_oid, description, raw, read_at "
+        "FROM marketplace.versions WHERE list_contains($ids, id) "
+        "AND tree_id NOT IN (SELECT tree_id FROM marketplace.blocked_trees)",
+        {"ids": version_ids},
+    ).fetchall()
+    return {row[:3]: row[3:] for row in rows}
+
+
 def stack(db: Db, user_id: str, group_ids: Collection[str]) -> list[StackPlugin]:
     """Everything that a person may have: granted and system plugins, in the feed's order."""
-    registered, subscribed = _registrations(db), _subscriptions(db, user_id)
+    registered, subscribed, mine = _registrations(db), _subscriptions(db, user_id), granted(db, group_ids)
     rows = db.execute(
         "SELECT marketplace_id, name, description, coalesce(version, upstream_version), category, author_name, is_system,"
-        " tree_id IS NOT NULL, problem" + _MINE,
-        {"wanted": sorted(_granted(db, group_ids))},
+        " tree_id IS NOT NULL, coalesce(problem, withheld)" + _MINE,
+        {"wanted": sorted(mine)},
     ).fetchall()
     found = []
     for marketplace_id, name, *words, is_system, is_served, problem in rows:
         registration, since = registered[marketplace_id], subscribed.get(f"{marketplace_id}/{name}")
         if not _counts(since, registration):
             since = None
-        enabled = is_system or since is not None
+        required = mine.get(f"{marketplace_id}/{name}", False)
+        enabled = is_system or required or since is not None
         line = StackPlugin(
-            marketplace_id, registration.name, name, *words, enabled, is_system, is_served, problem, since
+            marketplace_id, registration.name, name, *words, enabled, is_system, required, is_served, problem, since
         )
         found.append((registration.registered_at, marketplace_id, name, line))
     return [line for *_, line in sorted(found, key=lambda entry: entry[:3])]
@@ -83,13 +114,14 @@ def _registrations(db: Db) -> dict[str, _Registration]:
     return {row[0]: _Registration(*row) for row in rows}
 
 
-def _granted(db: Db, group_ids: Collection[str]) -> set[str]:
+def granted(db: Db, group_ids: Collection[str]) -> dict[str, bool]:
+    """`<slug>/<plugin>` → whether one of the grants makes it required."""
     rows = db.execute(
-        "SELECT resource_id FROM people.grants "
-        "WHERE resource_type = 'marketplace_plugin' AND list_contains($groups, group_id)",
+        "SELECT resource_id, bool_or(id IN (SELECT grant_id FROM stack.required_grants)) FROM people.grants "
+        "WHERE resource_type = 'marketplace_plugin' AND list_contains($groups, group_id) GROUP BY resource_id",
         {"groups": sorted(group_ids)},
     ).fetchall()
-    return {row[0] for row in rows}
+    return dict(rows)
 
 
 def _subscriptions(db: Db, user_id: str) -> dict[str, datetime]:
@@ -106,23 +138,29 @@ def counts(db: Db) -> dict[tuple[str, str], int]:
     rows = db.execute(
         """
         WITH reach AS (
-            SELECT DISTINCT g.resource_id, u.id AS user_id
+            SELECT g.resource_id, u.id AS user_id,
+                   bool_or(g.id IN (SELECT grant_id FROM stack.required_grants)) AS required
             FROM people.grants g
             LEFT JOIN people.memberships m ON m.group_id = g.group_id
             JOIN people.users u ON u.active AND (u.id = m.user_id OR g.group_id = 'everyone')
             WHERE g.resource_type = 'marketplace_plugin'
-        ), held AS (
-            SELECT s.marketplace_id, s.plugin_name, count(*) AS people
+            GROUP BY ALL
+        ), asked AS (
+            SELECT s.user_id, s.marketplace_id || '/' || s.plugin_name AS resource_id
             FROM stack.subscriptions s
             JOIN marketplace.registries r ON r.id = s.marketplace_id AND s.subscribed_at >= r.registered_at
-            JOIN reach ON reach.user_id = s.user_id AND reach.resource_id = s.marketplace_id || '/' || s.plugin_name
+        ), held AS (
+            SELECT reach.resource_id, count(*) AS people
+            FROM reach
+            LEFT JOIN asked ON asked.user_id = reach.user_id AND asked.resource_id = reach.resource_id
+            WHERE reach.required OR asked.user_id IS NOT NULL
             GROUP BY ALL
         )
         SELECT p.marketplace_id, p.name,
                CASE WHEN p.is_system THEN (SELECT count(*) FROM people.users WHERE active)
                     ELSE coalesce(held.people, 0) END
         FROM marketplace.plugins p
-        LEFT JOIN held ON held.marketplace_id = p.marketplace_id AND held.plugin_name = p.name
+        LEFT JOIN held ON held.resource_id = p.marketplace_id || '/' || p.name
         WHERE p.removed_at IS NULL
         """
     ).fetchall()
@@ -137,6 +175,18 @@ def is_subscribed(db: Db, user_id: str, marketplace_id: str, plugin: str, *, sin
         [user_id, marketplace_id, plugin, since],
     ).fetchone()
     return row is not None
+
+
+def require(db: Db, grant_id: str, *, required: bool, at: datetime, by: str) -> bool:
+    """Set or clear the mark of a grant; whether that changed anything."""
+    known = db.execute("SELECT 1 FROM stack.required_grants WHERE grant_id = ?", [grant_id]).fetchone() is not None
+    if known == required:
+        return False
+    if required:
+        db.execute("INSERT INTO stack.required_grants VALUES (?, ?, ?)", [grant_id, at, by])
+    else:
+        db.execute("DELETE FROM stack.required_grants WHERE grant_id = ?", [grant_id])
+    return True
 
 
 def subscribe(db: Db, user_id: str, marketplace_id: str, plugin: str, *, at: datetime) -> None:

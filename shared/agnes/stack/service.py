@@ -1,6 +1,6 @@
 """Add a curated plugin to one's stack, take it off, and what a person is served.
 
-    served = (granted and subscribed) or system, of what its marketplace can serve
+    served = (granted and (subscribed or required)) or system, of what its marketplace can serve
 
 Being an admin adds nothing to that (spec/01 §10.16).
 """
@@ -17,7 +17,7 @@ from agnes.kernel.state import Change, Db, State, Tx
 from agnes.marketplace import service as marketplace
 from agnes.marketplace.model import RESOURCE_TYPE, resource_id
 from agnes.stack import repository
-from agnes.stack.model import Installed, MyStack, ServedPlugin, Toggled
+from agnes.stack.model import Installed, MyStack, RequiredFlag, ServedPlugin, Toggled
 
 FILES = ("people", "marketplace", "stack")
 """State files that the functions over `db` here need."""
@@ -28,6 +28,13 @@ class SystemPluginLocked(ConflictError):
         super().__init__(f"{plugin} is a system plugin: everybody has it", code=code, hint="Ask an admin.")
 
 
+class RequiredPluginLocked(ConflictError):
+    code = "cannot_remove_required_plugin"
+
+    def __init__(self, plugin: str) -> None:
+        super().__init__(f"{plugin} is required for one of your groups", hint="Ask an admin.")
+
+
 @dataclass(frozen=True, slots=True)
 class _Standing:
     """How a person stands to a plugin."""
@@ -35,6 +42,7 @@ class _Standing:
     registered_at: datetime
     is_system: bool
     granted: bool
+    required: bool
     subscribed: bool
 
 
@@ -73,6 +81,8 @@ def uninstall(state: State, who: Principal, marketplace_id: str, plugin: str, *,
     standing = _standing(state, who, marketplace_id, plugin)
     if standing.is_system:
         raise SystemPluginLocked(plugin, code="cannot_uninstall_system_plugin")
+    if standing.required:
+        raise RequiredPluginLocked(plugin)
     if not standing.granted and not standing.subscribed:
         raise _not_granted(plugin)
     _set(state, who, marketplace_id, plugin, wanted=False, now=now, standing=standing, action="uninstall")
@@ -92,18 +102,44 @@ def toggle(state: State, who: Principal, marketplace_id: str, plugin: str, *, en
         return Toggled(ok=True, enabled=True)
     if not standing.granted:
         raise _no_grant(plugin)
+    if standing.required and not enabled:
+        raise RequiredPluginLocked(plugin)
     _set(state, who, marketplace_id, plugin, wanted=enabled, now=now, standing=standing, action="toggle")
     return Toggled(ok=True, enabled=enabled)
+
+
+def set_required(state: State, who: Principal, grant_id: str, *, required: bool, now: datetime) -> RequiredFlag:
+    """Make a grant's plugin one that its group has without asking and cannot take off, or an offer again.
+
+    Raises NotFoundError `grant_not_found`.
+    """
+    who.require_admin()
+    with state.read("people") as db:
+        grant = next((g for g in access.grants(db, resource_type=RESOURCE_TYPE) if g.id == grant_id), None)
+    if grant is None:
+        raise NotFoundError("there is no such grant of a plugin", code="grant_not_found")
+
+    def change(tx: Tx) -> None:
+        if repository.require(tx.db, grant_id, required=required, at=now, by=who.email):
+            action = "resource_grant.required" if required else "resource_grant.optional"
+            shown = {"resource_id": grant.resource_id, "group_id": grant.group_id}
+            tx.record(Change(action, f"grant:{grant_id}", shown))
+
+    state.commit("stack", change)
+    return RequiredFlag(grant_id, grant.resource_id, required)
 
 
 def _standing(state: State, who: Principal, marketplace_id: str, plugin: str) -> _Standing:
     with state.read(*FILES) as db:
         found = marketplace.get_plugin(db, marketplace_id, plugin)
+        mine = repository.granted(db, who.group_ids)
+        resource = resource_id(marketplace_id, plugin)
         registered_at = marketplace.get_registry(db, marketplace_id).registered_at
         return _Standing(
             registered_at=registered_at,
             is_system=found.is_system,
-            granted=access.has_grant(db, who.group_ids, RESOURCE_TYPE, resource_id(marketplace_id, plugin)),
+            granted=resource in mine,
+            required=mine.get(resource, False),
             subscribed=repository.is_subscribed(db, who.user_id, marketplace_id, plugin, since=registered_at),
         )
 

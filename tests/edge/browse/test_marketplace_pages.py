@@ -67,7 +67,7 @@ def test_sorts_descend_and_break_ties_by_name(house, sort):
         ("?q=waterfall", {"chartkit"}),
         ("?q=100%25", set()),
         ("?q=_", set()),
-        ("?category=Productivity", {"chartkit"}),
+        ("?category=Code%20%26%20Engineering", {"sql-style"}),
         ("?tab=my", {"sql-style"}),
         ("?tab=flea", set()),
         ("?type=skill&tab=my", set()),

@@ -40,6 +40,7 @@ def test_a_marketplace_from_registration_to_deletion(team):
         "name": "Acme",
         "url": team.market.url,
         "branch": None,
+        "ref": None,
         "description": "Ours",
         "registered_by": "ada@example.com",
         "registered_at": "2026-11-23T09:00:00Z",
@@ -50,6 +51,8 @@ def test_a_marketplace_from_registration_to_deletion(team):
         "plugin_count": 0,
         "curator_name": "Cora",
         "curator_email": "cora@example.com",
+        "hold": False,
+        "allow_external": False,
     }
     report = team.call("POST", "ada", f"{ROUTES}/acme/sync").json()
     assert {k: report[k] for k in ("id", "name", "action", "commit", "plugin_count")} == {
@@ -65,7 +68,7 @@ def test_a_marketplace_from_registration_to_deletion(team):
     assert plugins[0]["version"].startswith("0.9.2+")
     assert set(plugins[0]) == {
         "name", "description", "version", "upstream_version", "author_name", "homepage", "category", "source_type",
-        "source_spec", "is_system", "disabled", "served", "problem",
+        "source_spec", "is_system", "disabled", "served", "problem", "tree_id",
     }  # fmt: skip
     change = {"name": "Acme 2", "token": "", "branch": "main"}
     answer = team.call("PATCH", "ada", f"{ROUTES}/acme", change)

@@ -140,6 +140,7 @@ def test_only_who_must_may_remove(composition: Composition) -> None:
     may = {name for name, statement in statements(composition) if statement["Action"] == "s3:DeleteObject"}
     assert may == {
         *("accounts-cron_prune", "ops-cron_prepare", "ops-cron_prune_state"),
+        "feed-cron_prune",
         *("telemetry-cron_extract_usage", "telemetry-post_complete", "telemetry-post_run_session_processor"),
     }
 

@@ -165,7 +165,7 @@ def test_a_plugin_that_moves_outside_is_listed_and_not_served(workshop, market):
     assert (report.updated, report.refused) == (["finops"], [])
     finops = workshop.plugins()["finops"]
     assert (finops.source_type, finops.is_served, finops.version) == ("github", False, None)
-    assert finops.problem == "external sources are not fetched yet"
+    assert finops.problem == "external sources are not allowed in this marketplace"
     assert workshop.rows("SELECT count(*) FROM marketplace.items WHERE plugin_name = 'finops'") == [(0,)]
 
 

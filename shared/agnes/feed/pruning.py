@@ -1,0 +1,71 @@
+"""Removing views and zips that nobody has any more.
+
+Kept is what is somebody's view now, and what is younger than KEEP. That a removed one is asked for
+again is no harm: a view is composed anew from what its person may have, to the same commit, and
+a zip that is handed out is looked up, and written again when it is old (`service.zip_url`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from agnes.feed import compose, service
+from agnes.feed.limits import KEEP
+from agnes.kernel.ports import Entry, ObjectStore
+from agnes.kernel.principal import Principal
+from agnes.kernel.state import Db, State
+from agnes.trees.service import TreeMissing
+
+BATCH = 500
+
+
+def prune(state: State, store: ObjectStore, *, now: datetime, dry_run: bool = False) -> dict[str, int]:
+    """Remove what is neither current nor young; how many of each kind, and how many stay."""
+    old = {prefix: [e for e in store.list(prefix) if _is_old(e, now)] for prefix in (service.VIEWS, service.ZIPS)}
+    report = {"views_removed": 0, "zips_removed": 0, "kept": 0}
+    # The people's views after the listing: who changed since then has an object that is young, or none.
+    current = current_views(state, store) if any(old.values()) else set()
+    for prefix, entries in old.items():
+        stale = [e.key for e in entries if e.key.removeprefix(prefix).partition(".")[0] not in current]
+        report["kept"] += len(entries) - len(stale)
+        report["views_removed" if prefix == service.VIEWS else "zips_removed"] += len(stale)
+        if not dry_run:
+            _remove(store, stale, now)
+    return report
+
+
+def current_views(state: State, store: ObjectStore) -> set[str]:
+    """The commits that active people are served now."""
+    commits = set()
+    with state.read(*service.STATE_FILES) as db:
+        for who in _people(db):
+            served, _ = compose.settle_names(service.offers(db, who)[0])
+            try:
+                commits.add(service.composed(store, served).commit)
+            except TreeMissing:  # their next request says so; here is nothing to keep for them
+                continue
+    return commits
+
+
+def _people(db: Db) -> list[Principal]:
+    rows = db.execute(
+        "SELECT u.id, list(m.group_id) FILTER (m.group_id IS NOT NULL) FROM people.users u "
+        "LEFT JOIN people.memberships m ON m.user_id = u.id WHERE u.active GROUP BY u.id ORDER BY u.id"
+    ).fetchall()
+    return [Principal(user_id, "", "", frozenset([*(groups or ()), "everyone"])) for user_id, groups in rows]
+
+
+def _is_old(entry: Entry, now: datetime) -> bool:
+    return entry.modified_at < now - KEEP
+
+
+def _remove(store: ObjectStore, keys: list[str], now: datetime) -> None:
+    """Look once more at each: a zip that was just handed out has been written anew."""
+    for start in range(0, len(keys), BATCH):
+        store.remove(
+            [
+                key
+                for key in keys[start : start + BATCH]
+                if any(entry.key == key and _is_old(entry, now) for entry in store.list(key))
+            ]
+        )

@@ -1,0 +1,64 @@
+"""The curator's words and files for the pages, read from a commit during a sync."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agnes.kernel.git import EXECUTABLE, FILE, GROUP_WRITABLE, GitDamaged, GitSnapshot
+from agnes.kernel.ports import ObjectStore
+from agnes.marketplace import assets, metadata
+from agnes.marketplace.limits import MAX_ASSET_BYTES, MAX_ASSETS_BYTES, MAX_METADATA_BYTES
+from agnes.marketplace.model import Plugin
+
+
+@dataclass
+class Pages:
+    store: ObjectStore
+    marketplace_id: str
+    snapshot: GitSnapshot
+    given: dict[str, Any]
+    warnings: list[str]
+    stored: set[str] = field(default_factory=set)
+    """SHA-256 of files that need not be stored again."""
+    left: int = MAX_ASSETS_BYTES
+
+    @classmethod
+    def of(cls, store: ObjectStore, marketplace_id: str, snapshot: GitSnapshot, known: Mapping[str, Plugin]) -> Pages:
+        body = _file(snapshot, metadata.METADATA, MAX_METADATA_BYTES + 1)
+        given, warnings = metadata.read(body) if body is not None else ({}, [])
+        return cls(store, marketplace_id, snapshot, given, warnings, set(_stored(known.values())))
+
+    def of_plugin(self, name: str) -> tuple[dict[str, Any] | None, list[str]]:
+        """(what is shown, warnings); its files are stored on return."""
+        if name not in self.given:
+            return None, []
+        shown, page = metadata.of_plugin(self.marketplace_id, name, self.given[name], self._find)
+        for asset in page.assets.values():
+            if asset.sha256 not in self.stored:
+                assets.put(self.store, asset)
+                self.stored.add(asset.sha256)
+        return shown or None, page.warnings
+
+    def _find(self, path: str) -> bytes | None:
+        body = _file(self.snapshot, path, min(MAX_ASSET_BYTES, self.left))
+        self.left -= len(body or b"")
+        return body
+
+
+def _file(snapshot: GitSnapshot, path: str, most: int) -> bytes | None:
+    """A plain file of at most so many bytes; symbolic links and anything else are none."""
+    try:
+        entry = snapshot.entry(path)
+        if entry is None or entry.mode not in (FILE, GROUP_WRITABLE, EXECUTABLE) or entry.size_bytes > most:
+            return None
+        return snapshot.read(entry.oid)
+    except GitDamaged:
+        return None
+
+
+def _stored(plugins: Iterable[Plugin]) -> Iterable[str]:
+    for plugin in plugins:
+        for described in (plugin.metadata or {}).get("assets", {}).values():
+            yield described["sha256"]
