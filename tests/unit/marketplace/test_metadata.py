@@ -58,7 +58,10 @@ def test_the_whole_format():
         "description": "**long**",
         "video_url": "https://videos.example/1",
         "cover_url": f"{url}/asset/{cover[0]}",
-        "doc_links": [{"name": "A", "url": f"{url}/document/{pdf[0]}"}, {"name": "W", "url": "https://x.example/guide"}],
+        "doc_links": [
+            {"name": "A", "url": f"{url}/document/{pdf[0]}"},
+            {"name": "W", "url": "https://x.example/guide"},
+        ],
         "use_cases": [case],
         "sample_interaction": {"user": "U", "assistant": "A"},
         "items": {
