@@ -271,15 +271,18 @@ def fill(*, plugins: int = PLUGINS, people: int = PEOPLE, seed: int = 5) -> None
     def marketplaces(tx: Any) -> None:
         for number in range(MARKETPLACES):
             tx.db.execute(
-                "INSERT INTO marketplace.registries SELECT $id, 'Market ' || $id, 'https://x', NULL, '', 'Ada', 'a@b.c',"
-                " NULL, 'ada', now() - INTERVAL 500 DAY, NULL, NULL, NULL, NULL, 1",
+                "INSERT INTO marketplace.registries BY NAME SELECT $id AS id, 'Market ' || $id AS name, 'https://x' AS url,"
+                " '' AS description, 'Ada' AS curator_name, 'a@b.c' AS curator_email, 'ada' AS registered_by,"
+                " now() - INTERVAL 500 DAY AS registered_at, 1 AS reading_format",
                 {"id": f"m{number}"},
             )
         _insert(
             tx,
-            """INSERT INTO marketplace.plugins SELECT slug, name, description, '1.0.0', 'Ada', NULL, category, keywords,
-                'path', NULL, '{}', tree, 'oid', '1.0.0+abc', 'f', size, 7, NULL, ends_with(name, '0777'), false,
-                now() - age * INTERVAL 1 DAY, now() - age * INTERVAL 1 DAY, now(), NULL FROM given""",
+            """INSERT INTO marketplace.plugins BY NAME SELECT slug AS marketplace_id, name, description,
+                'Ada' AS author_name, category, keywords, '{}' AS raw, tree AS tree_id, '1.0.0+abc' AS version,
+                size AS size_bytes, 7 AS file_count, ends_with(name, '0777') AS is_system, false AS disabled,
+                now() - age * INTERVAL 1 DAY AS created_at, now() - age * INTERVAL 1 DAY AS updated_at,
+                now() AS released_at FROM given""",
             rows,
             {"slug": "VARCHAR", "name": "VARCHAR", "description": "VARCHAR", "category": "VARCHAR", "tree": "VARCHAR",
              "size": "BIGINT", "age": "INTEGER", "keywords": ["VARCHAR"]},

@@ -85,14 +85,16 @@ def _fill(plugins: int) -> list[Principal]:
     def marketplaces(tx: Any) -> None:
         for number in range(MARKETPLACES):
             tx.db.execute(
-                "INSERT INTO marketplace.registries SELECT $id, $id, 'https://x', NULL, '', 'Ada', 'a@b.c', NULL, 'ada',"
-                " now(), NULL, NULL, NULL, NULL, 1",
+                "INSERT INTO marketplace.registries BY NAME SELECT $id AS id, $id AS name, 'https://x' AS url,"
+                " '' AS description, 'Ada' AS curator_name, 'a@b.c' AS curator_email, 'ada' AS registered_by,"
+                " now() AS registered_at, 1 AS reading_format",
                 {"id": f"m{number}"},
             )
         tx.db.execute(
-            """INSERT INTO marketplace.plugins
-            SELECT r[1], r[2], 'What ' || r[2] || ' does', '1.0.0', 'Ada', NULL, 'Other', [], 'path', NULL, '{}', r[3], r[4],
-                r[5], 'f', r[6]::BIGINT, 7, NULL, false, false, now(), now(), now(), NULL
+            """INSERT INTO marketplace.plugins BY NAME
+            SELECT r[1] AS marketplace_id, r[2] AS name, 'What ' || r[2] || ' does' AS description, [] AS keywords,
+                '{}' AS raw, r[3] AS tree_id, r[4] AS git_oid, r[5] AS version, r[6]::BIGINT AS size_bytes,
+                7 AS file_count, false AS is_system, false AS disabled, now() AS created_at, now() AS updated_at
             FROM (SELECT unnest($rows) AS r)""",
             {"rows": [[str(value) for value in row] for row in rows]},
         )

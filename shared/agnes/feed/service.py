@@ -58,7 +58,20 @@ def offers(db: Db, who: Principal) -> tuple[list[Offer], list[Hidden]]:
 
 
 def feed_of(state: State, store: ObjectStore, who: Principal) -> Feed:
-    """The person's view, composed if nobody had it before and kept for its git fetches."""
+    """The person's view, composed if nobody had it before and kept for its git fetches.
+
+    A person is served the same until one of the state files changes, so the answer is remembered by their generations.
+    """
+    seen = [state.version_seen(file) for file in STATE_FILES]
+    key = f"{who.user_id} {sorted(who.group_ids)} {seen}"
+    feed = _feeds.get(store, key)
+    if feed is None:
+        feed = _feed_now(state, store, who)
+        _feeds.put(store, key, feed)
+    return feed
+
+
+def _feed_now(state: State, store: ObjectStore, who: Principal) -> Feed:
     with state.read(*STATE_FILES) as db:
         offered, stopped = offers(db, who)
         blocked = frozenset(versions.blocked_trees(db))
@@ -243,6 +256,7 @@ def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any)
     }  # fmt: skip
 
 
+_feeds = ImmutableCache(2048)
 _views = ImmutableCache(512)
 _kept = ImmutableCache(512)
 _zips = ImmutableCache(512)
