@@ -1,3 +1,3 @@
-from agnes_cli.main import main
+from agnes_cli.start import main
 
 main()

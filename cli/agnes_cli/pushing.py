@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agnes_cli import privacy
 from agnes_cli.failures import Failure, NotSignedIn, Refused, ServerUnreachable
 from agnes_cli.transcripts import SESSION_ID, File, files_of
 from agnes_cli.workspace import Queued, Workspace
@@ -92,7 +93,9 @@ class Push:
         """Send one session's files; False if any of them has to wait."""
         outcome, workspace = self.outcome, self._workspace
         # Asked anew for each session: it may be marked while a push is running.
-        if entry.session_id in workspace.private_ids():
+        if entry.session_id in workspace.private_ids() or privacy.descends(entry.path):
+            # With the transcript's first record, by which its forks are known; a fork itself becomes private here.
+            privacy.mark(entry.session_id, entry.path)
             workspace.note_private_skipped(entry.session_id, entry.path)
             outcome.private.append(entry.path)
             return True

@@ -4,7 +4,7 @@ agnes-sessions.txt                    queue: `session_id<TAB>path`; a bare path 
 agnes-sessions.snapshot.PID.HEX.txt   the queue that a push is working on
 agnes-sessions-uploaded.txt           `utc<TAB>path<TAB>size<TAB>mtime_ns`
 agnes-sessions-failed.txt             `utc<TAB>id<TAB>status<TAB>path`
-agnes-sessions-private.txt            one session id a line
+agnes-sessions-private.txt            one session id a line; read, no longer written
 agnes-sessions-private-skipped.txt    `utc<TAB>id<TAB>path`
 agnes-capture-session.log, agnes-push.log
 """
@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from agnes_cli import privacy
 
 LOG_LIMIT_BYTES = 256 * 1024
 
@@ -53,7 +55,8 @@ class Workspace:
         self.private = self.folder / "agnes-sessions-private.txt"
 
     def private_ids(self) -> set[str]:
-        return {line.strip() for line in _lines(self.private) if line.strip()}
+        """Of the one list (`agnes_cli.privacy`), and of a list that an earlier client kept in the workspace."""
+        return privacy.private_ids() | {line.strip() for line in _lines(self.private) if line.strip()}
 
     def enqueue(self, entries: Iterable[Queued]) -> None:
         """Append; durable on return."""

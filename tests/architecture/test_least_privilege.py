@@ -293,6 +293,14 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert upload_form(house, person, SESSION.replace("aaaa", "bbbb"), b"{}\nnot json\n").status in (200, 201)
     house.run("telemetry-cron_extract_usage")
     house.post("/api/admin/run-session-processor?processor=usage", token=team.tokens["ada"])
+    ask("DELETE", "bob", f"/api/me/sessions/{SESSION}")
+    assert declare(house, person, SESSION, packed).status == 410
+    assert ask("DELETE", "ada", f"/api/admin/usage/sessions/{bob}/{SESSION}").json()["derived"] == "removed"
+    assert ask("DELETE", "ada", f"/api/admin/telemetry/sessions/{bob}").json()["derived"] == "removed"
+    assert ask("GET", "ada", "/api/admin/usage/export?since=7d").status == 200
+    house.run("telemetry-cron_prune_usage")
+    ask("POST", "ada", "/api/admin/usage/prune")
+    ask("POST", "ada", "/api/admin/usage/reprocess")
     # Operations, and the end of things.
     for path in ("/api/health", "/api/version", "/api/health/detailed", "/api/openapi.json"):
         ask("GET", "ada", path)

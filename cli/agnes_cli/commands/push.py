@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from agnes_cli import transcripts
-from agnes_cli.failures import BadInput
+from agnes_cli.failures import BadInput, Failure
 from agnes_cli.pushing import Outcome, Push
 from agnes_cli.workspace import Queued, Workspace
 
@@ -37,6 +37,7 @@ def command(paths: tuple[Path, ...], quiet: bool, as_json: bool, dry_run: bool, 
             return
         say = click.echo if not (quiet or as_json) else _silent
         outcome = Push(workspace, _connect, say).run(named)
+        _tell_private(workspace)
     _log(workspace, outcome)
     if as_json:
         click.echo(json.dumps(outcome.as_json(), indent=2))
@@ -52,6 +53,16 @@ def _connect() -> Any:
     from agnes_cli.server import connect
 
     return connect()
+
+
+def _tell_private(workspace: Workspace) -> None:
+    """Private sessions that the server has not heard of; what fails is tried again by the next push."""
+    from agnes_cli.commands.mark_private import tell_server
+
+    try:
+        tell_server(_connect)
+    except Failure as failure:
+        workspace.log("agnes-push.log", json.dumps({"private_untold": failure.message}))
 
 
 def _silent(_line: str) -> None:

@@ -2,8 +2,10 @@
 
 uploads/<user_id>/<session_id>/<file>-<sha256>.zst      what a client PUT, until it says that it is complete
 sessions/<user_id>/<session_id>/main.jsonl.zst | agents/<agent>.jsonl.zst
-inbox/<ulid>.json                                       a transcript is new or has changed
+inbox/<ulid>.json                                       a transcript is new or has changed, or its session was redacted
+tombstones/<user_id>.json                               sessions of a person that are not taken again
 quarantine/<user_id>/<session_id>/<file>.json           why a transcript is not counted
+exports/<ulid>/<filename>                               large exports, for a day
 telemetry/events/day=YYYY-MM-DD/<generation>.parquet    immutable
 telemetry/rollups/<rollup>/day=YYYY-MM-DD/<generation>.parquet
 """
@@ -18,6 +20,7 @@ from pathlib import PurePosixPath
 from agnes.kernel.errors import BadRequestError
 
 INBOX = "inbox/"
+EXPORTS = "exports/"
 CLAIM = "jobs/telemetry.extract/claim.json"
 MAIN = "main"
 
@@ -72,9 +75,14 @@ def transcript_id(user_id: str, session_id: str, agent_id: str | None = None) ->
         raise InvalidSessionId(session_id)
     if agent_id is not None and (not _AGENT.fullmatch(agent_id) or agent_id == MAIN):
         raise InvalidAgentId(agent_id)
+    return TranscriptId(user(user_id), session_id.lower(), agent_id or MAIN)
+
+
+def user(user_id: str) -> str:
+    """Raises BadRequestError."""
     if not _USER.fullmatch(user_id):
         raise BadRequestError("only a person has sessions", code="no_person", hint="Sign in as a user.")
-    return TranscriptId(user_id, session_id.lower(), agent_id or MAIN)
+    return user_id
 
 
 def session_of(filename: str) -> str:
@@ -83,8 +91,25 @@ def session_of(filename: str) -> str:
     return name.removesuffix(".jsonl")
 
 
+def tombstones(user_id: str) -> str:
+    return f"tombstones/{user_id}.json"
+
+
+def folders_of_user(user_id: str) -> tuple[str, ...]:
+    """Prefixes of everything of a person that is stored as it arrived, or names what arrived."""
+    return tuple(f"{prefix}/{user_id}/" for prefix in ("sessions", "uploads", "quarantine"))
+
+
+def folders_of_session(user_id: str, session_id: str) -> tuple[str, ...]:
+    return tuple(f"{folder}{session_id}/" for folder in folders_of_user(user_id))
+
+
 def inbox(ulid: str) -> str:
     return f"{INBOX}{ulid}.json"
+
+
+def export(ulid: str, filename: str) -> str:
+    return f"{EXPORTS}{ulid}/{filename}"
 
 
 def events(day: date, generation: str) -> str:

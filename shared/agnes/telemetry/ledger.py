@@ -82,6 +82,10 @@ class LedgerMoved(ConflictError):
 class Progress:
     revision: int
     windows_day: date | None
+    reprocess_before: datetime | None = None
+    """Sessions that were extracted earlier are extracted again."""
+    pruned_before: date | None = None
+    """Events of earlier days are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,12 @@ class Known:
     files: dict[str, Read] = field(default_factory=dict)
     days: tuple[date, ...] = ()
     processor_version: int = 0
+    extracted_at: datetime | None = None
+
+    def is_stale(self, progress: Progress, processor_version: int) -> bool:
+        """Extracted by older rules, or before a reprocessing was asked for."""
+        before = progress.reprocess_before
+        return self.processor_version != processor_version or (before is not None and self.extracted_at < before)
 
 
 @dataclass(slots=True)
@@ -111,6 +121,10 @@ class Changes:
     at: datetime
     windows_day: date
     sessions: list[dict[str, Any]] = field(default_factory=list)
+    redacted: list[tuple[str, str]] = field(default_factory=list)
+    """(user_id, session_id) that leave the ledger."""
+    rewritten: set[date] = field(default_factory=set)
+    """Days whose stored event files are merged whatever their number, without what does not count."""
     transcripts: list[dict[str, Any]] = field(default_factory=list)
     batches: list[dict[str, Any]] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
@@ -127,7 +141,9 @@ class Changes:
 
 
 def progress(db: Db) -> Progress:
-    return Progress(*db.execute("SELECT revision, windows_day FROM telemetry.progress").fetchone())
+    return Progress(
+        *db.execute("SELECT revision, windows_day, reprocess_before, pruned_before FROM telemetry.progress").fetchone()
+    )
 
 
 def known(db: Db, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
@@ -135,12 +151,13 @@ def known(db: Db, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], 
     found = {session: Known() for session in sessions}
     asked = json.dumps([{"user_id": user, "session_id": session} for user, session in sessions])
     wanted = _rows_of({"user_id": "VARCHAR", "session_id": "VARCHAR"})
-    for user, session, days, version in db.execute(
-        f"SELECT user_id, session_id, days, processor_version FROM telemetry.sessions SEMI JOIN {wanted} w "  # noqa: S608
-        "USING (user_id, session_id)",
+    for user, session, days, version, extracted_at in db.execute(
+        "SELECT user_id, session_id, days, processor_version, extracted_at "  # noqa: S608
+        f"FROM telemetry.sessions SEMI JOIN {wanted} w USING (user_id, session_id)",
         {"rows": asked},
     ).fetchall():
         found[user, session].days, found[user, session].processor_version = tuple(days), version
+        found[user, session].extracted_at = extracted_at
     for user, session, file, *read in db.execute(
         "SELECT user_id, session_id, file, version, received_at, quarantine_reason "  # noqa: S608
         f"FROM telemetry.transcripts SEMI JOIN {wanted} w USING (user_id, session_id)",
@@ -148,6 +165,18 @@ def known(db: Db, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], 
     ).fetchall():
         found[user, session].files[file] = Read(*read)
     return found
+
+
+def stale(db: Db, processor_version: int, *, limit: int) -> list[tuple[str, str]]:
+    """(user_id, session_id) of sessions to be extracted again, those first that figures of now need most."""
+    return db.execute(
+        """
+        SELECT user_id, session_id FROM telemetry.sessions, telemetry.progress
+        WHERE processor_version <> $version OR extracted_at < reprocess_before
+        ORDER BY ended_at DESC NULLS LAST, user_id, session_id LIMIT $limit
+        """,
+        {"version": processor_version, "limit": limit},
+    ).fetchall()
 
 
 def batches_of(db: Db, days: Sequence[date]) -> dict[date, list[str]]:
@@ -160,10 +189,29 @@ def batches_of(db: Db, days: Sequence[date]) -> dict[date, list[str]]:
     return found
 
 
+def batches_between(db: Db, since: date, until: date) -> list[str]:
+    """Keys of the event files of the days from `since` to `until`, both included."""
+    rows = db.execute(
+        "SELECT key FROM telemetry.batches WHERE day BETWEEN $since AND $until ORDER BY key",
+        {"since": since, "until": until},
+    ).fetchall()
+    return [key for (key,) in rows]
+
+
+def all_generations(db: Db) -> list[tuple[str, str, str]]:
+    """(user_id, session_id, generation) of every session."""
+    return db.execute("SELECT user_id, session_id, generation FROM telemetry.sessions").fetchall()
+
+
 def retired_before(db: Db, at: datetime) -> list[str]:
     """Keys that were retired before `at`, a thousand at most."""
     rows = db.execute("SELECT key FROM telemetry.retired WHERE retired_at < $at LIMIT 1000", {"at": at}).fetchall()
     return [key for (key,) in rows]
+
+
+def retired(db: Db) -> list[str]:
+    """All retired keys."""
+    return [key for (key,) in db.execute("SELECT key FROM telemetry.retired").fetchall()]
 
 
 def live_generations(db: Db, days: Sequence[date]) -> list[tuple[str, str, str]]:
@@ -193,6 +241,12 @@ def publish(tx: Tx, changes: Changes) -> None:
         "UPDATE telemetry.progress SET revision = $revision, windows_day = $day",
         {"revision": changes.revision + 1, "day": changes.windows_day},
     )
+    for user_id, session_id in changes.redacted:
+        for table in ("sessions", "transcripts"):
+            db.execute(
+                f"DELETE FROM telemetry.{table} WHERE user_id = ? AND session_id = ?",  # noqa: S608 (fixed parts)
+                [user_id, session_id],
+            )
     _put(db, "INSERT OR REPLACE INTO telemetry.sessions", changes.sessions, SESSION_COLUMNS)
     _put(db, "INSERT OR REPLACE INTO telemetry.transcripts", changes.transcripts, TRANSCRIPT_COLUMNS)
     _retire(db, changes)
@@ -205,6 +259,44 @@ def publish(tx: Tx, changes: Changes) -> None:
     _put(db, "INSERT INTO telemetry.item_daily", changes.daily, DAILY_COLUMNS)
     db.execute("DELETE FROM telemetry.item_windows")
     _put(db, "INSERT INTO telemetry.item_windows", changes.windows, WINDOW_COLUMNS)
+
+
+def rows_before(db: Db, day: date) -> tuple[int, int]:
+    """Rows of the event files of days before `day`, and of the others."""
+    return db.execute(
+        "SELECT coalesce(sum(events) FILTER (day < $day), 0)::BIGINT, coalesce(sum(events) FILTER (day >= $day), 0)::BIGINT "
+        "FROM telemetry.batches",
+        {"day": day},
+    ).fetchone()
+
+
+def prune(tx: Tx, day: date, *, at: datetime) -> None:
+    """Take the event files of days before `day` out of the ledger. Sessions no longer have these days, so no run rolls
+    them up again: their rollups stay as they are."""
+    db, when = tx.db, {"day": day}
+    db.execute(
+        "INSERT INTO telemetry.retired SELECT key, $at FROM telemetry.batches WHERE day < $day", {**when, "at": at}
+    )
+    db.execute("DELETE FROM telemetry.batches WHERE day < $day", when)
+    db.execute(
+        "UPDATE telemetry.sessions SET days = list_filter(days, lambda d: d >= $day) WHERE list_min(days) < $day", when
+    )
+    db.execute(
+        "UPDATE telemetry.progress SET revision = revision + 1, "
+        "pruned_before = greatest(coalesce(pruned_before, $day), $day)",
+        when,
+    )
+
+
+def reprocess(tx: Tx, before: datetime) -> int:
+    """Make sessions that were extracted before `before` stale; how many."""
+    tx.db.execute(
+        "UPDATE telemetry.progress SET revision = revision + 1, reprocess_before = $before", {"before": before}
+    )
+    (sessions,) = tx.db.execute(
+        "SELECT count(*) FROM telemetry.sessions WHERE extracted_at < $before", {"before": before}
+    ).fetchone()
+    return sessions
 
 
 def session_row(

@@ -10,6 +10,9 @@
         remove the notes of the round
     give the claim back
 
+A session with a tombstone leaves the ledger instead. The event files of its days are written again without it, and
+those that they replace are removed right after the commit instead of a day later.
+
 A run that dies before the commit has changed nothing, one that dies after it has left notes whose transcripts the
 ledger knows: the next run finds nothing to do for them and removes them.
 """
@@ -18,7 +21,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
@@ -30,7 +33,7 @@ from agnes.kernel.errors import AgnesError, UnavailableError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore, OutcomeUnknown, TryAgain
 from agnes.kernel.state import Db, State
-from agnes.telemetry import keys, ledger, packed, rollups
+from agnes.telemetry import keys, ledger, packed, rollups, tombstones
 from agnes.telemetry.batch import Workbench, Written, workbench
 from agnes.telemetry.claim import Claim, claimed
 from agnes.telemetry.extraction import SessionKey, extract
@@ -70,6 +73,7 @@ class Report:
     sessions: int = 0
     """Extracted."""
     unchanged: int = 0
+    redacted: int = 0
     files: int = 0
     plain_bytes: int = 0
     events: int = 0
@@ -91,6 +95,8 @@ class _Work:
     session_id: str
     known: Known
     files: set[str]
+    stale: bool
+    """To be extracted again though nothing of it has changed."""
 
 
 class _Note(msgspec.Struct):
@@ -128,6 +134,7 @@ class ExtractionRun:
         self._served_for = served_for
         self._served_files = served_files
         self._limits = limits or Limits()
+        self._until = 0.0
         self.report = Report()
 
     def run(self, *, dry_run: bool = False) -> Report:
@@ -136,35 +143,62 @@ class ExtractionRun:
         notes = [entry.key for entry in self._store.list(keys.INBOX)]
         with self._state.read(FILE) as db:
             progress = ledger.progress(db)
+            stale = ledger.stale(db, PROCESSOR_VERSION, limit=1)
         self.report.notes = len(notes)
         self.report.windows_day = progress.windows_day
-        if dry_run or (not notes and progress.windows_day == today):
+        if dry_run or (not notes and not stale and progress.windows_day == today):
             self.report.left = len(notes)
             return self.report
         with claimed(self._store, keys.CLAIM, self._clock) as claim:
+            self._until = self._clock.monotonic() + self._limits.seconds
             done = self._empty_inbox(notes, claim, today)
             self.report.left = len(notes) - done
+            if done == len(notes) and stale:
+                self._extract_stale(claim, today)
             if done == len(notes) and self.report.windows_day != today:
                 self._round([], {}, today)
         return self.report
 
+    def run_notes(self, notes: Sequence[str]) -> Report:
+        """Only these notes. Raises ExtractionBusy, LedgerMoved, UnavailableError."""
+        self.report.notes = len(notes)
+        with claimed(self._store, keys.CLAIM, self._clock) as claim:
+            self._until = self._clock.monotonic() + self._limits.seconds
+            self.report.left = len(notes) - self._empty_inbox(notes, claim, self._clock.now().date())
+        return self.report
+
     def _empty_inbox(self, notes: Sequence[str], claim: Claim, today: date) -> int:
         """How many of the notes were dealt with before time was up."""
-        started = self._clock.monotonic()
         done = 0
         for start in range(0, len(notes), self._limits.round_sessions):
             noted = self._noted(notes[start : start + self._limits.round_sessions])
-            pending = list(noted)
-            while pending:
-                if self._clock.monotonic() - started > self._limits.seconds:
-                    return done
-                claim.take()
-                finished = self._round(pending, noted, today)
-                removed = [key for session in pending[:finished] for key in noted[session].notes]
+            for finished in self._rounds(noted, claim, today):
+                removed = [key for session in finished for key in noted[session].notes]
                 self._store.remove(removed)
                 done += len(removed)
-                pending = pending[finished:]
         return done
+
+    def _extract_stale(self, claim: Claim, today: date) -> None:
+        """Sessions of older rules, and those that a reprocessing asked for, as long as there is time. Each round replaces
+        its sessions in one commit, so that figures are whole at any moment, and never empty."""
+        while self._clock.monotonic() <= self._until:
+            with self._state.read(FILE) as db:
+                stale = ledger.stale(db, PROCESSOR_VERSION, limit=self._limits.round_sessions)
+            if not stale:
+                return
+            for _ in self._rounds({session: _Noted() for session in stale}, claim, today):
+                pass
+
+    def _rounds(
+        self, noted: Mapping[tuple[str, str], _Noted], claim: Claim, today: date
+    ) -> Iterator[list[tuple[str, str]]]:
+        """Rounds over these sessions until time is up; which each of them has dealt with."""
+        pending = list(noted)
+        while pending and self._clock.monotonic() <= self._until:
+            claim.take()
+            finished = self._round(pending, noted, today)
+            yield pending[:finished]
+            pending = pending[finished:]
 
     def _noted(self, notes: Sequence[str]) -> dict[tuple[str, str], _Noted]:
         """What the notes say, by session, in their order. One that says nothing goes with the first session."""
@@ -193,25 +227,52 @@ class ExtractionRun:
         generation = new_ulid(self._clock.now())
         changes = Changes(progress.revision, self._clock.now(), today)
         finished, before_bytes = 0, self.report.plain_bytes
+        buried = {user: tombstones.of_user(self._store, user).sessions for user in {user for user, _ in sessions}}
+        purge = False
         with workbench(memory_limit=self._limits.memory, threads=self._limits.threads) as bench:
             touched: set[date] = set()
             for session in sessions:
-                work = _Work(*session, known[session], noted[session].files | set(known[session].files))
-                extraction = self._session(work, generation, served_for, changes)
+                if session[1] in buried[session[0]]:
+                    purge = True
+                    changes.rewritten |= {*known[session].days}
+                    if known[session].processor_version or known[session].files:
+                        changes.redacted.append(session)
+                    finished += 1
+                    continue
+                work = _Work(
+                    *session,
+                    known[session],
+                    noted[session].files | set(known[session].files),
+                    stale=known[session].is_stale(progress, PROCESSOR_VERSION),
+                )
+                extraction = self._session(work, generation, served_for, changes, keep_since=progress.pruned_before)
                 finished += 1
                 if extraction is not None:
                     bench.spool(extraction.events)
                     touched |= {*work.known.days, *extraction.days}
+                    # Days that it has left: nothing of a session may lie where its ledger row does not say so.
+                    changes.rewritten |= {*work.known.days} - {*extraction.days}
                 if self.report.plain_bytes - before_bytes > self._limits.round_bytes:
                     break
-            if not changes.sessions and progress.windows_day == today:
-                return finished
-            bench.load_events()
-            self._publish(bench, generation, touched, progress, changes)
+            touched |= changes.rewritten
+            if changes.sessions or changes.redacted or progress.windows_day != today:
+                bench.load_events()
+                self._publish(bench, generation, touched, progress, changes)
+        if purge:
+            self._purge_retired()
+        if not changes.sessions and not changes.redacted and progress.windows_day == today:
+            return finished
+        self.report.redacted += len(changes.redacted)
         self.report.days += len(touched)
         self.report.windows_day = today
         self._clear_quarantine(changes, known)
         return finished
+
+    def _purge_retired(self) -> None:
+        """Remove the objects of a redaction now. Their rows stay until their day; removing again is harmless."""
+        with self._state.read(FILE) as db:
+            found = ledger.retired(db)
+        self._store.remove(found)
 
     def _clear_quarantine(self, changes: Changes, known: Mapping[tuple[str, str], Known]) -> None:
         for row in changes.transcripts:
@@ -220,7 +281,9 @@ class ExtractionRun:
             if row["quarantine_reason"] is None and before is not None and before.quarantine_reason is not None:
                 self._store.remove([which.quarantine_key])
 
-    def _session(self, work: _Work, generation: str, served_for: ServedFor, changes: Changes) -> Extraction | None:
+    def _session(
+        self, work: _Work, generation: str, served_for: ServedFor, changes: Changes, *, keep_since: date | None
+    ) -> Extraction | None:
         """Extract one session if anything of it changed; None if nothing did."""
         now = self._clock.now()
         bodies = self._changed(work)
@@ -243,6 +306,8 @@ class ExtractionRun:
         except Exception:  # one session's surprise must not stop the others' figures
             log.exception("session %s cannot be extracted", work.session_id)
             extraction = Extraction(files=[FileReport(f.file, len(f.body), reason="extraction_failed") for f in files])
+        if keep_since is not None:
+            extraction.events = [e for e in extraction.events if e.occurred_at and e.occurred_at.date() >= keep_since]
         received = {file.file: file.received_at for file in files}
         for report in (*extraction.files, *reports):
             self._note_file(work, report, bodies[report.file], received.get(report.file, now), changes)
@@ -264,14 +329,13 @@ class ExtractionRun:
         """All files of the session that exist; None if the ledger has these very versions."""
         found: dict[str, Blob] = {}
         same: list[str] = []
-        current = work.known.processor_version == PROCESSOR_VERSION
         for file in sorted(work.files):
             blob = self._store.read(TranscriptId(work.user_id, work.session_id, file).key)
             if not isinstance(blob, Blob):
                 continue
             found[file] = blob
             before = work.known.files.get(file)
-            if current and before is not None and before.version == blob.version.tag:
+            if not work.stale and before is not None and before.version == blob.version.tag:
                 same.append(file)
         gone = set(work.known.files) - set(found)
         return None if len(same) == len(found) and not gone else found
@@ -314,14 +378,15 @@ class ExtractionRun:
             if ledger.progress(db).revision != progress.revision:
                 raise ledger.LedgerMoved
             stored = ledger.batches_of(db, days)
-            redone = {(row["user_id"], row["session_id"]) for row in changes.sessions}
+            redone = {(row["user_id"], row["session_id"]) for row in changes.sessions} | {*changes.redacted}
             live = [row for row in ledger.live_generations(db, days) if row[:2] not in redone] if days else []
             parts = ledger.parts_of(db, rollups.ITEM_USER_DAILY, since)
             changes.forgotten = ledger.retired_before(db, changes.at - RETIRED_FOR)
         columns = {"user_id": "VARCHAR", "session_id": "VARCHAR", "generation": "VARCHAR"}
         bench.table("live_generations", columns, live)
         paths = self._fetch(bench, [key for day in days for key in stored[day]])
-        self._put_events(bench, generation, {day: {key: paths[key] for key in stored[day]} for day in days}, changes)
+        files = {day: {key: paths[key] for key in stored[day]} for day in days}
+        self._put_events(bench, generation, files, changes)
         bases: dict[date, Path] = {}
         for base in rollups.bases_of_days(bench, days, list(paths.values())):
             changes.parts.append(self._put_part(base, generation))
@@ -343,7 +408,7 @@ class ExtractionRun:
         what has been replaced: sessions grow, and each run makes their earlier events worthless."""
         new = set(bench.new_days())
         for day, batches in stored.items():
-            merge = len(batches) >= MERGED_AT
+            merge = len(batches) >= MERGED_AT or (bool(batches) and day in changes.rewritten)
             if merge:
                 changes.merged += batches
             elif day not in new:

@@ -3,7 +3,8 @@
 What is acknowledged is never lost, what is not is harmless, whenever the process dies:
 
     1. the object is at its staging key                 nothing reads it
-    2. it is written under its session's key            as it would be by the same upload again
+    2. it is written under its session's key            as it would be by the same upload again; taken back
+                                                        if the session was redacted meanwhile
     3. `inbox/<ulid>.json` says that it changed         the next tick will see it
     4. the staging object is removed, the client gets its answer
 """
@@ -34,8 +35,9 @@ from agnes.kernel.ports import (
     upload_headers,
 )
 from agnes.kernel.principal import Principal
-from agnes.telemetry import keys, packed
+from agnes.telemetry import keys, packed, tombstones
 from agnes.telemetry.keys import TranscriptId, transcript_id
+from agnes.telemetry.tombstones import SessionRedacted
 
 FORM_LIMIT_BYTES = 4 * 1024 * 1024
 URL_SECONDS = 900
@@ -118,9 +120,11 @@ def presign(
 ) -> Presigned:
     """Where to PUT a transcript, packed as `agnes.telemetry.packed` says; `size_bytes` and `sha256` are of the packed form.
 
-    Raises InvalidSessionId, InvalidAgentId, TranscriptTooLarge, InvalidError.
+    Raises InvalidSessionId, InvalidAgentId, TranscriptTooLarge, InvalidError, SessionRedacted.
     """
     which = transcript_id(who.user_id, session_id, agent_id)
+    if which.session_id in tombstones.of_user(store, which.user_id).sessions:
+        raise SessionRedacted(which.session_id)  # before the bytes travel
     if not _SHA256.fullmatch(sha256):
         raise InvalidError("sha256 must be 64 hexadecimal characters in lower case", code="invalid_sha256")
     if size_bytes > packed.MAX_PACKED_BYTES:
@@ -139,7 +143,7 @@ def presign(
 def complete(store: ObjectStore, secret: Secret, who: Principal, upload_id: str, *, now: datetime) -> Completed:
     """Check and publish what was PUT. The same call again gives the same answer.
 
-    Raises UnknownUpload, UploadMissing, UploadDiffers, NotZstd, NotATranscript, TranscriptTooLarge.
+    Raises UnknownUpload, UploadMissing, UploadDiffers, NotZstd, NotATranscript, TranscriptTooLarge, SessionRedacted.
     """
     declared = _Declared.open(upload_id, secret, who)
     which = declared.which
@@ -154,7 +158,11 @@ def complete(store: ObjectStore, secret: Secret, who: Principal, upload_id: str,
         raise UploadDiffers("length")
     if hashlib.sha256(blob.body).hexdigest() != declared.sha256:
         raise UploadDiffers("checksum")
-    status, size = publish(store, which, blob.body, now=now)
+    try:
+        status, size = publish(store, which, blob.body, now=now)
+    except SessionRedacted:
+        store.remove([staging])
+        raise
     store.remove([staging])
     return Completed(status, which.session_id, None if which.file == keys.MAIN else which.file, size)
 
@@ -162,7 +170,7 @@ def complete(store: ObjectStore, secret: Secret, who: Principal, upload_id: str,
 def accept(store: ObjectStore, who: Principal, *, filename: str, body: bytes, now: datetime) -> Uploaded:
     """Take a plain transcript whose file is named `<session>.jsonl`.
 
-    Raises InvalidSessionId, FormTooLarge, NotATranscript.
+    Raises InvalidSessionId, FormTooLarge, NotATranscript, SessionRedacted.
     """
     which = transcript_id(who.user_id, keys.session_of(filename))
     if len(body) > FORM_LIMIT_BYTES:
@@ -176,10 +184,12 @@ def publish(store: ObjectStore, which: TranscriptId, body: bytes, *, now: dateti
     """Store a packed transcript under its session, tell the inbox, return the status and the plain size.
 
     Transcripts grow at their end, and uploads may overtake one another: a beginning of what is stored changes
-    nothing. Anything else replaces it. Raises NotZstd, NotATranscript, TranscriptTooLarge, UnavailableError.
+    nothing. Anything else replaces it. Raises NotZstd, NotATranscript, TranscriptTooLarge, SessionRedacted,
+    UnavailableError.
     """
     plain = packed.unpack(body)
     packed.require_transcript(plain)
+    tombstones.of_user(store, which.user_id).require_open(which, plain)
     for attempt in range(_ATTEMPTS):
         stored = store.read(which.key)
         held = _unpacked(stored) if isinstance(stored, Blob) else None
@@ -194,6 +204,12 @@ def publish(store: ObjectStore, which: TranscriptId, body: bytes, *, now: dateti
         except (PreconditionFailed, TryAgain, OutcomeUnknown):
             if attempt == _ATTEMPTS - 1:
                 raise
+    try:
+        # A redaction may have begun since we asked, and removed the transcripts before ours was there.
+        tombstones.of_user(store, which.user_id).require_open(which, plain)
+    except SessionRedacted:
+        store.remove([which.key])
+        raise
     # Said even if nothing changed: an earlier attempt may have died between the object and the note.
     note = {"user_id": which.user_id, "session_id": which.session_id, "file": which.file}
     store.write(keys.inbox(new_ulid(now)), json.dumps(note).encode(), expect=ANYTHING, content_type="application/json")

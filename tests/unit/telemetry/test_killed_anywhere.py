@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
+import duckdb
 import pytest
 
 from agnes.kernel.ports import Secret
 from agnes.kernel.principal import Principal
-from agnes.telemetry import packed, uploads
+from agnes.telemetry import packed, redaction, uploads
+from agnes.telemetry.tombstones import SessionRedacted
 from tests.builders.transcripts import Transcript
 from tests.unit.telemetry.killing_store import Killed, KillingStore
 from tests.unit.telemetry.plant import USER, Plant
@@ -95,7 +97,7 @@ def test_every_step_of_an_upload(tmp_path):
     calls = list(whole.store.log)
     whole.run()
     tables = whole.tables()
-    assert [verb for verb, _ in calls] == ["read", "read", "write", "write", "remove"]
+    assert [verb for verb, _ in calls] == ["read", "read", "read", "read", "write", "read", "write", "remove"]
     for number in range(len(calls)):
         for after in (False, True):
             plant = Plant(tmp_path / f"{number}-{after}", wrap=KillingStore)
@@ -121,3 +123,52 @@ def test_a_completed_upload_may_be_completed_again(tmp_path):
     first = uploads.complete(plant.store, SECRET, WHO, where.upload_id, now=plant.clock.now())
     again = uploads.complete(plant.store, SECRET, WHO, where.upload_id, now=plant.clock.now())
     assert (first.status, again.status, first.size) == ("stored", "unchanged", again.size)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_every_step_of_a_redaction(tmp_path):
+    """Repeated after any death it leaves nothing of the session anywhere, and the figures of a house without it."""
+    without = Plant(tmp_path / "without")
+    without.upload(work(B), B)
+    without.run()
+    expected = without.tables()
+    without.state.close()
+    calls = 1000
+    number = 0
+    while number < calls:
+        for after in (False, True):
+            plant = prepared(tmp_path / f"{number}-{after}")
+            plant.store.arm(None)
+            plant.run()
+            plant.store.arm(number, after=after)
+            try:
+                redaction.redact_session(plant.state, plant.store, USER, A, clock=plant.clock)
+                calls = len(plant.store.log)
+            except Killed:
+                plant.store.arm(None)
+                plant.reborn()
+                plant.run()  # a schedule may come first
+                again = redaction.redact_session(plant.state, plant.store, USER, A, clock=plant.clock)
+                assert again.derived == "removed"
+            plant.store.arm(None)
+            assert plant.tables() == expected, number
+            assert traces(plant, A) == [], number
+            with pytest.raises(SessionRedacted):
+                push(plant.store, plant, work(A, more=True))
+            plant.run()
+            assert plant.tables() == expected
+            plant.state.close()
+        number += 1
+
+
+def traces(plant: Plant, session: str) -> list[str]:
+    """Keys that name the session, and event files that hold it."""
+    found = [key for key in plant.keys("") if session in key]
+    for key in plant.keys("telemetry/"):
+        path = plant.folder / "looked-at.parquet"
+        path.write_bytes(plant.memory.read(key).body)
+        names = [row[0] for row in duckdb.sql(f"DESCRIBE SELECT * FROM '{path}'").fetchall()]
+        if "session_id" in names and duckdb.sql(f"FROM '{path}' WHERE session_id = '{session}'").fetchall():
+            found.append(key)
+    return found

@@ -1,0 +1,23 @@
+"""The line that Claude Code shows below its prompt."""
+
+from __future__ import annotations
+
+import sys
+
+PRIVATE = "\N{LOCK} agnes-private"
+STDIN_LIMIT_BYTES = 1 << 20
+
+
+def show() -> None:
+    """Print PRIVATE if the session of the hook's JSON on standard input is private. Never fails."""
+    try:
+        import json
+
+        from agnes_cli.privacy import private_ids
+
+        said = json.loads(sys.stdin.buffer.read(STDIN_LIMIT_BYTES))
+        if said["session_id"] in private_ids():
+            sys.stdout.buffer.write(f"{PRIVATE}\n".encode())
+            sys.stdout.flush()
+    except Exception:  # a status line that fails would show its traceback at each redraw
+        return

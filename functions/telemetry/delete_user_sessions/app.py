@@ -1,0 +1,16 @@
+"""Redact all of a person."""
+
+from agnes import wiring
+from agnes.edge import Function, Needs, endpoint
+from agnes.kernel.principal import Principal
+from agnes.telemetry import redaction
+
+app = Function("telemetry-delete_user_sessions")
+
+
+@app.route("/api/admin/usage/sessions/{user_id}", methods=["DELETE"])
+@app.route("/api/admin/telemetry/sessions/{user_id}", methods=["DELETE"])
+@endpoint(needs=Needs.ADMIN)
+def delete_user_sessions(_who: Principal, user_id: str) -> redaction.Redacted:
+    """Remove every session of a person; none that began before now is ever taken again."""
+    return redaction.redact_user(wiring.state(), wiring.store(), user_id, clock=wiring.clock())

@@ -1,0 +1,102 @@
+"""Sessions that must not come back: one object a person, `tombstones/<user_id>.json`, that only ever grows.
+
+    {"sessions": {"<session_id>": "<when>"}, "before": "<when>" | null}
+
+`before`: everything of this person was redacted then, so no session that began earlier is taken. It is an object and not
+a row, since every upload asks for it, and must not fetch the ledger for that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from agnes.kernel.errors import GoneError, UnavailableError
+from agnes.kernel.ports import (
+    ABSENT,
+    Blob,
+    ObjectStore,
+    OutcomeUnknown,
+    PreconditionFailed,
+    TryAgain,
+    Unchanged,
+    Version,
+)
+from agnes.telemetry import keys
+from agnes.telemetry.keys import TranscriptId
+
+_ATTEMPTS = 8
+_TIMESTAMP = re.compile(rb'"timestamp"\s*:\s*"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*(?:Z|\+00:00)"')
+
+
+class SessionRedacted(GoneError):
+    code = "session_redacted"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"session {session_id} was redacted, it is not taken again",
+            hint="Nothing is left to do; what was sent of it has been removed.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstones:
+    """Of one person."""
+
+    sessions: dict[str, str] = field(default_factory=dict)
+    """Session id to when it was redacted, ISO 8601."""
+    before: datetime | None = None
+    version: Version | None = None
+
+    def require_open(self, which: TranscriptId, plain: bytes) -> None:
+        """Raises SessionRedacted. A transcript that does not say when it began counts as an old one."""
+        if which.session_id in self.sessions:
+            raise SessionRedacted(which.session_id)
+        if self.before is not None:
+            began = _began(plain)
+            if began is None or began < self.before:
+                raise SessionRedacted(which.session_id)
+
+
+def of_user(store: ObjectStore, user_id: str) -> Tombstones:
+    """Raises UnavailableError, also for an object that cannot be read: an upload then waits, rather than pass."""
+    blob = store.read(keys.tombstones(user_id))
+    if not isinstance(blob, Blob):
+        return Tombstones()
+    try:
+        said = json.loads(blob.body)
+        before = said["before"] and datetime.fromisoformat(said["before"])
+        return Tombstones(dict(said["sessions"]), before or None, blob.version)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise UnavailableError(f"{keys.tombstones(user_id)} cannot be read", code="tombstones_unreadable") from exc
+
+
+def bury(store: ObjectStore, user_id: str, sessions: Iterable[str], *, now: datetime, everything: bool = False) -> None:
+    """Add `sessions`; with `everything`, also all that began before `now`. Durable on return. Raises UnavailableError."""
+    sessions = list(sessions)
+    for _ in range(_ATTEMPTS):
+        found = of_user(store, user_id)
+        if not everything and all(session in found.sessions for session in sessions):
+            return
+        wanted = {**dict.fromkeys(sessions, now.isoformat()), **found.sessions}
+        before = now if everything else found.before
+        body = json.dumps({"sessions": wanted, "before": before and before.isoformat()}, sort_keys=True).encode()
+        expect = Unchanged(found.version) if found.version else ABSENT
+        try:
+            store.write(keys.tombstones(user_id), body, expect=expect, content_type="application/json")
+            return
+        except (PreconditionFailed, TryAgain, OutcomeUnknown):
+            continue  # it only grows, so whoever wrote, adding to what is there is right
+    raise UnavailableError("the tombstone could not be written", code="store_busy", hint="Try again in a moment.")
+
+
+def _began(plain: bytes) -> datetime | None:
+    """The earliest time that any record states; text that looks like one only makes it earlier."""
+    times = [found[1] for found in _TIMESTAMP.finditer(plain)]
+    try:
+        return datetime.fromisoformat(min(times).decode()).replace(tzinfo=UTC) if times else None
+    except ValueError:
+        return None

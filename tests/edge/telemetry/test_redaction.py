@@ -1,0 +1,143 @@
+"""What a redaction removes, who may ask for it, and that it stays."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from tests.builders.house import House
+from tests.builders.people import add_person, seed_admin
+from tests.builders.telemetry_house import (
+    complete,
+    declare,
+    figures,
+    put,
+    run_usage,
+    serve,
+    tables,
+    upload,
+    upload_form,
+)
+from tests.builders.transcripts import Transcript
+
+A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
+B = "77777777-0002-4f00-9a00-00000000bbbb"
+C = "88888888-0003-4f00-9a00-00000000cccc"
+
+
+def work(session: str) -> bytes:
+    t = Transcript(session, rng=random.Random(session))  # a session of its own, no fork
+    t.prompt("Forecast")
+    t.result(t.use("Skill", skill="finops:forecast"), "Launching")
+    return t.body()
+
+
+@pytest.fixture
+def house(tmp_path):
+    with House(tmp_path) as house:
+        serve(house, "finops")
+        yield house
+
+
+@pytest.fixture
+def admin(house):
+    return seed_admin(house)
+
+
+@pytest.fixture
+def mira(house, admin):
+    return add_person(house, admin, "mira@example.com")
+
+
+def audited(house) -> list[tuple[str, str]]:
+    with house.state.read("telemetry") as db:
+        return db.execute("SELECT action, resource FROM telemetry.audit ORDER BY ALL").fetchall()
+
+
+def invocations(house) -> int:
+    return figures(house).get(("finops", "plugin", "finops"), {}).get("invocations_30d", 0)
+
+
+def stored(house, session: str) -> list[str]:
+    return [entry.key for entry in house.store.list("") if session in entry.key]
+
+
+@pytest.mark.parametrize("prefix", ["usage", "telemetry"])
+def test_an_admin_redacts_a_session_from_everything(house, admin, mira, prefix):
+    upload(house, mira, A, work(A))
+    upload(house, mira, A, work(A), agent_id="a1")
+    upload(house, mira, B, work(B))
+    run_usage(house, admin)
+    assert invocations(house) == 2
+    answer = house.delete(f"/api/admin/{prefix}/sessions/{mira.id}/{A}", token=admin.token)
+    assert answer.status == 200, answer.text
+    assert answer.json() == {"user_id": mira.id, "sessions": [A], "objects_removed": 2, "derived": "removed"}
+    assert invocations(house) == 1
+    assert stored(house, A) == []
+    assert A not in json.dumps(tables(house))
+    assert ("session.redact", f"session:{mira.id}/{A}") in audited(house)
+
+
+def test_a_late_or_repeated_upload_is_refused_for_ever(house, admin, mira):
+    import zstandard
+
+    body = zstandard.compress(work(A))
+    late = declare(house, mira, A, body).json()
+    put(house, late, body)
+    house.delete(f"/api/me/sessions/{A}", token=mira.token)
+    put(house, late, body)  # the URL that was given before is still good
+    for answer in (
+        complete(house, mira, late["upload_id"]),
+        declare(house, mira, A, body),
+        upload_form(house, mira, A, work(A)),
+    ):
+        assert (answer.status, answer.json()["code"]) == (410, "session_redacted")
+        assert A in answer.json()["message"]
+    run_usage(house, admin)
+    assert stored(house, A) == []
+    assert invocations(house) == 0
+
+
+def test_another_persons_session_of_the_same_id_stays(house, admin, mira):
+    upload(house, admin, A, work(A))
+    upload(house, mira, A, work(A))
+    run_usage(house, admin)
+    assert house.delete(f"/api/me/sessions/{A}", token=mira.token).status == 200
+    assert invocations(house) == 1
+    assert stored(house, A) == [f"sessions/{admin.id}/{A}/main.jsonl.zst"]
+
+
+def test_all_of_a_person(house, admin, mira):
+    for session in (A, B, C):
+        upload(house, mira, session, work(session))
+    upload(house, admin, A, work(A))
+    run_usage(house, admin)
+    upload(house, mira, A, work(A) + work(A))  # not extracted yet
+    answer = house.delete(f"/api/admin/usage/sessions/{mira.id}", token=admin.token).json()
+    assert (answer["sessions"], answer["objects_removed"], answer["derived"]) == ([A, B, C], 3, "removed")
+    run_usage(house, admin)
+    assert invocations(house) == 1
+    assert not list(house.store.list(f"sessions/{mira.id}/"))
+    # One that was never sent, but began before: refused. One that begins now: taken.
+    old = upload_form(house, mira, "99999999-0004-4f00-9a00-00000000dddd", work(A))
+    assert (old.status, old.json()["code"]) == (410, "session_redacted")
+    new = work(A).replace(b'"timestamp":"20', b'"timestamp":"21')
+    assert upload_form(house, mira, "99999999-0005-4f00-9a00-00000000eeee", new).status == 200
+    assert ("user.redact_sessions", f"user:{mira.id}") in audited(house)
+
+
+def test_who_may(house, admin, mira):
+    upload(house, admin, A, work(A))
+    for path in (f"/api/admin/usage/sessions/{admin.id}/{A}", f"/api/admin/usage/sessions/{admin.id}"):
+        assert house.delete(path, token=mira.token).status == 403
+        assert house.delete(path).status == 401
+    assert house.delete(f"/api/me/sessions/{A}").status == 401
+    assert house.delete(f"/api/me/sessions/{A}", token=mira.token).status == 200  # hers, of which there is none
+    assert stored(house, A) == [f"sessions/{admin.id}/{A}/main.jsonl.zst"]
+
+
+def test_ids_that_are_none(house, admin):
+    for path in ("/api/me/sessions/x", f"/api/admin/usage/sessions/..%2F..%2Fx/{A}"):
+        assert house.delete(path, token=admin.token).status in (400, 404)

@@ -1,0 +1,169 @@
+"""Private sessions: never sent, forks neither, told to the server; and what `agnes statusline` and `diagnose` say."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.builders.transcripts import Transcript
+
+A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
+B = "5d2c8a10-0002-4f00-9a00-00000000bbbb"
+C = "5d2c8a10-0003-4f00-9a00-00000000cccc"
+LOCK = "\N{LOCK} agnes-private\n"
+
+
+def session(session_id: str) -> Transcript:
+    t = Transcript(session_id, rng=random.Random(session_id))
+    t.prompt("Something")
+    t.prompt("More")
+    return t
+
+
+def mark(laptop, session_id: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return laptop.agnes("mark-private", CLAUDE_CODE_SESSION_ID=session_id, **environment)
+
+
+def statusline(laptop, said: object) -> str:
+    done = laptop.agnes("statusline", stdin=json.dumps(said))
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_private_session_is_never_sent_and_leaves_the_server(signed_in):
+    laptop = signed_in.laptop
+    path = laptop.transcript(A, session(A).body())
+    assert laptop.push(str(path))["sent"] == [str(path)]
+    assert signed_in.stored(A) == ["main.jsonl.zst"]
+    marked = mark(laptop, A)
+    assert (marked.returncode, marked.stderr) == (0, "")
+    assert "refuses it" in marked.stdout
+    assert signed_in.stored(A) == []
+    with path.open("ab") as file:
+        file.write(session(A).body())
+    laptop.capture(A, path)
+    outcome = laptop.push(str(path))
+    assert (outcome["sent"], outcome["private_skipped"]) == ([], [str(path)])
+    assert mark(laptop, A).returncode == 0
+
+
+def test_marking_holds_in_every_workspace(signed_in, tmp_path):
+    laptop = signed_in.laptop
+    mark(laptop, A)
+    path = laptop.transcript(A, session(A).body())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = laptop.agnes("push", "--json", str(path), AGNES_LOCAL_DIR=str(elsewhere))
+    assert json.loads(done.stdout)["private_skipped"] == [str(path)]
+
+
+@pytest.mark.parametrize("renamed", [False, True], ids=["ids-kept", "ids-rewritten"])
+def test_forks_are_private_too(signed_in, renamed):
+    laptop = signed_in.laptop
+    original = laptop.transcript(A, session(A).body())
+    mark(laptop, A)
+    original.unlink()
+    copied = session(A).body()
+    fork = laptop.transcript(B, (copied.replace(A.encode(), B.encode()) if renamed else copied) + session(B).body())
+    assert laptop.push(str(fork))["private_skipped"] == [str(fork)]
+    # And its forks.
+    again = laptop.transcript(C, session(B).body() + session(C).body())
+    assert laptop.push(str(again))["private_skipped"] == [str(again)]
+    assert signed_in.stored(B) == signed_in.stored(C) == []
+    assert statusline(laptop, {"session_id": C}) == LOCK
+    told = signed_in.house.store.read(f"tombstones/{signed_in.mira.id}.json")
+    assert sorted(json.loads(told.body)["sessions"]) == [A, B, C]
+
+
+def test_what_a_tool_printed_is_no_lineage(signed_in):
+    laptop = signed_in.laptop
+    mark(laptop, A)
+    t = session(B)
+    t.result(t.use("Bash", command="cat x"), json.dumps({"sessionId": A}))
+    path = laptop.transcript(B, t.body())
+    assert laptop.push(str(path))["sent"] == [str(path)]
+
+
+def test_the_server_is_told_later(office):
+    laptop = office.laptop
+    path = laptop.transcript(A, session(A).body())
+    marked = mark(laptop, A)
+    assert marked.returncode == 0
+    assert "The next `agnes push` tells it." in marked.stderr
+    office.sign_in()
+    laptop.push()
+    assert json.loads(office.house.store.read(f"tombstones/{office.mira.id}.json").body)["sessions"].keys() == {A}
+    assert laptop.push(str(path))["sent"] == []
+
+
+@pytest.mark.parametrize(("given", "code"), [({}, 1), ({"CLAUDE_CODE_SESSION_ID": "../x"}, 2)])
+def test_without_a_session(office, given, code):
+    done = office.laptop.agnes("mark-private", **given)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert not list(office.laptop.home.rglob("agnes-sessions-private.txt"))
+
+
+def test_the_status_line(office):
+    laptop = office.laptop
+    mark(laptop, A)
+    assert statusline(laptop, {"session_id": A}) == LOCK
+    assert statusline(laptop, {"session_id": B}) == ""
+    for said in (None, [], {"session_id": [1]}, {"session_id": {}}, "x"):
+        assert statusline(laptop, said) == ""
+    assert laptop.agnes("statusline", stdin="no json").stdout == ""
+
+
+def test_a_status_line_is_cheap(office):
+    """No library, and less processor time of its own than the interpreter's start: 50 ms hold on any machine."""
+    laptop = office.laptop
+    mark(laptop, A)
+    code = (
+        "import sys, time; before = set(sys.modules); sys.argv = ['agnes', 'statusline']; t = time.process_time();"
+        "from agnes_cli.start import main; main(); spent = time.process_time() - t;"
+        "print(spent, *sorted({m.partition('.')[0] for m in set(sys.modules) - before}), file=sys.stderr)"
+    )
+    runs = []
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            input=json.dumps({"session_id": A}),
+            env={**os.environ, "HOME": str(laptop.home)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        assert done.stdout == LOCK
+        spent, *modules = done.stderr.split()
+        assert not {"click", "httpx", "zstandard", "pathlib", "importlib_metadata"} & {*modules}
+        runs.append(float(spent))
+    assert min(runs) < 0.025
+
+
+def test_diagnose(signed_in):
+    laptop = signed_in.laptop
+
+    def diagnosed() -> dict[str, str]:
+        return {check["name"]: check["status"] for check in json.loads(laptop.agnes("diagnose", "--json").stdout)}
+
+    assert diagnosed()["hooks"] == "warning"
+    assert laptop.agnes("diagnose").returncode == 1
+    assert laptop.agnes("init").returncode == 0
+    assert set(diagnosed().values()) == {"ok"}
+    assert laptop.agnes("diagnose").returncode == 0
+    for number in range(4):
+        laptop.transcript(f"5d2c8a10-000{number}-4f00-9a00-00000000aaaa", session(A).body())
+    assert diagnosed()["sessions"] == "warning"
+    old = time.time() - 8 * 86400
+    for path in laptop.home.rglob("*.jsonl"):
+        os.utime(path, (old, old))
+    assert diagnosed()["sessions"] == "ok"
+    laptop.agnes("logout")
+    assert (diagnosed()["server"], laptop.agnes("diagnose").returncode) == ("warning", 1)

@@ -1,0 +1,159 @@
+"""Pruning, reprocessing, and extraction by newer rules: what changes, what stays, what a page sees meanwhile."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from agnes.telemetry import redaction, upkeep
+from agnes.telemetry.tick import Limits
+from tests.builders.transcripts import Transcript
+from tests.unit.telemetry.plant import USER, Plant
+from tests.unit.telemetry.sessions import served
+
+A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
+B = "77777777-0002-4f00-9a00-00000000bbbb"
+C = "88888888-0003-4f00-9a00-00000000cccc"
+
+
+def work(session: str, days_ago: int = 0, seed: int = 7) -> Transcript:
+    t = Transcript(session)
+    t.rng.seed(f"{session}{seed}")
+    t.at -= timedelta(days=days_ago)
+    t.result(t.use("Skill", skill="finops:forecast"), "Launching")
+    return t
+
+
+def events(plant: Plant) -> int:
+    return plant.rows("SELECT coalesce(sum(events), 0)::BIGINT FROM telemetry.batches")[0][0]
+
+
+def days(plant: Plant) -> list[date]:
+    return [day for (day,) in plant.rows("SELECT DISTINCT day FROM telemetry.batches ORDER BY day")]
+
+
+def prune(plant: Plant, retention_days: int, **how: bool) -> upkeep.Pruned:
+    return upkeep.prune(plant.state, clock=plant.clock, retention_days=retention_days, **how)
+
+
+class SlowStore:
+    """Each write takes ten seconds of the plant's clock."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def write(self, key: str, body: bytes, **kwargs: Any) -> Any:
+        self._inner._clock.sleep(10)
+        return self._inner.write(key, body, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def audited(plant: Plant) -> list[str]:
+    return [action for (action,) in plant.rows("SELECT action FROM telemetry.audit ORDER BY ALL")]
+
+
+def test_pruning_keeps_figures_and_stays_pruned(tmp_path):
+    plant = Plant(tmp_path)
+    old = work(A, days_ago=20)
+    plant.upload(old.body(), A)
+    plant.upload(work(B).body(), B)
+    plant.run()
+    tables = plant.tables()
+    assert len(days(plant)) == 2
+    held = events(plant)
+    told = prune(plant, 10, dry_run=True)
+    assert told.deleted + told.remaining == held
+    assert events(plant) == held
+    done = prune(plant, 10)
+    assert done == told
+    assert done.deleted > 0
+    assert (len(days(plant)), events(plant)) == (1, done.remaining)
+    assert plant.tables()["windows"] == tables["windows"]
+    assert plant.tables()["daily"] == tables["daily"]
+    assert prune(plant, 10).deleted == 0
+    assert audited(plant) == ["usage.prune"]
+    # A transcript that grows, and a reprocessing, bring nothing back, and take no figure away.
+    old.at = work(B).at + timedelta(hours=1)
+    old.result(old.use("Skill", skill="finops:forecast"), "Launching")
+    plant.upload(old.body(), A)
+    upkeep.reprocess(plant.state, clock=plant.clock)
+    plant.clock.sleep(1)
+    plant.run()
+    assert len(days(plant)) == 1
+    assert plant.plugin("finops")["invocations_30d"] == 3
+    assert {row[0] for row in plant.rows("SELECT DISTINCT unnest(days) FROM telemetry.sessions")} == set(days(plant))
+    # The files are removed a day later.
+    plant.next_day()
+    plant.upload(work(C).body(), C)
+    plant.clock.sleep(3600)
+    plant.run()
+    assert plant.keys("telemetry/events/") == [
+        key for (key,) in plant.rows("SELECT key FROM telemetry.batches ORDER BY key")
+    ]
+
+
+def test_nothing_is_pruned_unless_asked(tmp_path):
+    plant = Plant(tmp_path)
+    plant.upload(work(A, days_ago=20).body(), A)
+    plant.run()
+    assert prune(plant, 0).status == "skipped"
+    assert len(days(plant)) == 1
+    assert audited(plant) == []
+
+
+def test_a_reprocessing_replaces_session_by_session(tmp_path):
+    plant = Plant(tmp_path, wrap=SlowStore)
+    plant.names = served("chartkit")
+    for number, session in enumerate((A, B, C)):
+        plant.upload(work(session, days_ago=number).body(), session)
+    plant.run()
+    assert plant.plugin("finops") == {}
+    assert plant.run().sessions == 0
+    plant.names = served("finops")  # it was registered after its work was done
+    plant.clock.sleep(60)
+    asked = upkeep.reprocess(plant.state, clock=plant.clock)
+    assert (asked.status, asked.sessions) == ("started", 3)
+    seen = []
+    for _ in range(3):
+        report = plant.run(limits=Limits(round_bytes=1, seconds=1))
+        assert report.sessions == 1
+        assert plant.rows("SELECT count(*) FROM telemetry.sessions") == [(3,)]
+        seen.append(plant.plugin("finops")["invocations_30d"])
+    assert seen == [1, 2, 3]
+    assert plant.run().sessions == 0
+    assert audited(plant) == ["usage.reprocess"]
+
+
+def test_newer_rules_extract_everything_again_by_themselves(tmp_path):
+    plant = Plant(tmp_path)
+    for session in (A, B):
+        plant.upload(work(session).body(), session)
+    plant.run()
+    tables = plant.tables()
+    plant.state.commit("telemetry", lambda tx: tx.db.execute("UPDATE telemetry.sessions SET processor_version = 0"))
+    assert plant.run().sessions == 2
+    assert plant.tables() == tables
+    assert plant.run().sessions == 0
+
+
+def test_a_redacted_session_does_not_come_back_by_reprocessing(tmp_path):
+    plant = Plant(tmp_path)
+    for session in (A, B):
+        plant.upload(work(session).body(), session)
+    plant.run()
+    redaction.redact_session(plant.state, plant.store, USER, A, clock=plant.clock)
+    plant.clock.sleep(1)
+    upkeep.reprocess(plant.state, clock=plant.clock)
+    plant.run()
+    assert plant.rows("SELECT session_id FROM telemetry.sessions") == [(B,)]
+
+
+def test_a_run_that_began_before_a_pruning_publishes_nothing(tmp_path):
+    plant = Plant(tmp_path)
+    plant.upload(work(A, days_ago=20).body(), A)
+    plant.run()
+    before = plant.rows("SELECT revision FROM telemetry.progress")
+    prune(plant, 10)
+    assert plant.rows("SELECT revision FROM telemetry.progress") > before
