@@ -39,8 +39,6 @@ from agnes.settings import Settings
 from agnes_local import composed, process_life
 from agnes_local.composed import Consumer, Job
 
-GRACE_SECONDS = 5.0
-"""After the start, before the first jobs: the gateway's first answers come first."""
 FIRST_RETRY_SECONDS = 1.0
 IDLE_SECONDS = 0.25
 """Between looks into an empty queue."""
@@ -211,7 +209,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     runner = Runner(settings.agnes_data_dir, sleep=stop.wait)
     scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(THREADS)}, timezone=UTC)
-    first = datetime.now(UTC) + timedelta(seconds=GRACE_SECONDS)
+    first = datetime.now(UTC) + timedelta(seconds=settings.scheduler_startup_grace_seconds)
     for job in composed.jobs():
         scheduler.add_job(
             partial(_run_scheduled, runner, job),

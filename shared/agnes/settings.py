@@ -74,6 +74,9 @@ class Settings(BaseModel):
     scheduler_verification_detector_interval: Seconds = Field(900, description="Seconds between verification runs.")
     scheduler_corporate_memory_interval: Seconds = Field(1020, description="Seconds between memory runs.")
     scheduler_usage_prune_interval: Seconds = Field(86400, description="Seconds between prunings of usage events.")
+    scheduler_startup_grace_seconds: int = Field(
+        60, ge=0, description="Seconds after the start before the local scheduler runs what is due."
+    )
     usage_events_retention_days: int = Field(
         0, ge=0, description="Days that usage events are kept; 0 keeps them for ever."
     )
