@@ -79,11 +79,14 @@ def environment() -> jinja2.Environment:
     return env
 
 
-@cache
 def static_url(path: str) -> str:
     """The URL of a file below `templates/static/`; its content's hash makes it cacheable for ever."""
-    digest = hashlib.sha256((TEMPLATES / "static" / path).read_bytes()).hexdigest()[:12]
-    return f"{wiring.settings().base_path}/static/{path}?v={digest}"
+    return f"{wiring.settings().base_path}/static/{path}?v={_digest(path)}"
+
+
+@cache
+def _digest(path: str) -> str:
+    return hashlib.sha256((TEMPLATES / "static" / path).read_bytes()).hexdigest()[:12]
 
 
 @cache
