@@ -7,6 +7,7 @@ each page. Limits are measured in the same run: an empty route of the same gatew
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import re
 import statistics
@@ -221,8 +222,6 @@ class Client:
 
 
 def _sign_in(base_url: str) -> str:
-    import json
-
     connection = HTTPConnection(urlsplit(base_url).netloc, timeout=30)
     body = json.dumps({"email": ADMIN, "password": PASSWORD})
     connection.request("POST", "/auth/token", body, {"Content-Type": "application/json"})
@@ -262,6 +261,10 @@ def fill(*, plugins: int = PLUGINS, people: int = PEOPLE, seed: int = 5) -> None
         }
         for n in range(plugins)
     ]
+    for row in rows:
+        tagline = " ".join(row["description"].split()[:8])
+        page = {"tagline": tagline, "description": row["description"], "items": {"skill:skill-0": {"tagline": tagline}}}
+        row["page"] = json.dumps(page)
     items = [
         {"slug": row["slug"], "plugin": row["name"], "kind": kind, "name": f"{kind}-{n}", "description": text(12)}
         for row in rows
@@ -271,21 +274,23 @@ def fill(*, plugins: int = PLUGINS, people: int = PEOPLE, seed: int = 5) -> None
     def marketplaces(tx: Any) -> None:
         for number in range(MARKETPLACES):
             tx.db.execute(
-                "INSERT INTO marketplace.registries BY NAME SELECT $id AS id, 'Market ' || $id AS name, 'https://x' AS url,"
-                " '' AS description, 'Ada' AS curator_name, 'a@b.c' AS curator_email, 'ada' AS registered_by,"
-                " now() - INTERVAL 500 DAY AS registered_at, 1 AS reading_format",
+                "INSERT INTO marketplace.registries (id, name, url, branch, description, curator_name, curator_email,"
+                " token_name, registered_by, registered_at, last_synced_at, last_commit_sha, last_error, last_sync_id,"
+                " reading_format) SELECT $id, 'Market ' || $id, 'https://x', NULL, '', 'Ada', 'a@b.c',"
+                " NULL, 'ada', now() - INTERVAL 500 DAY, NULL, NULL, NULL, NULL, 1",
                 {"id": f"m{number}"},
             )
         _insert(
             tx,
-            """INSERT INTO marketplace.plugins BY NAME SELECT slug AS marketplace_id, name, description,
-                'Ada' AS author_name, category, keywords, '{}' AS raw, tree AS tree_id, '1.0.0+abc' AS version,
-                size AS size_bytes, 7 AS file_count, ends_with(name, '0777') AS is_system, false AS disabled,
-                now() - age * INTERVAL 1 DAY AS created_at, now() - age * INTERVAL 1 DAY AS updated_at,
-                now() AS released_at FROM given""",
+            """INSERT INTO marketplace.plugins (marketplace_id, name, description, upstream_version, author_name, homepage,
+                category, keywords, source_type, source_spec, raw, tree_id, git_oid, version, fingerprint, size_bytes,
+                file_count, problem, is_system, disabled, created_at, updated_at, released_at, removed_at, metadata)
+                SELECT slug, name, description, '1.0.0', 'Ada', NULL, category, keywords,
+                'path', NULL, '{}', tree, 'oid', '1.0.0+abc', 'f', size, 7, NULL, ends_with(name, '0777'), false,
+                now() - age * INTERVAL 1 DAY, now() - age * INTERVAL 1 DAY, now(), NULL, page FROM given""",
             rows,
             {"slug": "VARCHAR", "name": "VARCHAR", "description": "VARCHAR", "category": "VARCHAR", "tree": "VARCHAR",
-             "size": "BIGINT", "age": "INTEGER", "keywords": ["VARCHAR"]},
+             "size": "BIGINT", "age": "INTEGER", "keywords": ["VARCHAR"], "page": "VARCHAR"},
         )  # fmt: skip
         _insert(
             tx,
@@ -302,8 +307,6 @@ def fill(*, plugins: int = PLUGINS, people: int = PEOPLE, seed: int = 5) -> None
 
 
 def _insert(tx: Any, insert: str, rows: list[dict[str, Any]], columns: dict[str, Any]) -> None:
-    import json
-
     tx.db.execute(
         f"{insert.replace('FROM given', 'FROM (SELECT unnest(from_json($rows, $shape), max_depth := 2))')}",
         {"rows": json.dumps(rows, default=str), "shape": json.dumps([columns])},
@@ -368,6 +371,10 @@ def _stacks(state: Any, rng: random.Random, rows: list[dict[str, Any]], people: 
             'INSERT INTO stack.subscriptions SELECT "user", slug, name, now() FROM given',
             given,
             dict.fromkeys(("user", "slug", "name"), "VARCHAR"),
+        )
+        tx.db.execute(
+            "INSERT INTO stack.required_grants SELECT 'y' || n, now(), 'ada' FROM range(0, $plugins, 20) r(n)",
+            {"plugins": len(rows)},
         )
 
     state.commit("stack", change)

@@ -5,6 +5,7 @@ Chromium is the system's (Debian: apt-get install chromium). Screenshots go to `
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from agnes.wiring import Wiring
 from agnes_local import demo
 from tests.benchmarks import browse as many
 from tests.builders.embedded import embedded_server
+from tests.builders.picture import png
+from tests.builders.sample_marketplace import METADATA, SampleMarketplace
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts" / "browser"
@@ -45,11 +48,19 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "SCHEDULER_USAGE_PROCESSOR_INTERVAL": "86400",  # the figures below stay as they were filled in
     }
     with wiring.using(Wiring(settings_module.load(environ))) as house:
+        _with_a_cover(SampleMarketplace(folder / "data" / "demo" / "plugins.git"))
         demo.fill(folder / "data")
         many.fill(plugins=PLUGINS, people=30)
         house.part("state").close()
     with embedded_server(folder, environ) as server:
         yield server.base_url
+
+
+def _with_a_cover(market: SampleMarketplace) -> None:
+    """The demonstration's repository, its first plugin with a picture beside its words."""
+    words = json.loads(market.files[METADATA].body)["plugins"]["finops"]
+    market.change("A cover", {"media/finops.png": png()})
+    market.write_page("finops", **words, cover_photo="media/finops.png")
 
 
 @pytest.fixture(scope="session")

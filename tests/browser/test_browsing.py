@@ -54,7 +54,7 @@ def test_search_while_typing(visit, shot):
     page.on("request", lambda request: asked.append(request.url) if "/marketplace?" in request.url else None)
     page.get_by_role("searchbox").press_sequentially("waterfal", delay=30)
     expect(page.locator("#summary")).to_have_text("1 plugin for “waterfal”")
-    assert titles(page) == ["chartkit"]
+    assert titles(page) == ["ChartKit"]
     expect(page.get_by_text("Matches its skill waterfall")).to_be_visible()
     expect(page.get_by_role("heading", name="Most Popular")).to_have_count(0)
     assert "q=waterfal" in page.url
@@ -123,14 +123,14 @@ def test_add_and_remove_on_a_card(visit):
     page = visit.open("/marketplace?q=chartkit")
     mine = page.locator("#tab-my .tabs__count")
     before = int(mine.inner_text())
-    page.get_by_role("button", name="Add chartkit to your stack").click()
-    expect(page.get_by_role("button", name="Remove chartkit from your stack")).to_be_focused()
+    page.get_by_role("button", name="Add ChartKit to your stack").click()
+    expect(page.get_by_role("button", name="Remove ChartKit from your stack")).to_be_focused()
     expect(mine).to_have_text(str(before + 1))
     expect(page.locator(".plugin-card .chip__figures")).to_contain_text("6 installed")
     expect(page.locator("#announcement")).to_have_text("Added to your stack")
     assert "q=chartkit" in page.url
-    page.get_by_role("button", name="Remove chartkit from your stack").click()
-    expect(page.get_by_role("button", name="Add chartkit to your stack")).to_be_focused()
+    page.get_by_role("button", name="Remove ChartKit from your stack").click()
+    expect(page.get_by_role("button", name="Add ChartKit to your stack")).to_be_focused()
     expect(mine).to_have_text(str(before))
     expect(page.locator(".plugin-card .chip__figures")).to_contain_text("5 installed")
 
@@ -163,21 +163,55 @@ def test_a_required_plugin_has_no_button(visit):
     expect(page.locator("#stack-button")).to_have_count(0)
 
 
+def test_a_plugin_that_a_grant_requires_is_locked(visit, shot):
+    page = visit.open("/marketplace?tab=my")
+    grants = page.request.get("/api/admin/grants?resource_type=marketplace_plugin").json()
+    [grant] = [g["id"] for g in grants if g["resource_id"] == "northwind/chartkit"]
+    required = f"/api/admin/grants/{grant}/required"
+    assert page.request.post(required).ok
+    try:
+        page.goto("/marketplace?tab=my&q=chartkit")
+        card = page.locator(".plugin-card", has_text="ChartKit")
+        expect(card.get_by_text("Required")).to_be_visible()
+        expect(card.get_by_role("button")).to_have_count(0)
+        shot(page, "required-card")
+        card.get_by_role("link").click()
+        expect(page.get_by_text("Required for your group")).to_be_visible()
+        expect(page.locator("#stack-button")).to_have_count(0)
+        shot(page, "required-plugin")
+    finally:
+        assert page.request.delete(required).ok
+
+
+def test_a_cover_is_shown_and_its_letters_where_it_does_not_load(visit, shot):
+    page = visit.open("/marketplace?q=finops")
+    photo = page.locator(".plugin-card", has_text="FinOps toolkit").locator(".cover__photo").first
+    assert photo.evaluate("image => image.decode().then(() => image.naturalWidth)") == 715
+    shot(page, "cover-card")
+    page.route("**/asset/**", lambda route: route.fulfill(status=404, body=""))
+    page.goto(FINOPS)
+    expect(page.locator(".window .cover__photo")).to_have_count(0)
+    expect(page.locator(".window .cover")).to_have_text("FI")
+    expect(page.get_by_role("heading", name="When to use it")).to_be_visible()
+    shot(page, "cover-missing")
+    visit.complaints[:] = [text for text in visit.complaints if "404" not in text]
+
+
 @pytest.mark.parametrize(
     ("path", "title", "call", "crumbs"),
     [
-        (FINOPS, "finops", None, ["Marketplace", "Curated Marketplace", "finops"]),
+        (FINOPS, "FinOps toolkit", None, ["Marketplace", "Curated Marketplace", "FinOps toolkit"]),
         (
             f"{FINOPS}/skill/forecast",
             "forecast",
             "/finops:forecast",
-            ["Marketplace", "Curated Marketplace", "finops", "forecast"],
+            ["Marketplace", "Curated Marketplace", "FinOps toolkit", "forecast"],
         ),
         (
             f"{FINOPS}/agent/auditor",
             "auditor",
             "@agent-finops:auditor",
-            ["Marketplace", "Curated Marketplace", "finops", "auditor"],
+            ["Marketplace", "Curated Marketplace", "FinOps toolkit", "auditor"],
         ),
     ],
 )
@@ -189,9 +223,10 @@ def test_detail_pages(visit, shot, path, title, call, crumbs):
     if call:
         page.get_by_role("button", name=f"Copy {call}").click()
         assert page.evaluate("navigator.clipboard.readText()") == call
-    shot(page, f"detail-{title}")
+    shot(page, f"detail-{path.rpartition('/')[2]}")
     page.locator(".breadcrumb a").last.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("What your team shares" if len(crumbs) == 3 else "finops")
+    parent = "What your team shares" if len(crumbs) == 3 else "FinOps toolkit"
+    expect(page.get_by_role("heading", level=1)).to_have_text(parent)
 
 
 def test_what_fails_is_told_once_and_not_tried_again(visit):
@@ -220,7 +255,7 @@ def test_loading_looks_like_loading(visit):
     page.get_by_role("searchbox").fill("finops")
     expect(page.locator("#listing")).to_have_attribute("aria-busy", "true")
     expect(page.locator("#listing")).not_to_have_attribute("aria-busy", "true")
-    assert titles(page)[0] == "finops"
+    assert titles(page)[0] == "FinOps toolkit"
 
 
 def test_with_the_keyboard_alone(visit):
@@ -231,7 +266,7 @@ def test_with_the_keyboard_alone(visit):
     expect(page.locator("#main")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("searchbox")).to_be_focused()
-    link = page.locator(".plugin-card__link", has_text="finops").first
+    link = page.locator(".plugin-card__link", has_text="FinOps toolkit").first
     for _ in range(30):
         page.keyboard.press("Tab")
         if link.evaluate("node => node === document.activeElement"):
@@ -246,14 +281,14 @@ def test_with_the_keyboard_alone(visit):
     page.keyboard.press("Escape")
     page.wait_for_function("document.querySelector('.chip:focus .chip__tip').getBoundingClientRect().width < 5")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Add finops to your stack").first).to_be_focused()
+    expect(page.get_by_role("button", name="Add FinOps toolkit to your stack").first).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Remove finops from your stack").first).to_be_focused()
+    expect(page.get_by_role("button", name="Remove FinOps toolkit from your stack").first).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Add finops to your stack").first).to_be_focused()
+    expect(page.get_by_role("button", name="Add FinOps toolkit to your stack").first).to_be_focused()
     link.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("finops")
+    expect(page.get_by_role("heading", level=1)).to_have_text("FinOps toolkit")
 
 
 def test_without_script(visit, shot):
@@ -265,13 +300,13 @@ def test_without_script(visit, shot):
     expect(page.locator("#summary")).to_contain_text("page 2 of 3")
     page.get_by_role("searchbox").fill("chartkit")
     page.get_by_role("button", name="Search").click()
-    assert titles(page) == ["chartkit"]
-    page.get_by_role("button", name="Add chartkit to your stack").click()
+    assert titles(page) == ["ChartKit"]
+    page.get_by_role("button", name="Add ChartKit to your stack").click()
     assert "q=chartkit" in page.url
-    expect(page.get_by_role("button", name="Remove chartkit from your stack")).to_be_visible()
-    page.get_by_role("button", name="Remove chartkit from your stack").click()
+    expect(page.get_by_role("button", name="Remove ChartKit from your stack")).to_be_visible()
+    page.get_by_role("button", name="Remove ChartKit from your stack").click()
     page.locator(".plugin-card__link").first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("chartkit")
+    expect(page.get_by_role("heading", level=1)).to_have_text("ChartKit")
     expect(page.get_by_role("button", name="Copy")).to_have_count(0)
     shot(page, "without-script")
 

@@ -83,6 +83,8 @@ class Shop:
     held: Iterable[tuple[str, str]] = ()
     """(user id, entry id)."""
     people: Mapping[str, frozenset[str]] = field(default_factory=lambda: {"ann": EVERYONE, "bob": EVERYONE})
+    required: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    """Grant → groups that must have it."""
 
     @property
     def catalogue(self) -> Catalogue:
@@ -93,9 +95,9 @@ class Shop:
         if self.grants is not None:
             granted = {grant: frozenset(groups) for grant, groups in self.grants.items()}
         reach = Reach(self.people, granted)
-        return Catalogue(
-            content, measures, reach, Holdings(content, reach, self.held), Sights(content, measures, reach)
-        )
+        must = {grant: frozenset(groups) for grant, groups in self.required.items()}
+        holdings = Holdings(content, reach, self.held, must)
+        return Catalogue(content, measures, reach, holdings, Sights(content, measures, reach))
 
     def list(self, who: Principal | None = None, **query: Any) -> Listing:
         return listing(self.catalogue, who or person(), ItemsQuery.model_validate(query), now=NOW)

@@ -25,8 +25,7 @@ def get_agent(who: Principal, slug: str, plugin: str, name: str) -> dict:
 
 def _described(who: Principal, slug: str, plugin: str, kind: str, name: str) -> dict:
     today = wiring.clock().now().date()
-    return inner_answer(
-        service.inner_detail(
-            wiring.state(), wiring.store(), who, marketplace_id=slug, plugin=plugin, kind=kind, name=name, today=today
-        )
+    found = service.inner_detail(
+        wiring.state(), wiring.store(), who, marketplace_id=slug, plugin=plugin, kind=kind, name=name, today=today
     )
+    return inner_answer(found, wiring.settings().base_path)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from agnes.browse.markdown import rendered
-from agnes.browse.model import FIGURES, Day, Figures, FileLine, InnerDetail, InnerLine, PluginDetail, Words
+from agnes.browse.model import FIGURES, Day, Document, Figures, InnerDetail, InnerLine, PluginDetail, Words
 
 
 def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
@@ -47,13 +46,11 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
             for line in plugin.of_kind("mcp")
         ],
         "files": plugin.files,
-        "docs": [
-            {"name": file.path.removeprefix("docs/"), "url": base + document_url(entry.detail_url, file)}
-            for file in plugin.docs
-        ],
+        "docs": _documents(plugin.docs, base),
         "visibility_status": entry.status,
         "submission_status": None,
         "is_system": entry.is_system,
+        "required": item.required,
         "display_name": words.display_name,
         "tagline": words.tagline,
         **_written(words),
@@ -69,7 +66,7 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
     }
 
 
-def inner_answer(detail: InnerDetail) -> dict[str, Any]:
+def inner_answer(detail: InnerDetail, base: str) -> dict[str, Any]:
     parent, line = detail.parent, detail.line
     return {
         "marketplace_id": parent.marketplace_id,
@@ -80,7 +77,7 @@ def inner_answer(detail: InnerDetail) -> dict[str, Any]:
         "body": detail.body,
         "relpath": line.inner.relpath,
         "marketplace_name": parent.marketplace_name,
-        "category": parent.category,
+        "category": detail.category,
         "parent_author_name": parent.owner or parent.author_name,
         "parent_updated_at": parent.updated,
         "manifest_name": parent.name,
@@ -93,7 +90,7 @@ def inner_answer(detail: InnerDetail) -> dict[str, Any]:
         "telemetry": _telemetry(detail.figures, detail.daily_series),
         "cover_photo_url": line.words.cover_url,
         "video_url": line.words.video_url,
-        "docs": [],
+        "docs": _documents(line.words.documents, base),
         "display_name": line.words.display_name,
         "tagline": line.words.tagline,
         **_written(line.words),
@@ -102,9 +99,8 @@ def inner_answer(detail: InnerDetail) -> dict[str, Any]:
     }
 
 
-def document_url(detail_url: str, file: FileLine) -> str:
-    """A document's path is one segment: the API has no greedy paths."""
-    return f"/api{detail_url}/doc/{quote(file.path, safe='')}"
+def _documents(documents: tuple[Document, ...], base: str) -> list[dict[str, str]]:
+    return [{"name": found.name, "url": base + found.url if found.is_ours else found.url} for found in documents]
 
 
 def _written(words: Words) -> dict[str, Any]:
@@ -124,6 +120,8 @@ def _called(line: InnerLine) -> dict[str, Any]:
     return {
         "name": line.inner.name,
         "description": line.inner.description,
+        "display_name": line.words.display_name,
+        "tagline": line.words.tagline,
         "detail_url": line.detail_url,
         "cover_photo_url": line.words.cover_url,
         "invocation": line.invocation,

@@ -12,11 +12,12 @@ What one person may see depends on their groups only, so it is worked out once a
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 
 from agnes.browse.model import Entry, Figures, Usage
@@ -31,6 +32,8 @@ RESULTS_REMEMBERED = 512
 PARTS_REMEMBERED = 1024
 ITEMS_REMEMBERED = 8192
 CARDS_REMEMBERED = 2048
+
+NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 
 ItemKey = tuple[str, str, str, str, str]
 
@@ -133,27 +136,56 @@ class Reach:
 
 
 class Holdings:
-    """Who holds what. As `agnes.stack.service.counts`: only active people who may have it count, and everybody
-    holds a system plugin."""
+    """Who holds what. As `agnes.stack.service.counts`: only active people who may have it count, everybody holds a
+    system plugin, and a group holds what one of its grants requires."""
 
-    def __init__(self, content: Content, reach: Reach, held: Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        content: Content,
+        reach: Reach,
+        held: Iterable[tuple[str, str]],
+        required: Mapping[str, Collection[str]] = NOTHING,
+    ) -> None:
+        """`held` are (user id, entry id), `required` a grant's resource → group ids."""
         entries, number_of = content.entries, content.number_of
         nobody: frozenset[str] = frozenset()
         granted_to = [reach.granted_to.get(entry.grant, nobody) for entry in entries]
         self.of_user: dict[str, set[int]] = {}
         self.counts = [0] * len(entries)
+        must = {
+            n: frozenset(groups)
+            for resource, groups in required.items()
+            if (n := content.granted.get(resource)) is not None
+        }
+        alike = Counter(reach.groups_of.values()) if must else {}
+        for number, groups in must.items():
+            self.counts[number] = sum(people for of, people in alike.items() if not groups.isdisjoint(of))
         for user_id, entry_id in held:
             number = number_of.get(entry_id)
             if number is None:
                 continue
             self.of_user.setdefault(user_id, set()).add(number)
             groups = reach.groups_of.get(user_id)
-            if groups is not None and (not entries[number].grant or not groups.isdisjoint(granted_to[number])):
+            if groups is None or not groups.isdisjoint(must.get(number, nobody)):
+                continue
+            if not entries[number].grant or not groups.isdisjoint(granted_to[number]):
                 self.counts[number] += 1
         for number in content.system:
             self.counts[number] = len(reach.groups_of)
+        self._must = must
+        self._required: dict[frozenset[str], frozenset[int]] = {}
         self._together: dict[int, list[tuple[int, int]]] = {}
         self._content = content
+
+    def required(self, groups: frozenset[str]) -> frozenset[int]:
+        """What people of these groups have without asking."""
+        found = self._required.get(groups)
+        if found is None:
+            found = frozenset(n for n, of in self._must.items() if not of.isdisjoint(groups))
+            if len(self._required) >= VISIBLE_REMEMBERED:
+                self._required.clear()
+            self._required[groups] = found
+        return found
 
     def together(self, number: int) -> list[tuple[int, int]]:
         """(entry, people) of what holders of an entry hold too, most people first; what everybody has says nothing,
@@ -315,7 +347,8 @@ class Catalogue:
 
     def held_by(self, who: Principal) -> frozenset[int] | set[int]:
         """What is in the person's stack, whether they may still see it or not."""
-        return self.holdings.of_user.get(who.user_id, frozenset()) | self.content.system
+        always = self.content.system | self.holdings.required(who.group_ids)
+        return self.holdings.of_user.get(who.user_id, frozenset()) | always
 
     def usage(self, number: int) -> Usage:
         """The figures of a chip, with the stack count."""

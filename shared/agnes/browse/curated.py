@@ -6,9 +6,12 @@ its module joins `SOURCES` in `agnes.browse.shelf`, and its rows appear in every
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from agnes.browse.model import OTHER, Entry, Inner, Source
+from agnes.browse.model import OTHER, Document, Entry, Inner, Source, UseCase, Words
 from agnes.kernel.state import Db
 from agnes.marketplace.model import resource_id
 
@@ -30,7 +33,8 @@ def entries(db: Db) -> list[Entry]:
         """SELECT p.marketplace_id, p.name, r.name, coalesce(nullif(trim(p.category), ''), $other), p.description,
             r.curator_name, coalesce(p.version, ''), p.created_at, p.updated_at, p.released_at, p.is_system,
             coalesce(p.author_name, ''), r.curator_email, coalesce(p.homepage, ''), p.keywords, p.size_bytes, p.tree_id,
-            coalesce(p.problem, ''), row_number() OVER (ORDER BY r.registered_at, r.id, p.name)
+            coalesce(p.problem, p.withheld, ''), p.metadata,
+            coalesce(r.last_commit_sha, ''), row_number() OVER (ORDER BY r.registered_at, r.id, p.name)
         FROM marketplace.plugins p JOIN marketplace.registries r ON r.id = p.marketplace_id
         WHERE p.tree_id IS NOT NULL AND NOT p.disabled AND p.removed_at IS NULL""",
         {"other": OTHER},
@@ -63,10 +67,48 @@ def entries(db: Db) -> list[Entry]:
             tree_id=tree_id,
             problem=problem,
             inner=tuple(inner.get((slug, name), ())),
+            **_written(metadata, inner.get((slug, name), ()), commit),
         )
         for slug, name, marketplace_name, category, description, curator, version, added, updated, released, is_system,
-        author, curator_email, homepage, keywords, size_bytes, tree_id, problem, place in rows
+        author, curator_email, homepage, keywords, size_bytes, tree_id, problem, metadata, commit, place in rows
     ]  # fmt: skip
+
+
+def _written(metadata: str | None, inner: Iterable[Inner], commit: str) -> dict[str, Any]:
+    """What the curator wrote, of the plugin and of what is inside it by either of its names
+    (`agnes.marketplace.metadata` says what there is, and has judged it)."""
+    if metadata is None:
+        return {}
+    shown = json.loads(metadata)
+    assets, items = shown.get("assets", {}), shown.get("items", {})
+    inner_words = {}
+    for item in inner:
+        given = items.get(f"{item.kind}:{item.name}") or items.get(f"{item.kind}:{item.declared_name}")
+        if given:
+            inner_words[item.kind, item.name] = _words(given, assets, commit)
+    return {"words": _words(shown, assets, commit), "inner_words": inner_words}
+
+
+def _words(shown: Mapping[str, Any], assets: Mapping[str, Any], commit: str) -> Words:
+    sample, cover = shown.get("sample_interaction", {}), shown.get("cover_url")
+    return Words(
+        display_name=shown.get("display_name", ""),
+        tagline=shown.get("tagline", ""),
+        category=shown.get("category", ""),
+        description=shown.get("description", ""),
+        when_to_use=shown.get("when_to_use", ""),
+        invocation=shown.get("invocation", ""),
+        use_cases=tuple(UseCase(**case) for case in shown.get("use_cases", ())),
+        sample_user=sample.get("user", ""),
+        sample_assistant=sample.get("assistant", ""),
+        # The key follows from the content already; `v` is what clients of the API expect (spec/02 §1).
+        cover_url=f"{cover}?v={commit[:8]}" if cover else None,
+        video_url=shown.get("video_url"),
+        documents=tuple(
+            Document(link["name"], link["url"], assets.get(link["url"].rpartition("/")[2], {}).get("size_bytes"))
+            for link in shown.get("doc_links", ())
+        ),
+    )
 
 
 def holdings(db: Db) -> list[tuple[str, str]]:

@@ -235,7 +235,8 @@ def _popular(
 def item_of(catalogue: Catalogue, number: int, who: Principal, held: Collection[int], *, matched: str = "") -> Item:
     entry = catalogue.content.entries[number]
     installed, own = number in held, bool(entry.owner_id) and entry.owner_id == who.user_id
-    key = (number, installed, own, matched)
+    required = number in catalogue.holdings.required(who.group_ids)
+    key = (number, installed, required, own, matched)
     found = catalogue.items.get(key)
     if found is None:
         usage = catalogue.usage(number)
@@ -258,6 +259,7 @@ def item_of(catalogue: Catalogue, number: int, who: Principal, held: Collection[
             visibility_status=entry.status,
             is_viewer_owner=own,
             is_system=entry.is_system,
+            required=required,
             display_name=entry.words.display_name,
             tagline=entry.words.tagline,
             invocations_30d=usage.invocations_30d,

@@ -120,11 +120,27 @@ class UseCase:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """Something to read beside the page: a file of ours (a path below `/api/`) or another site's address."""
+
+    name: str
+    url: str
+    size: int | None = None
+    """Bytes, of a file of ours."""
+
+    @property
+    def is_ours(self) -> bool:
+        return self.url.startswith("/")
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """What a curator or an owner wrote about a thing for its page; every part may be missing. Markdown where it says so."""
 
     display_name: str = ""
     tagline: str = ""
+    category: str = ""
+    """Of an inner item whose category is not its plugin's."""
     description: str = ""
     """Markdown."""
     when_to_use: str = ""
@@ -135,7 +151,9 @@ class Words:
     sample_assistant: str = ""
     """Markdown."""
     cover_url: str | None = None
+    """A path of ours, as `detail_url` is one."""
     video_url: str | None = None
+    documents: tuple[Document, ...] = ()
 
 
 NO_WORDS = Words()
@@ -211,6 +229,8 @@ class Item:
     visibility_status: str
     is_viewer_owner: bool
     is_system: bool
+    required: bool
+    """One of the person's groups must have it."""
     display_name: str
     tagline: str
     invocations_30d: int
@@ -226,6 +246,11 @@ class Item:
     @property
     def title(self) -> str:
         return self.display_name or self.name
+
+    @property
+    def is_locked(self) -> bool:
+        """In the stack, and not to be taken off."""
+        return self.is_system or self.required
 
     @property
     def usage(self) -> Usage:
@@ -343,7 +368,8 @@ class PluginDetail:
     figures: Figures
     lines: tuple[InnerLine, ...]
     files: tuple[FileLine, ...]
-    docs: tuple[FileLine, ...]
+    docs: tuple[Document, ...]
+    """What the curator chose, else what is below the plugin's `docs/`."""
     capabilities: tuple[Capability, ...]
     changes: tuple[ChangeLine, ...]
     together: tuple[Item, ...]
@@ -373,6 +399,10 @@ class InnerDetail:
     @property
     def title(self) -> str:
         return self.line.words.display_name or self.line.inner.name
+
+    @property
+    def category(self) -> str:
+        return self.line.words.category or self.parent.category
 
 
 def active_days(series: tuple[Day, ...]) -> int:

@@ -12,13 +12,11 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agnes.browse.answers import document_url
 from agnes.browse.catalogue import Recent
 from agnes.browse.listing import TYPES, ItemsQuery, listing
 from agnes.browse.markdown import rendered
 from agnes.browse.model import (
     Day,
-    FileLine,
     InnerDetail,
     InnerLine,
     Item,
@@ -79,7 +77,7 @@ class ListingPage:
     """Cards that were rendered from the same catalogue."""
 
     def card_key(self, item: Item, place: str) -> tuple:
-        return (item.id, item.installed, item.is_viewer_owner, item.matched, place)
+        return (item.id, item.installed, item.required, item.is_viewer_owner, item.matched, place)
 
     def url(self, **changes: object) -> str:
         """The listing's URL with some of its parameters changed; defaults are left out, the page starts anew."""
@@ -294,9 +292,6 @@ class PluginPage(_Chart):
     @property
     def sample_html(self) -> str:
         return rendered(self.plugin.entry.words.sample_assistant)
-
-    def document_url(self, file: FileLine) -> str:
-        return document_url(self.plugin.entry.detail_url, file)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ that page and remembered with the layer that it depends on."""
 from __future__ import annotations
 
 from datetime import date, datetime
+from urllib.parse import quote
 
 from agnes.browse import inside
 from agnes.browse import listing as view
@@ -12,8 +13,10 @@ from agnes.browse.listing import ItemsQuery, item_of
 from agnes.browse.model import (
     NO_WORDS,
     CategoryFacet,
+    Document,
     Entry,
     Figures,
+    FileLine,
     Inner,
     InnerDetail,
     InnerLine,
@@ -91,7 +94,7 @@ def plugin_detail(
         figures=known.measures.of_entry[number],
         lines=tuple(_line(known, entry, number, inner) for inner in entry.inner),
         files=files,
-        docs=inside.documents(files),
+        docs=entry.words.documents or tuple(_document(entry, file) for file in inside.documents(files)),
         capabilities=inside.capabilities(store, entry),
         changes=inside.changes(state, known, entry),
         together=tuple(item_of(known, n, who, held) for n in together),
@@ -154,6 +157,12 @@ def _curated(state: State, who: Principal, marketplace_id: str, name: str) -> tu
     if who.is_admin or not who.group_ids.isdisjoint(known.reach.granted_to.get(resource, ())):
         raise PluginNotFound(marketplace_id, name)
     raise PluginNotGranted(marketplace_id, name)
+
+
+def _document(entry: Entry, file: FileLine) -> Document:
+    """A document's path is one segment: the API has no greedy paths."""
+    url = f"/api{entry.detail_url}/doc/{quote(file.path, safe='')}"
+    return Document(file.path.removeprefix("docs/"), url, file.size)
 
 
 def _find_inner(entry: Entry, kind: str, name: str) -> Inner | None:

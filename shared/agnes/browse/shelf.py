@@ -101,7 +101,13 @@ def _content(db: Db) -> Content:
 
 
 def _holdings(db: Db, content: Content, reach: Reach) -> Holdings:
-    return Holdings(content, reach, (row for source in SOURCES for row in source.holdings(db)))
+    required: dict[str, set[str]] = {}
+    for resource, group_id in db.execute(
+        """SELECT resource_id, group_id FROM people.grants
+        WHERE resource_type = 'marketplace_plugin' AND id IN (SELECT grant_id FROM stack.required_grants)"""
+    ).fetchall():
+        required.setdefault(resource, set()).add(group_id)
+    return Holdings(content, reach, (row for source in SOURCES for row in source.holdings(db)), required)
 
 
 def _figures(db: Db) -> dict[tuple[str, str, str, str, str], Figures]:

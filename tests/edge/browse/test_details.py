@@ -23,7 +23,9 @@ def test_a_plugin_with_everything_that_the_page_shows(shop):
         "SessionStart": "SessionStart",
         "open-period.sh": None,
     }
-    assert detail["docs"] == [{"name": "ledger-columns.md", "url": f"/api{FINOPS}/doc/docs%2Fledger-columns.md"}]
+    [document] = detail["docs"]
+    assert document["name"] == "Ledger columns"
+    assert document["url"].startswith(f"/api{FINOPS}/document/")
     assert {line["kind"]: line["names"] for line in detail["capabilities"]} == {
         "hooks": ["SessionStart"],
         "shell": ["hooks/open-period.sh", "skills/forecast/scripts/forecast.py"],
@@ -58,7 +60,7 @@ def test_an_inner_item(shop, path, name, body):
     assert detail["name"] == name
     assert body in detail["body"]
     assert not detail["body"].startswith("---")
-    assert detail["parent_display_name"] == "finops"
+    assert detail["parent_display_name"] == "FinOps toolkit"
     assert detail["parent_stack_count"] == demo.STACKS["finops"]
     assert detail["bundle_size"] == sum(file["size"] for file in detail["files"]) > 0
     assert len(detail["telemetry"]["daily_series"]) == 30
@@ -71,7 +73,7 @@ def test_the_page_of_a_skill_is_titled_by_the_skill_and_says_how_to_call_it(shop
     assert "<title>forecast · Agnes</title>" in page
     assert re.search(r'<li aria-current="page">forecast</li>', page)
     assert 'data-copy="/finops:forecast"' in page
-    assert "add finops to have it" in page
+    assert "add FinOps toolkit to have it" in page
     assert "Updated" in page
 
 
