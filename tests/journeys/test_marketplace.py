@@ -126,7 +126,7 @@ class TestBrowsing:
         assert (card["installed"], card["stack_count"]) == (True, 1)
         detail = guild.detail(mira, "finops")
         assert [skill["invocation"] for skill in detail["skills"]] == ["/finops:budget-variance", "/finops:forecast"]
-        assert [agent["invocation"] for agent in detail["agents"]] == ["finops:auditor"]
+        assert [agent["invocation"] for agent in detail["agents"]] == ["@agent-finops:auditor"]
         assert detail["telemetry"] is None
         mira.delete(f"/api/marketplace/curated/{guild.slug}/finops/install", expect=200)
         assert guild.card(mira, "finops")["installed"] is False
