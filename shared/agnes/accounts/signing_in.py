@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agnes.accounts import limits, passwords, repository
@@ -17,12 +16,12 @@ from agnes.accounts.rules import (
     is_email,
     new_credential,
 )
+from agnes.kernel import audit
 from agnes.kernel.errors import UnauthenticatedError
 from agnes.kernel.ids import UserId, new_ulid
-from agnes.kernel.ports import ABSENT, ObjectStore, Secret
+from agnes.kernel.ports import ObjectStore, Secret
 from agnes.kernel.state import CURRENT_ACTOR, Change, State, Tx
 
-FAILED_PREFIX = "audit/login_failed/"
 FORGET_SESSIONS_AFTER = timedelta(days=1)
 
 
@@ -114,17 +113,6 @@ def _record_failure(store: ObjectStore, login: Login | None, email: str, reason:
     The limits bound how many there are. What was typed is kept only if it is an address: people type
     their password into the wrong field.
     """
-    actor, id = CURRENT_ACTOR.get(), new_ulid(now)  # noqa: A001
-    row = {
-        "at": now.isoformat(),
-        "id": id,
-        **asdict(actor),
-        "action": "login_failed",
-        "resource": f"user:{login.id}" if login else "user:",
-        "params": {"email": email if is_email(email) else "", "reason": reason},
-        "before": None,
-        "result": f"error.{reason}",
-        "duration_ms": 0.0,
-    }
-    key = f"{FAILED_PREFIX}day={now:%Y-%m-%d}/{id}.json"
-    store.write(key, json.dumps(row).encode(), expect=ABSENT, content_type="application/json")
+    params = {"email": email if is_email(email) else "", "reason": reason}
+    failed = Change("login_failed", f"user:{login.id}" if login else "user:", params)
+    audit.record(store, failed, now=now, result=f"error.{reason}")
