@@ -37,7 +37,7 @@ OWNERS = {
     "dulwich": {"outside"},
     "anthropic": {"outside"},
     "jinja2": {"edge"},
-    "duckdb": {"state", "telemetry"},
+    "duckdb": {"state", "telemetry", "audit"},
     "pyarrow": {"telemetry"},
     "argon2": {"accounts"},
 }

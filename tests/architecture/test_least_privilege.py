@@ -303,6 +303,9 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     house.run("telemetry-cron_prune_usage")
     ask("POST", "ada", "/api/admin/usage/prune")
     ask("POST", "ada", "/api/admin/usage/reprocess")
+    # The audit.
+    for path in ("", "/facets", "/kpis", "/sync"):
+        assert ask("GET", "ada", f"/api/admin/activity{path}").status == 200, path
     # Operations, and the end of things.
     for path in ("/api/health", "/api/version", "/api/health/detailed", "/api/openapi.json"):
         ask("GET", "ada", path)

@@ -71,6 +71,9 @@ class Session(Protocol):
 class State(Protocol):
     """Reads of snapshots, and commits under a lease (docs/architecture.md, State)."""
 
+    names: tuple[str, ...]
+    """Of all state files."""
+
     def read(self, *files: str) -> AbstractContextManager[Db]:
         """A connection with the newest generations of `files` attached READ_ONLY, each within the
         staleness window, and never older than what the session demands."""

@@ -247,6 +247,13 @@ class SyncLine:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentSync(SyncLine):
+    """A line of the history of all marketplaces."""
+
+    marketplace_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DisabledFlag:
     marketplace_id: str
     plugin_name: str

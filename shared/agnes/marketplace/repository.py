@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from agnes.kernel.state import Db
-from agnes.marketplace.model import Item, Marketplace, Plugin, PluginItem, Registry, SyncLine, SyncReport
+from agnes.marketplace.model import Item, Marketplace, Plugin, PluginItem, RecentSync, Registry, SyncLine, SyncReport
 
 _REGISTRY = ", ".join(f"r.{f.name}" for f in fields(Registry))
 _PLUGIN = ", ".join(f"p.{f.name}" for f in fields(Plugin))
@@ -186,19 +186,46 @@ def insert_sync(
     db.execute(f"INSERT INTO marketplace.syncs ({', '.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608
 
 
+_SYNC_COLUMNS = """id, started_at, duration_seconds, outcome, ref, commit_sha, added, updated, removed,
+    coalesce(changes, '[]'), refused, warnings, error"""
+
+
 def syncs(db: Db, marketplace_id: str, *, before: str | None, limit: int) -> list[SyncLine]:
     """Newest first, older than the sync `before`."""
     rows = db.execute(
-        """
-        SELECT id, started_at, duration_seconds, outcome, ref, commit_sha, added, updated, removed,
-               coalesce(changes, '[]'), refused, warnings, error
-        FROM marketplace.syncs
+        f"""
+        SELECT {_SYNC_COLUMNS} FROM marketplace.syncs
         WHERE marketplace_id = $id AND ($before IS NULL OR id < $before)
         ORDER BY id DESC LIMIT $limit
-        """,
+        """,  # noqa: S608 (constant)
         {"id": marketplace_id, "before": before, "limit": limit},
     ).fetchall()
-    return [SyncLine(*row[:9], *map(json.loads, row[9:12]), row[12]) for row in rows]
+    return [SyncLine(*_sync(row)) for row in rows]
+
+
+def recent_syncs(db: Db, *, before: str | None, limit: int) -> list[RecentSync]:
+    """Of all marketplaces, newest first, older than the sync `before`."""
+    rows = db.execute(
+        f"""
+        SELECT {_SYNC_COLUMNS}, marketplace_id FROM marketplace.syncs
+        WHERE $before IS NULL OR id < $before ORDER BY id DESC LIMIT $limit
+        """,  # noqa: S608 (constant)
+        {"before": before, "limit": limit},
+    ).fetchall()
+    return [RecentSync(*_sync(row), row[13]) for row in rows]
+
+
+def sync_outcomes(db: Db, since: datetime) -> dict[str, int]:
+    """How many syncs that began since then had each outcome."""
+    return dict(
+        db.execute(
+            "SELECT outcome, count(*) FROM marketplace.syncs WHERE started_at >= ? GROUP BY outcome", [since]
+        ).fetchall()
+    )
+
+
+def _sync(row: tuple[Any, ...]) -> list[Any]:
+    return [*row[:9], *map(json.loads, row[9:12]), row[12]]
 
 
 def _text(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from agnes.access import grants as revoking
@@ -23,6 +24,7 @@ from agnes.marketplace.model import (
     Plugin,
     PluginItem,
     PluginLine,
+    RecentSync,
     Registry,
     SyncLine,
     SystemFlag,
@@ -297,6 +299,16 @@ def syncs(db: Db, marketplace_id: str, *, before: str | None = None, limit: int 
     """The sync history, newest first. Raises MarketplaceNotFound."""
     get_registry(db, marketplace_id)
     return repository.syncs(db, marketplace_id, before=before, limit=limit)
+
+
+def recent_syncs(db: Db, *, before: str | None = None, limit: int = 50) -> list[RecentSync]:
+    """The sync history of all marketplaces, newest first, older than the sync `before`."""
+    return repository.recent_syncs(db, before=before, limit=limit)
+
+
+def sync_outcomes(db: Db, since: datetime) -> dict[str, int] | None:
+    """How many syncs that began since then were `changed`, `unchanged`, `failed`; None if nothing is registered."""
+    return repository.sync_outcomes(db, since) if repository.registry_ids(db) else None
 
 
 def _is_of(granted_id: str, marketplace_id: str) -> bool:
