@@ -32,7 +32,9 @@ _DAYS_AT_ONCE = 5
 _KINDS = ("user_id", "action", "result", "resource", "client_kind")
 
 
-def activity(state: State, store: ObjectStore, query: ActivityQuery, *, now: datetime) -> Activity:
+def activity(
+    state: State, store: ObjectStore, query: ActivityQuery, *, now: datetime, max_objects: int = MAX_OBJECTS
+) -> Activity:
     """A page of the audit. Reading is audited too, once in 60 seconds for the same reader and filter.
 
     Raises UnavailableError.
@@ -44,7 +46,7 @@ def activity(state: State, store: ObjectStore, query: ActivityQuery, *, now: dat
         found = _newest(db, state.names, span, limit + 1)
         if len(found) > limit:
             span = replace(span, since=found[limit]["at"])
-        elsewhere = _elsewhere(store, span, known=found, wanted=limit + 1)
+        elsewhere = _elsewhere(store, span, max_objects, known=found, wanted=limit + 1)
         if elsewhere.rows:
             found = _newest(db, state.names, span, limit + 1, elsewhere.rows)
         people = _people(db, found)
@@ -58,11 +60,13 @@ def activity(state: State, store: ObjectStore, query: ActivityQuery, *, now: dat
     return Activity(rows, following, query.filter)
 
 
-def overview(state: State, store: ObjectStore, *, since: datetime, now: datetime) -> tuple[Facets, Kpis]:
+def overview(
+    state: State, store: ObjectStore, *, since: datetime, now: datetime, max_objects: int = MAX_OBJECTS
+) -> tuple[Facets, Kpis]:
     """What there is to filter by, and the figures, of all since then. Raises UnavailableError."""
     span = _Span(since, now + _SKEW, '"at" >= $since', {"since": since})
     with state.read(*state.names) as db:
-        elsewhere = _elsewhere(store, span, known=[], wanted=None)
+        elsewhere = _elsewhere(store, span, max_objects, known=[], wanted=None)
         lines, parameters = _lines(state.names, elsewhere.rows), _parameters(span, elsewhere.rows)
         facets: dict[str, list[Facet]] = defaultdict(list)
         kinds = ", ".join(_KINDS)
@@ -165,10 +169,12 @@ def _newest(db: Db, files: Iterable[str], span: _Span, limit: int, elsewhere: li
     return [dict(zip(COLUMNS, row, strict=True)) for row in found]
 
 
-def _elsewhere(store: ObjectStore, span: _Span, *, known: list[Row], wanted: int | None) -> _Elsewhere:
+def _elsewhere(
+    store: ObjectStore, span: _Span, max_objects: int, *, known: list[Row], wanted: int | None
+) -> _Elsewhere:
     """Lines of the span, single ones as they are and archived ones that pass. With `wanted`, archived days are read
     from the newest until so many are together with the `known` ones of the state files."""
-    single, horizon = _single(store, span)
+    single, horizon = _single(store, span, max_objects)
     rows = objects.read_lines(store, single)
     since = max(span.since, horizon) if horizon else span.since
     files = objects.archived(store, since.astimezone(UTC).date(), span.until.astimezone(UTC).date())
@@ -187,7 +193,7 @@ def _elsewhere(store: ObjectStore, span: _Span, *, known: list[Row], wanted: int
     return _Elsewhere(list(once.values()), horizon, cut=False)
 
 
-def _single(store: ObjectStore, span: _Span) -> tuple[list[Stored], datetime | None]:
+def _single(store: ObjectStore, span: _Span, at_most: int) -> tuple[list[Stored], datetime | None]:
     """Objects of the span, the newest if they are too many: then whole minutes of them, and since when."""
     since, until = span.since.astimezone(UTC), span.until.astimezone(UTC)
     minute = since.replace(second=0, microsecond=0)
@@ -196,11 +202,11 @@ def _single(store: ObjectStore, span: _Span) -> tuple[list[Stored], datetime | N
         for stored in objects.listed(store, since.date(), until.date())
         if stored.minute is None or minute <= stored.minute <= until
     ]
-    if len(found) <= MAX_OBJECTS:
+    if len(found) <= at_most:
         return found, None
     latest = datetime.max.replace(tzinfo=UTC)
     found.sort(key=lambda stored: stored.minute or latest, reverse=True)
-    last = found[MAX_OBJECTS - 1].minute
+    last = found[at_most - 1].minute
     whole = [stored for stored in found if stored.minute is None or last is None or stored.minute >= last]
     return whole, last if len(whole) < len(found) else None
 
