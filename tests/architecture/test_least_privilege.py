@@ -20,6 +20,7 @@ import pytest
 
 from agnes.kernel.ports import Entry, Expect, Message, Version
 from agnes.outside.object_store.memory import MemoryStore
+from agnes.telemetry import viewing
 from infra import compose
 from infra.compose import Composition
 from tests.builders.acme_team import ENVIRON, Team
@@ -295,6 +296,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert upload_form(house, person, SESSION.replace("aaaa", "bbbb"), b"{}\nnot json\n").status in (200, 201)
     house.run("telemetry-cron_extract_usage")
     house.post("/api/admin/run-session-processor?processor=usage", token=team.tokens["ada"])
+    drilled_down(team, bob)
     ask("DELETE", "bob", f"/api/me/sessions/{SESSION}")
     assert declare(house, person, SESSION, packed).status == 410
     assert ask("DELETE", "ada", f"/api/admin/usage/sessions/{bob}/{SESSION}").json()["derived"] == "removed"
@@ -314,6 +316,30 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     ask("DELETE", "ada", "/api/marketplaces/acme?purge=true")
     ask("DELETE", "ada", f"/api/users/{eve}")
     house.post("/auth/logout", token=team.tokens["bob"])
+
+
+def drilled_down(team: Team, bob: str) -> None:
+    """From the list to one transcript, small and large."""
+    session = f"/api/admin/sessions/{bob}/{SESSION}"
+    everything = f"/api/admin/users/{bob}/sessions/download-all"
+    for path in (
+        *("/api/admin/sessions/list", "/api/admin/sessions/kpis", "/api/admin/sessions/facets"),
+        *(f"{session}/transcript", f"{session}/transcript/main.0.0", f"{session}/download", everything),
+        f"/api/admin/users/{bob}/sessions",
+    ):
+        assert team.call("GET", "ada", path).status == 200, path
+    for path in (
+        *("/api/me/sessions", "/api/me/stats/sessions", "/api/me/stats/tokens", "/api/me/home-stats?window=7d"),
+        f"/profile/sessions/{SESSION}",
+    ):
+        assert team.call("GET", "bob", path).status == 200, path
+    kept, viewing.INLINE_BYTES = viewing.INLINE_BYTES, 1
+    try:
+        assert team.call("GET", "ada", f"{session}/download").status == 302
+        assert team.call("GET", "ada", everything).status == 302
+        assert team.call("GET", "bob", f"/profile/sessions/{SESSION}").status == 302
+    finally:
+        viewing.INLINE_BYTES = kept
 
 
 def page_files(house: GuardedHouse, plugin: str) -> list[str]:

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from mmap import ACCESS_READ, mmap
 
 import pytest
 
@@ -42,6 +43,15 @@ def test_keeps_bytes_exactly(store, size_bytes):
     body = bytes(range(256)) * (size_bytes // 256 + 1)
     version = store.write("blob", body[:size_bytes], expect=ABSENT)
     assert store.read("blob") == Blob(body[:size_bytes], version)
+
+
+def test_takes_a_mapped_file(store, tmp_path):
+    """Large bodies are sent from the disk."""
+    path = tmp_path / "large"
+    path.write_bytes(bytes(range(256)) * 8000)
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
+        version = store.write("mapped", mapped, expect=ANYTHING)
+    assert store.read("mapped") == Blob(path.read_bytes(), version)
 
 
 def test_reads_only_if_changed(store):

@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
-from agnes.telemetry import export, upkeep
+from agnes.telemetry import export, upkeep, viewing
 
 app = Function("telemetry-cron_prune_usage")
 
@@ -11,8 +11,9 @@ app = Function("telemetry-cron_prune_usage")
 @app.lambda_function()
 @job("telemetry.prune")
 def run(tick: Tick) -> upkeep.Pruned:
-    """Forget the events that USAGE_EVENTS_RETENTION_DAYS does not keep, and exports of earlier days."""
+    """Forget the events that USAGE_EVENTS_RETENTION_DAYS does not keep, and exports and downloads of earlier days."""
     if not tick.dry_run:
         export.remove_old(wiring.store(), now=tick.at)
+        viewing.remove_old(wiring.store(), now=tick.at)
     days = wiring.settings().usage_events_retention_days
     return upkeep.prune(wiring.state(), clock=wiring.clock(), retention_days=days, dry_run=tick.dry_run)

@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from mmap import mmap
 from typing import Protocol
 
 from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
@@ -126,9 +127,9 @@ class ObjectStore(Protocol):
         ...
 
     def write(
-        self, key: str, body: bytes, *, expect: Expect, content_type: str = "application/octet-stream"
+        self, key: str, body: bytes | mmap, *, expect: Expect, content_type: str = "application/octet-stream"
     ) -> Version:
-        """Store `body` durably and return its version.
+        """Store `body` durably and return its version. A mapped file is sent from the disk, never whole in memory.
 
         Exactly one attempt is made. Raises PreconditionFailed (conflict), TryAgain (retry) or
         OutcomeUnknown (unknown); returning is the outcome *committed*.

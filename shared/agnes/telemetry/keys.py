@@ -6,6 +6,7 @@ inbox/<ulid>.json                                       a transcript is new or h
 tombstones/<user_id>.json                               sessions of a person that are not taken again
 quarantine/<user_id>/<session_id>/<file>.json           why a transcript is not counted
 exports/<ulid>/<filename>                               large exports, for a day
+downloads/<user_id>/<ulid>/<filename>                   large transcripts and archives of a person, for a day
 telemetry/events/day=YYYY-MM-DD/<generation>.parquet    immutable
 telemetry/rollups/<rollup>/day=YYYY-MM-DD/<generation>.parquet
 """
@@ -21,6 +22,7 @@ from agnes.kernel.errors import BadRequestError
 
 INBOX = "inbox/"
 EXPORTS = "exports/"
+DOWNLOADS = "downloads/"
 CLAIM = "jobs/telemetry.extract/claim.json"
 MAIN = "main"
 
@@ -96,12 +98,17 @@ def tombstones(user_id: str) -> str:
 
 
 def folders_of_user(user_id: str) -> tuple[str, ...]:
-    """Prefixes of everything of a person that is stored as it arrived, or names what arrived."""
-    return tuple(f"{prefix}/{user_id}/" for prefix in ("sessions", "uploads", "quarantine"))
+    """Prefixes of everything of a person that is stored as it arrived, names what arrived, or was prepared from it."""
+    return (*_arrived(user_id), f"{DOWNLOADS}{user_id}/")
 
 
 def folders_of_session(user_id: str, session_id: str) -> tuple[str, ...]:
-    return tuple(f"{folder}{session_id}/" for folder in folders_of_user(user_id))
+    """All downloads of the person are among them: an archive holds every session."""
+    return (*(f"{folder}{session_id}/" for folder in _arrived(user_id)), f"{DOWNLOADS}{user_id}/")
+
+
+def _arrived(user_id: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}/{user_id}/" for prefix in ("sessions", "uploads", "quarantine"))
 
 
 def inbox(ulid: str) -> str:
@@ -110,6 +117,10 @@ def inbox(ulid: str) -> str:
 
 def export(ulid: str, filename: str) -> str:
     return f"{EXPORTS}{ulid}/{filename}"
+
+
+def download(user_id: str, ulid: str, filename: str) -> str:
+    return f"{DOWNLOADS}{user_id}/{ulid}/{filename}"
 
 
 def events(day: date, generation: str) -> str:

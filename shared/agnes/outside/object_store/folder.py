@@ -25,6 +25,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from mmap import mmap
 from pathlib import Path
 from typing import BinaryIO
 
@@ -100,7 +101,7 @@ class FolderStore(SelfSigned):
         return None
 
     def write(
-        self, key: str, body: bytes, *, expect: Expect, content_type: str = "application/octet-stream"
+        self, key: str, body: bytes | mmap, *, expect: Expect, content_type: str = "application/octet-stream"
     ) -> Version:
         del content_type  # a presigned GET says which type it serves
         return self._publish(key, [body], expect)
@@ -136,7 +137,7 @@ class FolderStore(SelfSigned):
         *folders, leaf = check_key(key).split("/")
         return os.path.join(self._objects, *map(_folder_name, folders), _file_name(leaf))
 
-    def _publish(self, key: str, chunks: Iterable[bytes], expect: Expect) -> Version:
+    def _publish(self, key: str, chunks: Iterable[bytes | mmap], expect: Expect) -> Version:
         path = self._path(key)
         temporary = os.path.join(self._tmp, secrets.token_hex(16))
         try:
@@ -308,7 +309,7 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _write_all(file: BinaryIO, chunk: bytes) -> None:
+def _write_all(file: BinaryIO, chunk: bytes | mmap) -> None:
     rest = memoryview(chunk)
     while rest:
         rest = rest[file.write(rest) :]

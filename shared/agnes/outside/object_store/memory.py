@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from mmap import mmap
 
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.ports import (
@@ -50,7 +51,7 @@ class MemoryStore(SelfSigned):
         return NotModified() if held.version == unless else Blob(held.body, held.version)
 
     def write(
-        self, key: str, body: bytes, *, expect: Expect, content_type: str = "application/octet-stream"
+        self, key: str, body: bytes | mmap, *, expect: Expect, content_type: str = "application/octet-stream"
     ) -> Version:
         check_key(key)
         body = bytes(body)

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property, partial
 from itertools import islice
+from mmap import mmap
 from typing import Any, TypeVar
 
 from agnes.kernel.errors import UnavailableError
@@ -124,7 +125,7 @@ class S3Store:
         return self._repeated(key, ask)
 
     def write(
-        self, key: str, body: bytes, *, expect: Expect, content_type: str = "application/octet-stream"
+        self, key: str, body: bytes | mmap, *, expect: Expect, content_type: str = "application/octet-stream"
     ) -> Version:
         from botocore.exceptions import BotoCoreError, ClientError
 

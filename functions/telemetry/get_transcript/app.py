@@ -1,0 +1,41 @@
+"""Read what was said in a session."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agnes import wiring
+from agnes.edge import Function, Needs, endpoint
+from agnes.kernel.principal import Principal
+from agnes.telemetry import viewing
+from agnes.telemetry.conversation import Excerpt
+
+app = Function("telemetry-get_transcript")
+
+
+class Stretch(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    start: int = Field(0, ge=0, le=100_000_000)
+
+
+@app.route("/api/admin/sessions/{user_id}/{session_id}/transcript", methods=["GET"])
+@endpoint(needs=Needs.ADMIN, query=viewing.PartQuery)
+def get_transcript(who: Principal, user_id: str, session_id: str, query: viewing.PartQuery) -> viewing.Transcript:
+    """A session's summary and its events in their order, subagents' among them, a part at a time."""
+    return viewing.transcript(
+        wiring.state(), wiring.store(), viewing.Viewer(who), user_id=user_id, session_id=session_id, query=query
+    )
+
+
+@app.route("/api/admin/sessions/{user_id}/{session_id}/transcript/{piece_id}", methods=["GET"])
+@endpoint(needs=Needs.ADMIN, query=Stretch)
+def get_piece(who: Principal, user_id: str, session_id: str, piece_id: str, query: Stretch) -> Excerpt:
+    """One event with up to 200,000 characters of its text, from `start` on."""
+    return viewing.excerpt(
+        wiring.state(),
+        wiring.store(),
+        viewing.Viewer(who),
+        user_id=user_id,
+        session_id=session_id,
+        piece_id=piece_id,
+        start=query.start,
+    )
