@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import random
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,19 +21,19 @@ import pytest
 
 from agnes.kernel.ports import Entry, Expect, Message, Version
 from agnes.outside.object_store.memory import MemoryStore
-from agnes.telemetry import viewing
 from infra import compose
 from infra.compose import Composition
 from tests.builders.acme_team import ENVIRON, Team
 from tests.builders.house import Answer, House, routes
 from tests.builders.people import Person
-from tests.builders.telemetry_house import complete, declare, put, upload_form
+from tests.builders.telemetry_house import complete, declare, put, upload, upload_form
 from tests.builders.transcripts import Transcript
 
 ACTING: ContextVar[str] = ContextVar("acting", default="")
 """The function at work; empty while the test itself looks."""
 
 SESSION = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
+LARGE = "77777777-0002-4f00-9a00-00000000bbbb"
 
 
 class Policies:
@@ -296,7 +297,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert upload_form(house, person, SESSION.replace("aaaa", "bbbb"), b"{}\nnot json\n").status in (200, 201)
     house.run("telemetry-cron_extract_usage")
     house.post("/api/admin/run-session-processor?processor=usage", token=team.tokens["ada"])
-    drilled_down(team, bob)
+    drilled_down(house, team, person)
     ask("DELETE", "bob", f"/api/me/sessions/{SESSION}")
     assert declare(house, person, SESSION, packed).status == 410
     assert ask("DELETE", "ada", f"/api/admin/usage/sessions/{bob}/{SESSION}").json()["derived"] == "removed"
@@ -318,14 +319,14 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     house.post("/auth/logout", token=team.tokens["bob"])
 
 
-def drilled_down(team: Team, bob: str) -> None:
+def drilled_down(house: GuardedHouse, team: Team, bob: Person) -> None:
     """From the list to one transcript, small and large."""
-    session = f"/api/admin/sessions/{bob}/{SESSION}"
-    everything = f"/api/admin/users/{bob}/sessions/download-all"
+    session = f"/api/admin/sessions/{bob.id}/{SESSION}"
+    everything = f"/api/admin/users/{bob.id}/sessions/download-all"
     for path in (
         *("/api/admin/sessions/list", "/api/admin/sessions/kpis", "/api/admin/sessions/facets"),
         *(f"{session}/transcript", f"{session}/transcript/main.0.0", f"{session}/download", everything),
-        f"/api/admin/users/{bob}/sessions",
+        f"/api/admin/users/{bob.id}/sessions",
     ):
         assert team.call("GET", "ada", path).status == 200, path
     for path in (
@@ -333,13 +334,12 @@ def drilled_down(team: Team, bob: str) -> None:
         f"/profile/sessions/{SESSION}",
     ):
         assert team.call("GET", "bob", path).status == 200, path
-    kept, viewing.INLINE_BYTES = viewing.INLINE_BYTES, 1
-    try:
-        assert team.call("GET", "ada", f"{session}/download").status == 302
-        assert team.call("GET", "ada", everything).status == 302
-        assert team.call("GET", "bob", f"/profile/sessions/{SESSION}").status == 302
-    finally:
-        viewing.INLINE_BYTES = kept
+    large = Transcript(LARGE)
+    large.prompt(random.Random(1).randbytes(4_300_000).hex())
+    upload(house, bob, LARGE, large.body())
+    assert team.call("GET", "ada", everything).status == 302
+    assert team.call("GET", "ada", f"/api/admin/sessions/{bob.id}/{LARGE}/download").status == 302
+    assert team.call("GET", "bob", f"/profile/sessions/{LARGE}").status == 302
 
 
 def page_files(house: GuardedHouse, plugin: str) -> list[str]:

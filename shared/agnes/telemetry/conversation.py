@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -80,7 +80,8 @@ class Place(NamedTuple):
         return cls(int(found[1]), found[2] != MAIN, found[2], int(found[3]), int(found[4]))
 
 
-class Piece(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Piece:
     """One thing that was said or done: a text, a call, its result."""
 
     id: str
@@ -167,9 +168,7 @@ def whole(file: TranscriptFile, piece_id: str, *, start: int = 0, chars: int = W
     for at, piece in enumerate(_pieces(line, file, offset, None, None)):
         if at == number and start <= piece.chars:
             end = start + chars
-            cut = msgspec.structs.replace(
-                piece, text=piece.text[start:end], is_truncated=start > 0 or end < piece.chars
-            )
+            cut = replace(piece, text=piece.text[start:end], is_truncated=start > 0 or end < piece.chars)
             return Excerpt(cut, start, end if end < piece.chars else None)
     raise PieceNotFound
 

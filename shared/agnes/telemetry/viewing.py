@@ -32,12 +32,7 @@ from agnes.telemetry.stored import StoredFile
 from agnes.telemetry.tick import FILE
 from agnes.telemetry.tombstones import SessionRedacted
 
-INLINE_BYTES = 4 * 1000 * 1000
-"""A function's answer may have 6 MB, in base64."""
 URL_SECONDS = 900
-PART_PLAIN_BYTES = 600 * 1000 * 1000
-PART_FILES = 2000
-"""Of one archive: what a function can read and pack within its 28 seconds, and on its disk."""
 USUAL_RATIO = 8
 """Plain bytes by packed ones, of a transcript that was not extracted yet."""
 JSONL = "application/x-ndjson"
@@ -46,6 +41,18 @@ ZIP = "application/zip"
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _OLDEST = (1980, 1, 1, 0, 0, 0)
 """No earlier time can be written in a ZIP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    inline_bytes: int = 4 * 1000 * 1000
+    """A function's answer may have 6 MB, in base64."""
+    archive_plain_bytes: int = 600 * 1000 * 1000
+    archive_files: int = 2000
+    """Of one archive: what a function can read and pack within its 28 seconds, and on its disk."""
+
+
+LIMITS = Limits()
 
 
 class PartQuery(BaseModel):
@@ -179,7 +186,7 @@ def download(
     plain = packed.unpack(blob.body)
     filename = StoredFile(which, len(blob.body), clock.now()).filename
     _audit(state, viewer, which, "session_download", {"file": which.file, "bytes": len(plain)})
-    if len(plain) <= INLINE_BYTES:
+    if len(plain) <= LIMITS.inline_bytes:
         return Taken(filename, JSONL, plain, None)
     return _prepared(store, [which], filename, plain, content_type=JSONL, clock=clock)
 
@@ -197,13 +204,15 @@ def download_own(
         raise FileNotStored from None
 
 
-def parts_of(files: Sequence[StoredFile], plain_bytes: Mapping[TranscriptId, int]) -> list[list[StoredFile]]:
+def parts_of(
+    files: Sequence[StoredFile], plain_bytes: Mapping[TranscriptId, int], limits: Limits = LIMITS
+) -> list[list[StoredFile]]:
     """Files as archives hold them, in their order; one archive at least."""
     parts: list[list[StoredFile]] = [[]]
     total = 0
     for file in files:
         size = plain_bytes.get(file.which, file.size_bytes * USUAL_RATIO)
-        if parts[-1] and (total + size > PART_PLAIN_BYTES or len(parts[-1]) == PART_FILES):
+        if parts[-1] and (total + size > limits.archive_plain_bytes or len(parts[-1]) == limits.archive_files):
             parts.append([])
             total = 0
         parts[-1].append(file)
@@ -212,7 +221,15 @@ def parts_of(files: Sequence[StoredFile], plain_bytes: Mapping[TranscriptId, int
 
 
 def archive(
-    state: State, store: ObjectStore, viewer: Viewer, *, user_id: str, email: str, part: int | None, clock: Clock
+    state: State,
+    store: ObjectStore,
+    viewer: Viewer,
+    *,
+    user_id: str,
+    email: str,
+    part: int | None,
+    clock: Clock,
+    limits: Limits = LIMITS,
 ) -> Taken:
     """All transcripts of a person as a ZIP, an empty one if there are none; a large stock comes in several parts.
 
@@ -220,7 +237,7 @@ def archive(
     """
     viewer.require(user_id)
     user_id = keys.user(user_id)
-    parts = parts_of(stored.files(store, user_id), _plain_bytes(state, user_id))
+    parts = parts_of(stored.files(store, user_id), _plain_bytes(state, user_id), limits)
     if part is None and len(parts) > 1:
         raise ArchiveInParts(len(parts))
     if not 1 <= (part or 1) <= len(parts):
@@ -234,7 +251,7 @@ def archive(
         count, size = _zip(store, wanted, path)
         said = {"file_count": count, "total_bytes": size, **({"part": part} if part else {})}
         _audit(state, viewer, TranscriptId(user_id, ""), "session_bulk_download", said)
-        if path.stat().st_size <= INLINE_BYTES:
+        if path.stat().st_size <= limits.inline_bytes:
             return Taken(filename, ZIP, path.read_bytes(), None)
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
             return _prepared(store, [each.which for each in wanted], filename, mapped, content_type=ZIP, clock=clock)

@@ -6,11 +6,14 @@ import io
 import json
 import random
 import zipfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agnes.telemetry import viewing
+from agnes.kernel.errors import NotFoundError
+from agnes.kernel.principal import Principal
+from agnes.telemetry import stored, viewing
+from agnes.telemetry.keys import TranscriptId
 from tests.builders.house import House
 from tests.builders.people import add_person, seed_admin
 from tests.builders.telemetry_house import run_usage, serve, upload
@@ -20,6 +23,7 @@ A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 B = "77777777-0002-4f00-9a00-00000000bbbb"
 C = "88888888-0003-4f00-9a00-00000000cccc"
 D = "99999999-0004-4f00-9a00-00000000dddd"
+LARGE = "bbbbbbbb-0005-4f00-9a00-00000000eeee"
 UNKNOWN = "11111111-0004-4f00-9a00-00000000ffff"
 
 
@@ -317,32 +321,61 @@ def test_all_of_a_person_as_an_archive(used):
     assert house.get("/api/admin/users/nobody/sessions/download-all", token=admin.token).status == 404
 
 
-def test_what_is_large_comes_by_a_url_and_goes_with_a_redaction(used, monkeypatch):
+def test_what_is_large_comes_by_a_url_and_goes_with_a_redaction(used):
     house, admin, mira, _ = used
-    monkeypatch.setattr(viewing, "INLINE_BYTES", 100)
-    monkeypatch.setattr(viewing, "PART_FILES", 3)
-    main, _ = forecast()
-    at = f"/api/admin/users/{mira.id}/sessions"
-    answer = house.get(f"{at}/{A}/download", token=admin.token)
-    assert (answer.status, answer.body) == (302, b"")
-    assert fetched(house, answer) == (main, f"{A}.jsonl")
-    answer = house.get(f"{at}/download-all", token=admin.token)
-    assert (answer.status, answer.json()["code"], answer.json()["parts"]) == (413, "archive_in_parts", 2)
-    first, second = (house.get(f"{at}/download-all?part={n}", token=admin.token) for n in (1, 2))
-    body, name = fetched(house, first)
-    assert name == "mira-sessions-2026-11-23-part1.zip"
-    both = members(body) | members(fetched(house, second)[0])
-    assert len(both) == 4
-    assert house.get(f"{at}/download-all?part=3", token=admin.token).status == 404
+    t = Transcript(LARGE, rng=random.Random(LARGE))
+    t.prompt("x" * 4_000_000)
+    upload(house, mira, LARGE, t.body())
+    for path, person in (
+        (f"/api/admin/sessions/{mira.id}/{LARGE}/download", admin),
+        (f"/profile/sessions/{LARGE}", mira),
+    ):
+        answer = house.get(path, token=person.token)
+        assert (answer.status, answer.body) == (302, b"")
+        assert fetched(house, answer.headers["location"]) == (t.body(), f"{LARGE}.jsonl")
     kept = [entry.key for entry in house.store.list("downloads/")]
-    assert len(kept) == 3
+    assert len(kept) == 2
     assert all(key.startswith(f"downloads/{mira.id}/") for key in kept)
-    house.delete(f"/api/admin/usage/sessions/{mira.id}/{UNKNOWN}", token=admin.token)
+    house.delete(f"/api/admin/usage/sessions/{mira.id}/{LARGE}", token=admin.token)
+    assert not list(house.store.list("downloads/"))
+    assert house.get(f"/profile/sessions/{LARGE}", token=mira.token).status == 404
+
+
+def test_a_large_stock_comes_in_several_archives(used):
+    house, admin, mira, _ = used
+    who = Principal(admin.id, admin.email, "Ada", is_admin=True)
+
+    def archive(part: int | None):
+        limits = viewing.Limits(inline_bytes=100, archive_files=3)
+        whose = {"user_id": mira.id, "email": "Ma'ra \u00fc@example.com", "part": part, "clock": house.clock}
+        return viewing.archive(house.state, house.store, viewing.Viewer(who), **whose, limits=limits)
+
+    with pytest.raises(viewing.ArchiveInParts) as refused:
+        archive(None)
+    assert refused.value.facts == {"parts": 2}
+    found = {}
+    for part in (1, 2):
+        taken = archive(part)
+        assert (taken.body, taken.filename) == (None, f"Ma_ra_-sessions-2026-11-23-part{part}.zip")
+        found |= members(fetched(house, taken.url)[0])
+    assert len(found) == 4
+    with pytest.raises(NotFoundError):
+        archive(3)
+    assert viewing.remove_old(house.store, now=datetime.now(UTC)) == 0
+    assert viewing.remove_old(house.store, now=datetime.now(UTC) + timedelta(days=2)) == 2
     assert not list(house.store.list("downloads/"))
 
 
-def fetched(house: House, answer) -> tuple[bytes, str]:
-    allowed = house.store.open_presigned_url("GET", answer.headers["location"])
+def test_archives_are_cut_by_what_they_hold():
+    files = [stored.StoredFile(TranscriptId("u", f"s{n}"), 10, datetime.now(UTC)) for n in range(5)]
+    limits = viewing.Limits(archive_plain_bytes=170)
+    sizes = {files[0].which: 1000}  # the others are thought to have 80
+    assert [len(part) for part in viewing.parts_of(files, sizes, limits)] == [1, 2, 2]
+    assert viewing.parts_of([], {}) == [[]]
+
+
+def fetched(house: House, url: str) -> tuple[bytes, str]:
+    allowed = house.store.open_presigned_url("GET", url)
     return house.store.read(allowed.key).body, allowed.filename
 
 
