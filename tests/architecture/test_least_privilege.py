@@ -309,6 +309,9 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     # The audit.
     for path in ("", "/facets", "/kpis", "/sync"):
         assert ask("GET", "ada", f"/api/admin/activity{path}").status == 200, path
+    house.clock.sleep(2 * 3600)
+    team.tokens |= {"ada": house.login("ada@example.com", "correct horse")}
+    assert house.run("audit-cron_archive")["report"]["objects"] > 0
     # Operations, and the end of things.
     for path in ("/api/health", "/api/version", "/api/health/detailed", "/api/openapi.json"):
         ask("GET", "ada", path)

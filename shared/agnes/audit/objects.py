@@ -96,13 +96,20 @@ def _minute(key: str) -> datetime | None:
 
 def read_lines(store: ObjectStore, objects: Sequence[Stored]) -> list[Row]:
     """What these objects say. One that is gone was moved to the archive meanwhile; one that says nothing is skipped."""
+    return list(read_each(store, objects).values())
+
+
+def read_each(store: ObjectStore, objects: Sequence[Stored]) -> dict[str, Row]:
+    """As `read_lines`, by key."""
+    if not objects:
+        return {}
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
         blobs = list(pool.map(lambda stored: store.read(stored.key), objects))
-    return [
-        row
+    return {
+        stored.key: row
         for stored, blob in zip(objects, blobs, strict=True)
         if isinstance(blob, Blob) and (row := line(stored.key, blob.body)) is not None
-    ]
+    }
 
 
 def line(key: str, body: bytes) -> Row | None:
@@ -143,6 +150,8 @@ class Parquet:
         self._fetched = 0
 
     def fetch(self, store: ObjectStore, files: Sequence[Stored]) -> list[Path]:
+        if not files:
+            return []
         with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
             blobs = list(pool.map(lambda stored: store.read(stored.key), files))
         paths = []
