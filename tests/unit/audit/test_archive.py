@@ -147,7 +147,7 @@ def test_an_object_that_says_nothing_stays(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_killed_at_every_call_of_the_store(tmp_path):
+def test_killed_before_and_after_every_change_of_the_store(tmp_path):
     house = Archive(tmp_path / "whole")
     for place, days in (("people", 5), ("people", 1), ("stack", 5), ("object", 5), ("object", 1)):
         house.line(place, NOW - days * DAY, f"{place}{days}")
@@ -159,7 +159,8 @@ def test_killed_at_every_call_of_the_store(tmp_path):
     archived, left = sorted(house.in_archive()), sorted(house.in_files())
     assert {verb for verb, _ in calls} == {"read", "write", "list", "remove"}
     for number, (verb, key) in enumerate(calls):
-        for after in (False, True) if verb in ("write", "remove") else (False,):
+        # Dying in a read or a list leaves what dying before the next change does.
+        for after in (False, True) if verb in ("write", "remove") else ():
             house = Archive(tmp_path / f"{number}-{after}", held)
             house.store.arm(number, after=after)
             with pytest.raises(Killed):

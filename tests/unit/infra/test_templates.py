@@ -141,6 +141,7 @@ def test_only_who_must_may_remove(composition: Composition) -> None:
     assert may == {
         *("accounts-cron_prune", "ops-cron_prepare", "ops-cron_prune_state"),
         "feed-cron_prune",
+        "audit-cron_archive",
         *("telemetry-cron_extract_usage", "telemetry-post_complete", "telemetry-post_run_session_processor"),
         *("telemetry-delete_session", "telemetry-delete_user_sessions", "telemetry-delete_my_session"),
         "telemetry-cron_prune_usage",
