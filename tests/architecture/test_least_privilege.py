@@ -23,6 +23,7 @@ from agnes.kernel.ports import Entry, Expect, Message, Version
 from agnes.outside.object_store.memory import MemoryStore
 from infra import compose
 from infra.compose import Composition
+from tests.builders import flea
 from tests.builders.acme_team import ENVIRON, Team
 from tests.builders.house import Answer, House, routes
 from tests.builders.people import Person
@@ -278,6 +279,10 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
         form={"enabled": "true"},
         headers={"Origin": "http://agnes.test"},
     )
+    entity = flea.plant(house.state, house.store, owner_id=bob, name="kit", kind="plugin", now=house.clock.now())
+    assert ask("POST", "bob", f"/api/store/entities/{entity}/install").status == 200
+    for path in (f"/api/marketplace/flea/{entity}/detail", f"/marketplace/flea/{entity}/skill/notes"):
+        assert ask("GET", "bob", path).status == 200
     fetch(house, team.tokens["bob"])
     [served, *_] = ask("GET", "bob", "/marketplace/info").json()["plugins"]
     team.post("ada", f"/api/admin/blocked-trees/{served['tree_id']}", {"reason": "a test"}, 200)

@@ -20,6 +20,7 @@ from agnes import wiring
 from agnes.wiring import Wiring
 from agnes_local import demo
 from tests.benchmarks import browse as many
+from tests.builders import flea
 from tests.builders.embedded import embedded_server
 from tests.builders.picture import png
 from tests.builders.sample_marketplace import METADATA, SampleMarketplace
@@ -51,6 +52,15 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _with_a_cover(SampleMarketplace(folder / "data" / "demo" / "plugins.git"))
         demo.fill(folder / "data")
         many.fill(plugins=PLUGINS, people=30)
+        for kind, name in (("skill", "notes"), ("agent", "auditor"), ("plugin", "kit")):
+            flea.plant(
+                house.part("state"),
+                house.part("store"),
+                owner_id="",
+                name=name,
+                kind=kind,
+                now=house.part("clock").now(),
+            )
         house.part("state").close()
     with embedded_server(folder, environ) as server:
         yield server.base_url

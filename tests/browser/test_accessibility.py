@@ -18,6 +18,11 @@ PAGES = {
     "plugin": FINOPS,
     "skill": f"{FINOPS}/skill/forecast",
     "agent": f"{FINOPS}/agent/auditor",
+    "flea": "/marketplace?tab=flea",
+    "flea-skill": "/marketplace/flea/id-notes",
+    "flea-agent": "/marketplace/flea/id-auditor",
+    "flea-plugin": "/marketplace/flea/id-kit",
+    "flea-inner": "/marketplace/flea/id-kit/skill/notes",
     "guide": "/marketplace/guide/curated",
     "missing": "/marketplace/curated/northwind/nothing",
 }

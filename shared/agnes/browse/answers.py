@@ -10,24 +10,26 @@ from agnes.browse.model import FIGURES, Day, Document, Figures, InnerDetail, Inn
 
 def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
     entry, item, words = plugin.entry, plugin.item, plugin.entry.words
+    is_flea = entry.source == "flea"
     return {
         "source": entry.source,
-        "marketplace_id": entry.marketplace_id,
+        "type": entry.type,
+        "marketplace_id": "" if is_flea else entry.marketplace_id,
         "marketplace_name": entry.marketplace_name,
-        "entity_id": None,
-        "plugin_name": entry.name,
+        "entity_id": entry.marketplace_id if is_flea else None,
+        "plugin_name": entry.title if is_flea else entry.name,
         "manifest_name": entry.name,
         "description": entry.description,
         "version": entry.version,
         "category": entry.category,
         "author_name": entry.owner or entry.author_name,
         "curator_email": entry.curator_email,
-        "owner_display": None,
+        "owner_display": (entry.author_name or entry.owner) if is_flea else None,
         "homepage": entry.homepage,
         "cover_photo_url": words.cover_url,
         "video_url": words.video_url,
         "bundle_size": entry.size_bytes,
-        "install_count": None,
+        "install_count": item.stack_count if is_flea else None,
         "stack_count": item.stack_count,
         "released_at": entry.released,
         "updated_at": entry.updated,
@@ -69,7 +71,7 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
 def inner_answer(detail: InnerDetail, base: str) -> dict[str, Any]:
     parent, line = detail.parent, detail.line
     return {
-        "marketplace_id": parent.marketplace_id,
+        "marketplace_id": "" if parent.source == "flea" else parent.marketplace_id,
         "plugin_name": parent.name,
         "kind": line.inner.kind,
         "name": line.inner.name,

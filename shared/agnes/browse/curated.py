@@ -1,7 +1,6 @@
 """The curated source: plugins of registered marketplaces that can be served, as entries of the catalogue.
 
-A source is `FILES` and two functions over them, `entries` and `holdings`. The flea market becomes the second one:
-its module joins `SOURCES` in `agnes.browse.shelf`, and its rows appear in every listing, search and page.
+A source is `FILES` and two functions over them, `entries` and `holdings`; the flea market is the other one.
 """
 
 from __future__ import annotations

@@ -32,7 +32,9 @@ _texts = ImmutableCache(4_000_000)
 
 
 def files(store: ObjectStore, entry: Entry) -> tuple[FileLine, ...]:
-    """Everything in the plugin, by path. Raises TreeMissing."""
+    """Everything in the plugin, by path; nothing while no version is live. Raises TreeMissing."""
+    if not entry.tree_id:
+        return ()
     return tuple(FileLine(file.path, file.size_bytes) for file in trees.get(store, entry.tree_id).files)
 
 
@@ -78,7 +80,7 @@ def text(store: ObjectStore, entry: Entry, path: str) -> str:
     key = f"{entry.tree_id} {path}"
     found = _texts.get(store, key)
     if found is None:
-        content = trees.read_file(store, entry.tree_id, path) or b""
+        content = (trees.read_file(store, entry.tree_id, path) if entry.tree_id else None) or b""
         found = content[:MAX_TEXT_BYTES].decode("utf-8", "ignore" if len(content) > MAX_TEXT_BYTES else "replace")
         _texts.put(store, key, found, len(found) + 100)
     return found
@@ -86,6 +88,8 @@ def text(store: ObjectStore, entry: Entry, path: str) -> str:
 
 def capabilities(store: ObjectStore, entry: Entry) -> tuple[Capability, ...]:
     """What the plugin does on a person's machine without being asked again."""
+    if not entry.tree_id:
+        return ()
     found = []
     hooks = tuple(inner.detail or inner.name for inner in entry.inner if inner.kind == "hook" and inner.detail)
     if hooks:
@@ -106,7 +110,9 @@ def capabilities(store: ObjectStore, entry: Entry) -> tuple[Capability, ...]:
 
 
 def changes(state: State, known: Catalogue, entry: Entry) -> tuple[ChangeLine, ...]:
-    """The last syncs that changed a plugin, the newest first."""
+    """The last syncs that changed a curated plugin, the newest first."""
+    if entry.source != "curated":
+        return ()
     key = ("changes", entry.id)
     found = known.content.remembered.get(key)
     if found is None:

@@ -377,9 +377,17 @@ class PluginDetail:
     daily_series: tuple[Day, ...]
     readme: str
     """Markdown, empty if there is none."""
+    body: str = ""
+    """Markdown of a skill or an agent by itself: what Claude reads."""
 
     def of_kind(self, kind: str) -> tuple[InnerLine, ...]:
-        return tuple(line for line in self.lines if line.inner.kind == kind)
+        """What a plugin is made of; a skill or an agent by itself has no structure."""
+        return tuple(line for line in self.lines if line.inner.kind == kind and self.entry.type == "plugin")
+
+    @property
+    def itself(self) -> InnerLine | None:
+        """The one thing that a flea skill or agent is."""
+        return next((line for line in self.lines if line.inner.kind == self.entry.type), None)
 
 
 @dataclass(frozen=True, slots=True)

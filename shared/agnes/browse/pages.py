@@ -95,7 +95,7 @@ class ListingPage:
 
     @property
     def tabs(self) -> list[Link]:
-        """The flea market has a tab as soon as it is a source; a tab that can never hold anything helps nobody."""
+        """The flea market has a tab as soon as the person may see something in it."""
         return [
             # Another tab has other categories, types and pages; the words that were searched for stay.
             Link(
@@ -105,14 +105,18 @@ class ListingPage:
                 self.listing.tabs[name],
                 name,
             )
-            for name in (*SOURCE_NAMES, "my")
+            for name in (*self._sources, "my")
         ]
 
     @property
+    def _sources(self) -> list[str]:
+        return [n for n in SOURCE_NAMES if n == "curated" or self.listing.tabs[n] or self.query.tab == n]
+
+    @property
     def scopes(self) -> list[Link]:
-        if len(SOURCE_NAMES) < 2:
+        if len(self._sources) < 2:
             return []
-        return [Link(SCOPE_LABELS[name], "", name in self.listing.scope, key=name) for name in SOURCE_NAMES]
+        return [Link(SCOPE_LABELS[name], "", name in self.listing.scope, key=name) for name in self._sources]
 
     @property
     def categories(self) -> list[Link]:
@@ -234,8 +238,12 @@ class Bar:
     day: Day
 
 
-class _Chart:
-    """What pages with a daily series have in common."""
+class _Detail:
+    """What detail pages have in common."""
+
+    @property
+    def crumbs(self) -> list[tuple[str, str]]:
+        raise NotImplementedError
 
     @property
     def series(self) -> tuple[Day, ...]:
@@ -259,7 +267,7 @@ class _Chart:
 
 
 @dataclass(frozen=True)
-class PluginPage(_Chart):
+class PluginPage(_Detail):
     template: ClassVar[str] = "browse/plugin.html"
 
     plugin: PluginDetail
@@ -276,6 +284,10 @@ class PluginPage(_Chart):
     @property
     def series(self) -> tuple[Day, ...]:
         return self.plugin.daily_series
+
+    @property
+    def crumbs(self) -> list[tuple[str, str]]:
+        return _crumbs(self.plugin.entry.source)
 
     @property
     def cover(self) -> int:
@@ -295,7 +307,22 @@ class PluginPage(_Chart):
 
 
 @dataclass(frozen=True)
-class InnerPage(_Chart):
+class EntityPage(PluginPage):
+    """A skill or an agent by itself, of the flea market."""
+
+    template: ClassVar[str] = "browse/entity.html"
+
+    @property
+    def body_html(self) -> str:
+        return rendered(self.plugin.body)
+
+
+def entity_page(found: PluginDetail, today: date) -> PluginPage:
+    return (PluginPage if found.entry.type == "plugin" else EntityPage)(found, today)
+
+
+@dataclass(frozen=True)
+class InnerPage(_Detail):
     template: ClassVar[str] = "browse/inner.html"
 
     detail: InnerDetail
@@ -304,6 +331,11 @@ class InnerPage(_Chart):
     @property
     def title(self) -> str:
         return self.detail.title
+
+    @property
+    def crumbs(self) -> list[tuple[str, str]]:
+        parent = self.detail.parent
+        return [*_crumbs(parent.source), (parent.title, parent.detail_url)]
 
     @property
     def line(self) -> InnerLine:
@@ -332,6 +364,10 @@ class InnerPage(_Chart):
     @property
     def sample_html(self) -> str:
         return rendered(self.line.words.sample_assistant)
+
+
+def _crumbs(source: str) -> list[tuple[str, str]]:
+    return [("Marketplace", "/marketplace"), (TAB_LABELS[source], f"/marketplace?tab={source}")]
 
 
 def cover(name: str) -> int:

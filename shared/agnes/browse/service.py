@@ -25,6 +25,7 @@ from agnes.browse.model import (
     Usage,
 )
 from agnes.browse.shelf import catalogue
+from agnes.flea.service import EntityNotFound
 from agnes.kernel.errors import DeniedError, NotFoundError
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
@@ -82,6 +83,18 @@ def plugin_detail(
 ) -> PluginDetail:
     """One curated plugin. Raises PluginNotGranted (before existence is told) or PluginNotFound."""
     known, number = _curated(state, who, marketplace_id, name)
+    return _detail(state, store, who, known, number, today=today)
+
+
+def entity_detail(state: State, store: ObjectStore, who: Principal, entity_id: str, *, today: date) -> PluginDetail:
+    """One flea entity. Raises EntityNotFound, also for what the person may not see."""
+    known, number = _flea(state, who, entity_id)
+    return _detail(state, store, who, known, number, today=today)
+
+
+def _detail(
+    state: State, store: ObjectStore, who: Principal, known: Catalogue, number: int, *, today: date
+) -> PluginDetail:
     entry = known.content.entries[number]
     held = known.held_by(who)
     visible = known.sights.of(who).numbers
@@ -100,6 +113,7 @@ def plugin_detail(
         together=tuple(item_of(known, n, who, held) for n in together),
         daily_series=inside.daily(state, known, entry, entry.item_key, today=today),
         readme=inside.readme(store, entry, files),
+        body=next((inside.body(store, entry, inner) for inner in entry.inner if inner.kind == entry.type), ""),
     )
 
 
@@ -119,6 +133,28 @@ def inner_detail(
     Raises PluginNotGranted, PluginNotFound or InnerNotFound (`skill_not_found`, `agent_not_found`).
     """
     known, number = _curated(state, who, marketplace_id, plugin)
+    return _inner_detail(state, store, who, known, number, kind=kind, name=name, today=today)
+
+
+def entity_inner_detail(
+    state: State, store: ObjectStore, who: Principal, *, entity_id: str, kind: str, name: str, today: date
+) -> InnerDetail:
+    """A skill or agent of a flea plugin. Raises EntityNotFound or InnerNotFound."""
+    known, number = _flea(state, who, entity_id)
+    return _inner_detail(state, store, who, known, number, kind=kind, name=name, today=today)
+
+
+def _inner_detail(
+    state: State,
+    store: ObjectStore,
+    who: Principal,
+    known: Catalogue,
+    number: int,
+    *,
+    kind: str,
+    name: str,
+    today: date,
+) -> InnerDetail:
     entry = known.content.entries[number]
     inner = _find_inner(entry, kind, name)
     if inner is None:
@@ -157,6 +193,20 @@ def _curated(state: State, who: Principal, marketplace_id: str, name: str) -> tu
     if who.is_admin or not who.group_ids.isdisjoint(known.reach.granted_to.get(resource, ())):
         raise PluginNotFound(marketplace_id, name)
     raise PluginNotGranted(marketplace_id, name)
+
+
+def _flea(state: State, who: Principal, entity_id: str) -> tuple[Catalogue, int]:
+    """The catalogue and the entity's number in it, if the person may see it. Who has it may see it when it is archived,
+    so that it can be taken off."""
+    known = catalogue(state)
+    number = known.content.number_of.get(f"flea-{entity_id}")
+    if number is None or not (
+        number in known.sights.of(who).numbers
+        or number in known.held_by(who)
+        or known.content.entries[number].owner_id == who.user_id
+    ):
+        raise EntityNotFound(entity_id)
+    return known, number
 
 
 def _document(entry: Entry, file: FileLine) -> Document:

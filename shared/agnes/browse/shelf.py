@@ -13,12 +13,12 @@ from types import ModuleType
 from weakref import WeakKeyDictionary
 
 from agnes.accounts.model import EVERYONE
-from agnes.browse import curated
+from agnes.browse import curated, flea
 from agnes.browse.catalogue import Catalogue, Content, Holdings, Measures, Reach, Sights
 from agnes.browse.model import Figures, Usage
 from agnes.kernel.state import Db, State
 
-SOURCES: tuple[ModuleType, ...] = (curated,)
+SOURCES: tuple[ModuleType, ...] = (curated, flea)
 """Each a module with SOURCE, FILES, `entries(db)` and `holdings(db)`."""
 SOURCE_NAMES = tuple(source.SOURCE for source in SOURCES)
 SOURCE_FILES = tuple(dict.fromkeys(file for source in SOURCES for file in source.FILES))

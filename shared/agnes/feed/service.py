@@ -27,7 +27,7 @@ from agnes.stack import service as stack
 from agnes.trees import git_objects as git
 from agnes.trees import service as trees
 
-STATE_FILES = ("people", "marketplace", "stack")
+STATE_FILES = stack.FILES
 VIEWS, ZIPS = "feed/views/", "feed/zips/"
 
 
@@ -42,12 +42,18 @@ class Feed:
 
 
 def offers(db: Db, who: Principal) -> tuple[list[Offer], list[Hidden]]:
-    """Every plugin version that the person may have, in order of precedence, and those that are blocked."""
+    """Every plugin version that the person may have, in order of precedence (curated before flea), and those that are
+    blocked."""
     blocked = versions.blocked_trees(db)
     found = [
         Offer("curated", plugin.marketplace_id, plugin.served_name, plugin.version, plugin.tree_id,
               plugin.description or "", plugin.raw)
         for plugin in stack.served_plugins(db, who)
+    ]  # fmt: skip
+    found += [
+        Offer("flea", entity.owner_username, entity.served_name, entity.version, entity.tree_id or "",
+              entity.description, {})
+        for entity in stack.served_entities(db, who)
     ]  # fmt: skip
     hidden = [
         Hidden(o.source, o.origin, o.name, f"version {o.version} is blocked: {blocked[o.tree_id]}")

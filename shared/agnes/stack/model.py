@@ -50,13 +50,37 @@ class StackPlugin:
 
 
 @dataclass(frozen=True, slots=True)
+class StackEntity:
+    """A flea entity that a person added, as my-stack shows it."""
+
+    entity_id: str
+    name: str
+    """The served name."""
+    type: str
+    description: str
+    category: str
+    owner: str
+    version: str
+    status: str
+    served: bool
+    """False while it is held back; `status` says why."""
+    installed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class MyStack:
     curated: list[StackPlugin]
-    store: list[Any]
+    store: list[StackEntity]
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
+    installed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntityInstalled:
+    entity_id: str
     installed: bool
 
 

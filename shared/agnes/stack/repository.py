@@ -198,3 +198,27 @@ def unsubscribe(db: Db, user_id: str, marketplace_id: str, plugin: str) -> None:
         "DELETE FROM stack.subscriptions WHERE user_id = ? AND marketplace_id = ? AND plugin_name = ?",
         [user_id, marketplace_id, plugin],
     )
+
+
+def entity_installs(db: Db, user_id: str) -> dict[str, datetime]:
+    """Entity id → since when; the newest first."""
+    rows = db.execute(
+        "SELECT entity_id, installed_at FROM stack.entity_installs WHERE user_id = ? ORDER BY installed_at DESC, entity_id",
+        [user_id],
+    ).fetchall()
+    return dict(rows)
+
+
+def has_entity(db: Db, user_id: str, entity_id: str) -> bool:
+    row = db.execute(
+        "SELECT 1 FROM stack.entity_installs WHERE user_id = ? AND entity_id = ?", [user_id, entity_id]
+    ).fetchone()
+    return row is not None
+
+
+def add_entity(db: Db, user_id: str, entity_id: str, *, at: datetime) -> None:
+    db.execute("INSERT INTO stack.entity_installs VALUES (?, ?, ?)", [user_id, entity_id, at])
+
+
+def remove_entity(db: Db, user_id: str, entity_id: str) -> None:
+    db.execute("DELETE FROM stack.entity_installs WHERE user_id = ? AND entity_id = ?", [user_id, entity_id])

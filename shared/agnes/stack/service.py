@@ -1,6 +1,7 @@
-"""Add a curated plugin to one's stack, take it off, and what a person is served.
+"""Add a plugin or a flea entity to one's stack, take it off, and what a person is served.
 
-    served = (granted and (subscribed or required)) or system, of what its marketplace can serve
+    served = (granted and (subscribed or required)) or system, of what its marketplace can serve;
+             and the flea entities that they added, while approved or archived
 
 Being an admin adds nothing to that (spec/01 §10.16).
 """
@@ -11,15 +12,25 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agnes.access import service as access
+from agnes.flea import service as flea
+from agnes.flea.model import APPROVED, Entity
 from agnes.kernel.errors import ConflictError, DeniedError, NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
 from agnes.marketplace import service as marketplace
 from agnes.marketplace.model import RESOURCE_TYPE, resource_id
 from agnes.stack import repository
-from agnes.stack.model import Installed, MyStack, RequiredFlag, ServedPlugin, Toggled
+from agnes.stack.model import (
+    EntityInstalled,
+    Installed,
+    MyStack,
+    RequiredFlag,
+    ServedPlugin,
+    StackEntity,
+    Toggled,
+)
 
-FILES = ("people", "marketplace", "stack")
+FILES = ("people", "marketplace", *flea.FILES, "stack")
 """State files that the functions over `db` here need."""
 
 
@@ -33,6 +44,15 @@ class RequiredPluginLocked(ConflictError):
 
     def __init__(self, plugin: str) -> None:
         super().__init__(f"{plugin} is required for one of your groups", hint="Ask an admin.")
+
+
+class EntityNotApproved(ConflictError):
+    code = "entity_not_approved"
+
+    def __init__(self, entity: Entity) -> None:
+        super().__init__(
+            f"{entity.served_name} is {entity.status}", hint="It can be added once its review has approved it."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +71,36 @@ def served_plugins(db: Db, who: Principal) -> list[ServedPlugin]:
     return repository.served(db, who.user_id, who.group_ids)
 
 
+def served_entities(db: Db, who: Principal) -> list[Entity]:
+    """The flea entities that the feed gives this person, the oldest first: whoever added them, and when, does not
+    change what two people with the same ones are served (spec/01 §10.13)."""
+    mine = repository.entity_installs(db, who.user_id)
+    return [entity for entity in flea.entities(db) if entity.id in mine and entity.is_served] if mine else []
+
+
 def my_stack(db: Db, who: Principal) -> MyStack:
-    """Everything that this person may have, and whether they have it."""
-    return MyStack(curated=repository.stack(db, who.user_id, who.group_ids), store=[])
+    """Everything curated that this person may have, and whether they have it; and the flea entities that they added."""
+    installed = repository.entity_installs(db, who.user_id)
+    known = {entity.id: entity for entity in flea.entities(db)} if installed else {}
+    return MyStack(
+        curated=repository.stack(db, who.user_id, who.group_ids),
+        store=[_entity_line(known[entity_id], at) for entity_id, at in installed.items() if entity_id in known],
+    )
+
+
+def _entity_line(entity: Entity, installed_at: datetime) -> StackEntity:
+    return StackEntity(
+        entity_id=entity.id,
+        name=entity.served_name,
+        type=entity.type,
+        description=entity.description,
+        category=entity.category,
+        owner=entity.owner_username,
+        version=entity.version,
+        status=entity.status,
+        served=entity.is_served,
+        installed_at=installed_at,
+    )
 
 
 def counts(db: Db) -> dict[tuple[str, str], int]:
@@ -87,6 +134,39 @@ def uninstall(state: State, who: Principal, marketplace_id: str, plugin: str, *,
         raise _not_granted(plugin)
     _set(state, who, marketplace_id, plugin, wanted=False, now=now, standing=standing, action="uninstall")
     return Installed(installed=False)
+
+
+def install_entity(state: State, who: Principal, entity_id: str, *, now: datetime) -> EntityInstalled:
+    """Add a flea entity; adding it again changes nothing.
+
+    Raises EntityNotFound, also for what the person may not see, and EntityNotApproved for everybody but admins.
+    """
+    with state.read(*flea.FILES) as db:
+        entity = flea.get_entity(db, who, entity_id)
+    if entity.status != APPROVED and not who.is_admin:
+        raise EntityNotApproved(entity)
+    _set_entity(state, who, entity_id, wanted=True, now=now)
+    return EntityInstalled(entity_id, installed=True)
+
+
+def uninstall_entity(state: State, who: Principal, entity_id: str, *, now: datetime) -> EntityInstalled:
+    """Take a flea entity off. Never refused: what is archived, held back or gone can be taken off too."""
+    _set_entity(state, who, entity_id, wanted=False, now=now)
+    return EntityInstalled(entity_id, installed=False)
+
+
+def _set_entity(state: State, who: Principal, entity_id: str, *, wanted: bool, now: datetime) -> None:
+    def change(tx: Tx) -> None:
+        if repository.has_entity(tx.db, who.user_id, entity_id) == wanted:
+            return
+        if wanted:
+            repository.add_entity(tx.db, who.user_id, entity_id, at=now)
+        else:
+            repository.remove_entity(tx.db, who.user_id, entity_id)
+        action = "store.entity.install" if wanted else "store.entity.uninstall"
+        tx.record(Change(action, f"entity:{entity_id}", {"user_id": who.user_id}))
+
+    state.commit("stack", change)
 
 
 def toggle(state: State, who: Principal, marketplace_id: str, plugin: str, *, enabled: bool, now: datetime) -> Toggled:

@@ -1,6 +1,7 @@
 """Served names: what Claude Code writes before the colon, and whose plugin that is.
 
-Pure, but for `served_names`, which reads the marketplace's tables.
+Pure, but for `served_names`, which reads the tables of the marketplace and of the flea market. A flea entity is a
+plugin whose `marketplace_id` is its own id.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from agnes.flea import service as flea
 from agnes.kernel.state import Db
 
 CURATED, FLEA, BUILTIN = "curated", "flea", "builtin"
@@ -109,7 +111,7 @@ class Served:
 
 
 def served_names(db: Db) -> Served:
-    """All curated plugins, from `marketplace.plugins` and `marketplace.items`."""
+    """All curated plugins, from `marketplace.plugins` and `marketplace.items`, then what the flea market has served."""
     items: dict[tuple[str, str], dict[tuple[str, str], str]] = defaultdict(dict)
     for marketplace_id, plugin, kind, name, declared in db.execute(
         "SELECT marketplace_id, plugin_name, kind, name, declared_name FROM marketplace.items"
@@ -129,4 +131,19 @@ def served_names(db: Db) -> Served:
     for name, marketplace_id in rows:
         plugin = ServedPlugin(CURATED, marketplace_id, name, items[marketplace_id, name])
         found[name] = (*found.get(name, ()), plugin)
+    inside = flea.items(db)
+    for entity in flea.entities(db):
+        if entity.tree_id is not None:
+            name = entity.served_name
+            plugin = ServedPlugin(FLEA, entity.id, name, _names_inside(inside.get(entity.id, ())))
+            found[name] = (*found.get(name, ()), plugin)
     return Served(found)
+
+
+def _names_inside(rows: Iterable[flea.InnerRow]) -> dict[tuple[str, str], str]:
+    """Declared names lose to names of places, as Claude Code writes those."""
+    found: dict[tuple[str, str], str] = {}
+    for kind, name, declared, *_ in rows:
+        if declared:
+            found.setdefault((kind, declared), name)
+    return found | {(kind, name): name for kind, name, *_ in rows}

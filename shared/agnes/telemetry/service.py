@@ -13,6 +13,8 @@ from agnes.telemetry.tick import ExtractionRun, Limits, Report, ServedFor
 
 USAGE = "usage"
 SERIES_DAYS = 30
+SERVED_FILES = ("marketplace", "flea", "stack")
+"""State files that say whose a served name is."""
 
 ItemKey = tuple[str, str, str, str, str]
 """(source, marketplace_id, plugin, kind, name); kind `plugin` with the plugin's name is the plugin as a whole."""
@@ -45,19 +47,21 @@ def extract_usage(
 ) -> Report:
     """One run of the usage processor. Raises ExtractionBusy, LedgerMoved, UnavailableError."""
     run = ExtractionRun(
-        store, state, clock=clock, served_for=served_for_users, served_files=("marketplace", "stack"), limits=limits
+        store, state, clock=clock, served_for=served_for_users, served_files=SERVED_FILES, limits=limits
     )
     return run.run(dry_run=dry_run)
 
 
 def served_for_users(db: Db) -> ServedFor:
-    """The lookup of served names as each user has it; `db` has `marketplace` and `stack`."""
+    """The lookup of served names as each user has it; `db` has SERVED_FILES."""
     everybody = served_names(db)
     if not everybody.ambiguous:
         return lambda _user_id: everybody
     mine: dict[str, set[tuple[str, str]]] = {}
     for user_id, marketplace_id, plugin in db.execute(
-        "SELECT user_id, marketplace_id, plugin_name FROM stack.subscriptions"
+        """SELECT user_id, marketplace_id, plugin_name FROM stack.subscriptions
+        UNION ALL
+        SELECT i.user_id, i.entity_id, e.served_name FROM stack.entity_installs i JOIN flea.entities e ON e.id = i.entity_id"""
     ).fetchall():
         mine.setdefault(user_id, set()).add((marketplace_id, plugin))
     return lambda user_id: _for_user(everybody, frozenset(mine.get(user_id, ())))

@@ -1,0 +1,63 @@
+"""The flea source: what analysts uploaded, as entries of the catalogue. Who may see which is the catalogue's (`Sights`)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agnes.browse.model import OTHER, Entry, Inner, Source, Words
+from agnes.flea import service as flea
+from agnes.kernel.state import Db
+
+SOURCE: Source = "flea"
+FILES = flea.FILES
+MARKET = "Flea Market"
+
+_SHOWN: dict[str, Literal["approved", "pending", "quarantined", "archived"]] = {
+    "approved": "approved",
+    "pending": "pending",
+    "hidden": "quarantined",
+    "archived": "archived",
+}
+
+
+def entries(db: Db) -> list[Entry]:
+    """Every entity, whatever its status, with what is inside it."""
+    inside = flea.items(db)
+    found = flea.entities(db)
+    people = dict(
+        db.execute("SELECT id, coalesce(nullif(trim(name), ''), email) FROM people.users").fetchall() if found else ()
+    )
+    return [
+        Entry(
+            id=f"{SOURCE}-{entity.id}",
+            source=SOURCE,
+            name=entity.served_name,
+            type=entity.type,
+            category=entity.category.strip() or OTHER,
+            description=entity.description,
+            owner=entity.owner_username,
+            version=entity.version,
+            added=entity.created_at,
+            updated=entity.updated_at,
+            released=entity.released_at,
+            marketplace_id=entity.id,
+            marketplace_name=MARKET,
+            detail_url=f"/marketplace/flea/{entity.id}",
+            item_key=(SOURCE, entity.id, entity.served_name, "plugin", entity.served_name),
+            status=_SHOWN[entity.status],
+            owner_id=entity.owner_user_id,
+            author_name=people.get(entity.owner_user_id, ""),
+            size_bytes=entity.size_bytes,
+            tree_id=entity.tree_id or "",
+            words=Words(display_name=entity.name, video_url=entity.video_url),
+            inner=tuple(Inner(*row) for row in inside.get(entity.id, ())),
+        )
+        for entity in found
+    ]
+
+
+def holdings(db: Db) -> list[tuple[str, str]]:
+    """(user id, entry id) of everything that somebody added."""
+    return db.execute(
+        "SELECT user_id, $source || '-' || entity_id FROM stack.entity_installs", {"source": SOURCE}
+    ).fetchall()

@@ -1,0 +1,1 @@
+"""The flea market: skills, agents and plugins that analysts upload."""

@@ -1,0 +1,39 @@
+"""What other rooms ask of the flea market."""
+
+from __future__ import annotations
+
+from agnes.flea import repository
+from agnes.flea.model import Entity
+from agnes.flea.repository import InnerRow
+from agnes.kernel.errors import NotFoundError
+from agnes.kernel.principal import Principal
+from agnes.kernel.state import Db
+
+FILES = ("flea",)
+
+
+class EntityNotFound(NotFoundError):
+    """Also for what the person may not see, so that existence is not told (spec/02 §1)."""
+
+    code = "entity_not_found"
+
+    def __init__(self, entity_id: str) -> None:
+        super().__init__(f"there is no {entity_id[:64]!r} in the flea market", hint="Its owner may have taken it away.")
+
+
+def entities(db: Db) -> list[Entity]:
+    """Every entity, the oldest first, whatever its status."""
+    return repository.entities(db)
+
+
+def items(db: Db) -> dict[str, list[InnerRow]]:
+    """Entity id → what is inside its live version."""
+    return repository.items(db)
+
+
+def get_entity(db: Db, who: Principal, entity_id: str) -> Entity:
+    """Raises EntityNotFound for what is not there or not for this person."""
+    found = repository.find(db, entity_id)
+    if found is None or not found.is_visible_to(who):
+        raise EntityNotFound(entity_id)
+    return found

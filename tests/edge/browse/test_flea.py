@@ -1,0 +1,215 @@
+"""The flea market in listings, pages, stacks, the feed and the figures, over entities as an approval leaves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.builders import flea
+from tests.builders.acme_team import ENVIRON, Team, code
+from tests.builders.house import House
+from tests.builders.people import Person
+from tests.builders.telemetry_house import upload_form
+from tests.builders.transcripts import Transcript
+
+STATUSES = ("approved", "pending", "hidden", "archived")
+
+
+@pytest.fixture
+def team(tmp_path: Path):
+    with House(tmp_path, environ=ENVIRON) as house:
+        yield Team(house, tmp_path, registered=True)
+
+
+def plant(team: Team, name: str, **given) -> str:
+    owner = team.call("GET", "bob", "/api/me").json()["user_id"]
+    house = team.house
+    return flea.plant(
+        house.state, house.store, owner_id=owner, name=name, now=house.clock.now(), entity_id=f"id-{name}", **given
+    )
+
+
+def page(team: Team, who: str, path: str, status: int = 200) -> str:
+    answer = team.house.get(path, cookie=f"access_token={team.tokens[who]}")
+    assert answer.status == status, answer.text
+    return answer.text
+
+
+def listed(team: Team, who: str, query: str = "tab=flea") -> list[str]:
+    return [item["name"] for item in team.call("GET", who, f"/api/marketplace/items?{query}").json()["items"]]
+
+
+def test_there_is_no_tab_until_there_is_something_in_it(team):
+    assert "Flea Market" not in page(team, "eve", "/marketplace")
+    plant(team, "notes")
+    shown = page(team, "eve", "/marketplace?tab=flea")
+    assert "Flea Market" in shown
+    assert "by bob" in shown
+
+
+@pytest.mark.parametrize(
+    ("who", "seen"),
+    [
+        pytest.param("eve", {"approved"}, id="anybody: what is approved"),
+        pytest.param("bob", {"approved", "pending", "hidden"}, id="the owner: their own, not archived"),
+        pytest.param("ada", set(STATUSES), id="an admin: everything"),
+    ],
+)
+def test_who_sees_what(team, who, seen):
+    for status in STATUSES:
+        plant(team, status, status=status)
+    assert set(listed(team, who)) == {f"{status}-by-bob" for status in seen}
+    for status in STATUSES:
+        answer = team.call("GET", who, f"/api/marketplace/flea/id-{status}/detail")
+        if status in seen or who == "bob":
+            assert answer.status == 200
+        else:
+            assert code(answer, 404) == "entity_not_found"
+
+
+def test_every_kind_has_its_page(team):
+    skill, plugin = plant(team, "notes"), plant(team, "kit", kind="plugin")
+    agent = plant(team, "auditor", kind="agent")
+    shown = page(team, "eve", f"/marketplace/flea/{skill}")
+    assert "/notes-by-bob:notes-by-bob" in shown
+    assert "<dt>Owner</dt><dd>bob" in shown.lower() or "<dt>owner</dt>" in shown.lower()
+    assert "Release notes" in shown
+    assert "Curator" not in shown
+    assert "@agent-auditor-by-bob:auditor-by-bob" in page(team, "eve", f"/marketplace/flea/{agent}")
+    whole = page(team, "eve", f"/marketplace/flea/{plugin}")
+    assert 'href="/marketplace?tab=flea"' in whole
+    assert "Internal structure" in whole
+    inner = page(team, "eve", f"/marketplace/flea/{plugin}/skill/notes")
+    assert f'href="/marketplace/flea/{plugin}"' in inner
+    assert "/kit-by-bob:notes" in inner
+    page(team, "eve", f"/marketplace/flea/{plugin}/agent/auditor")
+    page(team, "eve", f"/marketplace/flea/{plugin}/agent/nobody", 404)
+    page(team, "eve", "/marketplace/flea/nothing", 404)
+
+
+def test_the_answers_have_the_names_of_the_api(team):
+    skill, plugin = plant(team, "notes"), plant(team, "kit", kind="plugin")
+    one = team.call("GET", "eve", f"/api/marketplace/flea/{skill}/detail").json()
+    assert (one["source"], one["type"], one["entity_id"], one["marketplace_id"]) == ("flea", "skill", skill, "")
+    assert (one["plugin_name"], one["manifest_name"], one["author_name"]) == ("notes", "notes-by-bob", "bob")
+    assert one["skills"] == one["agents"] == []  # a skill by itself has no structure
+    assert one["telemetry"] is None
+    whole = team.call("GET", "eve", f"/api/marketplace/flea/{plugin}/detail").json()
+    assert [line["name"] for line in whole["skills"] + whole["agents"]] == ["notes", "auditor"]
+    inner = team.call("GET", "eve", f"/api/marketplace/flea/{plugin}/skill/notes").json()
+    assert (inner["marketplace_id"], inner["marketplace_name"]) == ("", "Flea Market")
+    assert inner["parent_display_name"] == "kit"
+
+
+def test_what_is_added_is_served_and_counted_until_it_is_taken_off(team):
+    skill = plant(team, "notes")
+    path = f"/api/store/entities/{skill}/install"
+    for _ in range(2):
+        assert team.call("POST", "eve", path).json() == {"entity_id": skill, "installed": True}
+    info = team.call("GET", "eve", "/marketplace/info").json()
+    [served] = info["plugins"]
+    assert (served["name"], served["source"], served["marketplace_slug"]) == ("notes-by-bob", "flea", "bob")
+    [line] = team.call("GET", "eve", "/api/my-stack").json()["store"]
+    assert (line["entity_id"], line["served"], line["status"]) == (skill, True, "approved")
+    assert listed(team, "eve", "tab=my") == ["notes-by-bob"]
+    assert team.call("GET", "bob", f"/api/marketplace/flea/{skill}/detail").json()["install_count"] == 1
+    for _ in range(2):
+        assert team.call("DELETE", "eve", path).json() == {"entity_id": skill, "installed": False}
+    assert team.call("GET", "eve", "/marketplace/info").json()["plugins"] == []
+    assert [a for a in team.audited("stack") if a.startswith("store.")] == [
+        "store.entity.install",
+        "store.entity.uninstall",
+    ]
+
+
+def test_archiving_keeps_who_has_it_and_ends_new_installs(team):
+    skill = plant(team, "notes")
+    path = f"/api/store/entities/{skill}/install"
+    team.call("POST", "eve", path)
+    flea.set_status(team.house.state, skill, "archived")
+    assert [p["name"] for p in team.call("GET", "eve", "/marketplace/info").json()["plugins"]] == ["notes-by-bob"]
+    assert "Remove from stack" in page(team, "eve", f"/marketplace/flea/{skill}")
+    assert code(team.call("POST", "bob", path), 409) == "entity_not_approved"
+    assert team.call("POST", "ada", path).status == 200
+    assert team.call("DELETE", "eve", path).status == 200
+    page(team, "eve", f"/marketplace/flea/{skill}", 404)
+
+
+@pytest.mark.parametrize("status", ["hidden", "pending"])
+def test_what_is_held_back_leaves_the_feed_and_comes_back(team, status):
+    skill = plant(team, "notes")
+    path = f"/api/store/entities/{skill}/install"
+    team.call("POST", "eve", path)
+    flea.set_status(team.house.state, skill, status)
+    assert team.call("GET", "eve", "/marketplace/info").json()["plugins"] == []
+    assert listed(team, "eve", "tab=my") == []
+    assert team.call("GET", "eve", "/api/my-stack").json()["store"][0]["served"] is False
+    flea.set_status(team.house.state, skill, "approved")
+    assert len(team.call("GET", "eve", "/marketplace/info").json()["plugins"]) == 1
+
+
+def test_what_nobody_may_see_cannot_be_added_and_anything_can_be_taken_off(team):
+    plant(team, "draft", status="pending")
+    assert code(team.call("POST", "eve", "/api/store/entities/id-draft/install"), 404) == "entity_not_found"
+    assert code(team.call("POST", "bob", "/api/store/entities/id-draft/install"), 409) == "entity_not_approved"
+    assert code(team.call("POST", "eve", "/api/store/entities/nothing/install"), 404) == "entity_not_found"
+    assert team.call("DELETE", "eve", "/api/store/entities/nothing/install").status == 200
+    assert team.house.post("/api/store/entities/id-draft/install").status == 401
+
+
+def test_curated_wins_a_name_and_the_reason_is_told(team):
+    """The served name of an entity may be a curated plugin's."""
+    team.grant("finops", "everyone")
+    team.install("eve", "finops")
+    entity = plant(team, "finops", served_name="finops")
+    team.call("POST", "eve", f"/api/store/entities/{entity}/install")
+    info = team.call("GET", "eve", "/marketplace/info").json()
+    assert [(p["name"], p["source"]) for p in info["plugins"]] == [("finops", "curated")]
+    [hidden] = info["hidden"]
+    assert (hidden["source"], hidden["reason"]) == ("flea", "the name is taken by finops of acme (curated)")
+
+
+def test_a_blocked_tree_is_served_by_nobody(team):
+    skill = plant(team, "notes")
+    team.call("POST", "eve", f"/api/store/entities/{skill}/install")
+    [served] = team.call("GET", "eve", "/marketplace/info").json()["plugins"]
+    team.post("ada", f"/api/admin/blocked-trees/{served['tree_id']}", {"reason": "steals"}, 200)
+    info = team.call("GET", "eve", "/marketplace/info").json()
+    assert info["plugins"] == []
+    assert "steals" in info["hidden"][0]["reason"]
+
+
+def test_calls_count_for_the_entity_under_its_served_name(team):
+    skill, plugin = plant(team, "notes"), plant(team, "kit", kind="plugin")
+    for entity in (skill, plugin):
+        team.call("POST", "eve", f"/api/store/entities/{entity}/install")
+    session = "aaaaaaaa-0000-4000-8000-000000000001"
+    transcript = Transcript(session)
+    for called in ("notes-by-bob:notes-by-bob", "kit-by-bob:notes", "kit-by-bob:notes"):
+        transcript.result(transcript.use("Skill", skill=called), "Launching skill")
+    eve = Person("", "eve@example.com", team.tokens["eve"])
+    assert upload_form(team.house, eve, session, transcript.body()).status in (200, 201)
+    team.call("POST", "ada", "/api/admin/run-session-processor?processor=usage")
+    calls = {
+        entity: team.call("GET", "eve", f"/api/marketplace/flea/{entity}/detail").json()["telemetry"]["invocations_30d"]
+        for entity in (skill, plugin)
+    }
+    assert calls == {skill: 1, plugin: 2}
+    inner = team.call("GET", "eve", f"/api/marketplace/flea/{plugin}/skill/notes").json()
+    assert inner["telemetry"]["invocations_30d"] == 2
+    assert listed(team, "eve", "tab=flea&sort=most_used") == ["kit-by-bob", "notes-by-bob"]
+
+
+def test_the_buttons_work_without_script(team):
+    skill = plant(team, "notes")
+    cookie, origin = f"access_token={team.tokens['eve']}", {"Origin": "http://agnes.test"}
+    path = f"/marketplace/flea/{skill}"
+    added = team.house.post(
+        path, cookie=cookie, form={"enabled": "true", "back": "/marketplace?tab=flea"}, headers=origin
+    )
+    assert (added.status, added.headers["location"]) == (303, "/marketplace?tab=flea")
+    assert "In your stack" in page(team, "eve", path)
+    removed = team.house.post(path, cookie=cookie, form={"enabled": "false"}, headers=origin)
+    assert removed.headers["location"] == path
+    assert "Add to stack" in page(team, "eve", path)
