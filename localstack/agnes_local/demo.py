@@ -52,7 +52,7 @@ def fill(data_dir: Path) -> str:
     repository = data_dir.resolve() / "demo" / "plugins.git"
     if not repository.exists():
         demo_repository(repository)
-    tools = sync.Syncing(state, store, DulwichGit(allow=frozenset({"file"})), wiring.secrets(), clock)
+    tools = sync.Syncing(state, store, DulwichGit(allow=frozenset({"file"})), wiring.secrets(), clock, wiring.web())
     _marketplace(tools, repository, now)
     for plugin, count in STACKS.items():
         for email, name in PEOPLE[:count]:

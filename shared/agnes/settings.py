@@ -45,7 +45,11 @@ class Settings(BaseModel):
     )
     agnes_git_allow: frozenset[Literal["file", "http", "private"]] = Field(
         frozenset(),
-        description="What else than https to public addresses a marketplace's git URL may be: file, http, private.",
+        description="What else than https to public addresses a marketplace's git URL may be: file, http, private. "
+        "`private` counts for covers, documents and npm packages, too.",
+    )
+    agnes_npm_registry: str = Field(
+        "", description="URL of the registry that `npm` sources of marketplaces come from; none are fetched without it."
     )
     state_max_stale_seconds: float = Field(
         1.0, ge=0, le=60, description="How old a state that is read may be. The folder store always reads the newest."
@@ -95,6 +99,14 @@ class Settings(BaseModel):
         if 0 < len(value.get_secret_value()) < 32:
             raise ValueError("must have 32 characters or more")
         return value
+
+    @field_validator("agnes_npm_registry")
+    @classmethod
+    def _registry(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or parts.username is not None or not parts.hostname):
+            raise ValueError("must be an http or https URL without credentials")
+        return value.rstrip("/")
 
     @field_validator("server_url")
     @classmethod

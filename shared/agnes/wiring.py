@@ -16,9 +16,11 @@ from agnes import settings as settings_module
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.git import GitReader
 from agnes.kernel.ports import Clock, ObjectStore, Queue, Secret, Secrets
+from agnes.kernel.web import WebReader
 from agnes.settings import Settings
 
 if TYPE_CHECKING:
+    from agnes.marketplace.sync import Syncing
     from agnes.state import StateFiles
 
 
@@ -80,6 +82,11 @@ class Wiring:
         from agnes.outside.git import DulwichGit
 
         return DulwichGit(allow=self.settings.agnes_git_allow)
+
+    def _build_web(self) -> WebReader:
+        from agnes.outside.web import JudgedWeb
+
+        return JudgedWeb(allow=self.settings.agnes_git_allow)
 
     def _build_queue(self) -> Queue:
         if self.settings.agnes_queue == "sqs":
@@ -149,6 +156,17 @@ def secrets() -> Secrets:
 
 def git() -> GitReader:
     return current().part("git")
+
+
+def web() -> WebReader:
+    return current().part("web")
+
+
+def syncing() -> Syncing:
+    """What a sync of a marketplace works with."""
+    from agnes.marketplace.sync import Syncing
+
+    return Syncing(state(), store(), git(), secrets(), clock(), web(), settings().agnes_npm_registry)
 
 
 def queue() -> Queue:

@@ -14,8 +14,8 @@ app = Function("marketplace-get_asset")
 def get_asset(who: Principal, slug: str, plugin: str, key: str) -> Reply:
     """The cover of a plugin, a skill or an agent, as its curator put it into the repository."""
     with wiring.state().read(*assets.FILES) as db:
-        asset = assets.get(db, wiring.store(), who, (slug, plugin), key)
+        asset = assets.find(db, who, (slug, plugin), key)
     if not asset.content_type.startswith("image/"):
         raise UnsupportedError("this is a document, not a picture", hint="Fetch it from `document`.")
     headers = {"Cache-Control": assets.IMMUTABLE, "Content-Security-Policy": "default-src 'none'"}
-    return Reply(body=asset.body, content_type=asset.content_type, headers=headers)
+    return Reply(body=assets.read(wiring.store(), asset), content_type=asset.content_type, headers=headers)

@@ -14,5 +14,4 @@ app = Function("marketplace-post_sync")
 @endpoint(needs=Needs.ADMIN)
 def post_sync(_who: Principal, id: str) -> SyncReport:
     """Fetch the repository and put its plugins in place."""
-    tools = sync.Syncing(wiring.state(), wiring.store(), wiring.git(), wiring.secrets(), wiring.clock())
-    return sync.sync(tools, id, seconds=INTERACTIVE_SYNC_SECONDS)
+    return sync.sync(wiring.syncing(), id, seconds=INTERACTIVE_SYNC_SECONDS)

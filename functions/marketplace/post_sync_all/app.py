@@ -13,5 +13,4 @@ app = Function("marketplace-post_sync_all")
 @endpoint(needs=Needs.ADMIN)
 def post_sync_all(_who: Principal) -> SyncAllReport:
     """Sync all, one after the other; those for which no time is left are queued."""
-    tools = sync.Syncing(wiring.state(), wiring.store(), wiring.git(), wiring.secrets(), wiring.clock())
-    return sync.sync_all(tools, wiring.queue())
+    return sync.sync_all(wiring.syncing(), wiring.queue())

@@ -11,5 +11,4 @@ app = Function("marketplace-queue_sync")
 @queue_job("marketplace.sync")
 def run(body: dict[str, str]) -> None:
     """Repeated by the queue only where that can help; every outcome is in the sync history."""
-    tools = sync.Syncing(wiring.state(), wiring.store(), wiring.git(), wiring.secrets(), wiring.clock())
-    sync.sync_queued(tools, body["id"])
+    sync.sync_queued(wiring.syncing(), body["id"])

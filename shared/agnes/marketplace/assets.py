@@ -12,11 +12,11 @@ from typing import Any
 
 from agnes.access import service as access
 from agnes.kernel.errors import DeniedError, NotFoundError
-from agnes.kernel.ports import ANYTHING, ObjectStore
+from agnes.kernel.ports import ANYTHING, Blob, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db
 from agnes.marketplace import repository
-from agnes.marketplace.limits import MAX_ASSET_BYTES
+from agnes.marketplace.limits import MAX_ASSET_BYTES, MAX_COVER_BYTES
 from agnes.marketplace.model import RESOURCE_TYPE, resource_id
 from agnes.trees.rules import UnsafePath, check_path
 
@@ -25,12 +25,14 @@ FILES = ("people", "marketplace")
 IMMUTABLE = "private, max-age=2592000, immutable"
 """The URL holds the content's hash (spec/02 §1: 30 days)."""
 
+COVER, DOCUMENT = "cover", "document"
 _DOCUMENTS = {
     "pdf": "application/pdf",
     "md": "text/markdown; charset=utf-8",
     "markdown": "text/markdown; charset=utf-8",
     "txt": "text/plain; charset=utf-8",
 }
+DOCUMENT_EXTENSIONS = frozenset(_DOCUMENTS)
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -52,14 +54,16 @@ class Asset:
     content_type: str
     filename: str
     sha256: str
-    body: bytes
+    size_bytes: int
+    body: bytes | None = None
+    """None where they were not read."""
 
     def described(self) -> dict[str, Any]:
         return {
             "content_type": self.content_type,
             "filename": self.filename,
             "sha256": self.sha256,
-            "size_bytes": len(self.body),
+            "size_bytes": self.size_bytes,
         }
 
 
@@ -81,7 +85,7 @@ def image(path: str, body: bytes) -> Asset:
         kind, extension = "image/webp", "webp"
     else:
         raise NotTaken("not a PNG, JPEG or WebP picture")
-    return _asset(path, body, kind, extension)
+    return _asset(path, body, kind, extension, MAX_COVER_BYTES)
 
 
 def document(path: str, body: bytes) -> Asset:
@@ -103,21 +107,38 @@ def document(path: str, body: bytes) -> Asset:
     return _asset(path, body, kind, extension)
 
 
-def _asset(path: str, body: bytes, kind: str, extension: str) -> Asset:
-    if len(body) > MAX_ASSET_BYTES:
-        raise NotTaken(f"larger than {MAX_ASSET_BYTES} bytes")
+def _asset(path: str, body: bytes, kind: str, extension: str, most: int = MAX_ASSET_BYTES) -> Asset:
+    if len(body) > most:
+        raise NotTaken(f"larger than {most} bytes")
     digest = hashlib.sha256(body).hexdigest()
-    stem = path.rpartition("/")[2].rpartition(".")[0]
+    name = path.rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
     filename = f"{_PLAIN.sub('-', stem).strip('-.')[:60] or 'document'}.{extension}"
-    return Asset(f"{digest[:32]}.{extension}", kind, filename, digest, body)
+    return Asset(f"{digest[:32]}.{extension}", kind, filename, digest, len(body), body)
 
 
 def put(store: ObjectStore, asset: Asset) -> None:
-    store.write(f"{PREFIX}{asset.sha256}", asset.body, expect=ANYTHING, content_type=asset.content_type)
+    if asset.body is not None:
+        store.write(f"{PREFIX}{asset.sha256}", asset.body, expect=ANYTHING, content_type=asset.content_type)
 
 
-def get(db: Db, store: ObjectStore, who: Principal, plugin_id: tuple[str, str], key: str) -> Asset:
-    """A file of the page of a plugin (marketplace, name) that this person may have.
+def read(store: ObjectStore, asset: Asset) -> bytes:
+    """Raises AssetNotFound."""
+    blob = store.read(f"{PREFIX}{asset.sha256}")
+    if not isinstance(blob, Blob):
+        raise AssetNotFound(asset.key)
+    return blob.body
+
+
+def url(store: ObjectStore, asset: Asset) -> str:
+    """A URL of the store that saves it, good for ten minutes."""
+    return store.presign_get(
+        f"{PREFIX}{asset.sha256}", seconds=600, filename=asset.filename, content_type=asset.content_type
+    )
+
+
+def find(db: Db, who: Principal, plugin_id: tuple[str, str], key: str) -> Asset:
+    """A file of the page of a plugin (marketplace, name) that this person may have, not read yet.
 
     Raises DeniedError `grant_required`, before existence is told, and AssetNotFound.
     """
@@ -131,7 +152,6 @@ def get(db: Db, store: ObjectStore, who: Principal, plugin_id: tuple[str, str], 
             hint="Ask an admin to grant it.",
         )
     known = (found.metadata or {}).get("assets", {}).get(key) if found is not None else None
-    blob = store.read(f"{PREFIX}{known['sha256']}") if known else None
-    if blob is None:
+    if known is None:
         raise AssetNotFound(key)
-    return Asset(key, known["content_type"], known["filename"], known["sha256"], blob.body)
+    return Asset(key, known["content_type"], known["filename"], known["sha256"], known["size_bytes"])

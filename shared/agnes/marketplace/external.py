@@ -1,4 +1,4 @@
-"""External sources: a plugin of another repository, fetched at sync and served as our own copy.
+"""External sources: a plugin of another repository or of an npm registry, fetched at sync and served as our own copy.
 
 Only where an admin allows it for the marketplace. Under the limits of any repository, over judged
 connections, and never with the marketplace's token: that belongs to one server.
@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.git import GitMissing, GitReader, GitSnapshot, GitUnreachable
-from agnes.marketplace import rules
+from agnes.kernel.web import WebReader
+from agnes.marketplace import npm, rules
 from agnes.marketplace.limits import MAX_EXTERNAL
 from agnes.marketplace.sources import SourceInvalid, folder_of
 
@@ -33,7 +34,7 @@ class Place:
 
 
 def place_of(source: Any) -> Place:
-    """Of a source object, or a plain URL. Raises SourceInvalid."""
+    """Of a git source, as an object or a plain URL. Raises SourceInvalid."""
     given = {"source": "url", "url": source} if isinstance(source, str) else source
     kind = given.get("source")
     folder = ""
@@ -51,7 +52,7 @@ def place_of(source: Any) -> Place:
                 raise SourceInvalid("source: git-subdir needs a path")
             folder = folder_of(path, "source.path")
     else:
-        raise SourceInvalid(f"{kind} sources are not fetched; vendor the plugin into the repository")
+        raise SourceInvalid(f"{kind} sources are not fetched from git")
     return Place(url, _refs(given), folder)
 
 
@@ -92,22 +93,27 @@ class External:
     """Fetches the sources of one sync, within what is left of its time."""
 
     git: GitReader
+    web: WebReader
+    npm_registry: str
     left: Callable[[], float]
     """Seconds."""
     fetched: int = 0
 
     @contextmanager
     def open(self, source: Any) -> Iterator[tuple[GitSnapshot, str]]:
-        """(snapshot, folder in it). Raises SourceInvalid and the family of `agnes.kernel.git`."""
-        place = place_of(source)
+        """(snapshot, folder in it). Raises SourceInvalid and the families of `agnes.kernel.git` and `agnes.kernel.web`."""
         self.fetched += 1
         if self.fetched > MAX_EXTERNAL:
             raise SourceInvalid(f"more than {MAX_EXTERNAL} external sources in one marketplace")
+        if isinstance(source, dict) and source.get("source") == "npm":
+            package = npm.package_of(source, self.npm_registry)
+            release = npm.resolve(self.web, self.npm_registry, package, seconds=self._seconds())
+            yield npm.NpmSnapshot(self.web, release, self._seconds()), ""
+            return
+        place = place_of(source)
         last: GitMissing | None = None
         for ref in place.refs:
-            left = self.left()
-            if left <= 0:
-                raise GitUnreachable("no time was left to fetch it", code="sync_timeout", hint="Sync again.")
+            left = self._seconds()
             with ExitStack() as held:
                 try:
                     found = held.enter_context(self.git.fetch(place.url, ref=ref, token=None, known=None, seconds=left))
@@ -119,3 +125,9 @@ class External:
                 yield found, place.folder
                 return
         raise last or GitMissing("the repository has no such ref")
+
+    def _seconds(self) -> float:
+        left = self.left()
+        if left <= 0:
+            raise GitUnreachable("no time was left to fetch it", code="sync_timeout", hint="Sync again.")
+        return left

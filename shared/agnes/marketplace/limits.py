@@ -19,10 +19,22 @@ MAX_MARKDOWN_BYTES = 64 * 1024
 MAX_USE_CASES = 20
 MAX_DOC_LINKS = 20
 MAX_METADATA_ITEMS = 500
-MAX_ASSET_BYTES = 4_000_000
-"""Of a cover or document: what a function may answer (4.5 MB)."""
+MAX_COVER_BYTES = 4_000_000
+"""What a function may answer (4.5 MB): pages load pictures from us alone, so none is redirected to the store."""
+MAX_ASSET_BYTES = 10_000_000
+"""Of a document (spec/01 §2)."""
+MAX_INLINE_BYTES = 1_000_000
+"""A larger document is fetched from the store itself, by a presigned URL."""
 MAX_ASSETS_BYTES = 100_000_000
-"""Of all covers and documents of one commit."""
+"""Of all covers and documents of one commit; and of all that are fetched in one sync."""
+MAX_MIRRORED = 200
+"""URLs mirrored of one marketplace."""
+MIRROR_PARALLEL = 4
+MIRROR_SECONDS = 60.0
+"""For one URL, redirects included (spec/01 §2)."""
+MAX_PACKUMENT_BYTES = 20_000_000
+"""What an npm registry says of one package: the largest public ones are near 10 MB."""
+MAX_TARBALL_BYTES = 50_000_000
 MAX_EXTERNAL = 50
 """External sources fetched in one sync."""
 MAX_REPORTED = 100

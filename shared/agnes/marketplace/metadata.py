@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agnes.marketplace import assets, strict_json
+from agnes.marketplace.assets import COVER, DOCUMENT, Asset
 from agnes.marketplace.limits import (
     MAX_DOC_LINKS,
     MAX_MARKDOWN_BYTES,
@@ -35,6 +36,17 @@ _BREAKS = re.compile(r"\s+")
 
 Find = Callable[[str], bytes | None]
 """The bytes of a plain file of the repository by its path, None if it has none (or too large a one)."""
+Mirrored = Callable[[str, str], tuple[Asset, str]]
+"""By kind and URL: our copy, and why it may be old. Raises NotTaken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file of another server that a page shows."""
+
+    kind: str
+    """`cover` or `document`."""
+    url: str
 
 
 def read(body: bytes) -> tuple[dict[str, Any], list[str]]:
@@ -51,9 +63,23 @@ def read(body: bytes) -> tuple[dict[str, Any], list[str]]:
     return found, []
 
 
-def of_plugin(marketplace_id: str, plugin: str, given: Any, find: Find) -> tuple[dict[str, Any], Page]:
+def wanted(given: Any) -> list[Wanted]:
+    """The files of other servers that a plugin's page shows, each once."""
+    found: dict[Wanted, None] = {}
+
+    def note(kind: str, url: str) -> tuple[Asset, str]:
+        found[Wanted(kind, url)] = None
+        raise assets.NotTaken("")
+
+    of_plugin("", "", given, lambda _path: None, note)
+    return list(found)
+
+
+def of_plugin(
+    marketplace_id: str, plugin: str, given: Any, find: Find, mirrored: Mirrored
+) -> tuple[dict[str, Any], Page]:
     """What is shown of one plugin, and the page that it was read with (its files and warnings)."""
-    page = Page(f"/api/marketplace/curated/{marketplace_id}/{plugin}", plugin, find)
+    page = Page(f"/api/marketplace/curated/{marketplace_id}/{plugin}", plugin, find, mirrored)
     if not isinstance(given, dict):
         page.warn("not an object")
         return {}, page
@@ -83,8 +109,9 @@ class Page:
     url: str
     plugin: str
     find: Find
+    mirrored: Mirrored
     warnings: list[str] = field(default_factory=list)
-    assets: dict[str, assets.Asset] = field(default_factory=dict)
+    assets: dict[str, Asset] = field(default_factory=dict)
 
     def warn(self, text: str) -> None:
         self.warnings.append(f"{METADATA}: {self.plugin}: {text}")
@@ -135,11 +162,11 @@ class Page:
             return ""
         if isinstance(value, str) and "://" in value:
             # Pages load images from us alone, so that nobody is told who looks at them.
-            self.warn(f"{where}: pictures of other servers are not shown; put it into the repository")
-            return ""
+            url = self._web_address(value, where)
+            return self._copy(COVER, url, where, "asset") if url else ""
         return self._asset(value, where, assets.image, "asset")
 
-    def _asset(self, path: Any, where: str, judge: Callable[[str, bytes], assets.Asset], route: str) -> str:
+    def _asset(self, path: Any, where: str, judge: Callable[[str, bytes], Asset], route: str) -> str:
         """The URL of a file of the repository, kept under its content."""
         if not isinstance(path, str) or not assets.is_inside(path):
             self.warn(f"{where}: not a path inside the repository")
@@ -153,6 +180,18 @@ class Page:
         except assets.NotTaken as exc:
             self.warn(f"{where}: {exc}")
             return ""
+        self.assets[asset.key] = asset
+        return f"{self.url}/{route}/{asset.key}"
+
+    def _copy(self, kind: str, url: str, where: str, route: str) -> str:
+        """The address of our copy of a file of another server; empty where there is none."""
+        try:
+            asset, stale = self.mirrored(kind, url)
+        except assets.NotTaken as exc:
+            self.warn(f"{where}: not mirrored: {exc}")
+            return ""
+        if stale:
+            self.warn(f"{where}: the last good copy stays: {stale}")
         self.assets[asset.key] = asset
         return f"{self.url}/{route}/{asset.key}"
 
@@ -175,6 +214,8 @@ class Page:
                 if "." in last and last.rpartition(".")[2].lower() not in DOC_EXTENSIONS:
                     self.warn(f"{here}: a document ends in .pdf, .md, .markdown or .txt")
                     target = ""
+                # What we may keep no copy of stays a link: it tells nobody anything until it is followed.
+                target = target and (self._copy(DOCUMENT, target, here, "document") or target)
             if target:
                 found.append({"name": self._line(link, "name", ""), "url": target})
         return found

@@ -9,7 +9,9 @@ from typing import Any
 from agnes.kernel.git import EXECUTABLE, FILE, GROUP_WRITABLE, GitDamaged, GitSnapshot
 from agnes.kernel.ports import ObjectStore
 from agnes.marketplace import assets, metadata
+from agnes.marketplace.assets import Asset
 from agnes.marketplace.limits import MAX_ASSET_BYTES, MAX_ASSETS_BYTES, MAX_METADATA_BYTES
+from agnes.marketplace.mirror import Mirror
 from agnes.marketplace.model import Plugin
 
 
@@ -20,21 +22,30 @@ class Pages:
     snapshot: GitSnapshot
     given: dict[str, Any]
     warnings: list[str]
+    mirror: Mirror
     stored: set[str] = field(default_factory=set)
     """SHA-256 of files that need not be stored again."""
     left: int = MAX_ASSETS_BYTES
 
     @classmethod
-    def of(cls, store: ObjectStore, marketplace_id: str, snapshot: GitSnapshot, known: Mapping[str, Plugin]) -> Pages:
+    def of(cls, mirror: Mirror, snapshot: GitSnapshot, known: Mapping[str, Plugin]) -> Pages:
         body = _file(snapshot, metadata.METADATA, MAX_METADATA_BYTES + 1)
         given, warnings = metadata.read(body) if body is not None else ({}, [])
-        return cls(store, marketplace_id, snapshot, given, warnings, set(_stored(known.values())))
+        return cls(mirror.store, mirror.marketplace_id, snapshot, given, warnings, mirror, set(_stored(known.values())))
+
+    def fetch(self, names: Iterable[str]) -> None:
+        """Bring the copies of what these plugins' pages name of other servers up to date."""
+        self.mirror.fetch({name: metadata.wanted(self.given[name]) for name in names if name in self.given})
 
     def of_plugin(self, name: str) -> tuple[dict[str, Any] | None, list[str]]:
         """(what is shown, warnings); its files are stored on return."""
         if name not in self.given:
             return None, []
-        shown, page = metadata.of_plugin(self.marketplace_id, name, self.given[name], self._find)
+
+        def mirrored(kind: str, url: str) -> tuple[Asset, str]:
+            return self.mirror.asset(name, kind, url)
+
+        shown, page = metadata.of_plugin(self.marketplace_id, name, self.given[name], self._find, mirrored)
         for asset in page.assets.values():
             if asset.sha256 not in self.stored:
                 assets.put(self.store, asset)

@@ -20,6 +20,7 @@ from agnes.kernel.git import (
     GitUnreachable,
 )
 from agnes.kernel.ports import ObjectStore
+from agnes.kernel.web import WebFailed, WebRefused, WebUnreachable
 from agnes.marketplace.external import External
 from agnes.marketplace.items import inner_items
 from agnes.marketplace.manifest import PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
@@ -30,7 +31,7 @@ from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
 from agnes.trees.rules import MAX_FILE_BYTES, MAX_FILES, MAX_TREE_BYTES, UnsafePath, check_files, check_path
 
-READING_FORMAT = 2
+READING_FORMAT = 3
 """Raised when the same commit would be read differently, so that every marketplace is read again."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -97,7 +98,7 @@ def read_plugin(
         return Reading(listed, kind, problem=str(exc))
     except (UnsafePath, packaging.ManifestInvalid, GitDamaged) as exc:
         return Reading(listed, kind, problem=exc.message)
-    except (GitFailed, GitRefused, GitUnreachable) as exc:
+    except (GitFailed, GitRefused, GitUnreachable, WebFailed, WebRefused, WebUnreachable) as exc:
         if kind not in EXTERNAL_KINDS:
             raise
         return Reading(listed, kind, problem=exc.message)

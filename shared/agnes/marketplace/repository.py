@@ -59,6 +59,7 @@ def delete_registry(db: Db, marketplace_id: str, *, history: bool) -> None:
     """Remove a registry with its plugins, and with its sync history if asked."""
     db.execute("DELETE FROM marketplace.items WHERE marketplace_id = ?", [marketplace_id])
     db.execute("DELETE FROM marketplace.versions WHERE marketplace_id = ?", [marketplace_id])
+    db.execute("DELETE FROM marketplace.mirrored WHERE marketplace_id = ?", [marketplace_id])
     db.execute("DELETE FROM marketplace.plugins WHERE marketplace_id = ?", [marketplace_id])
     db.execute("DELETE FROM marketplace.registries WHERE id = ?", [marketplace_id])
     if history:

@@ -17,11 +17,13 @@ from agnes.kernel.git import EXECUTABLE, FILE, GROUP_WRITABLE, GitReader, GitSna
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore, Queue, Secrets
 from agnes.kernel.state import Change, State, Tx
-from agnes.marketplace import claims, nightly, repository, rules, versions
+from agnes.kernel.web import WebReader
+from agnes.marketplace import claims, mirror, nightly, repository, rules, versions
 from agnes.marketplace.differences import FileDifference, between_trees
 from agnes.marketplace.external import External
 from agnes.marketplace.limits import INTERACTIVE_SYNC_SECONDS, MAX_REPORTED, SYNC_SECONDS
 from agnes.marketplace.manifest import CATALOG, Catalog, CatalogInvalid, read_catalog
+from agnes.marketplace.mirror import Copy, Mirror
 from agnes.marketplace.model import Plugin, Refused, Registry, SyncAllReport, SyncFailure, SyncReport
 from agnes.marketplace.pages import Pages
 from agnes.marketplace.reading import READING_FORMAT, Reading, read_plugin
@@ -46,6 +48,9 @@ class Syncing:
     git: GitReader
     secrets: Secrets
     clock: Clock
+    web: WebReader
+    npm_registry: str = ""
+    """URL of the registry of `npm` sources; without one they are catalogued with the reason."""
 
 
 @dataclass
@@ -58,6 +63,8 @@ class _Found:
     warnings: list[str]
     files: dict[str, FileDifference] = field(default_factory=dict)
     """Of plugins that have new content."""
+    copies: list[Copy] = field(default_factory=list)
+    """Of the covers and documents of other servers."""
 
 
 def sync(tools: Syncing, marketplace_id: str, *, seconds: float = SYNC_SECONDS) -> SyncReport:
@@ -69,10 +76,11 @@ def sync(tools: Syncing, marketplace_id: str, *, seconds: float = SYNC_SECONDS) 
     with tools.state.read("marketplace") as db:
         registry = get_registry(db, marketplace_id)
         known = {p.name: p for p in repository.plugins(db, marketplace_id, removed=True) if p.tree_id}
+        copies = mirror.copies(db, marketplace_id)
     with claims.claimed(tools.store, marketplace_id, clock=tools.clock, seconds=seconds):
         run = _Run(tools, registry, new_ulid(tools.clock.now()), tools.clock.now(), tools.clock.monotonic(), seconds)
         try:
-            found = run.find(known)
+            found = run.find(known, copies)
         except AgnesError as exc:
             run.record_failure(exc)
             raise
@@ -92,14 +100,16 @@ class _Run:
     def elapsed(self) -> float:
         return self.tools.clock.monotonic() - self.began
 
-    def find(self, known: dict[str, Plugin]) -> _Found | None:
+    def find(self, known: dict[str, Plugin], copies: list[Copy]) -> _Found | None:
         """What the repository holds, None if that was read before."""
         registry, tools = self.registry, self.tools
         token = tools.secrets.get(registry.token_name) if registry.token_name else None
-        # What other repositories hold may be new although this one is not.
-        is_known = registry.reading_format == READING_FORMAT and not registry.allow_external
+        # What other servers hold may be new although this repository is not.
+        is_known = registry.reading_format == READING_FORMAT and not registry.allow_external and not copies
         read_before = registry.last_commit_sha if is_known else None
-        external = External(tools.git, lambda: self.seconds - self.elapsed) if registry.allow_external else None
+        external = None
+        if registry.allow_external:
+            external = External(tools.git, tools.web, tools.npm_registry, self.left)
         with tools.git.fetch(
             registry.url, ref=self.ref, token=token, known=read_before, seconds=self.seconds
         ) as snapshot:
@@ -107,7 +117,9 @@ class _Run:
             if snapshot is None or snapshot.commit == read_before:
                 return None
             catalog = self._catalog(snapshot)
-            pages = Pages.of(tools.store, registry.id, snapshot, known)
+            copied = Mirror(tools.web, tools.store, registry.id, copies, self.left, tools.clock.now())
+            pages = Pages.of(copied, snapshot, known)
+            pages.fetch(listed.entry.name for listed in catalog.plugins)
             found = _Found(
                 snapshot.commit, [], list(catalog.refused), [*self._moved(snapshot), *catalog.warnings, *pages.warnings]
             )
@@ -134,7 +146,11 @@ class _Run:
                 found.warnings.extend(reading.warnings)
                 if reading.content is not None:
                     found.files[name] = self._files(before.tree_id if before else None, reading.content.tree_id)
+            found.copies = list(copied.copies.values())
             return found
+
+    def left(self) -> float:
+        return self.seconds - self.elapsed
 
     @property
     def ref(self) -> str:
@@ -181,7 +197,12 @@ class _Run:
                 repository.write_plugins(tx.db, outcome.rows)
                 versions.write(tx.db, outcome.versions)
                 repository.replace_items(tx.db, registry.id, outcome.items)
-                is_same = registry.allow_external and found.commit == registry.last_commit_sha and not outcome.rows
+                mirror.write(tx.db, registry.id, found.copies)
+                is_same = (
+                    found.commit == registry.last_commit_sha
+                    and registry.reading_format == READING_FORMAT
+                    and not outcome.rows
+                )
                 report = self._report(tx, found.commit, changed=not is_same, outcome=outcome, warnings=found.warnings)
             repository.update_registry(
                 tx.db,

@@ -18,6 +18,7 @@ from agnes.marketplace.sync import Syncing, sync
 from agnes.outside.git import DulwichGit
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.outside.secrets_file import SecretsFile
+from agnes.outside.web import JudgedWeb
 from agnes.settings import load
 from agnes.wiring import Wiring
 
@@ -73,5 +74,7 @@ def workshop(tmp_path: Path) -> Workshop:
     clock, store = FixedClock(START), MemoryStore()
     settings = load({"AGNES_DATA_DIR": str(tmp_path / "data")})
     state = Wiring(settings, store=store, clock=clock).part("state")
-    tools = Syncing(state, store, DulwichGit(allow=ALLOW), SecretsFile(tmp_path / "secrets.json"), clock)
+    tools = Syncing(
+        state, store, DulwichGit(allow=ALLOW), SecretsFile(tmp_path / "secrets.json"), clock, JudgedWeb(allow=ALLOW)
+    )
     return Workshop(tmp_path, tools, clock)

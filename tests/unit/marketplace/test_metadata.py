@@ -20,8 +20,12 @@ FILES = {
 }
 
 
-def page(given):
-    return metadata.of_plugin("acme", "finops", given, FILES.get)
+def not_fetched(kind, url):
+    raise assets.NotTaken(f"no {kind} at {url}")
+
+
+def page(given, mirrored=not_fetched):
+    return metadata.of_plugin("acme", "finops", given, FILES.get, mirrored)
 
 
 @pytest.fixture
@@ -48,7 +52,7 @@ def test_the_whole_format():
             "agents": {"auditor": {"display_name": "Auditor"}},
         }
     )
-    assert read.warnings == []
+    assert read.warnings == [f"{METADATA}: finops: doc_links[1]: not mirrored: no document at https://x.example/guide"]
     cover, pdf = sorted(shown.pop("assets").items(), key=lambda item: item[1]["content_type"], reverse=True)
     url = "/api/marketplace/curated/acme/finops"
     assert shown == {
@@ -85,7 +89,8 @@ def test_the_whole_format():
         ({"cover_photo": "/etc/passwd"}, "cover_photo: not a path inside the repository"),
         ({"cover_photo": "gone.png"}, "cover_photo: the repository has no such file, or it is too large"),
         ({"cover_photo": "docs/a.pdf"}, "cover_photo: not a PNG, JPEG or WebP picture"),
-        ({"cover_photo": "https://x.example/a.png"}, "cover_photo: pictures of other servers are not shown; put it into the repository"),
+        ({"cover_photo": "https://x.example/a.png"}, "cover_photo: not mirrored: no cover at https://x.example/a.png"),
+        ({"cover_photo": "ftp://x.example/a.png"}, "cover_photo: not an http or https URL"),
         ({"doc_links": {"name": "A"}}, "doc_links: not a list"),
         ({"doc_links": [{"path": "docs/b.md"}]}, "doc_links[0]: needs a name"),
         ({"doc_links": [{"name": "A"}]}, "doc_links[0]: needs either a path or a url"),

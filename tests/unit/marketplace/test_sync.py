@@ -269,7 +269,7 @@ class Interrupting:
 
 def interrupted(workshop, then) -> sync.Syncing:
     tools = workshop.tools
-    return sync.Syncing(tools.state, tools.store, Interrupting(tools.git, then), tools.secrets, tools.clock)
+    return sync.Syncing(tools.state, tools.store, Interrupting(tools.git, then), tools.secrets, tools.clock, tools.web)
 
 
 def test_a_second_sync_of_the_same_marketplace_waits_outside(workshop, market):
