@@ -51,6 +51,10 @@ class Settings(BaseModel):
     agnes_npm_registry: str = Field(
         "", description="URL of the registry that `npm` sources of marketplaces come from; none are fetched without it."
     )
+    agnes_collect_allow: frozenset[Literal["folder", "http", "private"]] = Field(
+        frozenset(),
+        description="What else than SFTP and HTTPS at public addresses transcripts may be collected from: folder (of this machine), http, private.",
+    )
     state_max_stale_seconds: float = Field(
         1.0, ge=0, le=60, description="How old a state that is read may be. The folder store always reads the newest."
     )
@@ -88,7 +92,7 @@ class Settings(BaseModel):
         90, ge=1, le=3650, description="Days after which lines of the audit move from the state files to parquet."
     )
 
-    @field_validator("agnes_git_allow", mode="before")
+    @field_validator("agnes_git_allow", "agnes_collect_allow", mode="before")
     @classmethod
     def _comma_list(cls, value: object) -> object:
         return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agnes import settings as settings_module
 from agnes.kernel.clock import SystemClock
+from agnes.kernel.drops import Drops
 from agnes.kernel.git import GitReader
 from agnes.kernel.ports import Clock, ObjectStore, Queue, Secret, Secrets
 from agnes.kernel.web import WebReader
@@ -87,6 +88,11 @@ class Wiring:
         from agnes.outside.web import JudgedWeb
 
         return JudgedWeb(allow=self.settings.agnes_git_allow)
+
+    def _build_drops(self) -> Drops:
+        from agnes.outside.drops import OutsideDrops
+
+        return OutsideDrops(allow=self.settings.agnes_collect_allow, own_bucket=self.settings.agnes_bucket)
 
     def _build_queue(self) -> Queue:
         if self.settings.agnes_queue == "sqs":
@@ -167,6 +173,10 @@ def syncing() -> Syncing:
     from agnes.marketplace.sync import Syncing
 
     return Syncing(state(), store(), git(), secrets(), clock(), web(), settings().agnes_npm_registry)
+
+
+def drops() -> Drops:
+    return current().part("drops")
 
 
 def queue() -> Queue:

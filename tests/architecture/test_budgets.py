@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 ALWAYS = ("code", "base", "aws")
 IMPORT_SECONDS = 0.35
-HEAVY = {"anthropic": "llm", "pyarrow": "arrow", "dulwich": "git", "jinja2": "web"}
+HEAVY = {"anthropic": "llm", "pyarrow": "arrow", "dulwich": "git", "jinja2": "web", "asyncssh": "sftp"}
 """Packages that a function must not import unless it has the layer."""
 
 PROBE = """

@@ -35,6 +35,7 @@ OWNERS = {
     "boto3": {"outside"},
     "botocore": {"outside"},
     "dulwich": {"outside"},
+    "asyncssh": {"outside"},
     "anthropic": {"outside"},
     "jinja2": {"edge"},
     "duckdb": {"state", "telemetry", "audit"},

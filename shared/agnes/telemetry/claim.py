@@ -1,9 +1,9 @@
-"""One run of the extraction at a time. A courtesy, as leases are: the ledger's revision is what keeps it correct."""
+"""One run of a job at a time, of the extraction or of the collector. A courtesy, as leases are: the ledger's revision is what keeps it correct."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
@@ -25,28 +25,29 @@ class ExtractionBusy(ConflictError):
 
 
 class Claim:
-    def __init__(self, store: ObjectStore, key: str, clock: Clock) -> None:
+    def __init__(self, store: ObjectStore, key: str, clock: Clock, busy: Callable[[datetime], ConflictError]) -> None:
         self._store = store
         self._key = key
         self._clock = clock
+        self._busy = busy
         self._owner = new_nonce()
         self._mine: Version | None = None
 
     def take(self) -> None:
-        """Take or renew. Raises ExtractionBusy, UnavailableError."""
+        """Take or renew. Raises what `busy` makes, UnavailableError."""
         if self._mine is None:
             found = self._store.read(self._key)
             expect = Unchanged(found.version) if isinstance(found, Blob) else ABSENT
             until = _until(found.body) if isinstance(found, Blob) else None
             if until is not None and until > self._clock.now():
-                raise ExtractionBusy(until)
+                raise self._busy(until)
         else:
             expect = Unchanged(self._mine)
         until = self._clock.now() + timedelta(seconds=SECONDS)
         try:
             self._mine = self._write(until, expect)
         except PreconditionFailed:
-            raise ExtractionBusy(until) from None
+            raise self._busy(until) from None
 
     def give_back(self) -> None:
         """Never raises: a claim that stays ends by itself."""
@@ -68,8 +69,10 @@ def _until(body: bytes) -> datetime | None:
 
 
 @contextmanager
-def claimed(store: ObjectStore, key: str, clock: Clock) -> Iterator[Claim]:
-    claim = Claim(store, key, clock)
+def claimed(
+    store: ObjectStore, key: str, clock: Clock, *, busy: Callable[[datetime], ConflictError] = ExtractionBusy
+) -> Iterator[Claim]:
+    claim = Claim(store, key, clock, busy)
     claim.take()
     try:
         yield claim

@@ -73,11 +73,16 @@ def transcript_id(user_id: str, session_id: str, agent_id: str | None = None) ->
 
     Raises InvalidSessionId or InvalidAgentId.
     """
-    if not _UUID.fullmatch(session_id.lower()):
+    if not is_session_id(session_id.lower()):
         raise InvalidSessionId(session_id)
     if agent_id is not None and (not _AGENT.fullmatch(agent_id) or agent_id == MAIN):
         raise InvalidAgentId(agent_id)
     return TranscriptId(user(user_id), session_id.lower(), agent_id or MAIN)
+
+
+def is_session_id(text: str) -> bool:
+    """Whether it is a UUID in lower case."""
+    return _UUID.fullmatch(text) is not None
 
 
 def user(user_id: str) -> str:

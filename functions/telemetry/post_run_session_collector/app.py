@@ -1,0 +1,40 @@
+"""Collect transcripts now."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from agnes import wiring
+from agnes.edge import Function, Needs, endpoint
+from agnes.edge.job import Tick, run_job
+from agnes.kernel.principal import Principal
+from agnes.telemetry import collector
+
+app = Function("telemetry-post_run_session_collector")
+
+
+class How(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = False
+
+
+@app.route("/api/admin/run-session-collector", methods=["POST"])
+@endpoint(needs=Needs.OPERATOR, query=How)
+def post_run_session_collector(_who: Principal, query: How) -> dict[str, Any]:
+    """Collect now and answer when it is done: `{ok, details}`. 409 while another run is busy."""
+    beat = run_job("telemetry.collect", _collect, Tick(at=wiring.clock().now(), dry_run=query.dry_run))
+    return {"ok": beat["report"]["failed"] == 0, "details": beat["report"]}
+
+
+def _collect(tick: Tick) -> collector.Report:
+    # An answer must come before the gateway gives up (29 s); what is left then is in the report.
+    return collector.collect(
+        wiring.state(),
+        wiring.store(),
+        drops=wiring.drops(),
+        secrets=wiring.secrets(),
+        clock=wiring.clock(),
+        dry_run=tick.dry_run,
+        limits=collector.Limits(seconds=15, location_seconds=12),
+    )
