@@ -11,7 +11,12 @@ from agnes.stack import service as stack
 from tests.builders.house import Answer, House
 from tests.builders.sample_marketplace import SampleMarketplace
 
-ENVIRON = {"AGNES_GIT_ALLOW": "file", "SEED_ADMIN_EMAIL": "ada@example.com", "SEED_ADMIN_PASSWORD": "correct horse"}
+ENVIRON = {
+    "AGNES_GIT_ALLOW": "file",
+    "AGNES_COLLECT_ALLOW": "private",
+    "SEED_ADMIN_EMAIL": "ada@example.com",
+    "SEED_ADMIN_PASSWORD": "correct horse",
+}
 WORDS = {"name": "Acme", "slug": "acme", "curator_name": "Cora", "curator_email": "cora@example.com"}
 MARKETPLACES = "/api/marketplaces"
 
