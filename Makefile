@@ -24,7 +24,7 @@ demo: .venv/.local ## fill a running Agnes with a believable demonstration
 	@exec $(BIN)/agnes-local demo
 
 test: .venv/.dev ## every test that needs no server and no client of its own
-	$(PYTEST) -n 2 --dist worksteal -m "not git and not minio and not localstack and not client and not browser"
+	$(PYTEST) -n 2 --dist worksteal -m "not git and not sftp and not minio and not localstack and not client and not browser"
 
 # What takes processes, servers or minutes of CPU is left to `make test`.
 HEAVY := tests/architecture/test_budgets.py tests/unit/infra tests/unit/gateway tests/unit/cli tests/unit/localstack \
@@ -33,14 +33,14 @@ HEAVY := tests/architecture/test_budgets.py tests/unit/infra tests/unit/gateway 
 
 check: lint ## the minute-long subset: lint, architecture, and the unit, edge and contract tests that are quick
 	$(PYTEST) -n 2 --dist worksteal tests/architecture tests/unit tests/edge tests/contract $(addprefix --ignore=,$(HEAVY)) \
-	  -m "not slow and not git and not minio and not localstack and not client and not browser"
+	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not browser"
 
 lint: .venv/.dev ## ruff
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --extend-exclude '*.md'
 
-journeys: .venv/.dev ## the whole path with real git and the real Claude Code client
-	$(PYTEST) -m "(git or client) and not localstack and not minio"
+journeys: .venv/.dev ## the whole path with real git, OpenSSH's server and the real Claude Code client
+	$(PYTEST) -m "(git or sftp or client) and not localstack and not minio"
 
 browser: .venv/.dev ## the pages in Debian's Chromium, and axe-core; screenshots in artifacts/browser
 	$(PYTEST) tests/browser

@@ -13,7 +13,7 @@ from tests.builders.sample_marketplace import SampleMarketplace
 
 ENVIRON = {
     "AGNES_GIT_ALLOW": "file",
-    "AGNES_COLLECT_ALLOW": "private",
+    "AGNES_COLLECT_ALLOW": "folder,private",
     "SEED_ADMIN_EMAIL": "ada@example.com",
     "SEED_ADMIN_PASSWORD": "correct horse",
 }
