@@ -25,6 +25,7 @@ from infra import compose
 from infra.compose import Composition
 from tests.builders import flea
 from tests.builders.acme_team import ENVIRON, Team
+from tests.builders.drop_places import folder_place
 from tests.builders.house import Answer, House, routes
 from tests.builders.people import Person
 from tests.builders.telemetry_house import complete, declare, put, upload, upload_form
@@ -308,6 +309,25 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert ask("DELETE", "ada", f"/api/admin/usage/sessions/{bob}/{SESSION}").json()["derived"] == "removed"
     assert ask("DELETE", "ada", f"/api/admin/telemetry/sessions/{bob}").json()["derived"] == "removed"
     assert ask("GET", "ada", "/api/admin/usage/export?since=7d").status == 200
+    collected = folder_place(house.wiring.settings.agnes_data_dir.parent / "homes")
+    collected.put(f"ada@example.com/{SESSION.replace('aaaa', 'cccc')}.jsonl", b'{"type":"user"}\n')
+    collected.put(f"{person.email}/{SESSION}.jsonl", transcript.body())
+    wish = collected.wish("homes", "{user}/*.jsonl")
+    team.post("ada", "/api/admin/usage/locations/test", wish, 200)
+    team.post("ada", "/api/admin/usage/locations", wish, 201)
+    team.post("ada", "/api/admin/usage/locations/homes/test", {}, 200)
+    fetched = house.run("telemetry-cron_collect")["report"]["locations"]["homes"]
+    assert (fetched["fetched"], fetched["refused"]) == (1, {"session_redacted": 1})
+    assert ask("POST", "ada", "/api/admin/run-session-collector").json()["ok"]
+    secret = {"bucket": "elsewhere", "credential": {"access_key_id": "a", "secret_access_key": "b"}}
+    team.post(
+        "ada",
+        "/api/admin/usage/locations",
+        {"id": "s3", "kind": "s3", "pattern": "{user}.jsonl", "matching": "id", **secret},
+        201,
+    )
+    assert ask("PATCH", "ada", "/api/admin/usage/locations/s3", {"credential": {}, "enabled": False}).status == 200
+    assert ask("DELETE", "ada", "/api/admin/usage/locations/s3").status == 204
     house.run("telemetry-cron_prune_usage")
     ask("POST", "ada", "/api/admin/usage/prune")
     ask("POST", "ada", "/api/admin/usage/reprocess")

@@ -14,7 +14,7 @@ from agnes.kernel.ports import Secret
 from agnes.outside.drops import OutsideDrops
 from tests.builders.drop_places import DropPlace, folder_place, s3_place, sftp_place
 from tests.builders.ssh_server import SshServer, ssh_server
-from tests.contract.stores import SERVERS, started_server
+from tests.contract.stores import SERVERS, S3Server, started_server
 
 DROPS = OutsideDrops(allow=frozenset({"folder", "private", "http"}))
 
@@ -131,8 +131,7 @@ def test_links_are_named_and_never_followed(on_disk: DropPlace) -> None:
 def test_names_that_are_no_text_are_named_as_such(drop: DropPlace) -> None:
     if drop.place.kind == "s3":
         drop.put("ada/bad\x07name.jsonl", b"{}")
-        drop.put("ada/../bob/x.jsonl", b"{}")
-        found = listed(drop, "{user}/*.jsonl") + listed(drop, "{user}/**/*.jsonl")
+        found = listed(drop, "{user}/*.jsonl")
     else:
         Path(drop.root, "ada").mkdir()
         for name in (b"bad\xff\xfename.jsonl", b"line\nbreak.jsonl"):
@@ -150,6 +149,12 @@ def test_a_place_that_is_not_there(drop: DropPlace) -> None:
         else:
             with pytest.raises(DropUnreachable, match="nowhere"):
                 list(opened.files(missing, limit=5))
+
+
+def test_a_key_is_no_path_that_climbs(moto: S3Server) -> None:
+    drop = s3_place(moto)
+    drop.put("ada/../bob/x.jsonl", b"{}")
+    assert [file.problem for file in listed(drop, "{user}/**/*.jsonl")] == ["bad_name"]
 
 
 @pytest.mark.sftp

@@ -39,7 +39,15 @@ def test_an_sftp_server_from_its_host_key_to_its_removal(ada):
 
 def test_a_location_that_cannot_be_looked_at_is_not_saved(ada, tmp_path):
     done = ada.agnes(
-        "admin", "usage", "locations", "add", "homes", "folder", f"{tmp_path}/homes/{{user}}/*.jsonl", "--person", "email"
+        "admin",
+        "usage",
+        "locations",
+        "add",
+        "homes",
+        "folder",
+        f"{tmp_path}/homes/{{user}}/*.jsonl",
+        "--person",
+        "email",
     )
     assert (done.returncode, "there is no folder" in done.stderr) == (2, True)
     assert ada.agnes("admin", "usage", "locations", "list", "--json").stdout.strip() == "[]"
