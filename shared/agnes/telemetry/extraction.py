@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import Any
 
 from msgspec import Raw
 
@@ -20,11 +21,14 @@ from agnes.telemetry import served as names
 from agnes.telemetry.keys import MAIN
 from agnes.telemetry.model import Event, EventType, Extraction, FileReport, TranscriptFile
 from agnes.telemetry.records import MAX_TOKENS, Block, Lines, Message, Record, Usage, value_of
-from agnes.telemetry.served import Item, Served
+from agnes.telemetry.served import Item, Served, ServedPlugin
 from agnes.telemetry.summary import summarise
 
 EARLIEST = datetime(2024, 1, 1, tzinfo=UTC)
 """No transcript is older than the client; an earlier time is a wrong one, and none is better than that."""
+
+KEY_LIMIT = 300
+UUID_LENGTH = 36
 
 MAX_DAYS = 200
 """UTC days that one session may have events on; each day costs an object."""
@@ -62,7 +66,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 class _Session:
-    """What the files of a session add up to."""
+    """What the files of a session add up to. Millions of lines pass here, so what costs a microsecond is written out."""
 
     def __init__(self, key: SessionKey, served: Served) -> None:
         self.key = key
@@ -74,6 +78,8 @@ class _Session:
         self.failed: set[str] = set()
         self.times: list[datetime] = []
         self.clean = _Names()
+        self.caused: dict[tuple[str | None, ...], tuple[Any, ...]] = {}
+        """What attributions were found to stand for."""
 
     def read(self, file: TranscriptFile) -> FileReport:
         report = FileReport(file.file, len(file.body))
@@ -104,10 +110,15 @@ class _Reading:
     """One file of a session, from its first line to its last."""
 
     def __init__(self, session: _Session, file: TranscriptFile) -> None:
-        self._session = session
+        self._key = session.key
         self._served = session.served
         self._clean = session.clean
         self._times = session.times
+        self._events = session.events
+        self._messages = session.messages
+        self._calls = session.calls
+        self._failed = session.failed
+        self._caused = session.caused
         self._file = file.file
         self._received_at = file.received_at
         self._agent_id = None if file.file == MAIN else file.file
@@ -129,16 +140,20 @@ class _Reading:
                     self._first = at
         message = record.message
         kind = record.type
-        if kind == "user" and message is not None:
-            self._user(record, message, line)
-        elif kind == "assistant" and message is not None:
+        if message is None:
+            if kind == "tool_use_result" and record.is_error:
+                self._failed.add(record.tool_use_id or record.toolUseId or "")
+        elif kind == "assistant":
             self._cost(record, message, line)
-            if message.content.__class__ is list:
-                for block in message.content:
+            content = message.content
+            if content.__class__ is list:
+                for block in content:
                     if block.type == "tool_use":
                         self._call(record, message, block, line)
+        elif kind == "user":
+            self._user(record, message, line)
         elif kind == "tool_use_result" and record.is_error:
-            self._session.failed.add(record.tool_use_id or record.toolUseId or "")
+            self._failed.add(record.tool_use_id or record.toolUseId or "")
 
     def date_undated(self) -> None:
         """Events before the first time of the file happened no later than it."""
@@ -162,7 +177,7 @@ class _Reading:
                 if block.type == "tool_result":
                     is_result = True
                     if block.is_error:
-                        self._session.failed.add(block.tool_use_id or "")
+                        self._failed.add(block.tool_use_id or "")
                 elif block.type == "text" and (said := value_of(block.text)).__class__ is str:
                     texts.append(said)
             if is_result:
@@ -189,95 +204,111 @@ class _Reading:
             self._typed[name] = event
 
     def _call(self, record: Record, message: Message, block: Block, line: int) -> None:
-        tool = self._clean[block.name]
+        clean = self._clean
+        tool = clean[block.name]
         kind, skill, subagent, item = EventType.TOOL, None, None, None
         if tool == "Skill":
-            skill = self._clean[_first_text(block.input, ("skill", "name", "command"))]
+            skill = clean[_first_text(block.input, ("skill", "name", "command"))]
             item = self._served.item(skill, names.SKILL, names.COMMAND)
-        elif tool in ("Task", "Agent"):
+        elif tool == "Task" or tool == "Agent":  # noqa: PLR1714 (twice as fast as a tuple)
             kind = EventType.SUBAGENT
-            subagent = self._clean[_first_text(block.input, ("subagent_type",))] or tool
+            subagent = clean[_first_text(block.input, ("subagent_type",))] or tool
             item = self._served.item(subagent, names.AGENT)
         elif tool and tool.startswith("mcp__"):
             kind = EventType.MCP
             item = self._served.mcp_item(tool)
-        event = self._event(record, kind, self._id(record, kind, line, tool_id=block.id or "", tool=tool or ""))
-        if not self._add(event):
+        tool_id = block.id
+        event_id = self._id(record, kind, line, tool_id or "", tool or "")
+        if event_id in self._events:
             return
-        event.tool_name, event.skill_name, event.subagent_type = tool, skill, subagent
-        event.model = self._clean[message.model]
-        self._attribute(event, record)
+        event = self._events[event_id] = self._event(record, kind, event_id)
+        event.tool_name, event.model = tool, clean[message.model]
+        if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
+            self._attribute(event, record)
         if item is not None:
             _count_for(event, item)
-        if block.id:
-            self._session.calls.setdefault(block.id, []).append(event)
-        if skill and (typed := self._typed.pop(skill, None)) is not None:
-            # A typed command that the client turns into a call is one invocation, and only the call can fail.
-            typed.item_kind = typed.item_name = None
+        if tool_id:
+            calls = self._calls.get(tool_id)
+            if calls is None:
+                self._calls[tool_id] = [event]
+            else:
+                calls.append(event)
+        if skill:
+            event.skill_name = skill
+            if (typed := self._typed.pop(skill, None)) is not None:
+                # A typed command that the client turns into a call is one invocation, and only the call can fail.
+                typed.item_kind = typed.item_name = None
+        elif subagent:
+            event.subagent_type = subagent
 
     def _cost(self, record: Record, message: Message, line: int) -> None:
         """One response comes in several lines, each repeating its usage: once, at its largest."""
         response = message.id or record.uuid or f"{self._file}:{line}"
-        event = self._session.messages.get(response)
+        event = self._messages.get(response)
         if event is None:
             if message.id:
-                event_id = _hash(f"{self._session.key.user_id}|{message.id}||{EventType.MESSAGE}||")
+                event_id = _bounded(f"{message.id}||{EventType.MESSAGE}||")
             else:
                 event_id = self._id(record, EventType.MESSAGE, line)
-            event = self._event(record, EventType.MESSAGE, event_id)
+            event = self._messages[response] = self._event(record, EventType.MESSAGE, event_id)
             event.model = self._clean[message.model]
-            self._attribute(event, record)
-            self._in_force(event)
-            self._session.messages[response] = event
+            if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
+                self._attribute(event, record)
+                self._in_force(event)
         elif event.is_sidechain and not (record.isSidechain or self._agent_id):
             event.is_sidechain, event.agent_id = False, None
         if message.usage is not None:
             _raise_to(event, message.usage)
 
     def _attribute(self, event: Event, record: Record) -> None:
-        if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
-            event.attribution_plugin = self._clean[record.attributionPlugin]
-            event.attribution_skill = self._clean[record.attributionSkill]
-            event.attribution_agent = self._clean[record.attributionAgent]
+        event.attribution_plugin = self._clean[record.attributionPlugin]
+        event.attribution_skill = self._clean[record.attributionSkill]
+        event.attribution_agent = self._clean[record.attributionAgent]
 
     def _in_force(self, event: Event) -> None:
         """What the tokens of a response count for: the plugin that caused it, the skill and the agent in force."""
-        if not (event.attribution_plugin or event.attribution_skill or event.attribution_agent):
-            return
-        skill = self._served.item(event.attribution_skill, names.SKILL, names.COMMAND)
-        agent = self._served.item(event.attribution_agent, names.AGENT)
-        plugin = self._served.plugin(event.attribution_plugin)
-        if skill is not None:
-            _count_for(event, skill)
-        elif plugin is not None or agent is not None:
-            of = plugin or agent
+        caused = event.attribution_plugin, event.attribution_skill, event.attribution_agent
+        items = self._caused.get(caused)
+        if items is None:
+            items = self._caused[caused] = self._items(*caused)
+        item, of, agent = items
+        if item is not None:
+            _count_for(event, item)
+        elif of is not None:
             event.source, event.marketplace_id, event.plugin = of.source, of.marketplace_id, of.plugin
         if agent is not None:
             event.agent_source, event.agent_marketplace_id = agent.source, agent.marketplace_id
             event.agent_plugin, event.agent_name = agent.plugin, agent.name
 
-    def _id(self, record: Record, kind: str, line: int, *, tool_id: str = "", tool: str = "", command: str = "") -> str:
+    def _items(
+        self, plugin: str | None, skill: str | None, agent: str | None
+    ) -> tuple[Item | None, ServedPlugin | Item | None, Item | None]:
+        """The skill in force, else what stands for the plugin, and the agent in force."""
+        item = self._served.item(skill, names.SKILL, names.COMMAND)
+        by = self._served.item(agent, names.AGENT)
+        return item, self._served.plugin(plugin) or by, by
+
+    def _id(self, record: Record, kind: str, line: int, tool_id: str = "", tool: str = "", command: str = "") -> str:
         """Without the session, so that the copies that forks make are the same event (section 17.15)."""
-        key = self._session.key
-        anchor = record.uuid or f"{key.session_id}/{self._file}:{line}"
-        return _hash(f"{key.user_id}|{anchor}|{tool_id}|{kind}|{tool}|{command}")
+        anchor = record.uuid or f"{self._key.session_id}/{self._file}:{line}"
+        return _bounded(f"{anchor}|{tool_id}|{kind}|{tool}|{command}")
 
     def _event(self, record: Record, kind: str, event_id: str) -> Event:
-        key, clean = self._session.key, self._clean
-        event = Event(event_id, key.user_id, key.session_id, key.generation, kind, self._now)
-        event.cwd = clean[record.cwd]
-        event.uuid = cleaned(record.uuid)
-        event.parent_uuid = cleaned(record.parentUuid)
+        key, now, uuid, parent = self._key, self._now, record.uuid, record.parentUuid
+        event = Event(event_id, key.user_id, key.session_id, key.generation, kind, now)
+        event.cwd = self._clean[record.cwd]
+        event.uuid = uuid if uuid and len(uuid) == UUID_LENGTH and uuid.isprintable() else cleaned(uuid)
+        event.parent_uuid = parent if parent and len(parent) == UUID_LENGTH and parent.isprintable() else cleaned(parent)
         if record.isSidechain or self._agent_id:
             event.is_sidechain = True
-            event.agent_id = clean[record.agentId] or self._agent_id
-        if self._now is None:
+            event.agent_id = self._clean[record.agentId] or self._agent_id
+        if now is None:
             self._undated.append(event)
         return event
 
     def _add(self, event: Event) -> bool:
         """False if this session has the event already: subagents may be inline and in a file of their own."""
-        return self._session.events.setdefault(event.event_id, event) is event
+        return self._events.setdefault(event.event_id, event) is event
 
 
 def _count_for(event: Event, item: Item | None) -> None:
@@ -297,7 +328,10 @@ def _raise_to(event: Event, usage: Usage) -> None:
         event.cache_creation_tokens = n
 
 
-def _hash(text: str) -> str:
+def _bounded(text: str) -> str:
+    """A key that any file can hold. Real ones are short; a long or unprintable one is hashed here already."""
+    if len(text) <= KEY_LIMIT and text.isprintable():
+        return text
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from msgspec import Struct
 
-PROCESSOR_VERSION = 1
+PROCESSOR_VERSION = 2
 """Raised when the rules of extraction change; sessions with a lower one are extracted again."""
 
 
@@ -26,10 +26,11 @@ class EventType:
     MESSAGE = "message"
 
 
-class Event(Struct, gc=False):
+class Event(Struct, gc=False, omit_defaults=True):
     """One row of `telemetry/events`; docs/telemetry.md has a line for each column.
 
-    `event_id` is the same in every copy of the event (a fork, a resumed session), so that figures count it once.
+    `event_id` is the same in every copy of the event (a fork, a resumed session), so that figures count it once. Here it
+    is what identifies the event among its user's; in the files it is a hash of that and of the user.
     """
 
     event_id: str

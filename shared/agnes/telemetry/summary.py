@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
-from itertools import pairwise
+from datetime import datetime, timedelta
 
 from agnes.telemetry.model import Event, EventType, Summary
 
 IDLE_SECONDS = 600
+IDLE = timedelta(seconds=IDLE_SECONDS)
 SYNTHETIC_MODEL = "<synthetic>"
 """What the client writes for its own error messages: no model answered."""
 
@@ -22,40 +21,46 @@ def summarise(events: Iterable[Event], times: list[datetime]) -> Summary:
         summary.started_at, summary.ended_at = times[0], times[-1]
         summary.wall_seconds = (times[-1] - times[0]).total_seconds()
         summary.active_seconds = active_seconds(times)
-    kinds: Counter[str] = Counter()
-    models: Counter[str | None] = Counter()
+    kinds: dict[str, int] = {}
+    models: dict[str | None, int] = {}
     tools, skills = set(), set()
     for event in events:
         kind = event.event_type
-        kinds[kind] += 1
+        kinds[kind] = kinds.get(kind, 0) + 1
         if kind == EventType.MESSAGE:
             summary.input_tokens += event.input_tokens
             summary.output_tokens += event.output_tokens
             summary.cache_read_tokens += event.cache_read_tokens
             summary.cache_creation_tokens += event.cache_creation_tokens
-            models[event.model] += 1
+            models[event.model] = models.get(event.model, 0) + 1
         else:
-            summary.tool_errors += event.is_error
+            if event.is_error:
+                summary.tool_errors += 1
             tools.add(event.tool_name)
             if event.skill_name is not None:
                 summary.skill_invocations += 1
                 skills.add(event.skill_name)
-    summary.user_messages = kinds[EventType.PROMPT]
-    summary.assistant_messages = kinds[EventType.MESSAGE]
-    summary.tool_calls = kinds[EventType.TOOL]
-    summary.subagent_dispatches = kinds[EventType.SUBAGENT]
-    summary.mcp_calls = kinds[EventType.MCP]
-    summary.slash_commands = kinds[EventType.COMMAND]
+    count = kinds.get
+    summary.user_messages = count(EventType.PROMPT, 0)
+    summary.assistant_messages = count(EventType.MESSAGE, 0)
+    summary.tool_calls = count(EventType.TOOL, 0)
+    summary.subagent_dispatches = count(EventType.SUBAGENT, 0)
+    summary.mcp_calls = count(EventType.MCP, 0)
+    summary.slash_commands = count(EventType.COMMAND, 0)
     summary.distinct_tools = len(tools - {None})
     summary.distinct_skills = len(skills)
     for nobody in (None, SYNTHETIC_MODEL):
         models.pop(nobody, None)
-    # A Counter keeps the order of insertion, and max takes the first of equals: ties go to the first seen.
+    # A dict keeps the order of insertion, and max takes the first of equals: ties go to the first seen.
     summary.primary_model = max(models, key=models.__getitem__, default=None)
     return summary
 
 
 def active_seconds(times: Iterable[datetime]) -> float:
     """Sorted times without the gaps longer than IDLE_SECONDS."""
-    gaps = ((after - before).total_seconds() for before, after in pairwise(times))
-    return sum(gap for gap in gaps if gap <= IDLE_SECONDS)
+    active, before = timedelta(0), None
+    for at in times:
+        if before is not None and (gap := at - before) <= IDLE:
+            active += gap
+        before = at
+    return active.total_seconds()

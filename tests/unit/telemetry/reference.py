@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -157,10 +157,8 @@ def cost(messages: dict, message: dict, anchor: str, sidechain: bool) -> None:
 
 def summary(calls: list[dict], prompts: set, messages: dict, times: list[datetime]) -> dict[str, Any]:
     times = sorted(times)
-    active = 0.0
-    for before, after in pairwise(times):
-        if (after - before).total_seconds() <= 600:
-            active += (after - before).total_seconds()
+    gaps = [after - before for before, after in pairwise(times)]
+    active = sum((gap for gap in gaps if gap <= timedelta(seconds=600)), timedelta(0)).total_seconds()
     models = [m["model"] for m in messages.values() if m["model"] not in (None, "<synthetic>")]
     kinds = Counter(call["type"] for call in calls)
     totals = [sum(m["tokens"][i] for m in messages.values()) for i in range(4)]
