@@ -17,10 +17,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from agnes.kernel.ports import Entry, Expect, Message, Version
+from agnes.kernel.ports import ANYTHING, Entry, Expect, Message, Version
 from agnes.outside.object_store.memory import MemoryStore
+from agnes.telemetry import keys as telemetry_keys
+from agnes.telemetry.inbox import Batch
 from infra import compose
 from infra.compose import Composition
 from tests.builders import flea
@@ -301,6 +304,12 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     put(house, wish, packed)
     assert complete(house, person, wish["upload_id"]).status == 200
     assert upload_form(house, person, SESSION.replace("aaaa", "bbbb"), b"{}\nnot json\n").status in (200, 201)
+    with acting("telemetry-cron_extract_usage"):  # as it does with a backlog
+        notes = [entry.key for entry in house.store.list("inbox/")]
+        batch = msgspec.json.encode(Batch("0" * 26, notes=notes))
+        house.store.write(telemetry_keys.batch("0" * 26), batch, expect=ANYTHING)
+    record = {"messageId": "m", "body": json.dumps({"batch": "0" * 26})}
+    assert house.run("telemetry-queue_extract", {"Records": [record]}) == {"batchItemFailures": []}
     house.run("telemetry-cron_extract_usage")
     house.post("/api/admin/run-session-processor?processor=usage", token=team.tokens["ada"])
     drilled_down(house, team, person)

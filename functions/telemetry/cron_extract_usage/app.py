@@ -4,7 +4,7 @@ from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
 from agnes.telemetry import service
-from agnes.telemetry.tick import Report
+from agnes.telemetry.model import Report
 
 app = Function("telemetry-cron_extract_usage")
 
@@ -12,5 +12,7 @@ app = Function("telemetry-cron_extract_usage")
 @app.lambda_function()
 @job("telemetry.extract")
 def run(tick: Tick) -> Report:
-    """Read the inbox, extract, roll up."""
-    return service.extract_usage(wiring.state(), wiring.store(), clock=wiring.clock(), dry_run=tick.dry_run)
+    """Read the inbox, extract, roll up; a backlog goes to the queue."""
+    return service.extract_usage(
+        wiring.state(), wiring.store(), clock=wiring.clock(), dry_run=tick.dry_run, queue=wiring.queue()
+    )

@@ -9,7 +9,7 @@ from agnes.edge import Function, Needs, endpoint
 from agnes.edge.job import Tick, run_job
 from agnes.kernel.principal import Principal
 from agnes.telemetry import service
-from agnes.telemetry.tick import Limits, Report
+from agnes.telemetry.model import Limits, Report
 
 app = Function("telemetry-post_run_session_processor")
 

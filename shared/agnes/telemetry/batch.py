@@ -31,6 +31,7 @@ EVENT_COLUMNS = {
     "is_sidechain": "BOOLEAN",
     "agent_id": "VARCHAR",
 }
+SESSION = {"user_id": "VARCHAR", "session_id": "VARCHAR", "generation": "VARCHAR"}
 _LONGEST_LINE_BYTES = 1 << 20
 
 # What is spooled leaves out what is usual, and says of an event what its id is made of, since hashing here costs less.
@@ -82,16 +83,38 @@ class Workbench:
         self.spooled += len(events)
 
     def load_events(self) -> None:
-        """Make the table `new_events` of what was spooled; it has a column `day` besides the events' own, and is
+        """Make the table `harvested` of what was spooled; it has a column `day` besides the events' own, and is
         ordered so that the events of a day, and in it of a session, lie together."""
         self._spool.flush()
         self.db.execute(
-            f"""CREATE TABLE new_events AS SELECT * REPLACE ({_FILLED}), occurred_at::DATE AS day
+            f"""CREATE TABLE harvested AS SELECT * REPLACE ({_FILLED}), occurred_at::DATE AS day
             FROM read_json($path, format = 'newline_delimited', columns = {EVENT_COLUMNS},
                 maximum_object_size = {_LONGEST_LINE_BYTES})
             ORDER BY day, user_id, session_id, occurred_at""",  # noqa: S608 (fixed parts)
             {"path": self._spool.name},
         )
+
+    def write_harvested(self) -> Path:
+        """All of `harvested` in one file."""
+        path = self.folder / "harvested.parquet"
+        self.db.execute(f"COPY harvested TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+        return path
+
+    def load_harvested(self, paths: Sequence[Path], accepted: Iterable[tuple[str, str, str]]) -> None:
+        """Make `harvested` of such files: the events of `accepted` (user_id, session_id, generation)."""
+        if not paths:
+            self.load_events()
+            return
+        self.table("accepted", SESSION, accepted)
+        self.db.execute(
+            f"CREATE VIEW harvested AS SELECT h.* FROM read_parquet({[str(path) for path in paths]}, "  # noqa: S608
+            "hive_partitioning = false) h SEMI JOIN accepted USING (user_id, session_id, generation)"
+        )
+
+    def take_days(self, days: Sequence[date]) -> None:
+        """Make `new_events` of those of `harvested` that are of these days."""
+        named = ", ".join(f"DATE '{day}'" for day in days) or "NULL"
+        self.db.execute(f"CREATE OR REPLACE VIEW new_events AS SELECT * FROM harvested WHERE day IN ({named})")  # noqa: S608
 
     def new_days(self) -> list[date]:
         return [day for (day,) in self.db.execute("SELECT DISTINCT day FROM new_events ORDER BY day").fetchall()]
@@ -101,8 +124,11 @@ class Workbench:
         path = self.folder / f"events-{day}.parquet"
         rows = f"SELECT * EXCLUDE day FROM new_events WHERE day = '{day}'"  # noqa: S608 (fixed parts)
         if merged:
-            rows = f"SELECT * FROM ({rows} UNION ALL BY NAME {live_events(merged)}) ORDER BY user_id, session_id, occurred_at"  # noqa: S608
-        (count,) = self.db.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)").fetchone()
+            rows = f"{rows} UNION ALL BY NAME {live_events(merged)}"
+        (count,) = self.db.execute(
+            f"COPY (SELECT * FROM ({rows}) ORDER BY user_id, session_id, occurred_at) "  # noqa: S608 (fixed parts)
+            f"TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
+        ).fetchone()
         return Written(day, path, count)
 
     def table(self, name: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]) -> None:

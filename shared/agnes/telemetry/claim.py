@@ -32,6 +32,7 @@ class Claim:
         self._busy = busy
         self._owner = new_nonce()
         self._mine: Version | None = None
+        self._until: datetime | None = None
 
     def take(self) -> None:
         """Take or renew. Raises what `busy` makes, UnavailableError."""
@@ -46,8 +47,14 @@ class Claim:
         until = self._clock.now() + timedelta(seconds=SECONDS)
         try:
             self._mine = self._write(until, expect)
+            self._until = until
         except PreconditionFailed:
             raise self._busy(until) from None
+
+    def keep(self) -> None:
+        """Renew if half of the time is gone. Raises ExtractionBusy, UnavailableError."""
+        if self._until is not None and self._until - self._clock.now() < timedelta(seconds=SECONDS / 2):
+            self.take()
 
     def give_back(self) -> None:
         """Never raises: a claim that stays ends by itself."""

@@ -12,7 +12,7 @@ from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ANYTHING, Clock, ObjectStore
 from agnes.kernel.state import Change, State
 from agnes.telemetry import keys, lake
-from agnes.telemetry.tick import FILE
+from agnes.telemetry.model import FILE
 
 INLINE_BYTES = 4 * 1000 * 1000
 """A function's answer may have 6 MB, in base64."""

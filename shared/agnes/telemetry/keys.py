@@ -3,11 +3,13 @@
 uploads/<user_id>/<session_id>/<file>-<sha256>.zst      what a client PUT, until it says that it is complete
 sessions/<user_id>/<session_id>/main.jsonl.zst | agents/<agent>.jsonl.zst
 inbox/<ulid>.json                                       a transcript is new or has changed, or its session was redacted
+inbox/batches/<ulid>.json | prepared/<ulid>.json        work that a queue's consumers have, and what they have found
 tombstones/<user_id>.json                               sessions of a person that are not taken again
 quarantine/<user_id>/<session_id>/<file>.json           why a transcript is not counted
 exports/<ulid>/<filename>                               large exports, for a day
 downloads/<user_id>/<ulid>/<filename>                   large transcripts and archives of a person, for a day
 telemetry/events/day=YYYY-MM-DD/<generation>.parquet    immutable
+telemetry/prepared/<ulid>.parquet                       events of a prepared batch, until they are published
 telemetry/rollups/<rollup>/day=YYYY-MM-DD/<generation>.parquet
 """
 
@@ -21,6 +23,8 @@ from pathlib import PurePosixPath
 from agnes.kernel.errors import BadRequestError
 
 INBOX = "inbox/"
+BATCHES = "inbox/batches/"
+PREPARED = "inbox/prepared/"
 EXPORTS = "exports/"
 DOWNLOADS = "downloads/"
 CLAIM = "jobs/telemetry.extract/claim.json"
@@ -118,6 +122,18 @@ def _arrived(user_id: str) -> tuple[str, ...]:
 
 def inbox(ulid: str) -> str:
     return f"{INBOX}{ulid}.json"
+
+
+def batch(ulid: str) -> str:
+    return f"{BATCHES}{ulid}.json"
+
+
+def prepared(ulid: str) -> str:
+    return f"{PREPARED}{ulid}.json"
+
+
+def prepared_events(ulid: str) -> str:
+    return f"telemetry/prepared/{ulid}.parquet"
 
 
 def export(ulid: str, filename: str) -> str:

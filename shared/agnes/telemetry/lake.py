@@ -13,7 +13,7 @@ from agnes.kernel.ports import Blob, ObjectStore
 from agnes.kernel.state import State
 from agnes.telemetry import ledger
 from agnes.telemetry.batch import EVENT_COLUMNS, Workbench, live_events, workbench
-from agnes.telemetry.tick import FILE
+from agnes.telemetry.model import FILE
 
 _READS_AT_ONCE = 8
 

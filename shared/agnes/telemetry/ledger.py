@@ -69,6 +69,9 @@ WINDOW_COLUMNS = {
 }
 
 
+_ROWS_AT_ONCE = 5000
+
+
 class LedgerMoved(ConflictError):
     """Another run has changed the ledger since this one read it; nothing of this one was published."""
 
@@ -105,6 +108,7 @@ class Known:
     days: tuple[date, ...] = ()
     processor_version: int = 0
     extracted_at: datetime | None = None
+    generation: str = ""
 
     def is_stale(self, progress: Progress, processor_version: int) -> bool:
         """Extracted by older rules, or before a reprocessing was asked for."""
@@ -121,6 +125,10 @@ class Changes:
     at: datetime
     windows_day: date
     sessions: list[dict[str, Any]] = field(default_factory=list)
+    kept: list[tuple[str, str]] = field(default_factory=list)
+    """Sessions that stay as they are though the rules are newer: their transcripts are gone."""
+    kept_as: int = 0
+    """The version that is written beside them."""
     redacted: list[tuple[str, str]] = field(default_factory=list)
     """(user_id, session_id) that leave the ledger."""
     rewritten: set[date] = field(default_factory=set)
@@ -151,13 +159,13 @@ def known(db: Db, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], 
     found = {session: Known() for session in sessions}
     asked = json.dumps([{"user_id": user, "session_id": session} for user, session in sessions])
     wanted = _rows_of({"user_id": "VARCHAR", "session_id": "VARCHAR"})
-    for user, session, days, version, extracted_at in db.execute(
-        "SELECT user_id, session_id, days, processor_version, extracted_at "  # noqa: S608
+    for user, session, days, version, extracted_at, generation in db.execute(
+        "SELECT user_id, session_id, days, processor_version, extracted_at, generation "  # noqa: S608
         f"FROM telemetry.sessions SEMI JOIN {wanted} w USING (user_id, session_id)",
         {"rows": asked},
     ).fetchall():
         found[user, session].days, found[user, session].processor_version = tuple(days), version
-        found[user, session].extracted_at = extracted_at
+        found[user, session].extracted_at, found[user, session].generation = extracted_at, generation
     for user, session, file, *read in db.execute(
         "SELECT user_id, session_id, file, version, received_at, quarantine_reason "  # noqa: S608
         f"FROM telemetry.transcripts SEMI JOIN {wanted} w USING (user_id, session_id)",
@@ -167,7 +175,7 @@ def known(db: Db, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], 
     return found
 
 
-def stale(db: Db, processor_version: int, *, limit: int) -> list[tuple[str, str]]:
+def stale(db: Db, processor_version: int, *, limit: int | None = None) -> list[tuple[str, str]]:
     """(user_id, session_id) of sessions to be extracted again, those first that figures of now need most."""
     return db.execute(
         """
@@ -241,6 +249,11 @@ def publish(tx: Tx, changes: Changes) -> None:
         "UPDATE telemetry.progress SET revision = $revision, windows_day = $day",
         {"revision": changes.revision + 1, "day": changes.windows_day},
     )
+    for user_id, session_id in changes.kept:
+        db.execute(
+            "UPDATE telemetry.sessions SET processor_version = ?, extracted_at = ? WHERE user_id = ? AND session_id = ?",
+            [changes.kept_as, changes.at, user_id, session_id],
+        )
     for user_id, session_id in changes.redacted:
         for table in ("sessions", "transcripts"):
             db.execute(
@@ -315,10 +328,10 @@ def session_row(
 
 
 def _put(db: Db, insert: str, rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
-    """One statement for all rows: row by row under a key is a thousand times slower (facts.md)."""
-    if rows:
-        names = ", ".join(columns)
-        text = msgspec.json.encode(rows).decode()
+    """One statement for many rows: row by row under a key is a thousand times slower (facts.md)."""
+    names = ", ".join(columns)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        text = msgspec.json.encode(rows[start : start + _ROWS_AT_ONCE]).decode()
         db.execute(f"{insert} ({names}) SELECT {names} FROM {_rows_of(columns)}", {"rows": text})  # noqa: S608 (fixed)
 
 

@@ -7,6 +7,9 @@ from datetime import date, datetime
 
 from msgspec import Struct
 
+FILE = "telemetry"
+"""The state file."""
+
 PROCESSOR_VERSION = 2
 """Raised when the rules of extraction change; sessions with a lower one are extracted again."""
 
@@ -122,3 +125,46 @@ class Extraction:
     def days(self) -> list[date]:
         """UTC days that have events, in order."""
         return sorted({event.occurred_at.date() for event in self.events if event.occurred_at})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one run. Bytes are plain bytes of transcripts; a round ends with the session that passes one."""
+
+    round_bytes: int = 256_000_000
+    round_sessions: int = 1000
+    publish_sessions: int = 5000
+    """Of prepared batches that are published in one commit, if each is smaller."""
+    seconds: float = 600
+    memory: str = "150MB"
+    threads: int = 1
+    batch_notes: int = 200
+    """Of one message, where there is a queue."""
+    fan_out_at: int = 600
+    """Notes, or stale sessions, that are more than one run's work: a queue's consumers do them."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did; the answer of the operator's trigger, and part of the job's heartbeat."""
+
+    notes: int = 0
+    sessions: int = 0
+    """Extracted."""
+    unchanged: int = 0
+    redacted: int = 0
+    files: int = 0
+    plain_bytes: int = 0
+    events: int = 0
+    lines: int = 0
+    skipped_lines: int = 0
+    quarantined: list[str] = field(default_factory=list)
+    """`<user>/<session>/<file>: <reason>`."""
+    days: int = 0
+    left: int = 0
+    """Notes that the next run will find."""
+    sent: int = 0
+    """Messages to the queue, a batch of notes or of sessions each."""
+    aside: int = 0
+    """Sessions of a reprocessing that are extracted, and wait for the others."""
+    windows_day: date | None = None

@@ -5,8 +5,9 @@ In this order, so that it can be killed anywhere and repeated:
     1. the audit says who asks for it               an audit that says too much is better than none
     2. the tombstone                                from here on uploads are refused, and a run counts it no more
     3. transcripts and staged uploads are removed
-    4. notes in the inbox                           the next run takes events, ledger rows and figures away
-    5. that run is made at once, unless another one is busy
+    4. prepared batches that hold it are removed    their notes stay, so the others in them are read again
+    5. notes in the inbox                           the next run takes events, ledger rows and figures away
+    6. that run is made at once, unless another one is busy
 
 A repeated request finds less to do and answers the same.
 """
@@ -22,12 +23,13 @@ from agnes.kernel.errors import ConflictError, UnavailableError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ANYTHING, Clock, ObjectStore
 from agnes.kernel.state import Change, State
-from agnes.telemetry import keys, tombstones
+from agnes.telemetry import keys, prepared, tombstones
 from agnes.telemetry.claim import ExtractionBusy
 from agnes.telemetry.keys import TranscriptId, transcript_id
 from agnes.telemetry.ledger import LedgerMoved
+from agnes.telemetry.model import FILE, Limits
 from agnes.telemetry.served import Served
-from agnes.telemetry.tick import FILE, ExtractionRun, Limits
+from agnes.telemetry.tick import ExtractionRun
 
 REMOVED, PENDING = "removed", "pending"
 AT_ONCE_SECONDS = 10.0
@@ -88,6 +90,7 @@ def _remove_objects(store: ObjectStore, folders: Iterable[str]) -> int:
 def _finish(
     state: State, store: ObjectStore, user_id: str, sessions: tuple[str, ...], removed: int, *, clock: Clock
 ) -> Redacted:
+    prepared.remove_of(store, user_id, sessions)
     notes = _note(store, [TranscriptId(user_id, session) for session in sessions], clock)
     # Tombstoned sessions are resolved against nobody's names.
     run = ExtractionRun(

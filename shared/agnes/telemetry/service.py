@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from agnes.kernel.errors import BadRequestError
-from agnes.kernel.ports import Clock, ObjectStore
+from agnes.kernel.ports import Clock, ObjectStore, Queue
 from agnes.kernel.state import Db, State
+from agnes.telemetry.harvest import ServedFor
+from agnes.telemetry.model import Limits, Report
 from agnes.telemetry.served import Served, served_names
-from agnes.telemetry.tick import ExtractionRun, Limits, Report, ServedFor
+from agnes.telemetry.tick import ExtractionRun
 
 USAGE = "usage"
 SERIES_DAYS = 30
@@ -43,13 +46,28 @@ class ItemWindow:
 
 
 def extract_usage(
-    state: State, store: ObjectStore, *, clock: Clock, dry_run: bool = False, limits: Limits | None = None
+    state: State,
+    store: ObjectStore,
+    *,
+    clock: Clock,
+    dry_run: bool = False,
+    limits: Limits | None = None,
+    queue: Queue | None = None,
 ) -> Report:
-    """One run of the usage processor. Raises ExtractionBusy, LedgerMoved, UnavailableError."""
-    run = ExtractionRun(
-        store, state, clock=clock, served_for=served_for_users, served_files=SERVED_FILES, limits=limits
-    )
-    return run.run(dry_run=dry_run)
+    """One run of the usage processor; with `queue`, a backlog goes there. Raises ExtractionBusy, LedgerMoved,
+    UnavailableError."""
+    return _run(state, store, clock=clock, limits=limits, queue=queue).run(dry_run=dry_run)
+
+
+def extract_queued(
+    state: State, store: ObjectStore, batch_id: str, *, clock: Clock, limits: Limits | None = None
+) -> Report:
+    """What a message of the queue names. Raises LedgerMoved, UnavailableError."""
+    return _run(state, store, clock=clock, limits=limits).run_batch(batch_id)
+
+
+def _run(state: State, store: ObjectStore, *, clock: Clock, **how: Any) -> ExtractionRun:
+    return ExtractionRun(store, state, clock=clock, served_for=served_for_users, served_files=SERVED_FILES, **how)
 
 
 def served_for_users(db: Db) -> ServedFor:

@@ -74,6 +74,11 @@ def of_user(store: ObjectStore, user_id: str) -> Tombstones:
         raise UnavailableError(f"{keys.tombstones(user_id)} cannot be read", code="tombstones_unreadable") from exc
 
 
+def of_users(store: ObjectStore, user_ids: Iterable[str]) -> dict[str, Tombstones]:
+    """Raises UnavailableError."""
+    return {user_id: of_user(store, user_id) for user_id in user_ids}
+
+
 def bury(store: ObjectStore, user_id: str, sessions: Iterable[str], *, now: datetime, everything: bool = False) -> None:
     """Add `sessions`; with `everything`, also all that began before `now`. Durable on return. Raises UnavailableError."""
     sessions = list(sessions)

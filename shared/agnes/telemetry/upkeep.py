@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from agnes.kernel.ports import Clock
 from agnes.kernel.state import Change, State, Tx
 from agnes.telemetry import ledger
-from agnes.telemetry.tick import FILE
+from agnes.telemetry.model import FILE
 
 PRUNED, SKIPPED = "pruned", "skipped"
 

@@ -13,8 +13,9 @@ from agnes.outside.object_store.memory import MemoryStore
 from agnes.state import StateFiles
 from agnes.telemetry import packed, uploads
 from agnes.telemetry.keys import transcript_id
+from agnes.telemetry.model import Limits, Report
 from agnes.telemetry.served import Served
-from agnes.telemetry.tick import ExtractionRun, Limits, Report
+from agnes.telemetry.tick import ExtractionRun
 from tests.unit.telemetry.sessions import RECEIVED, served
 
 USER = "user1"

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from agnes.telemetry import redaction, upkeep
-from agnes.telemetry.tick import Limits
+from agnes.telemetry.model import Limits
 from tests.builders.transcripts import Transcript
 from tests.unit.telemetry.plant import USER, Plant
 from tests.unit.telemetry.sessions import served
@@ -103,7 +103,7 @@ def test_nothing_is_pruned_unless_asked(tmp_path):
     assert audited(plant) == []
 
 
-def test_a_reprocessing_replaces_session_by_session(tmp_path):
+def test_a_reprocessing_is_built_aside_and_swapped_at_once(tmp_path):
     plant = Plant(tmp_path, wrap=SlowStore)
     plant.names = served("chartkit")
     for number, session in enumerate((A, B, C)):
@@ -115,15 +115,56 @@ def test_a_reprocessing_replaces_session_by_session(tmp_path):
     plant.clock.sleep(60)
     asked = upkeep.reprocess(plant.state, clock=plant.clock)
     assert (asked.status, asked.sessions) == ("started", 3)
-    seen = []
-    for _ in range(3):
-        report = plant.run(limits=Limits(round_bytes=1, seconds=1))
-        assert report.sessions == 1
-        assert plant.rows("SELECT count(*) FROM telemetry.sessions") == [(3,)]
-        seen.append(plant.plugin("finops")["invocations_30d"])
-    assert seen == [1, 2, 3]
+    before = plant.tables()
+    short = Limits(round_bytes=1, seconds=1)
+    for number in (1, 2):
+        report = plant.run(limits=short)
+        assert (report.sessions, report.aside) == (1, number)
+        assert plant.tables() == before  # never a figure of two rules
+    # One of those that are built already grows meanwhile: what it is now stays.
+    grown = work(C, days_ago=2)
+    grown.result(grown.use("Skill", skill="finops:forecast"), "Launching")
+    plant.upload(grown.body(), C)
+    assert plant.run(limits=short).sessions == 1
+    seen = plant.plugin("finops")["invocations_30d"]
+    while plant.rows(
+        "SELECT count(*) FROM telemetry.sessions, telemetry.progress WHERE extracted_at < reprocess_before"
+    ) != [(0,)]:
+        assert plant.plugin("finops")["invocations_30d"] == seen
+        plant.run(limits=short)
+    assert plant.plugin("finops")["invocations_30d"] == 4
+    assert plant.keys("inbox/") == plant.keys("telemetry/prepared/") == []
     assert plant.run().sessions == 0
     assert audited(plant) == ["usage.reprocess"]
+
+
+def test_a_reprocessing_asked_for_again_begins_anew(tmp_path):
+    plant = Plant(tmp_path, wrap=SlowStore)
+    for session in (A, B):
+        plant.upload(work(session).body(), session)
+    plant.run()
+    plant.clock.sleep(60)
+    upkeep.reprocess(plant.state, clock=plant.clock)
+    assert plant.run(limits=Limits(round_bytes=1, seconds=1)).aside == 1
+    plant.clock.sleep(60)
+    upkeep.reprocess(plant.state, clock=plant.clock)
+    assert plant.run().sessions == 2
+    assert plant.keys("inbox/") == plant.keys("telemetry/prepared/") == []
+    assert plant.run().sessions == 0
+
+
+def test_what_was_counted_stays_when_its_transcript_is_gone(tmp_path):
+    plant = Plant(tmp_path)
+    plant.upload(work(A).body(), A)
+    plant.upload(work(B).body(), B)
+    plant.run()
+    tables = plant.tables()
+    plant.memory.remove([key for key in plant.keys("sessions/") if A in key])  # as a retention of transcripts does
+    plant.clock.sleep(60)
+    upkeep.reprocess(plant.state, clock=plant.clock)
+    plant.run()
+    assert plant.tables() == tables
+    assert plant.run().sessions == 0
 
 
 def test_newer_rules_extract_everything_again_by_themselves(tmp_path):

@@ -1,0 +1,53 @@
+"""Objects of the store as a run handles them: several at a time, and files rather than bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from agnes.kernel.errors import UnavailableError
+from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore, OutcomeUnknown, TryAgain
+
+PARQUET = "application/vnd.apache.parquet"
+JSON = "application/json"
+_READS_AT_ONCE = 8
+_WRITE_ATTEMPTS = 4
+
+
+def read_all(store: ObjectStore, wanted: Sequence[str]) -> list[object]:
+    """What `read` says of each key, in their order."""
+    if len(wanted) < 3:
+        return [store.read(key) for key in wanted]
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        return list(pool.map(store.read, wanted))
+
+
+def fetch(store: ObjectStore, wanted: Iterable[str], folder: Path) -> dict[str, Path]:
+    """Objects as files of `folder`; a few at a time are in memory. Raises UnavailableError if one is missing."""
+
+    def one(key: str) -> Path:
+        blob = store.read(key)
+        if not isinstance(blob, Blob):
+            raise UnavailableError(f"{key} is no longer there", code="object_missing", hint="Try again.")
+        path = folder / f"fetched-{key.replace('/', '-')}"
+        path.write_bytes(blob.body)
+        return path
+
+    wanted = list(wanted)
+    if len(wanted) < 3:
+        return {key: one(key) for key in wanted}
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        return dict(zip(wanted, pool.map(one, wanted), strict=True))
+
+
+def put(store: ObjectStore, clock: Clock, key: str, body: bytes, content_type: str) -> None:
+    """Write under a key that one writer owns, or that holds the same bytes each time: so it may be repeated."""
+    for attempt in range(_WRITE_ATTEMPTS):
+        try:
+            store.write(key, body, expect=ANYTHING, content_type=content_type)
+            return
+        except (TryAgain, OutcomeUnknown):
+            if attempt == _WRITE_ATTEMPTS - 1:
+                raise
+            clock.sleep(0.1 * 2**attempt)
