@@ -92,6 +92,14 @@ class Settings(BaseModel):
         90, ge=1, le=3650, description="Days after which lines of the audit move from the state files to parquet."
     )
 
+    anthropic_api_key: SecretStr = Field(
+        SecretStr(""), description="Key of the Claude API for questions; on AWS the secret `anthropic` instead."
+    )
+    anthropic_base_url: str = Field("", description="Another address of the Claude API.")
+    usage_ask_model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
+        "claude-haiku-4-5-20251001", description="The model that turns questions about usage into SQL."
+    )
+
     @field_validator("agnes_git_allow", "agnes_collect_allow", mode="before")
     @classmethod
     def _comma_list(cls, value: object) -> object:
@@ -112,7 +120,7 @@ class Settings(BaseModel):
             raise ValueError("must be an http or https URL without credentials")
         return value.rstrip("/")
 
-    @field_validator("server_url")
+    @field_validator("server_url", "anthropic_base_url")
     @classmethod
     def _absolute(cls, value: str) -> str:
         if value and urlsplit(value).scheme not in ("http", "https"):

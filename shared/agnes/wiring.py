@@ -16,6 +16,7 @@ from agnes import settings as settings_module
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.drops import Drops
 from agnes.kernel.git import GitReader
+from agnes.kernel.llm import LanguageModel
 from agnes.kernel.ports import Clock, ObjectStore, Queue, Secret, Secrets
 from agnes.kernel.web import WebReader
 from agnes.settings import Settings
@@ -93,6 +94,15 @@ class Wiring:
         from agnes.outside.drops import OutsideDrops
 
         return OutsideDrops(allow=self.settings.agnes_collect_allow, own_bucket=self.settings.agnes_bucket)
+
+    def _build_language_model(self) -> LanguageModel:
+        from agnes.outside.claude import Claude
+
+        return Claude(self._anthropic_key, base_url=self.settings.anthropic_base_url)
+
+    def _anthropic_key(self) -> Secret | None:
+        given = self.settings.anthropic_api_key.get_secret_value()
+        return Secret(given) if given else self.part("secrets").get("anthropic")
 
     def _build_queue(self) -> Queue:
         if self.settings.agnes_queue == "sqs":
@@ -177,6 +187,10 @@ def syncing() -> Syncing:
 
 def drops() -> Drops:
     return current().part("drops")
+
+
+def language_model() -> LanguageModel:
+    return current().part("language_model")
 
 
 def queue() -> Queue:

@@ -21,6 +21,7 @@ import msgspec
 import pytest
 
 from agnes.kernel.ports import ANYTHING, Entry, Expect, Message, Version
+from agnes.kernel.ports import Entry, Expect, Message, Secret, Version
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.telemetry import keys as telemetry_keys
 from agnes.telemetry.inbox import Batch
@@ -28,6 +29,7 @@ from infra import compose
 from infra.compose import Composition
 from tests.builders import flea
 from tests.builders.acme_team import ENVIRON, Team
+from tests.builders.answering_api import KEY, AnsweringApi, wrote
 from tests.builders.drop_places import folder_place
 from tests.builders.house import Answer, House, routes
 from tests.builders.people import Person
@@ -39,6 +41,10 @@ ACTING: ContextVar[str] = ContextVar("acting", default="")
 
 SESSION = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 LARGE = "77777777-0002-4f00-9a00-00000000bbbb"
+ANSWERS = {
+    "How many sessions?": wrote("SELECT count(*) AS n FROM usage_session_summary"),
+    "How many events?": wrote("SELECT count(*) AS n FROM usage_events"),
+}
 
 
 class Policies:
@@ -159,10 +165,11 @@ def acting(function: str) -> Iterator[None]:
 
 
 class GuardedHouse(House):
-    def __init__(self, folder: Path, policies: Policies) -> None:
-        super().__init__(folder, store=GuardedStore(policies), environ=ENVIRON)
+    def __init__(self, folder: Path, policies: Policies, *, model_url: str) -> None:
+        super().__init__(folder, store=GuardedStore(policies), environ={**ENVIRON, "ANTHROPIC_BASE_URL": model_url})
         self.queue = self.wiring._parts["queue"] = GuardedQueue(policies)
         self.wiring._parts["secrets"] = GuardedSecrets(policies)
+        self.wiring._parts["secrets"].put("anthropic", Secret(KEY))
         self.statuses: dict[str, set[int]] = {}
 
     def call(self, method: str, path: str, **kwargs: Any) -> Answer:
@@ -193,7 +200,7 @@ def policies() -> Policies:
 def lived_in(tmp_path_factory: pytest.TempPathFactory, policies: Policies) -> GuardedHouse:
     """A house in which everything was done once."""
     folder = tmp_path_factory.mktemp("house")
-    with GuardedHouse(folder, policies) as house:
+    with AnsweringApi(ANSWERS) as api, GuardedHouse(folder, policies, model_url=api.url) as house:
         house.run("ops-cron_prepare")
         team = Team(house, folder)
         with_everything(house, team)
@@ -337,6 +344,10 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     )
     assert ask("PATCH", "ada", "/api/admin/usage/locations/s3", {"credential": {}, "enabled": False}).status == 200
     assert ask("DELETE", "ada", "/api/admin/usage/locations/s3").status == 204
+    for question in ANSWERS:
+        assert ask("POST", "ada", "/api/admin/usage/ask", {"question": question}).json()["rows"] == [{"n": 0}]
+        cookie = f"access_token={team.tokens['ada']}"
+        assert house.post("/admin/ask", cookie=cookie, form={"question": question}).status == 200
     house.run("telemetry-cron_prune_usage")
     ask("POST", "ada", "/api/admin/usage/prune")
     ask("POST", "ada", "/api/admin/usage/reprocess")

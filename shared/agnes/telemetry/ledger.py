@@ -206,6 +206,13 @@ def batches_between(db: Db, since: date, until: date) -> list[str]:
     return [key for (key,) in rows]
 
 
+def events_by_day(db: Db) -> list[tuple[date, int]]:
+    """(day, rows of its event files), the newest day first."""
+    return db.execute(
+        "SELECT day, sum(events)::BIGINT FROM telemetry.batches GROUP BY day ORDER BY day DESC"
+    ).fetchall()
+
+
 def all_generations(db: Db) -> list[tuple[str, str, str]]:
     """(user_id, session_id, generation) of every session."""
     return db.execute("SELECT user_id, session_id, generation FROM telemetry.sessions").fetchall()

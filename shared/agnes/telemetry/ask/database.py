@@ -1,0 +1,162 @@
+"""The database that a question may ask: one file that holds the allowed tables, made for one question.
+
+The small tables are copied from the state files. Events are copied only when the SQL names them, the newest whole days
+up to a million rows: measured, a million takes 3 s and 100 MB of disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from agnes.kernel.ports import ObjectStore
+from agnes.kernel.state import State
+from agnes.telemetry import lake, ledger
+from agnes.telemetry.ask.comments import COMMENTS
+from agnes.telemetry.batch import EVENT_COLUMNS, Workbench, workbench
+from agnes.telemetry.tick import FILE
+
+MAX_EVENTS = 1_000_000
+EVENTS, TOOLS = "usage_events", "usage_tool_daily"
+
+_COPIED = {
+    "usage_users": "SELECT id AS user_id, email, name, active FROM people.users",
+    "usage_session_summary": (
+        "SELECT * EXCLUDE (generation, days, events, processor_version, extracted_at) "
+        "REPLACE (started_at::TIMESTAMP AS started_at, ended_at::TIMESTAMP AS ended_at) FROM telemetry.sessions"
+    ),
+    "usage_marketplace_item_daily": "SELECT * FROM telemetry.item_daily",
+    "usage_marketplace_item_window": "SELECT * FROM telemetry.item_windows",
+}
+_EVENT = "occurred_at::DATE AS day, occurred_at::TIMESTAMP AS occurred_at, * EXCLUDE (occurred_at, generation)"
+_TOOLS = f"""
+CREATE VIEW usage.{TOOLS} AS
+SELECT day, tool_name, source, count(*) AS invocations, count_if(is_error)::BIGINT AS errors,
+    count(DISTINCT user_id) AS distinct_users, count(DISTINCT session_id) AS distinct_sessions
+FROM usage.{EVENTS} WHERE tool_name IS NOT NULL AND event_type IN ('tool_use', 'subagent', 'mcp_call')
+GROUP BY ALL
+"""  # noqa: S608 (fixed parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    path: Path
+    tables: tuple[Table, ...]
+    """As its catalogue has them."""
+    events_since: date | None
+    """The first day of the events that `with_events` brings; None: there are none."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(table.name for table in self.tables)
+
+
+@contextmanager
+def made(state: State) -> Iterator[Database]:
+    """All tables, those of events still empty. Raises UnavailableError."""
+    with TemporaryDirectory(prefix="agnes-usage-") as folder:
+        path = Path(folder) / "usage.duckdb"
+        with state.read(FILE, "people") as db:
+            copied = {name: (_columns(db, query), db.execute(query).fetchall()) for name, query in _COPIED.items()}
+            since = _first_day(ledger.events_by_day(db))
+        with workbench(threads=2) as bench, _attached(bench, path):
+            for name, (columns, rows) in copied.items():
+                bench.table(name, columns, rows)
+                bench.db.execute(f"CREATE TABLE usage.{name} AS FROM memory.main.{name}")
+            fields = ", ".join(f"NULL::{kind} AS {name}" for name, kind in EVENT_COLUMNS.items())
+            bench.db.execute(f"CREATE TABLE usage.{EVENTS} AS SELECT {_EVENT} FROM (SELECT {fields}) LIMIT 0")  # noqa: S608
+            bench.db.execute(_TOOLS)
+            _comment(bench)
+            tables = _catalogue(bench)
+        yield Database(path, tables, since)
+
+
+def needs_events(sql: str) -> bool:
+    """Whether SQL may name them: a word in it is enough, since nothing of it is understood here."""
+    return EVENTS in sql.lower() or TOOLS in sql.lower()
+
+
+def with_events(database: Database, state: State, store: ObjectStore) -> None:
+    """Fill the events in. Raises UnavailableError."""
+    if database.events_since is None:
+        return
+    with lake.events(store, state, since=database.events_since) as bench, _attached(bench, database.path):
+        bench.db.execute(f"INSERT INTO usage.{EVENTS} SELECT {_EVENT} FROM events LIMIT {MAX_EVENTS}")  # noqa: S608
+
+
+@contextmanager
+def _attached(bench: Workbench, path: Path) -> Iterator[None]:
+    """The file under the name `usage`; whole on disk afterwards."""
+    bench.db.execute(f"ATTACH '{path}' AS usage")
+    yield
+    bench.db.execute("CHECKPOINT usage")
+    bench.db.execute("DETACH usage")
+
+
+def _columns(db: Any, query: str) -> dict[str, str]:
+    return {name: kind for name, kind, *_ in db.execute(f"DESCRIBE {query}").fetchall()}
+
+
+def _first_day(counts: list[tuple[date, int]]) -> date | None:
+    """The oldest of the newest days that have no more than MAX_EVENTS together; the newest in any case."""
+    first, total = None, 0
+    for day, events in counts:
+        total += events
+        if first is not None and total > MAX_EVENTS:
+            break
+        first = day
+    return first
+
+
+def _comment(bench: Workbench) -> None:
+    """A column that nobody has written about has no comment."""
+    there = {
+        (table, column)
+        for table, column in bench.db.execute(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = 'usage'"
+        ).fetchall()
+    }
+    views = {TOOLS}
+    for table, words in COMMENTS.items():
+        kind = "VIEW" if table in views else "TABLE"
+        for column, comment in words.items():
+            said = comment.replace("'", "''")
+            if not column:
+                bench.db.execute(f"COMMENT ON {kind} usage.{table} IS '{said}'")
+            elif (table, column) in there:
+                bench.db.execute(f"COMMENT ON COLUMN usage.{table}.{column} IS '{said}'")
+
+
+def _catalogue(bench: Workbench) -> tuple[Table, ...]:
+    comments = dict(
+        bench.db.execute(
+            "SELECT table_name, comment FROM duckdb_tables() WHERE database_name = 'usage' UNION ALL "
+            "SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'usage' AND NOT internal"
+        ).fetchall()
+    )
+    columns: dict[str, list[Column]] = {}
+    for table, name, kind, comment in bench.db.execute(
+        "SELECT table_name, column_name, data_type, coalesce(comment, '') FROM duckdb_columns() "
+        "WHERE database_name = 'usage' AND NOT internal ORDER BY table_oid, column_index"
+    ).fetchall():
+        columns.setdefault(table, []).append(Column(name, kind, comment))
+    return tuple(Table(name, comments.get(name) or "", tuple(found)) for name, found in columns.items())
