@@ -20,8 +20,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agnes.kernel.ports import ANYTHING, Entry, Expect, Message, Version
-from agnes.kernel.ports import Entry, Expect, Message, Secret, Version
+from agnes.kernel.ports import ANYTHING, Entry, Expect, Message, Secret, Version
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.telemetry import keys as telemetry_keys
 from agnes.telemetry.inbox import Batch
