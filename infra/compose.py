@@ -1,6 +1,6 @@
 """The house's templates and API document, composed from the functions' decorators and the tables of infra/.
 
-    python -m infra.compose            writes build/infra/*.yaml and build/openapi.json
+    python -m infra.compose            writes build/infra/*.yaml, build/openapi.json and build/jobs.json
     python -m infra.compose --report   what there is: routes, functions, resources a stack
 
 `compose()` does the same in memory: the local gateway and scheduler take their routes and schedules from it,
@@ -40,6 +40,24 @@ class Composition:
     """The API document with integrations."""
     templates: dict[str, dict[str, Any]]
     """`root` and one a domain."""
+
+    @property
+    def jobs(self) -> list[dict[str, str]]:
+        """The scheduled functions, by name: what `agnes.ops.jobs` lists."""
+        found = []
+        for function in self.functions:
+            if schedule := self.entries[function.domain, function.folder].schedule:
+                setting = schedule.every if schedule.every.isupper() else ""
+                expression = "" if setting else templates.expression_of(schedule)
+                found.append(
+                    {
+                        "name": function.job.summary,
+                        "function": function.name,
+                        "setting": setting,
+                        "expression": expression,
+                    }
+                )
+        return sorted(found, key=lambda job: job["name"])
 
     @cached_property
     def openapi(self) -> dict[str, Any]:
@@ -98,7 +116,9 @@ def write(composition: Composition, folder: Path = ROOT / "build") -> None:
 
 
 def write_openapi(composition: Composition, folder: Path = ROOT / "build") -> None:
+    """What functions themselves answer from: the API's description, and the list of jobs."""
     folder.mkdir(exist_ok=True)
+    _replace(folder / "jobs.json", json.dumps(composition.jobs, indent=1))
     _replace(folder / "openapi.json", json.dumps(composition.openapi, separators=(",", ":")))
 
 

@@ -8,6 +8,7 @@ judges this by the key's own prefix).
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from infra.discovery import Found
@@ -19,8 +20,9 @@ ADMISSION_NOTES = "tokens/used/"
 """Where the use of a token is noted."""
 
 
-def statements(function: Found, entry: Entry) -> list[dict[str, Any]]:
-    """IAM statements, with `${Bucket}`, `${Stack}` and `${SecretPrefix}` left to Fn::Sub."""
+def statements(function: Found, entry: Entry, *, scheduled: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """IAM statements, with `${Bucket}`, `${Stack}` and `${SecretPrefix}` left to Fn::Sub. `scheduled` are the names of the
+    functions that schedules start."""
     needed = _prefixes(function, entry)
     found = [
         _objects(action, needed[kind])
@@ -36,7 +38,7 @@ def statements(function: Found, entry: Entry) -> list[dict[str, Any]]:
                 "Condition": {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in listed]}},
             }
         )
-    return found + _secrets(entry) + _queues(entry)
+    return found + _secrets(entry) + _queues(entry) + (_invocations(scheduled) if entry.starts_jobs else [])
 
 
 def _prefixes(function: Found, entry: Entry) -> dict[str, set[str]]:
@@ -108,3 +110,9 @@ def _queues(entry: Entry) -> list[dict[str, Any]]:
         for queue in sorted(entry.sends)
     ]
     return [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arns}]
+
+
+def _invocations(functions: Sequence[str]) -> list[dict[str, Any]]:
+    place = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${Stack}-"
+    arns = [{"Fn::Sub": f"{place}{name}"} for name in sorted(functions)]
+    return [{"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arns}]

@@ -78,6 +78,8 @@ class Entry(Model):
     """Names of secrets that it makes, changes or removes (and reads)."""
     sends: tuple[Word, ...] = ()
     """Queues."""
+    starts_jobs: bool = False
+    """Whether it may start the functions of the schedules, each with its own rights."""
     layers: tuple[Layer, ...] = ()
     """Beside code, base and aws, which every function has, and web, which pages have and who renders Markdown."""
     memory_mb: int = Field(1024, ge=128, le=10240)

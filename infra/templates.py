@@ -31,6 +31,8 @@ def compose(functions: Iterable[Found], entries: Entries, document: dict[str, An
         _interval_parameter(name): {
             "Type": "String",
             "Default": _rate(Settings.model_fields[name.lower()].default),
+            "AllowedPattern": r"rate\((1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))\)",
+            "ConstraintDescription": "such as rate(10 minutes)",
             "Description": f"{name} of the local gateway, as EventBridge writes it.",
         }
         for name in sorted({e.schedule.every for e in entries.values() if e.schedule and e.schedule.every.isupper()})
@@ -76,8 +78,9 @@ def _layer(name: str) -> dict[str, Any]:
 
 def _domain(members: list[Found], entries: Entries, defaults: dict[str, Any], types: dict[str, Any]) -> Template:
     resources: dict[str, Any] = {}
+    scheduled = [f"{domain}-{folder}" for (domain, folder), entry in entries.items() if entry.schedule]
     for function in members:
-        resources |= _function(function, entries[function.domain, function.folder])
+        resources |= _function(function, entries[function.domain, function.folder], scheduled)
     body = {"Globals": defaults, "Resources": resources}
     names = sorted(name for name in _references(body) - resources.keys() if "::" not in name)
     return {**HEAD, "Parameters": {name: types.get(name, {"Type": "String"}) for name in names}, **body}
@@ -89,7 +92,7 @@ def function_layers(function: Found, entry: Entry) -> list[str]:
     return sorted(web | set(entry.layers))
 
 
-def _function(function: Found, entry: Entry) -> dict[str, Any]:
+def _function(function: Found, entry: Entry, scheduled: list[str]) -> dict[str, Any]:
     logical = _pascal(function.folder)
     properties: dict[str, Any] = {
         "FunctionName": {"Fn::Sub": f"${{Stack}}-{function.name}"},
@@ -101,7 +104,7 @@ def _function(function: Found, entry: Entry) -> dict[str, Any]:
     }
     if layers := function_layers(function, entry):
         properties["Layers"] = [{"Ref": f"{layer.title()}Layer"} for layer in layers]
-    if allowed := statements(function, entry):
+    if allowed := statements(function, entry, scheduled=scheduled):
         properties["Policies"] = [{"Version": "2012-10-17", "Statement": allowed}]
     if entry.environment:
         properties["Environment"] = {"Variables": {name: {"Ref": _pascal(name)} for name in entry.environment}}
@@ -149,13 +152,7 @@ def _function(function: Found, entry: Entry) -> dict[str, Any]:
 
 def _schedule(function: Found, schedule: Schedule) -> dict[str, Any]:
     every = schedule.every
-    if schedule.cron:
-        expression: Any = f"cron({schedule.cron})"
-    elif every.isupper():
-        expression = {"Ref": _interval_parameter(every)}
-    else:
-        count, unit = every.split()
-        expression = f"rate({count} {unit.removesuffix('s') if count == '1' else unit})"
+    expression: Any = {"Ref": _interval_parameter(every)} if every.isupper() else expression_of(schedule)
     return {
         "Type": "ScheduleV2",
         "Properties": {
@@ -166,6 +163,14 @@ def _schedule(function: Found, schedule: Schedule) -> dict[str, Any]:
             "DeadLetterConfig": {"Arn": {"Ref": "FailedRunsArn"}},
         },
     }
+
+
+def expression_of(schedule: Schedule) -> str:
+    """Of a schedule that no setting changes, as EventBridge writes it."""
+    if schedule.cron:
+        return f"cron({schedule.cron})"
+    count, unit = schedule.every.split()
+    return f"rate({count} {unit.removesuffix('s') if count == '1' else unit})"
 
 
 def _queue(logical: str, entry: Entry) -> dict[str, Any]:

@@ -36,7 +36,7 @@ HARD_LIMIT_BYTES = 250 * MEGABYTE
 API_LIMIT_BYTES = 130 * MEGABYTE
 """Ours, of a function behind the API without pyarrow."""
 
-BOTOCORE_SERVICES = frozenset({"s3", "sqs", "secretsmanager", "sts"})
+BOTOCORE_SERVICES = frozenset({"lambda", "s3", "sqs", "secretsmanager", "sts"})
 
 ANYWHERE = (
     "__pycache__",
@@ -147,7 +147,7 @@ def _code_files() -> Iterator[Path]:
         for path in (ROOT / top).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path
-    yield from (path for name in ("openapi.json", "commit") if (path := ROOT / "build" / name).exists())
+    yield from (path for name in ("openapi.json", "jobs.json", "commit") if (path := ROOT / "build" / name).exists())
 
 
 def _copy_code(folder: Path) -> None:

@@ -3,7 +3,8 @@
     python -m agnes_local.scheduler
 
 Schedules and queues come from the templates. A job is due at once when this process starts, after a short
-grace, and then as its expression says; it never overlaps with itself, not with another process's either. What
+grace, and then as its expression says; it never overlaps with itself, not with another process's either. A job that an
+operator asks for (agnes.outside.folder_jobs) runs when the run that is going on has ended. What
 fails is logged and tried again as its retry policy says; what still fails is kept in `<data>/failed-runs/`,
 as the dead-letter queue does on AWS.
 """
@@ -20,6 +21,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor as ThreadPoolExecutorOf
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -34,6 +36,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from agnes import wiring
 from agnes.kernel.errors import AgnesError, ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
+from agnes.outside.folder_jobs import QUEUE as TRIGGERS
 from agnes.outside.folder_queue import Delivery, FolderQueue
 from agnes.settings import Settings
 from agnes_local import composed, process_life
@@ -43,6 +46,8 @@ FIRST_RETRY_SECONDS = 1.0
 IDLE_SECONDS = 0.25
 """Between looks into an empty queue."""
 THREADS = 4
+WAIT_SECONDS = 900.0
+"""How long a run that an operator asks for waits for the one that is going on."""
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _CRON = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
@@ -102,10 +107,11 @@ class Runner:
         self._failed = data_dir / "failed-runs"
         self._sleep = sleep
 
-    def run(self, job: Job, event: dict[str, Any] | None = None) -> Any:
-        """The job's report, or None if it failed for good. Raises ConflictError while it runs elsewhere."""
+    def run(self, job: Job, event: dict[str, Any] | None = None, *, wait_seconds: float = 0) -> Any:
+        """The job's report, or None if it failed for good. Raises ConflictError while it runs elsewhere, and goes on doing so
+        for `wait_seconds`."""
         event = event or {}
-        with self._alone(job):
+        with self._alone(job, wait_seconds):
             for attempt in range(job.retries + 1):
                 try:
                     return self._once(job, event)
@@ -125,15 +131,20 @@ class Runner:
         return report
 
     @contextlib.contextmanager
-    def _alone(self, job: Job) -> Iterator[None]:
+    def _alone(self, job: Job, wait_seconds: float = 0) -> Iterator[None]:
         """The kernel frees the lock when its holder dies."""
         self._locks.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(self._locks / f"{job.function}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConflictError(f"{job.name} is running already", code="job_running") from None
+            until = time.monotonic() + wait_seconds
+            while True:
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    # A sleep that answers True was woken by the end of the process.
+                    if time.monotonic() >= until or self._sleep(IDLE_SECONDS) is True:
+                        raise ConflictError(f"{job.name} is running already", code="job_running") from None
             yield
         finally:
             os.close(fd)
@@ -177,6 +188,33 @@ def deliver(queue: FolderQueue, consumer: Consumer) -> int:
         else:
             queue.acknowledge(delivery)
     return len(batch)
+
+
+def take_triggers(queue: FolderQueue, jobs: list[Job], runner: Runner, stop: threading.Event) -> None:
+    """Run the jobs that operators ask for, a few at a time, until `stop`."""
+    with ThreadPoolExecutorOf(THREADS, thread_name_prefix="triggered") as pool:
+        while not stop.is_set():
+            try:
+                found = queue.receive(TRIGGERS, visibility_seconds=WAIT_SECONDS * 2, max_attempts=1)
+                for delivery in found:
+                    pool.submit(triggered, queue, delivery, jobs, runner)
+            except Exception:  # the folder may be full; the queue must go on when it no longer is
+                log.exception("queue %s", TRIGGERS)
+                found = []
+            if not found:
+                stop.wait(IDLE_SECONDS)
+
+
+def triggered(queue: FolderQueue, delivery: Delivery, jobs: list[Job], runner: Runner) -> None:
+    """Run the job that a message asks for. Never raises."""
+    try:
+        asked = json.loads(delivery.body)
+        job = next(job for job in jobs if job.function == asked["function"])
+        runner.run(job, asked["event"], wait_seconds=WAIT_SECONDS)
+    except Exception:
+        log.exception("a run that was asked for did not take place", extra={"message_id": delivery.id})
+    finally:
+        queue.acknowledge(delivery)
 
 
 def _record(delivery: Delivery) -> dict[str, Any]:
@@ -225,9 +263,13 @@ def main() -> None:
         for consumer in composed.consumers()
         if settings.agnes_queue == "folder"
     ]
+    if settings.agnes_jobs == "folder":
+        queues = FolderQueue(settings.agnes_data_dir / "queues")
+        asked = threading.Thread(target=take_triggers, args=(queues, composed.jobs(), runner, stop), name=TRIGGERS)
+        consumers.append(asked)
     for thread in consumers:
         thread.start()
-    log.info("scheduling %d jobs and %d queues", len(scheduler.get_jobs()), len(consumers))
+    log.info("scheduling %d jobs and %d queues", len(scheduler.get_jobs()), len(composed.consumers()))
     stop.wait()
     scheduler.shutdown(wait=True)
     for thread in consumers:

@@ -7,17 +7,34 @@ docs/settings.md is generated from this module (`python -m agnes.settings`).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from agnes.kernel.errors import AgnesError
 
-Seconds = Annotated[int, Field(gt=0)]
+
+def _of_rate(value: object) -> object:
+    """EventBridge's `rate(10 minutes)`, as the stack's parameters say it, in seconds."""
+    rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", value) if isinstance(value, str) else None
+    return int(rate[1]) * {"minute": 60, "hour": 3600, "day": 86400}[rate[2]] if rate else value
+
+
+Seconds = Annotated[int, BeforeValidator(_of_rate), Field(gt=0)]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^$|^[^@\s]+@[^@\s]+$")]
 
 
@@ -69,6 +86,13 @@ class Settings(BaseModel):
     agnes_secret_prefix: str = Field("agnes", description="Name prefix of secrets in Secrets Manager.")
     agnes_queue: Literal["folder", "sqs"] = Field("folder", description="Where queued work waits.")
     agnes_queue_url_prefix: str = Field("", description="URL prefix of the SQS queues, if AGNES_QUEUE is sqs.")
+    agnes_jobs: Literal["folder", "lambda"] = Field(
+        "folder",
+        description="Who runs a job that an operator asks for: the local scheduler or the job's Lambda function.",
+    )
+    agnes_function_prefix: str = Field(
+        "", description="What stands before the functions' names, if AGNES_JOBS is lambda."
+    )
     agnes_cache_dir: Path | None = Field(
         None, description="Local cache of state files; below the data folder if empty."
     )
@@ -126,6 +150,10 @@ class Settings(BaseModel):
         if value and urlsplit(value).scheme not in ("http", "https"):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+    def seconds_between(self, setting: str) -> int:
+        """The interval that a variable such as SCHEDULER_USAGE_PRUNE_INTERVAL holds."""
+        return getattr(self, setting.lower())
 
     @cached_property
     def base_url(self) -> str:

@@ -17,6 +17,9 @@ from agnes.kernel.clock import SystemClock
 from agnes.kernel.drops import Drops
 from agnes.kernel.git import GitReader
 from agnes.kernel.llm import LanguageModel
+
+
+from agnes.kernel.jobs import Jobs
 from agnes.kernel.ports import Clock, ObjectStore, Queue, Secret, Secrets
 from agnes.kernel.web import WebReader
 from agnes.settings import Settings
@@ -103,6 +106,15 @@ class Wiring:
     def _anthropic_key(self) -> Secret | None:
         given = self.settings.anthropic_api_key.get_secret_value()
         return Secret(given) if given else self.part("secrets").get("anthropic")
+
+    def _build_jobs(self) -> Jobs:
+        if self.settings.agnes_jobs == "lambda":
+            from agnes.outside.lambda_jobs import LambdaJobs
+
+            return LambdaJobs(prefix=self.settings.agnes_function_prefix)
+        from agnes.outside.folder_jobs import FolderJobs
+
+        return FolderJobs(self.settings.agnes_data_dir / "queues")
 
     def _build_queue(self) -> Queue:
         if self.settings.agnes_queue == "sqs":
@@ -191,6 +203,10 @@ def drops() -> Drops:
 
 def language_model() -> LanguageModel:
     return current().part("language_model")
+
+
+def jobs() -> Jobs:
+    return current().part("jobs")
 
 
 def queue() -> Queue:

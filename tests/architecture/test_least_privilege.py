@@ -129,6 +129,14 @@ class GuardedQueue:
             self.sent.append(message)
 
 
+class GuardedJobs:
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
+
+    def start(self, function: str, _event: Any) -> None:
+        self._policies.check("lambda:InvokeFunction", function)
+
+
 class GuardedSecrets:
     """Secrets in memory. AWS puts six random characters behind a secret's name."""
 
@@ -167,6 +175,7 @@ class GuardedHouse(House):
     def __init__(self, folder: Path, policies: Policies, *, model_url: str) -> None:
         super().__init__(folder, store=GuardedStore(policies), environ={**ENVIRON, "ANTHROPIC_BASE_URL": model_url})
         self.queue = self.wiring._parts["queue"] = GuardedQueue(policies)
+        self.wiring._parts["jobs"] = GuardedJobs(policies)
         self.wiring._parts["secrets"] = GuardedSecrets(policies)
         self.wiring._parts["secrets"].put("anthropic", Secret(KEY))
         self.statuses: dict[str, set[int]] = {}
@@ -359,6 +368,9 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     # Operations, and the end of things.
     for path in ("/api/health", "/api/version", "/api/health/detailed", "/api/openapi.json"):
         ask("GET", "ada", path)
+    for job in ask("GET", "ada", "/api/admin/run").json():
+        assert ask("POST", "ada", f"/api/admin/run/{job['name']}?dry_run=true").status == 202
+        assert ask("GET", "ada", f"/api/admin/run/{job['name']}").status == 200
     for job in ("ops-cron_prune_state", "accounts-cron_prune", "accounts-cron_first_start"):
         house.run(job)
     ask("DELETE", "ada", "/api/marketplaces/acme?purge=true")

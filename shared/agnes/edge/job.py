@@ -3,7 +3,7 @@
 A job returns a JSON-able report. UnavailableError and bugs are raised on, so that the schedule's
 retry policy repeats them and its dead-letter queue keeps them; any other error of the family is
 the job's result, as it would be the same the next time. Each run leaves
-`jobs/<name>/last.json` in the store: what the health page reads.
+`jobs/<name>/last.json` in the store: what the health page reads; a dry run `jobs/<name>/dry-run.json`.
 """
 
 from __future__ import annotations
@@ -39,14 +39,16 @@ class Tick:
 
 
 def job(name: str) -> Callable[[Callable[[Tick], Any]], Callable[..., Any]]:
-    """Make `run(tick) -> report` a scheduled function. The event may hold `dry_run`."""
+    """Make `run(tick) -> report` a scheduled function. The event may hold `dry_run`, and the `run_id` that an operator was
+    given (`agnes.ops.jobs`)."""
 
     def decorate(run: Callable[[Tick], Any]) -> Callable[..., Any]:
         @wraps(run)
         def handler(event: Any, context: Any) -> Any:  # noqa: ARG001 (Lambda's signature)
-            tick = Tick(at=wiring.clock().now(), dry_run=bool((event or {}).get("dry_run")))
+            asked = event or {}
+            tick = Tick(at=wiring.clock().now(), dry_run=bool(asked.get("dry_run")))
             try:
-                return run_job(name, run, tick)
+                return run_job(name, run, tick, run_id=asked.get("run_id"))
             except AgnesError as exc:
                 if isinstance(exc, UnavailableError) or exc.status == 500:
                     raise
@@ -59,9 +61,9 @@ def job(name: str) -> Callable[[Callable[[Tick], Any]], Callable[..., Any]]:
     return decorate
 
 
-def run_job(name: str, run: Callable[[Tick], Any], tick: Tick) -> dict[str, Any]:
+def run_job(name: str, run: Callable[[Tick], Any], tick: Tick, *, run_id: str | None = None) -> dict[str, Any]:
     """Run a job now and leave its heartbeat; the operator's trigger routes call this too."""
-    run_id = new_ulid(tick.at)
+    run_id = run_id or new_ulid(tick.at)
     actor = CURRENT_ACTOR.set(Actor(client_kind="scheduler", request_id=run_id))
     started = time.perf_counter()
     error: AgnesError | None = None
@@ -82,8 +84,8 @@ def run_job(name: str, run: Callable[[Tick], Any], tick: Tick) -> dict[str, Any]
         "error": error.message if error else None,
         "report": report,
     }
-    if not tick.dry_run:
-        wiring.store().write(f"jobs/{name}/last.json", encode(beat), expect=ANYTHING, content_type="application/json")
+    key = f"jobs/{name}/{'dry-run' if tick.dry_run else 'last'}.json"
+    wiring.store().write(key, encode(beat), expect=ANYTHING, content_type="application/json")
     if error is not None:
         raise error
     return json.loads(encode(beat))

@@ -6,7 +6,13 @@ import json
 
 import pytest
 
+from infra import compose
 from tests.builders.house import House
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    compose.write_openapi(compose.compose())  # what the build leaves for functions to answer: the list of jobs
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +124,19 @@ def test_accounts(shop, ada):
 def test_a_job_is_run_now(ada):
     assert "telemetry.extract is done" in run(ada, "run", "telemetry.extract")
     assert json.loads(run(ada, "run", "telemetry.extract", "--json"))["ok"] is True
+    assert "telemetry.collect is done" in run(ada, "run", "telemetry.collect")
+    assert "telemetry.prune would do this" in run(ada, "run", "telemetry.prune", "--dry-run")
+    assert json.loads(run(ada, "run", "telemetry.prune", "--json"))["status"] == "done"
+    listed = run(ada, "run").splitlines()
+    assert listed[0].split()[0] == "JOB"
+    assert any(line.startswith("telemetry.prune") and "every 86400 s" in line for line in listed)
 
 
 class TestRefusals:
     @pytest.mark.parametrize(
         ("arguments", "code", "says"),
         [
-            pytest.param(["run", "nothing"], 2, "telemetry.extract", id="unknown-job"),
+            pytest.param(["run", "nothing"], 1, "telemetry.extract", id="unknown-job"),
             pytest.param(["marketplace", "sync"], 2, "--all", id="sync-of-nothing"),
             pytest.param(["marketplace", "sync", "nowhere"], 1, "marketplace_not_found", id="unknown-marketplace"),
             pytest.param(["marketplace", "update", "acme"], 2, "nothing was given", id="empty-update"),

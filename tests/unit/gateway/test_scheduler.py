@@ -16,11 +16,12 @@ import pytest
 from agnes.kernel.clock import FixedClock
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.ports import Message
+from agnes.outside.folder_jobs import FolderJobs
 from agnes.outside.folder_queue import FolderQueue
 from agnes.settings import load
 from agnes_local import composed
 from agnes_local.composed import Consumer, Job
-from agnes_local.scheduler import Runner, UnknownExpression, deliver, described, trigger
+from agnes_local.scheduler import TRIGGERS, Runner, UnknownExpression, deliver, described, take_triggers, trigger
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # a Monday
 
@@ -195,3 +196,44 @@ def test_a_function_that_breaks_loses_nothing(tmp_path: Path) -> None:
     clock.sleep(60)
     assert deliver(queue, consumer(broken)) == 1
     assert queue.waiting("work") == 1
+
+
+def test_what_an_operator_asks_for_runs_after_the_run_that_goes_on(tmp_path: Path) -> None:
+    queue, stop, began, go_on, seen = (
+        FolderQueue(tmp_path / "queues"),
+        threading.Event(),
+        threading.Event(),
+        threading.Event(),
+        [],
+    )
+
+    def handler(event: dict[str, Any], _context: Any) -> None:
+        seen.append(event)
+        if not event:
+            began.set()
+            go_on.wait(10)
+
+    ours = job(handler)
+    runner = Runner(tmp_path, sleep=stop.wait)
+    scheduled = threading.Thread(target=runner.run, args=(ours,))
+    scheduled.start()
+    assert began.wait(10)
+    taking = threading.Thread(target=take_triggers, args=(queue, [ours], runner, stop))
+    taking.start()
+    try:
+        FolderJobs(tmp_path / "queues").start(ours.function, {"run_id": "1"})
+        FolderJobs(tmp_path / "queues").start("no-such_function", {})
+        stop.wait(0.6)
+        assert seen == [{}]
+        go_on.set()
+        scheduled.join(10)
+        for _ in range(100):
+            if queue.waiting(TRIGGERS) == 0:
+                break
+            stop.wait(0.1)
+        assert seen == [{}, {"run_id": "1"}]
+        assert queue.waiting(TRIGGERS) == 0
+    finally:
+        go_on.set()
+        stop.set()
+        taking.join(10)

@@ -207,3 +207,30 @@ def test_what_api_gateway_says_itself_has_our_shape(composition: Composition) ->
         assert re.fullmatch(
             r'\{"code":"\w+","message":"[^"]+","hint":"[^"]+","request_id":"\$context.requestId"\}', body
         ), kind
+
+
+def test_whoever_lists_the_jobs_knows_every_interval(composition: Composition) -> None:
+    intervals = {
+        entry.schedule.every
+        for entry in composition.entries.values()
+        if entry.schedule and entry.schedule.every.isupper()
+    }
+    assert set(composition.entries["ops", "get_jobs"].environment) == intervals
+
+
+def test_only_the_trigger_may_start_functions_and_only_those_of_schedules(composition: Composition) -> None:
+    found = {
+        name: statement for name, statement in statements(composition) if statement["Action"] == "lambda:InvokeFunction"
+    }
+    assert set(found) == {"ops-post_job_run"}
+    started = {arn["Fn::Sub"].rpartition("${Stack}-")[2] for arn in found["ops-post_job_run"]["Resource"]}
+    assert started == {job["function"] for job in composition.jobs}
+    assert "ops-cron_prepare" not in started
+
+
+def test_an_interval_that_eventbridge_does_not_know_stops_the_deploy(composition: Composition) -> None:
+    parameter = composition.templates["root"]["Parameters"]["SchedulerUsagePruneInterval"]
+    for sound in (parameter["Default"], "rate(1 minute)", "rate(2 hours)"):
+        assert re.fullmatch(parameter["AllowedPattern"], sound)
+    for wrong in ("", "rate(0 minutes)", "rate(1 minutes)", "600", "rate(1.5 hours)"):
+        assert not re.fullmatch(parameter["AllowedPattern"], wrong)
