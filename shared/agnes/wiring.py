@@ -16,10 +16,8 @@ from agnes import settings as settings_module
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.drops import Drops
 from agnes.kernel.git import GitReader
-from agnes.kernel.llm import LanguageModel
-
-
 from agnes.kernel.jobs import Jobs
+from agnes.kernel.llm import LanguageModel
 from agnes.kernel.ports import Clock, ObjectStore, Queue, Secret, Secrets
 from agnes.kernel.web import WebReader
 from agnes.settings import Settings
