@@ -1,5 +1,6 @@
-"""What the client remembers: `config.json` (the server), `token.json` (the credential, readable by its owner only) and
-`seen.json` (the state that it made at the server a moment ago).
+"""What the client remembers: `config.json` (the server), `token.json` (the credential, readable by its owner only),
+`seen.json` (the state that it made at the server a moment ago) and `asked.json` (the last conversation of
+`agnes admin ask`).
 
 All live in AGNES_CONFIG_DIR, by default `~/.config/agnes`.
 """
@@ -105,6 +106,23 @@ def seen(server: str) -> str | None:
         return said["generations"] if fresh and _GENERATIONS.fullmatch(said["generations"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def remember_conversation(server: str, turns: list[dict[str, str]]) -> None:
+    """Keep what `agnes admin ask` was asked, for a follow-up."""
+    with suppress(OSError):  # at worst a follow-up begins anew
+        folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(folder() / "asked.json", json.dumps({"server": server, "turns": turns}) + "\n")
+
+
+def conversation(server: str) -> list[dict[str, str]]:
+    """The turns that were kept for `server`, oldest first."""
+    try:
+        said = json.loads((folder() / "asked.json").read_text(encoding="utf-8"))
+        turns = [{"question": str(turn["question"]), "sql": str(turn["sql"])} for turn in said["turns"]]
+        return turns if said["server"] == server else []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def write_private(path: Path, text: str) -> None:

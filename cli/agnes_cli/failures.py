@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 
@@ -36,7 +39,11 @@ class ServerUnreachable(Failure):
 class Refused(Failure):
     """The server answered with an error of its one shape."""
 
-    def __init__(self, status: int, code: str, message: str, hint: str | None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, hint: str | None, facts: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{message} (HTTP {status}, {code})", hint=hint)
         self.status = status
         self.code = code
+        self.facts = facts or {}
+        """Everything of the answer, what its error adds included."""

@@ -131,10 +131,11 @@ def unreachable(url: str, exc: Exception) -> ServerUnreachable:
 def refusal(answer: httpx.Response) -> Refused | NotSignedIn:
     """An error answer; one that is not of the server's shape (a proxy's, a store's) is told by its status."""
     try:
-        said = answer.json()
+        said: dict[str, Any] = answer.json()
         code, message, hint = str(said["code"]), str(said["message"]), said.get("hint")
     except (ValueError, KeyError, TypeError, AttributeError):
+        said = {}
         code, message, hint = "unexpected_answer", f"{answer.request.url.host} refused", None
     if answer.status_code == 401:
         return NotSignedIn(message, hint="Run `agnes login`.")
-    return Refused(answer.status_code, code, message, str(hint) if hint else None)
+    return Refused(answer.status_code, code, message, str(hint) if hint else None, said)

@@ -14,7 +14,7 @@ _ITEM = {
     "marketplace_id": "id of the curated marketplace; empty for others",
     "plugin": "served name of the plugin",
     "kind": "plugin (the plugin as a whole), skill, agent, command or mcp; never sum over kinds",
-    "name": "name of the item inside its plugin; for kind plugin the plugin's own",
+    "name": "name of the item inside its plugin, of mcp the server; for kind plugin the plugin's own",
 }
 
 COMMENTS: dict[str, dict[str, str]] = {

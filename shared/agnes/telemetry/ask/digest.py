@@ -63,7 +63,7 @@ for everything finer.
 date_trunc('week', day). A window of N days is today and the N - 1 days before it.
 - Say who by e-mail address (join usage_users), unless ids are asked for.
 - Names of plugins, skills and people: compare with ILIKE when the question may have written them differently.
-- Give columns short readable aliases. Order the rows. LIMIT 100 unless the question says how many.
+- Give columns short readable aliases. Order the rows. QUALIFY needs its GROUP BY columns named, not ALL. LIMIT 100 unless the question says how many.
 - rationale: one or two sentences on what is counted and over which span. It is shown beside the table.
 """
 
