@@ -34,7 +34,7 @@ MEGABYTE = 1_000_000
 HARD_LIMIT_BYTES = 250 * MEGABYTE
 """Lambda's, of a function unzipped with its layers."""
 API_LIMIT_BYTES = 130 * MEGABYTE
-"""Ours, of a function behind the API without pyarrow."""
+"""Ours, of a function behind the API without pyarrow and without a model."""
 
 BOTOCORE_SERVICES = frozenset({"lambda", "s3", "sqs", "secretsmanager", "sts"})
 
@@ -86,7 +86,6 @@ STRIPPED = {
         "pyarrow/substrait.py",
     ),
     "git": ("dulwich/porcelain*", "dulwich/cli.py", "dulwich/cloud", "dulwich/contrib"),
-    "llm": ("anthropic/lib/bedrock", "anthropic/lib/vertex"),
 }
 """Globs below `python/`; `dir/!(a|b)` stands for everything in `dir` but a and b."""
 

@@ -27,7 +27,7 @@ class Prompt:
     """JSON schema of the answer, an object."""
     max_tokens: int = 1024
     """Doubled, at most twice, when an answer was cut off there."""
-    seconds: float = 15.0
+    seconds: float = 14.0
     """For all attempts together."""
 
 

@@ -47,10 +47,9 @@ COMMENTS: dict[str, dict[str, str]] = {
         **_TOKENS,
     },
     "usage_events": {
-        "": "One row an event. Invocations are all event types but prompt and message.",
+        "": "One row an event, each event once. Invocations are all event types but prompt and message.",
         "day": "UTC day of occurred_at",
         "occurred_at": "time of the event, UTC",
-        "event_id": "the same in every copy; each event is here once",
         "user_id": "who",
         "session_id": "in which session",
         "event_type": "tool_use, subagent, mcp_call, slash_command, prompt (typed by a person) or message (a response)",
@@ -77,10 +76,7 @@ COMMENTS: dict[str, dict[str, str]] = {
         "cache_read_tokens": "of a message: tokens that a cache served",
         "cache_creation_tokens": "of a message: tokens written into a cache",
         "cwd": "working folder of the session",
-        "uuid": "of the record in the transcript",
-        "parent_uuid": "of the record before it",
         "is_sidechain": "made by a subagent",
-        "agent_id": "id of the subagent's transcript",
     },
     "usage_marketplace_item_daily": {
         "": "Use of marketplace items by day, the last 31 days. Prefer it to usage_events for counts by day.",
