@@ -1,21 +1,24 @@
-"""Telemetry: extraction of 300 MB of transcripts as they are stored, idle and small runs, the windows.
+"""Telemetry: extraction of 300 MB and 1.5 GB of transcripts as they are stored, small runs, rollups, export, reprocessing.
 
-Speeds count plain bytes and include decompression. Limits of the same run, over the same bytes uncompressed: reading
-the files (`cat`), `orjson` over every line, and DuckDB's JSON reader with named columns. A run works in a process of
-its own, whose peak memory is reported.
+Speeds count plain bytes and include decompression; those of one core are per second of CPU time, as is orjson's, so
+that a busy machine shows in none of them. Limits of the same run, over the same bytes uncompressed: reading the files,
+`orjson` over every line, and DuckDB's JSON reader with named columns, each on one core and on two. A run works in
+a process of its own, whose peak memory is reported. AGNES_BENCH_MB names other sizes than 300,1500.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -24,103 +27,131 @@ import duckdb
 import orjson
 
 from agnes.kernel.clock import FixedClock, SystemClock
-from agnes.kernel.ports import Secret
+from agnes.kernel.ports import ANYTHING, Secret
+from agnes.outside.folder_queue import FolderQueue
 from agnes.outside.object_store.folder import FolderStore
 from agnes.state import StateFiles
-from agnes.telemetry import packed, rollups, uploads
-from agnes.telemetry.batch import workbench
+from agnes.telemetry import export, keys, packed, rollups, upkeep, uploads
+from agnes.telemetry.batch import EVENT_COLUMNS, SESSION, workbench
 from agnes.telemetry.extraction import SessionKey, extract
 from agnes.telemetry.keys import transcript_id
-from agnes.telemetry.model import TranscriptFile
+from agnes.telemetry.model import Limits, TranscriptFile
+from agnes.telemetry.objects import fetch
 from agnes.telemetry.served import Served, ServedPlugin
-from agnes.telemetry.tick import ExtractionRun
+from agnes.telemetry.tick import QUEUE, ExtractionRun
 from tests.builders.transcripts import PLUGINS, START, generate
 
-SESSIONS = 1600
+SESSION_MB = 0.188
+"""What a generated session has, on the average."""
 NOW = START + timedelta(days=1)
 SERVED = Served({name: (ServedPlugin("curated", "acme", name),) for name in PLUGINS})
 MEGA = 1_000_000
+GENERATION = "0" * 26
+LAKE_DAYS = 31
 
 
 def run(emit: Callable[..., None]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        size = _prepare(root)
-        limits = _limits(root, size)
-        for name, speed in limits.items():
-            emit(f"telemetry.limit.{name}", speed, "MB/s", better="higher")
-        best = max(_alone(_extract_only, root) for _ in range(3))
-        emit(
-            "telemetry.extraction.one_core",
-            best,
-            "MB/s",
-            better="higher",
-            aim=1.5 * limits["orjson"],
-            limit=limits["cat"],
-        )
-        seconds, events, peak = _alone(_whole_run, root)
-        emit("telemetry.run.speed", size / seconds / MEGA, "MB/s", better="higher", aim=None, limit=limits["orjson"])
-        emit("telemetry.run.events", events / seconds, "events/s", better="higher", aim=None)
-        emit("telemetry.run.peak_memory", peak, "MB", better="lower", aim=300)
-        for name, value, unit, aim in _alone(_small_runs, root):
-            emit(name, value, unit, better="lower", aim=aim)
-    emit("telemetry.windows.10m_events", _windows(), "s", better="lower", aim=1)
+    sizes = [int(size) for size in os.environ.get("AGNES_BENCH_MB", "300,1500").split(",")]
+    for number, megabytes in enumerate(sizes):
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            _corpus(partial(_named, emit, f"{megabytes}mb"), root, int(megabytes / SESSION_MB), first=not number)
+    for events in (MEGA, 10 * MEGA):
+        with tempfile.TemporaryDirectory() as folder:
+            _of_events(partial(_named, emit, f"{events // MEGA}m_events"), Path(folder), events)
 
 
-def _alone(work: Callable[[Path], Any], root: Path) -> Any:
+def _named(emit: Callable[..., None], of: str, name: str, *args: Any, **kwargs: Any) -> None:
+    emit(f"telemetry.{of}.{name}", *args, **kwargs)
+
+
+def _corpus(emit: Callable[..., None], root: Path, sessions: int, *, first: bool) -> None:
+    """Everything that works on transcripts; what does not grow with their size only the `first` time."""
+    size = _prepare(root, sessions)
+    up = partial(emit, better="higher")
+    limits = _limits(root, size) if first else {}
+    for name, speed in limits.items():
+        up(f"limit.{name}", speed, "MB/s")
+    for cores in (1, 2) if first else ():
+        best = max(_on(cores, _extract_only, root, size) for _ in range(3))
+        best_limit = limits["orjson"] * (1 if cores == 1 else limits["orjson.two_cores"] / limits["orjson"])
+        up(f"extraction.{cores}_core", best, "MB/s", aim=1.5 * best_limit if cores == 1 else 350, limit=best_limit)
+    seconds, cpu, events, peak = _alone(_whole_run, root)
+    up("run.speed", size / cpu / MEGA, "MB/s of CPU time", aim=None)
+    up("run.speed_of_wall", size / seconds / MEGA, "MB/s", aim=None)
+    up("run.events", events / cpu, "events/s of CPU time", aim=None)
+    emit("run.peak_memory", peak, "MB", better="lower", aim=300)
+    seconds, peak = _fanned_out(root)
+    up("fan_out.two_consumers", size / seconds / MEGA, "MB/s", aim=None)
+    emit("fan_out.peak_memory", peak, "MB of the larger", better="lower", aim=300)
+    seconds, rounds, peak = _alone(_reprocessing, root)
+    emit("reprocess.everything", seconds, "s of CPU time", better="lower", aim=None)
+    emit("reprocess.runs", rounds, "runs", better="lower", aim=None)
+    emit("reprocess.peak_memory", peak, "MB", better="lower", aim=300)
+    for name, value, unit, aim in _alone(_small_runs, root) if first else ():
+        emit(name, value, unit, better="lower", aim=aim)
+
+
+def _alone(work: Callable[..., Any], *args: Any) -> Any:
     """Run in a fresh process: its memory is its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(work, root).result()
+        return pool.submit(work, *args).result()
+
+
+def _on(cores: int, work: Callable[..., tuple[float, float]], root: Path, size: int) -> float:
+    """MB/s: of CPU time on one core, of wall time on two, each of which does half."""
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
+        done = [pool.submit(work, root, part, cores) for part in range(cores)]
+        times = [future.result() for future in done]
+    return size / (times[0][0] if cores == 1 else max(wall for _, wall in times)) / MEGA
 
 
 def _store(root: Path) -> FolderStore:
     return FolderStore(root / "store", secret=Secret("s" * 32), base_url="http://127.0.0.1", clock=SystemClock())
 
 
-def _prepare(root: Path) -> int:
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def _prepare(root: Path, sessions: int) -> int:
     """Transcripts in the store, as pushed, and plain beside it; plain bytes of all."""
     store, size = _store(root), 0
     plain = root / "plain"
     plain.mkdir()
-    for number, transcript in enumerate(generate(1, sessions=SESSIONS)):
+    for number, transcript in enumerate(generate(1, sessions=sessions)):
         body = transcript.body()
         size += len(body)
-        (plain / f"{transcript.session}.jsonl").write_bytes(body)
+        if sessions < 4000:
+            (plain / f"{transcript.session}.jsonl").write_bytes(body)
         uploads.publish(store, transcript_id(f"user{number % 40}", transcript.session), packed.pack(body), now=NOW)
     return size
 
 
 def _limits(root: Path, size: int) -> dict[str, float]:
-    files = sorted((root / "plain").iterdir())
+    """MB/s: `cat`, orjson and DuckDB on one core by CPU time, then on two by wall time."""
 
     def cat() -> None:
         subprocess.run(f"cat {root}/plain/*.jsonl > /dev/null", shell=True, check=True)
 
-    def every_line() -> None:
-        for file in files:
-            for line in file.read_bytes().split(b"\n"):
-                if line:
-                    orjson.loads(line)
+    def counting() -> None:
+        subprocess.run(f"cat {root}/plain/*.jsonl | wc -l", shell=True, check=True, stdout=subprocess.DEVNULL)
 
-    def duck() -> None:
-        columns = {
-            "type": "VARCHAR",
-            "uuid": "VARCHAR",
-            "timestamp": "TIMESTAMP",
-            "message": "JSON",
-            "sessionId": "VARCHAR",
-        }
-        db = duckdb.connect(config={"threads": 1})
-        db.execute(
-            f"SELECT count(*), max(timestamp), sum(length(message::VARCHAR)) FROM read_json('{root}/plain/*.jsonl', "
-            f"format = 'newline_delimited', columns = {columns}, ignore_errors = true)"
-        ).fetchone()
-
-    found = {}
-    for name, work in (("cat", cat), ("orjson", every_line), ("duckdb", duck)):
-        best = min(_seconds(work) for _ in range(2))
-        found[name] = size / best / MEGA
+    found = {"cat": size / min(_seconds(cat) for _ in range(2)) / MEGA}
+    found["orjson"] = max(_on(1, _every_line, root, size) for _ in range(3))
+    found["duckdb"] = _on(1, _duckdb, root, size)
+    found["cat_wc.two_cores"] = size / min(_seconds(counting) for _ in range(2)) / MEGA
+    found["orjson.two_cores"] = max(_on(2, _every_line, root, size) for _ in range(3))
+    found["duckdb.two_cores"] = size / _alone(_duckdb, root, 0, 1, 2)[1] / MEGA
     return found
+
+
+@contextmanager
+def _timed() -> Iterator[list[float]]:
+    times: list[float] = []
+    cpu, wall = time.process_time(), time.perf_counter()
+    yield times
+    times += [time.process_time() - cpu, time.perf_counter() - wall]
 
 
 def _seconds(work: Callable[[], Any]) -> float:
@@ -129,39 +160,114 @@ def _seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def _extract_only(root: Path) -> float:
+def _every_line(root: Path, part: int, parts: int) -> tuple[float, float]:
+    files = sorted((root / "plain").iterdir())[part::parts]
+    with _timed() as times:
+        for file in files:
+            for line in file.read_bytes().split(b"\n"):
+                if line:
+                    orjson.loads(line)
+    return times[0], times[1]
+
+
+def _duckdb(root: Path, part: int, parts: int, threads: int = 1) -> tuple[float, float]:
+    assert (part, parts) == (0, 1)
+    columns = {
+        "type": "VARCHAR",
+        "uuid": "VARCHAR",
+        "timestamp": "TIMESTAMP",
+        "message": "JSON",
+        "sessionId": "VARCHAR",
+    }
+    db = duckdb.connect(config={"threads": threads})
+    with _timed() as times:
+        db.execute(
+            f"SELECT count(*), max(timestamp), sum(length(message::VARCHAR)) FROM read_json('{root}/plain/*.jsonl', "
+            f"format = 'newline_delimited', columns = {columns}, ignore_errors = true)"
+        ).fetchone()
+    return times[0], times[1]
+
+
+def _extract_only(root: Path, part: int, parts: int) -> tuple[float, float]:
     """Reading, unpacking and extracting, without what a run does with the events."""
-    store, size = _store(root), 0
-    keys = [entry.key for entry in store.list("sessions/")]
-    started = time.perf_counter()
-    for key in keys:
-        plain = packed.unpack(store.read(key).body)
-        size += len(plain)
-        extract([TranscriptFile("main", plain, NOW)], SessionKey("u", key, "g"), SERVED)
-    return size / (time.perf_counter() - started) / MEGA
+    store = _store(root)
+    names = [entry.key for entry in store.list("sessions/")][part::parts]
+    with _timed() as times:
+        for key in names:
+            plain = packed.unpack(store.read(key).body)
+            extract([TranscriptFile("main", plain, NOW)], SessionKey("u", key, "g"), SERVED)
+    return times[0], times[1]
 
 
 @contextmanager
-def _runner(root: Path, store: Any, *, clock: Any):
-    state = StateFiles(store, clock=clock, cache_dir=root / "cache", max_stale_seconds=0)
+def _runner(root: Path, store: Any, *, clock: Any, cache: str = "cache") -> Iterator[tuple[StateFiles, Callable]]:
+    state = StateFiles(store, clock=clock, cache_dir=root / cache, max_stale_seconds=0)
 
-    def once() -> Any:
+    def made(**how: Any) -> ExtractionRun:
         return ExtractionRun(
-            store, state, clock=clock, served_for=lambda _db: lambda _user: SERVED, served_files=()
-        ).run()
+            store, state, clock=clock, served_for=lambda _db: lambda _user: SERVED, served_files=(), **how
+        )
 
-    yield state, once
+    yield state, made
     state.close()
 
 
-def _whole_run(root: Path) -> tuple[float, int, float]:
-    """Seconds, events and peak memory in MB of one run over everything."""
-    with _runner(root, _store(root), clock=FixedClock(NOW)) as (_, once):
+def _whole_run(root: Path) -> tuple[float, float, int, float]:
+    """Seconds, CPU seconds, events and peak memory of one run over everything; then all of it is put back."""
+    with _runner(root, _store(root), clock=FixedClock(NOW)) as (state, made):
+        with _timed() as times:
+            report = made().run()
+        sessions = state_count(state)
+    assert (report.sessions, report.left, report.skipped_lines) == (sessions, 0, 0)
+    return times[1], times[0], report.events, _peak()
+
+
+def state_count(state: StateFiles) -> int:
+    with state.read("telemetry") as db:
+        return db.execute("SELECT count(*) FROM telemetry.sessions").fetchone()[0]
+
+
+def _fanned_out(root: Path) -> tuple[float, float]:
+    """Everything once more, as a backlog of a new house: a tick sends, two processes consume. Seconds and peak memory."""
+    store = _store(root)
+    for folder in ("state", "telemetry", "leases"):
+        store.remove([entry.key for entry in store.list(f"{folder}/")])
+    for entry in list(store.list("sessions/")):
+        _, user, session, _ = entry.key.split("/")
+        body = orjson.dumps({"user_id": user, "session_id": session, "file": "main"})
+        store.write(keys.inbox(f"{hash(session) & (1 << 60):026d}"[:6] + session[-20:]), body, expect=ANYTHING)
+    queue = FolderQueue(root / "queue")
+    with _runner(root, store, clock=SystemClock(), cache="cache-tick") as (_, made):
         started = time.perf_counter()
-        report = once()
-        seconds = time.perf_counter() - started
-    assert (report.sessions, report.left, report.skipped_lines) == (SESSIONS, 0, 0)
-    return seconds, report.events, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+        report = made(queue=queue, limits=Limits(fan_out_at=1)).run()
+    assert report.sent > 1
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        peaks = [future.result() for future in [pool.submit(_consumer, root, number) for number in range(2)]]
+    seconds = time.perf_counter() - started
+    assert list(store.list(keys.INBOX)) == []
+    return seconds, max(peaks)
+
+
+def _consumer(root: Path, number: int) -> float:
+    queue = FolderQueue(root / "queue")
+    with _runner(root, _store(root), clock=SystemClock(), cache=f"cache-{number}") as (_, made):
+        while delivered := queue.receive(QUEUE, visibility_seconds=3600, max_attempts=5):
+            for delivery in delivered:
+                made().run_batch(orjson.loads(delivery.body)["batch"])
+                queue.acknowledge(delivery)
+    return _peak()
+
+
+def _reprocessing(root: Path) -> tuple[float, int, float]:
+    """CPU seconds, runs and peak memory until the whole history is swapped in."""
+    clock, rounds = FixedClock(NOW + timedelta(days=400)), 0
+    with _runner(root, _store(root), clock=clock, cache="cache-again") as (state, made):
+        upkeep.reprocess(state, clock=clock)
+        clock.sleep(1)
+        with _timed() as times:
+            while made(limits=Limits(seconds=10**6)).run().sessions:
+                rounds += 1
+    return times[0], rounds, _peak()
 
 
 class _Counting:
@@ -182,52 +288,115 @@ class _Counting:
 def _small_runs(root: Path) -> list[tuple[str, float, str, float]]:
     """With nothing new, and with 10 new sessions, when the ledger knows 20,000."""
     store = _Counting(_store(root))
-    with _runner(root, store, clock=FixedClock(NOW)) as (state, once):
+    with _runner(root, store, clock=FixedClock(NOW + timedelta(days=400)), cache="cache-small") as (state, made):
+        known = state_count(state)
         state.commit(
             "telemetry",
             lambda tx: tx.db.execute(
                 "INSERT INTO telemetry.sessions SELECT s.* REPLACE (uuid()::VARCHAR AS session_id) "
                 "FROM telemetry.sessions s, range($times)",
-                {"times": -(-(20_000 - SESSIONS) // SESSIONS)},
+                {"times": -(-(20_000 - known) // known)},
             ),
         )
-        once()
+        made().run()
         store.calls = 0
-        once()
+        made().run()
         calls = store.calls + 1  # the heartbeat of the job
-        idle = sorted(_seconds(once) for _ in range(20))[10]
+        idle = sorted(_seconds(lambda: made().run()) for _ in range(20))[10]
         for transcript in generate(2, sessions=10, days=1):
             which = transcript_id("user1", transcript.session)
             uploads.publish(store, which, packed.pack(transcript.body()), now=NOW)
-        ten = _seconds(once)
+        ten = _seconds(lambda: made().run())
     return [
-        ("telemetry.run.idle", idle * 1000, "ms", 50),
-        ("telemetry.run.idle_store_calls", calls, "calls", 3),
-        ("telemetry.run.ten_of_20000_sessions", ten, "s", 1),
+        ("run.idle", idle * 1000, "ms", 50),
+        ("run.idle_store_calls", calls, "calls", 3),
+        ("run.ten_of_20000_sessions", ten, "s", 1),
     ]
 
 
-def _windows() -> float:
-    """Window figures of 10 million invocations: 31 days, 2,000 users, 250 items; from files, as a run reads them."""
+def _of_events(emit: Callable[..., None], root: Path, events: int) -> None:
+    """What works on events that are there: rollups, windows, export."""
+    _alone(_lake, root, events)
+    for name, value in _alone(_rollups, root):
+        emit(f"rollup.{name}", value, "s", better="lower", aim=1 if name == "windows" else None)
+    for kind in ("csv", "json", "parquet"):
+        seconds, size, peak = _alone(_export, root, kind)
+        emit(f"export.{kind}", seconds, "s of CPU time", better="lower", aim=None)
+        emit(f"export.{kind}.size", size / MEGA, "MB", better="lower", aim=None)
+        emit(f"export.{kind}.peak_memory", peak, "MB", better="lower", aim=300)
+
+
+def _lake(root: Path, events: int) -> None:
+    """So many events over 31 days in the store and the ledger: 2,000 users of 250 items, two calls to a response."""
+    store, today = _store(root), NOW.date()
+    columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in EVENT_COLUMNS.items())
+    batches = []
     with workbench(threads=2, memory_limit="500MB") as bench:
-        bases = {}
-        today = NOW.date()
-        for back in range(31):
-            path = bench.folder / f"base-{back}.parquet"
+        for back in range(LAKE_DAYS):
+            day, path = today - timedelta(days=back), bench.folder / "events.parquet"
             bench.db.execute(
-                f"""COPY (SELECT 'curated' AS source, 'acme' AS marketplace_id, 'plugin' || i % 50 AS plugin,
-                    'skill' AS kind, 'skill' || i AS name, 'user' || u AS user_id, 8::BIGINT AS invocations,
-                    1::BIGINT AS errors, 10::BIGINT AS input_tokens, 20::BIGINT AS output_tokens,
-                    300::BIGINT AS cache_read_tokens, 40::BIGINT AS cache_creation_tokens, NULL::TIMESTAMPTZ AS last_at
-                FROM range(250) a(i), range(2000) b(u) WHERE hash(i, u, {back}) % 25 < 2)
+                f"""COPY (SELECT n.* REPLACE (md5('{day}' || i) AS event_id, 'user' || i % 2000 AS user_id,
+                    'session' || i % 2000 AS session_id, '{GENERATION}' AS generation,
+                    CASE WHEN i % 3 = 0 THEN 'message' ELSE 'tool_use' END AS event_type,
+                    TIMESTAMPTZ '{day} 00:00:00Z' + to_milliseconds((i * 7919) % 86400000) AS occurred_at,
+                    i % 50 = 0 AS is_error, 'curated' AS source, 'acme' AS marketplace_id, 'plugin' || i % 50 AS plugin,
+                    'skill' AS item_kind, 'skill' || i % 250 AS item_name, 'Skill' AS tool_name,
+                    'plugin' || i % 50 || ':skill' || i % 250 AS skill_name, 'claude-sonnet-4-6' AS model,
+                    i % 900 AS input_tokens, i % 700 AS output_tokens, i % 90000 AS cache_read_tokens,
+                    i % 4000 AS cache_creation_tokens, '/home/mira/ws' AS cwd, uuid()::VARCHAR AS uuid,
+                    uuid()::VARCHAR AS parent_uuid, false AS is_sidechain)
+                FROM range({events // LAKE_DAYS}) r(i), (SELECT {columns}) n ORDER BY user_id, occurred_at)
                 TO '{path}' (FORMAT parquet, COMPRESSION zstd)"""
             )
-            bases[today - timedelta(days=back)] = path
-        (events,) = bench.db.execute(
-            f"SELECT sum(invocations) FROM read_parquet('{bench.folder}/base-*.parquet')"
-        ).fetchone()
-        assert events > 9_500_000, events
-        return min(_seconds(lambda: rollups.windows(bench, bases, today=today)) for _ in range(3))
+            key = keys.events(day, GENERATION)
+            store.write(key, path.read_bytes(), expect=ANYTHING)
+            batches.append((key, day, events // LAKE_DAYS, path.stat().st_size))
+    days = sorted(day for _, day, _, _ in batches)
+    with _runner(root, store, clock=FixedClock(NOW)) as (state, _):
+
+        def known(tx: Any) -> None:
+            tx.db.executemany("INSERT INTO telemetry.batches VALUES (?, ?, ?, ?)", batches)
+            names = [row[1] for row in tx.db.execute("PRAGMA table_info('telemetry.sessions')").fetchall()]
+            said = {"user_id": "'user' || i", "session_id": "'session' || i", "generation": f"'{GENERATION}'"}
+            said |= {"days": f"{[str(day) for day in days]}::DATE[]", "extracted_at": "now()", "started_at": "NULL"}
+            said |= {"ended_at": "NULL", "primary_model": "NULL"}
+            values = ", ".join(f"{said.get(name, '1')} AS {name}" for name in names)
+            tx.db.execute(f"INSERT INTO telemetry.sessions BY NAME SELECT {values} FROM range(2000) r(i)")
+
+        state.commit("telemetry", known)
+
+
+def _rollups(root: Path) -> list[tuple[str, float]]:
+    """The base of all 31 days, 8 at a time as a publication makes them, of one of them, and the windows from it."""
+    store, today = _store(root), NOW.date()
+    days = [today - timedelta(days=back) for back in range(LAKE_DAYS)]
+    with workbench(threads=2, memory_limit="150MB") as bench:
+        bench.load_events()
+        bench.table("live_generations", SESSION, [(f"user{i}", f"session{i}", GENERATION) for i in range(2000)])
+        found = fetch(store, [keys.events(day, GENERATION) for day in days], bench.folder)
+        stored, bases = dict(zip(days, found.values(), strict=True)), {}
+
+        def base(some: list) -> None:
+            bench.take_days(some)
+            for written in rollups.bases_of_days(bench, some, [stored[day] for day in some]):
+                bases[written.day] = written.path
+            rollups.daily(bench, today - timedelta(days=rollups.DAILY_DAYS))
+
+        one = min(_seconds(lambda: base(days[:1])) for _ in range(3))
+        everything = _seconds(lambda: [base(days[start : start + 8]) for start in range(0, len(days), 8)])
+        window = min(_seconds(lambda: rollups.windows(bench, bases, today=today)) for _ in range(3))
+    return [("daily_of_one_day", one), ("daily_of_31_days", everything), ("windows", window)]
+
+
+def _export(root: Path, kind: str) -> tuple[float, int, float]:
+    clock = FixedClock(NOW)
+    store = _store(root)
+    with _runner(root, store, clock=clock) as (state, _), _timed() as times:
+        done = export.export(state, store, export.Filters(), kind=kind, clock=clock)
+    assert done.body is None
+    (entry,) = store.list(keys.EXPORTS)
+    store.remove([entry.key])
+    return times[0], entry.size_bytes, _peak()
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class S3Server:
             secret_access_key=self.password,
             read_seconds=read_seconds,
             page_size=50,
+            part_bytes=5 * 1024 * 1024,  # S3 takes no smaller part but the last
         )
 
     def client(self):

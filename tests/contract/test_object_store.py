@@ -54,6 +54,18 @@ def test_takes_a_mapped_file(store, tmp_path):
     assert store.read("mapped") == Blob(path.read_bytes(), version)
 
 
+@pytest.mark.parametrize("expect", [ABSENT, ANYTHING], ids=["in-one", "in-parts"])
+def test_takes_a_large_mapped_file(store, tmp_path, expect):
+    path = tmp_path / "large"
+    path.write_bytes(b"".join(number.to_bytes(4, "big") for number in range(3 * 1024 * 1024)))
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
+        version = store.write("large", mapped, expect=expect, content_type="text/csv")
+    blob = store.read("large")
+    assert blob.version == version
+    assert blob.body == path.read_bytes()
+    assert [(entry.size_bytes, entry.version) for entry in store.list("large")] == [(len(blob.body), version)]
+
+
 def test_reads_only_if_changed(store):
     old = store.write("k", b"old", expect=ABSENT)
     assert store.read("k", unless=old) == NotModified()

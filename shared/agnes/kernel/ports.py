@@ -129,7 +129,8 @@ class ObjectStore(Protocol):
     def write(
         self, key: str, body: bytes | mmap, *, expect: Expect, content_type: str = "application/octet-stream"
     ) -> Version:
-        """Store `body` durably and return its version. A mapped file is sent from the disk, never whole in memory.
+        """Store `body` durably and return its version. A mapped file is sent from the disk, never whole in memory;
+        a large one that is written over ANYTHING may be larger than a store takes in one request.
 
         Exactly one attempt is made. Raises PreconditionFailed (conflict), TryAgain (retry) or
         OutcomeUnknown (unknown); returning is the outcome *committed*.

@@ -9,9 +9,9 @@ from typing import Any
 
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import ANYTHING, Clock, ObjectStore
+from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import Change, State
-from agnes.telemetry import keys, lake
+from agnes.telemetry import keys, lake, objects
 from agnes.telemetry.model import FILE
 
 INLINE_BYTES = 4 * 1000 * 1000
@@ -103,11 +103,10 @@ def export(
         ).fetchone()
         said = {"filters": filters.said, "format": kind, "row_count": rows}
         state.commit(FILE, lambda tx: tx.record(Change("usage.export", "usage:events", said)))
-        body = path.read_bytes()
-    if len(body) <= inline_bytes:
-        return Exported(filename, CONTENT_TYPES[kind], rows, body, None)
-    key = keys.export(new_ulid(clock.now()), filename)
-    store.write(key, body, expect=ANYTHING, content_type=CONTENT_TYPES[kind])
+        if path.stat().st_size <= inline_bytes:
+            return Exported(filename, CONTENT_TYPES[kind], rows, path.read_bytes(), None)
+        key = keys.export(new_ulid(clock.now()), filename)
+        objects.put_file(store, clock, key, path, CONTENT_TYPES[kind])
     url = store.presign_get(key, seconds=URL_SECONDS, filename=filename, content_type=CONTENT_TYPES[kind])
     return Exported(filename, CONTENT_TYPES[kind], rows, None, url)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from agnes.kernel.errors import UnavailableError
@@ -23,7 +24,7 @@ def read_all(store: ObjectStore, wanted: Sequence[str]) -> list[object]:
         return list(pool.map(store.read, wanted))
 
 
-def fetch(store: ObjectStore, wanted: Iterable[str], folder: Path) -> dict[str, Path]:
+def fetch(store: ObjectStore, wanted: Iterable[str], folder: Path, *, at_once: int = _READS_AT_ONCE) -> dict[str, Path]:
     """Objects as files of `folder`; a few at a time are in memory. Raises UnavailableError if one is missing."""
 
     def one(key: str) -> Path:
@@ -37,11 +38,21 @@ def fetch(store: ObjectStore, wanted: Iterable[str], folder: Path) -> dict[str, 
     wanted = list(wanted)
     if len(wanted) < 3:
         return {key: one(key) for key in wanted}
-    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         return dict(zip(wanted, pool.map(one, wanted), strict=True))
 
 
-def put(store: ObjectStore, clock: Clock, key: str, body: bytes, content_type: str) -> None:
+def put_file(store: ObjectStore, clock: Clock, key: str, path: Path, content_type: str) -> int:
+    """Write a file, which is never whole in memory; its size."""
+    if not (size := path.stat().st_size):
+        put(store, clock, key, b"", content_type)
+        return 0
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
+        put(store, clock, key, mapped, content_type)
+    return size
+
+
+def put(store: ObjectStore, clock: Clock, key: str, body: bytes | mmap, content_type: str) -> None:
     """Write under a key that one writer owns, or that holds the same bytes each time: so it may be repeated."""
     for attempt in range(_WRITE_ATTEMPTS):
         try:

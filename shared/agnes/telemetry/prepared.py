@@ -78,8 +78,7 @@ def write(
     )
     if sessions:
         bench.load_events()
-        body = bench.write_harvested().read_bytes()
-        objects.put(store, clock, prepared.events_key, body, objects.PARQUET)
+        objects.put_file(store, clock, prepared.events_key, bench.write_harvested(), objects.PARQUET)
     objects.put(store, clock, prepared.key, msgspec.json.encode(prepared), objects.JSON)
     buried = tombstones.of_users(store, {user for user, _ in extracted})
     if any(session in buried[user].sessions for user, session in extracted):

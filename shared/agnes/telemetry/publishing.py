@@ -196,9 +196,7 @@ class Publisher:
         return {"rollup": rollups.ITEM_USER_DAILY, "day": base.day, "key": key, "size_bytes": size}
 
     def _put_file(self, key: str, path: Path) -> int:
-        body = path.read_bytes()
-        objects.put(self._store, self._clock, key, body, objects.PARQUET)
-        return len(body)
+        return objects.put_file(self._store, self._clock, key, path, objects.PARQUET)
 
     def _purge_retired(self) -> None:
         """Remove the objects of a redaction now. Their rows stay until their day; removing again is harmless."""

@@ -49,6 +49,7 @@ from agnes.kernel.ports import (
     Version,
 )
 from agnes.outside.object_store.keys import check_key, check_prefix, is_segment
+from agnes.outside.object_store.mapped import PIECE_BYTES, Pieces
 from agnes.outside.object_store.presigned import BodyCheck, PresignedPut, SelfSigned, Signer
 
 STRIPES = 64
@@ -310,6 +311,11 @@ def _private(path: str, flags: int) -> int:
 
 
 def _write_all(file: BinaryIO, chunk: bytes | mmap) -> None:
+    if isinstance(chunk, mmap):
+        pieces = Pieces(chunk)
+        while piece := pieces.read(PIECE_BYTES):
+            _write_all(file, piece)
+        return
     rest = memoryview(chunk)
     while rest:
         rest = rest[file.write(rest) :]

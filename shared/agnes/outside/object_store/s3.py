@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import (
     Absent,
+    Anything,
     Blob,
     Entry,
     Expect,
@@ -42,6 +43,7 @@ from agnes.kernel.ports import (
     Version,
 )
 from agnes.outside.object_store.keys import check_key, check_prefix
+from agnes.outside.object_store.mapped import Pieces
 from agnes.outside.object_store.presigned import content_disposition
 
 CONNECT_SECONDS = 2.0
@@ -50,6 +52,8 @@ READ_SECONDS = 8.0
 REPEATS = 4
 REPEAT_SECONDS = 15.0
 """How often, and until when, a read, a listing or a removal is tried."""
+PART_BYTES = 16 * 1024 * 1024
+"""A mapped file of more is sent in parts of this size, of which S3 takes 10,000."""
 PAGE_SIZE = 1000
 """Keys in one page of a listing, and in one request to remove; S3 takes no more."""
 
@@ -89,6 +93,7 @@ class S3Store:
         path_style: bool | None = None,
         read_seconds: float = READ_SECONDS,
         page_size: int = PAGE_SIZE,
+        part_bytes: int = PART_BYTES,
     ) -> None:
         self._bucket = bucket
         self._prefix = check_key(prefix.strip("/")) + "/" if prefix.strip("/") else ""
@@ -100,6 +105,7 @@ class S3Store:
         self._path_style = bool(endpoint_url) if path_style is None else path_style
         self._read_seconds = read_seconds
         self._page_size = page_size
+        self._part_bytes = part_bytes
 
     def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
         from botocore.exceptions import ClientError
@@ -135,6 +141,10 @@ class S3Store:
         elif isinstance(expect, Unchanged):
             where["IfMatch"] = _quoted(expect.version)
         try:
+            if isinstance(body, mmap):
+                if len(body) > self._part_bytes and isinstance(expect, Anything):
+                    return self._write_parts(where, body, content_type)
+                body = Pieces(body)
             return _version(self._client.put_object(**where, Body=body, ContentType=content_type))
         except ClientError as error:
             raise _refused_write(key, expect, error) from error
@@ -142,6 +152,17 @@ class S3Store:
             raise _unanswered_write(key, error) from error
         except _CutReply as error:
             raise OutcomeUnknown(key, "a reply without a whole ETag") from error
+
+    def _write_parts(self, where: dict[str, Any], body: mmap, content_type: str) -> Version:
+        """A large file in parts; what a failure leaves of it the bucket's lifecycle removes."""
+        started = self._client.create_multipart_upload(**where, ContentType=content_type)
+        where = {**where, "UploadId": started["UploadId"]}
+        pieces, parts = Pieces(body), []
+        while piece := pieces.read(self._part_bytes):
+            number = len(parts) + 1
+            answer = self._client.upload_part(**where, PartNumber=number, Body=piece)
+            parts.append({"PartNumber": number, "ETag": _quoted(_version(answer))})
+        return _version(self._client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts}))
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
         asked = {"Bucket": self._bucket, "Prefix": self._prefix + check_prefix(prefix), "MaxKeys": self._page_size}
