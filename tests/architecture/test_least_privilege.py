@@ -359,6 +359,10 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     house.run("telemetry-cron_prune_usage")
     ask("POST", "ada", "/api/admin/usage/prune")
     ask("POST", "ada", "/api/admin/usage/reprocess")
+    ask("POST", "ada", "/api/admin/usage/backfill")
+    record = {"messageId": "m", "body": json.dumps(house.queue.sent[-1].body)}
+    assert house.run("telemetry-queue_extract", {"Records": [record]}) == {"batchItemFailures": []}
+    house.run("telemetry-cron_sweep")
     # The audit.
     for path in ("", "/facets", "/kpis", "/sync"):
         assert ask("GET", "ada", f"/api/admin/activity{path}").status == 200, path

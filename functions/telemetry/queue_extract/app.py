@@ -1,4 +1,4 @@
-"""Read and extract the batch of transcripts that a message names."""
+"""What the extraction leaves to its queue: a batch of transcripts, or the rollups of all days."""
 
 from agnes import wiring
 from agnes.edge import Function, queue_job
@@ -10,5 +10,8 @@ app = Function("telemetry-queue_extract")
 @app.lambda_function()
 @queue_job("telemetry.extract")
 def run(body: dict[str, str]) -> None:
-    """Several at once; whoever has the claim publishes what they have found."""
-    service.extract_queued(wiring.state(), wiring.store(), body["batch"], clock=wiring.clock())
+    """Batches are read several at once; whoever has the claim publishes what was found."""
+    if "batch" in body:
+        service.extract_queued(wiring.state(), wiring.store(), body["batch"], clock=wiring.clock())
+    else:
+        service.rebuild_queued(wiring.state(), wiring.store(), clock=wiring.clock())

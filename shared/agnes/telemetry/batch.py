@@ -69,7 +69,7 @@ class Workbench:
                 "autoinstall_known_extensions": False,
             },
         )
-        self.db.execute("SET TimeZone = 'UTC'")
+        self.db.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         self._spool = (folder / "events.ndjson").open("ab")
         self.spooled = 0
 

@@ -213,6 +213,20 @@ def events_by_day(db: Db) -> list[tuple[date, int]]:
     ).fetchall()
 
 
+def days(db: Db) -> list[date]:
+    """Days that have event files, in order."""
+    return [day for (day,) in db.execute("SELECT DISTINCT day FROM telemetry.batches ORDER BY day").fetchall()]
+
+
+def named_keys(db: Db) -> set[str]:
+    """Every object that the ledger names, those that are to be removed too."""
+    rows = db.execute(
+        "SELECT key FROM telemetry.batches UNION SELECT key FROM telemetry.rollup_parts "
+        "UNION SELECT key FROM telemetry.retired"
+    ).fetchall()
+    return {key for (key,) in rows}
+
+
 def all_generations(db: Db) -> list[tuple[str, str, str]]:
     """(user_id, session_id, generation) of every session."""
     return db.execute("SELECT user_id, session_id, generation FROM telemetry.sessions").fetchall()

@@ -46,7 +46,7 @@ class Plan:
     def is_empty(self) -> bool:
         changes = self.changes
         return (
-            not (changes.sessions or changes.kept or changes.redacted)
+            not (changes.sessions or changes.kept or changes.redacted or self.touched)
             and self.progress.windows_day == changes.windows_day
         )
 
@@ -57,8 +57,13 @@ class Publisher:
         self._state = state
         self._clock = clock
 
-    def plan(self, candidates: Iterable[Candidate], *, also: Iterable[SessionId] = ()) -> Plan:
-        """Take candidates that the ledger has not passed meanwhile; `also` are looked at for tombstones only."""
+    def plan(
+        self, candidates: Iterable[Candidate], *, also: Iterable[SessionId] = (), rebuilt: Iterable[date] = ()
+    ) -> Plan:
+        """Take candidates that the ledger has not passed meanwhile; `also` are looked at for tombstones only.
+
+        `rebuilt` are days whose rollups are made anew though none of their events is new.
+        """
         candidates = list(candidates)
         sessions = [*dict.fromkeys([*(c.session for c in candidates), *also])]
         with self._state.read(FILE) as db:
@@ -66,7 +71,7 @@ class Publisher:
             known = ledger.known(db, sessions) if sessions else {}
         buried = tombstones.of_users(self._store, {user for user, _ in sessions})
         now = self._clock.now()
-        plan = Plan(progress, known, Changes(progress.revision, now, now.date()), set(), [])
+        plan = Plan(progress, known, Changes(progress.revision, now, now.date()), set(rebuilt), [])
         changes = plan.changes
         for session in sessions:
             if session[1] in buried[session[0]].sessions:

@@ -66,6 +66,11 @@ def extract_queued(
     return _run(state, store, clock=clock, limits=limits).run_batch(batch_id)
 
 
+def rebuild_queued(state: State, store: ObjectStore, *, clock: Clock) -> Report:
+    """The rollups of all days anew. Raises ExtractionBusy, LedgerMoved, UnavailableError."""
+    return _run(state, store, clock=clock).rebuild()
+
+
 def _run(state: State, store: ObjectStore, *, clock: Clock, **how: Any) -> ExtractionRun:
     return ExtractionRun(store, state, clock=clock, served_for=served_for_users, served_files=SERVED_FILES, **how)
 

@@ -42,6 +42,7 @@ from agnes.telemetry.publishing import Publisher
 QUEUE = "telemetry-extract"
 SENT_AGAIN_AFTER = timedelta(minutes=20)
 """A batch that lies there longer has lost its message or its consumer, who has 15 minutes."""
+WAITED_SECONDS = 120
 
 
 class ExtractionRun:
@@ -119,6 +120,25 @@ class ExtractionRun:
 
     def _has_time(self) -> bool:
         return self._until is None or self._clock.monotonic() <= self._until
+
+    def rebuild(self) -> Report:
+        """Make the rollups of every day that has events anew, from the oldest on; once more changes no figure.
+
+        Waits for another run's claim. Raises ExtractionBusy, LedgerMoved, UnavailableError.
+        """
+        until = self._clock.monotonic() + WAITED_SECONDS
+        while True:
+            try:
+                with self._alone(), self._workbench() as bench:
+                    with self._state.read(FILE) as db:
+                        plan = self._publisher.plan([], rebuilt=ledger.days(db))
+                    bench.load_events()
+                    self._publisher.publish(plan, bench, self.report, keep=self._keep)
+                    return self.report
+            except ExtractionBusy:
+                if self._clock.monotonic() > until:
+                    raise
+                self._clock.sleep(5)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

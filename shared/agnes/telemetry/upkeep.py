@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from agnes.kernel.ports import Clock
+from agnes.kernel.ports import Clock, Message, Queue
 from agnes.kernel.state import Change, State, Tx
 from agnes.telemetry import ledger
 from agnes.telemetry.model import FILE
+from agnes.telemetry.tick import QUEUE
 
 PRUNED, SKIPPED = "pruned", "skipped"
 
@@ -27,7 +28,15 @@ class Pruned:
 class Reprocessing:
     status: str
     sessions: int
-    """The next runs of the extraction do them, those of the last days first."""
+    """The next runs of the extraction do them, and replace all figures at once when none is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backfilling:
+    status: str
+    days: int
+    oldest: date | None
+    """The first of the days that have events; rollups of days that were pruned stay as they are."""
 
 
 def prune(state: State, *, clock: Clock, retention_days: int, dry_run: bool = False) -> Pruned:
@@ -57,7 +66,7 @@ def prune(state: State, *, clock: Clock, retention_days: int, dry_run: bool = Fa
 
 
 def reprocess(state: State, *, clock: Clock) -> Reprocessing:
-    """Have every session extracted again, in the background; figures change session by session and are never empty.
+    """Have every session extracted again, in the background; the figures of now stand until all of them are replaced.
 
     Asked again while it is going on, it begins anew. Raises UnavailableError.
     """
@@ -69,3 +78,19 @@ def reprocess(state: State, *, clock: Clock) -> Reprocessing:
         return Reprocessing("started", sessions)
 
     return state.commit(FILE, change)
+
+
+def backfill(state: State, queue: Queue) -> Backfilling:
+    """Have the rollups of every day that has events made anew, from the oldest on, in the background.
+
+    Harmless at any time: the same events give the same figures. Raises UnavailableError.
+    """
+
+    def change(tx: Tx) -> Backfilling:
+        days = ledger.days(tx.db)
+        tx.record(Change("usage.backfill", "usage:rollups", {"days": len(days)}))
+        return Backfilling("started", len(days), days[0] if days else None)
+
+    answer = state.commit(FILE, change)
+    queue.send([Message(QUEUE, {"rebuild": "all"})])
+    return answer

@@ -143,7 +143,7 @@ def test_only_who_must_may_remove(composition: Composition) -> None:
         "feed-cron_prune",
         "audit-cron_archive",
         *("telemetry-cron_extract_usage", "telemetry-post_complete", "telemetry-post_run_session_processor"),
-        "telemetry-queue_extract",
+        *("telemetry-queue_extract", "telemetry-cron_sweep"),
         *("telemetry-delete_session", "telemetry-delete_user_sessions", "telemetry-delete_my_session"),
         "telemetry-cron_prune_usage",
         "telemetry-post_sessions",  # takes back what a redaction overtook, as do these

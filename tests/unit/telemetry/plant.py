@@ -43,16 +43,18 @@ class Plant:
         which = transcript_id(user, session, agent)
         return uploads.publish(self.store, which, packed.pack(body), now=self.clock.now())[0]
 
-    def run(self, *, limits: Limits | None = None) -> Report:
-        run = ExtractionRun(
+    def made(self, **how: Any) -> ExtractionRun:
+        return ExtractionRun(
             self.store,
             self.state,
             clock=self.clock,
             served_for=lambda _db: lambda _user: self.names,
             served_files=(),
-            limits=limits,
+            **how,
         )
-        return run.run()
+
+    def run(self, *, limits: Limits | None = None) -> Report:
+        return self.made(limits=limits).run()
 
     def next_day(self) -> None:
         self.clock.sleep(timedelta(days=1).total_seconds())

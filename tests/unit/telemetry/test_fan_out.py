@@ -45,15 +45,7 @@ def work(number: int, times: int = 1) -> bytes:
 
 
 def run(plant: Plant, queue: ListQueue | None = None, limits: Limits = SMALL) -> ExtractionRun:
-    return ExtractionRun(
-        plant.store,
-        plant.state,
-        clock=plant.clock,
-        served_for=lambda _db: lambda _user: plant.names,
-        served_files=(),
-        limits=limits,
-        queue=queue,
-    )
+    return plant.made(limits=limits, queue=queue)
 
 
 def backlog(plant: Plant, sessions: int = 6) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from agnes.telemetry import redaction, upkeep
+from agnes.kernel.ports import ANYTHING, Message
+from agnes.telemetry import redaction, sweep, upkeep
 from agnes.telemetry.model import Limits
 from tests.builders.transcripts import Transcript
 from tests.unit.telemetry.plant import USER, Plant
@@ -165,6 +166,58 @@ def test_what_was_counted_stays_when_its_transcript_is_gone(tmp_path):
     plant.run()
     assert plant.tables() == tables
     assert plant.run().sessions == 0
+
+
+class ListQueue:
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def send(self, messages: Any) -> None:
+        self.sent += messages
+
+
+def test_a_backfill_makes_the_rollups_of_all_days_anew(tmp_path):
+    plant = Plant(tmp_path)
+    for number, session in enumerate((A, B, C)):
+        plant.upload(work(session, days_ago=20 * number).body(), session)
+    plant.run()
+    tables, before = plant.tables(), plant.keys("telemetry/rollups/")
+    queue = ListQueue()
+    asked = upkeep.backfill(plant.state, queue)
+    assert (asked.status, asked.days, asked.oldest) == ("started", 3, days(plant)[0])
+    assert [message.body for message in queue.sent] == [{"rebuild": "all"}]
+    plant.state.commit("telemetry", lambda tx: tx.db.execute("DELETE FROM telemetry.item_daily"))
+    plant.state.commit("telemetry", lambda tx: tx.db.execute("UPDATE telemetry.item_windows SET invocations_30d = 77"))
+    for _ in range(2):
+        assert plant.made().rebuild().days == 3
+        assert plant.tables() == tables
+    assert not set(before) & {key for (key,) in plant.rows("SELECT key FROM telemetry.rollup_parts")}
+    assert audited(plant) == ["usage.backfill"]
+
+
+def test_the_sweep_takes_only_what_nothing_names(tmp_path):
+    plant = Plant(tmp_path)
+    plant.upload(work(A).body(), A)
+    plant.run()
+    named = plant.keys("telemetry/")
+    orphans = [
+        f"uploads/{USER}/{A}/main-{'0' * 64}.zst",
+        "telemetry/events/day=2026-11-20/0.parquet",
+        "telemetry/rollups/item_user_daily/day=2026-11-20/0.parquet",
+        "telemetry/prepared/0.parquet",
+    ]
+    others = "telemetry/rollups/of_somebody_else/day=2026-11-20/0.parquet"
+    for key in (*orphans, others):
+        plant.memory.write(key, b"1234", expect=ANYTHING)
+    assert sweep.sweep(plant.state, plant.store, now=plant.clock.now()) == sweep.Swept(0, 0, 0)
+    plant.next_day()
+    plant.clock.sleep(1)
+    young = "telemetry/events/day=2026-11-20/1.parquet"
+    plant.memory.write(young, b"1234", expect=ANYTHING)
+    assert sweep.sweep(plant.state, plant.store, now=plant.clock.now(), dry_run=True) == sweep.Swept(1, 3, 16)
+    assert sweep.sweep(plant.state, plant.store, now=plant.clock.now()) == sweep.Swept(1, 3, 16)
+    assert sorted(plant.keys("telemetry/")) == sorted([*named, others, young])
+    assert plant.keys("uploads/") == []
 
 
 def test_newer_rules_extract_everything_again_by_themselves(tmp_path):

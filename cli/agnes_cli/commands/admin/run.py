@@ -13,6 +13,7 @@ RUN = "/api/admin/run"
 OF_THEIR_OWN = {
     "telemetry.extract": ("/api/admin/run-session-processor", {"processor": "usage"}),
     "telemetry.collect": ("/api/admin/run-session-collector", {}),
+    "telemetry.backfill": ("/api/admin/usage/backfill", {}),
     "marketplace.sync": ("/api/marketplaces/sync-all", {}),
 }
 """Jobs with a route of their own, which does the work and answers with what it did."""
