@@ -30,8 +30,10 @@ def test_prune_and_reprocess(tmp_path, prefix):
         assert answer.json() == {"status": "started", "sessions": 1}
         assert run_usage(house, admin)["sessions"] == 1
         assert figures(house) == before
+        answer = house.post(f"/api/admin/{prefix}/backfill", token=admin.token)
+        assert answer.json() == {"status": "started", "days": 0, "oldest": None}
         mira = add_person(house, admin, "mira@example.com")
-        for path in ("prune", "reprocess"):
+        for path in ("prune", "reprocess", "backfill"):
             assert house.post(f"/api/admin/{prefix}/{path}", token=mira.token).status == 403
             assert house.post(f"/api/admin/{prefix}/{path}").status == 401
 
