@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import Blob, Clock, ObjectStore
 from agnes.telemetry import keys, objects, tombstones
 from agnes.telemetry.batch import Workbench
@@ -31,6 +33,7 @@ class Session(msgspec.Struct):
 
 class Prepared(msgspec.Struct):
     id: str
+    """Of this reading: a message that is delivered twice gives two."""
     processor_version: int
     pruned_before: date | None
     epoch: str
@@ -50,6 +53,10 @@ class Prepared(msgspec.Struct):
     def candidates(self) -> list[Candidate]:
         return [Candidate((s.user_id, s.session_id), s.based_on, s.row, s.transcripts) for s in self.sessions]
 
+    def of(self, session: SessionId) -> Candidate | None:
+        """What it has of a session; None if that had nothing new."""
+        return next((one for one in self.candidates() if one.session == tuple(session)), None)
+
     def is_current(self, pruned_before: date | None) -> bool:
         """Made by the rules of today, and with the events that are kept today."""
         return self.processor_version == PROCESSOR_VERSION and self.pruned_before == pruned_before
@@ -61,7 +68,6 @@ def write(
     bench: Workbench,
     found: Harvest,
     *,
-    batch_id: str,
     epoch: str,
     notes: Mapping[str, SessionId],
 ) -> Prepared | None:
@@ -69,7 +75,7 @@ def write(
     sessions = [Session(*one.session, one.based_on, one.row, one.transcripts) for one in found.candidates]
     extracted = {one.session for one in found.candidates}
     prepared = Prepared(
-        batch_id,
+        found.generation,
         PROCESSOR_VERSION,
         found.pruned_before,
         epoch,
@@ -93,14 +99,27 @@ def read(store: ObjectStore, wanted: Iterable[str]) -> list[Prepared]:
     return [msgspec.json.decode(blob.body, type=Prepared) for blob in found if isinstance(blob, Blob)]
 
 
+def events(store: ObjectStore, one: Prepared, folder: Path) -> Path | None:
+    """Its events as a file; None if there are none, or a redaction has just removed them."""
+    try:
+        return objects.fetch(store, [one.events_key], folder)[one.events_key] if one.sessions else None
+    except UnavailableError as exc:
+        if exc.code != "object_missing":
+            raise
+        return None
+
+
 def remove(store: ObjectStore, found: Sequence[Prepared]) -> None:
     store.remove([key for one in found for key in (one.key, one.events_key)])
 
 
 def remove_of(store: ObjectStore, user_id: str, sessions: Iterable[str]) -> int:
-    """Remove every prepared batch that holds one of these sessions; how many."""
+    """Remove every prepared batch that holds one of these sessions, and all events that no manifest names: a consumer
+    that died may have left them. How many batches."""
     gone = {(user_id, session) for session in sessions}
     waiting = read(store, [entry.key for entry in store.list(keys.PREPARED)])
     found = [one for one in waiting if gone & {(s.user_id, s.session_id) for s in one.sessions}]
     remove(store, found)
+    named = {one.events_key for one in waiting if one not in found}
+    store.remove([entry.key for entry in store.list(keys.PREPARED_EVENTS) if entry.key not in named])
     return len(found)

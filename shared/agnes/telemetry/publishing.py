@@ -37,10 +37,18 @@ class Plan:
     known: Mapping[SessionId, Known]
     changes: Changes
     touched: set[date]
-    accepted: list[tuple[str, str, str]]
+    accepted: set[tuple[str, str, str]]
     """(user_id, session_id, generation)."""
     buried: set[SessionId] = field(default_factory=set)
     """Those that have a tombstone: what held them is removed at once."""
+
+    def dropped(self, candidate: Candidate | None) -> bool:
+        """Whether somebody must look at the session again: the ledger had moved on, or another reading was taken."""
+        if candidate is None or candidate.session in self.buried:
+            return False
+        if candidate.row is None:
+            return candidate.session not in self.changes.kept
+        return (*candidate.session, candidate.row["generation"]) not in self.accepted
 
     @property
     def is_empty(self) -> bool:
@@ -71,7 +79,7 @@ class Publisher:
             known = ledger.known(db, sessions) if sessions else {}
         buried = tombstones.of_users(self._store, {user for user, _ in sessions})
         now = self._clock.now()
-        plan = Plan(progress, known, Changes(progress.revision, now, now.date()), set(rebuilt), [])
+        plan = Plan(progress, known, Changes(progress.revision, now, now.date()), set(rebuilt), set())
         changes = plan.changes
         for session in sessions:
             if session[1] in buried[session[0]].sessions:
@@ -91,7 +99,7 @@ class Publisher:
                 continue
             changes.sessions.append(one.row)
             changes.transcripts += one.transcripts
-            plan.accepted.append((*session, one.row["generation"]))
+            plan.accepted.add((*session, one.row["generation"]))
             days = {_date(day) for day in one.row["days"]}
             plan.touched |= {*known[session].days, *days}
             # Days that it has left: nothing of a session may lie where its ledger row does not say so.

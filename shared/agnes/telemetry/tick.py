@@ -226,9 +226,7 @@ class ExtractionRun:
             with self._workbench() as bench:
                 harvest = self._harvester.harvest(sessions, noted, bench, self.report, keep=self._keep)
                 notes = {note: one for one in harvest.finished if one in noted for note in noted[one].notes}
-                prepared.write(
-                    self._store, self._clock, bench, harvest, batch_id=batch.id, epoch=batch.epoch, notes=notes
-                )
+                prepared.write(self._store, self._clock, bench, harvest, epoch=batch.epoch, notes=notes)
             finished = len(harvest.finished)
         self._store.remove([keys.batch(batch.id)])
         return finished
@@ -251,18 +249,19 @@ class ExtractionRun:
         """One commit; the notes of sessions that the ledger has passed meanwhile stay, and are looked at again."""
         with self._state.read(FILE) as db:
             pruned_before = ledger.progress(db).pruned_before
-        current = [one for one in group if one.is_current(pruned_before)]
-        candidates = [candidate for one in current for candidate in one.candidates()]
-        noted = {session for one in group for session in map(tuple, one.notes.values())}
-        plan = self._publisher.plan(candidates, also=noted)
         with self._workbench() as bench:
+            paths, current = [], []
+            for one in group:
+                events = prepared.events(self._store, one, bench.folder)
+                if one.is_current(pruned_before) and (events is not None or not one.sessions):
+                    current.append(one)
+                    paths += [events] if events is not None else []
+            noted = {tuple(session) for one in group for session in one.notes.values()}
+            plan = self._publisher.plan((each for one in current for each in one.candidates()), also=noted)
             if not plan.is_empty:
-                fetched = objects.fetch(self._store, [one.events_key for one in current if one.sessions], bench.folder)
-                bench.load_harvested(list(fetched.values()), plan.accepted)
+                bench.load_harvested(paths, plan.accepted)
             self._publisher.publish(plan, bench, self.report, keep=self._keep)
-        accepted = {session[:2] for session in plan.accepted}
-        dropped = {(s.user_id, s.session_id) for one in group for s in one.sessions} - accepted - plan.buried
-        done = [note for one in group for note, session in one.notes.items() if tuple(session) not in dropped]
+        done = [note for one in group for note, session in one.notes.items() if not plan.dropped(one.of(session))]
         self._store.remove(done)
         self.report.left -= len(done)
         prepared.remove(self._store, group)

@@ -100,6 +100,21 @@ def test_consumers_side_by_side(plant, expected):
     assert is_clean(plant)
 
 
+def test_a_session_in_two_batches_and_a_batch_in_two_hands(plant, expected):
+    """Both were read before either was published: one reading counts, and the other's notes are looked at again."""
+    backlog(plant)
+    run(plant, ListQueue()).run()
+    waiting = inbox.batches(plant.store, plant.keys(keys.BATCHES))
+    for batch in (*waiting, waiting[0]):
+        run(plant)._prepare(batch)
+    assert len(plant.keys("telemetry/prepared/")) == 5
+    report = plant.run()
+    assert report.left == 1  # of the subagent's file, which is in the last batch
+    assert plant.run().sessions == 1
+    assert plant.tables() == expected
+    assert is_clean(plant)
+
+
 def test_a_lost_message_is_sent_again(plant, expected):
     backlog(plant)
     queue = ListQueue()
