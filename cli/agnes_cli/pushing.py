@@ -1,18 +1,20 @@
 """Sending queued transcripts: each file compressed and PUT to a presigned URL; what cannot be sent now waits on.
 
 A push that dies at any moment leaves its snapshot of the queue, and the next push begins with it; sending a file twice
-changes nothing at the server.
+changes nothing at the server. What was sent or looked for in vain before and has grown or appeared since is sent too,
+so that a session whose window died without its SessionEnd loses nothing that another window's push came too early for.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agnes_cli import privacy
+from agnes_cli import privacy, transcripts
 from agnes_cli.failures import Failure, NotSignedIn, Refused, ServerUnreachable
 from agnes_cli.transcripts import SESSION_ID, File, files_of
 from agnes_cli.workspace import Queued, Workspace
@@ -55,13 +57,26 @@ class Outcome:
         }
 
 
-class Push:
-    """`say` gets a line of progress a file."""
+class BadAnswer(Failure):
+    pass
 
-    def __init__(self, workspace: Workspace, connect: Callable[[], Any], say: Callable[[str], None]) -> None:
+
+class Push:
+    """`say` gets a line a file that is done with, `begin` the file that is about to be sent and how many entries are done
+    of how many."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        connect: Callable[[], Any],
+        say: Callable[[str], None],
+        begin: Callable[[str, int, int], None] = lambda _path, _done, _total: None,
+    ) -> None:
         self._workspace = workspace
         self._connect = connect
         self._say = say
+        self._begin = begin
+        self._done = self._total = 0
         self._server: Any = None
         self._uploaded = workspace.uploaded()
         self.outcome = Outcome()
@@ -72,14 +87,15 @@ class Push:
         workspace.take_queue()
         snapshots = workspace.snapshots()
         queued = workspace.taken()
+        besides = [entry for entry in dict.fromkeys([*named, *self._changed_since()]) if entry not in queued]
+        self._total = len(queued) + len(besides)
         left = [entry for entry in queued if not self._settled(entry)]
         # Queued again before the snapshots go: a crash in between repeats entries, and loses none.
         workspace.enqueue(left)
         for snapshot in snapshots:
             snapshot.unlink(missing_ok=True)
-        for entry in dict.fromkeys(named):
-            if entry not in queued:
-                self._named(entry)
+        for entry in besides:
+            self._named(entry)
         if self._server is not None:
             self._server.__exit__(None, None, None)
         return self.outcome
@@ -89,8 +105,22 @@ class Push:
         if not self._settled(entry):
             self._workspace.enqueue([entry])
 
+    def _changed_since(self) -> list[Queued]:
+        """Sessions of which a file differs from what was sent, or has appeared."""
+        sessions = [transcripts.named(Path(path)) for path, mark in self._uploaded.items() if _differs(path, mark)]
+        found = [Queued(session[0], str(session[1])) for session in sessions if session is not None]
+        return found + [entry for entry in self._workspace.missing() if Path(entry.path).is_file()]
+
     def _settled(self, entry: Queued) -> bool:
-        """Send one session's files; False if any of them has to wait."""
+        """Deal with one session; False if any of its files has to wait. One that cannot be read stops no other."""
+        try:
+            return self._sent(entry)
+        except OSError as exc:
+            return self._wait(entry.path, Failure(f"it cannot be read: {exc.strerror}"))
+        finally:
+            self._done += 1
+
+    def _sent(self, entry: Queued) -> bool:
         outcome, workspace = self.outcome, self._workspace
         # Asked anew for each session: it may be marked while a push is running.
         if entry.session_id in workspace.private_ids() or privacy.descends(entry.path):
@@ -102,6 +132,8 @@ class Push:
         path = Path(entry.path)
         files = files_of(entry.session_id, path)
         if not files:
+            if entry not in workspace.missing():
+                workspace.note_missing(entry)
             outcome.missing.append(entry.path)
             return True
         if not SESSION_ID.fullmatch(entry.session_id):
@@ -118,6 +150,7 @@ class Push:
             return True
         if outcome.stopped_by is not None:
             return self._wait(name, outcome.stopped_by)
+        self._begin(name, self._done, self._total)
         try:
             self._send(file)
         except (NotSignedIn, ServerUnreachable) as failure:
@@ -143,12 +176,13 @@ class Push:
     def _send(self, file: File) -> None:
         import zstandard
 
-        plain = file.path.read_bytes()
-        if len(plain) > LIMIT_BYTES:
+        size = file.path.stat().st_size
+        if size > LIMIT_BYTES:
             raise TooLarge(
-                f"it has {len(plain):,} bytes, the server takes {LIMIT_BYTES:,}",
+                f"it has {size:,} bytes, the server takes {LIMIT_BYTES:,}",
                 hint="It waits in the queue; /clear begins a new one.",
             )
+        plain = file.path.read_bytes()
         packed = zstandard.ZstdCompressor(level=3).compress(plain)
         if self._server is None:
             self._server = self._connect()
@@ -160,8 +194,12 @@ class Push:
             "encoding": "zstd",
         }
         where = self._server.post("/api/upload/sessions/presign", wish)
-        self._server.put_object(where["url"], packed, where["headers"])
-        self._server.post("/api/upload/sessions/complete", {"upload_id": where["upload_id"]})
+        try:
+            url, headers, upload = where["url"], where["headers"], {"upload_id": where["upload_id"]}
+        except (KeyError, TypeError):
+            raise BadAnswer("the server did not say where to send it", hint="Is it an Agnes server?") from None
+        self._server.put_object(url, packed, headers)
+        self._server.post("/api/upload/sessions/complete", upload)
 
     def _wait(self, path: str, failure: Failure) -> bool:
         self.outcome.waiting.append({"path": path, "reason": failure.message, "hint": failure.hint or ""})
@@ -172,3 +210,12 @@ class Push:
         self._workspace.note_failed(entry.session_id, status, path)
         self.outcome.dropped.append({"path": path, "reason": reason})
         self._say(f"refused {path}: {reason}")
+
+
+def _differs(path: str, mark: str) -> bool:
+    """Whether a file that was sent is there and is another now."""
+    try:
+        stat = os.stat(path)  # noqa: PTH116 (of every file ever sent)
+    except OSError:
+        return False
+    return f"{stat.st_size}\t{stat.st_mtime_ns}" != mark

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -29,6 +31,8 @@ class Server:
         self.url = url
         headers = {"User-Agent": "agnes"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout, follow_redirects=False)
+        self.clock_ahead_seconds: float | None = None
+        """This computer's clock against the server's, as of the last answer that told the time."""
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +106,7 @@ class Server:
             raise unreachable(self.url, exc) from exc
         except httpx.InvalidURL as exc:
             raise ServerUnreachable(f"{self.url} is no URL that can be called: {exc}") from exc
+        self.clock_ahead_seconds = _ahead(answer.headers.get("date"))
         if made := answer.headers.get(GENERATION):
             config.remember_seen(self.url, made)
         return answer
@@ -114,6 +119,14 @@ def connect() -> Server:
 
 def _given(query: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}
+
+
+def _ahead(date: str | None) -> float | None:
+    """Of an HTTP date, which has whole seconds."""
+    try:
+        return time.time() - parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None
 
 
 def _no_agnes(url: str) -> ServerUnreachable:

@@ -4,6 +4,7 @@ agnes-sessions.txt                    queue: `session_id<TAB>path`; a bare path 
 agnes-sessions.snapshot.PID.HEX.txt   the queue that a push is working on
 agnes-sessions-uploaded.txt           `utc<TAB>path<TAB>size<TAB>mtime_ns`
 agnes-sessions-failed.txt             `utc<TAB>id<TAB>status<TAB>path`
+agnes-sessions-missing.txt            `utc<TAB>id<TAB>path`: queued, and not there when a push came
 agnes-sessions-private.txt            one session id a line; read, no longer written
 agnes-sessions-private-skipped.txt    `utc<TAB>id<TAB>path`
 agnes-capture-session.log, agnes-push.log
@@ -16,12 +17,14 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agnes_cli import privacy
 
 LOG_LIMIT_BYTES = 256 * 1024
+MISSING_DAYS = 7
+"""As long a session that was queued before its transcript was there is looked for."""
 
 
 @dataclass(frozen=True, order=True)
@@ -90,7 +93,8 @@ class Workspace:
         for line in _lines(self.folder / "agnes-sessions-uploaded.txt"):
             _, _, rest = line.rstrip("\n").partition("\t")
             path, _, mark = rest.partition("\t")
-            found[path] = mark
+            if path:
+                found[path] = mark
         return found
 
     def note_uploaded(self, path: Path, mark: str) -> None:
@@ -98,6 +102,16 @@ class Workspace:
 
     def note_failed(self, session_id: str, status: str, path: str) -> None:
         self._note("agnes-sessions-failed.txt", session_id, status, path)
+
+    def note_missing(self, entry: Queued) -> None:
+        self._note("agnes-sessions-missing.txt", entry.session_id, entry.path)
+
+    def missing(self) -> list[Queued]:
+        """What was queued within MISSING_DAYS and was not there."""
+        since = f"{datetime.now(UTC) - timedelta(days=MISSING_DAYS):%Y-%m-%dT%H:%M:%SZ}"
+        lines = [line.partition("\t") for line in _lines(self.folder / "agnes-sessions-missing.txt")]
+        entries = (Queued.parse(rest) for at, _, rest in lines if at >= since)
+        return list(dict.fromkeys(entry for entry in entries if entry is not None))
 
     def note_private_skipped(self, session_id: str, path: str) -> None:
         self._note("agnes-sessions-private-skipped.txt", session_id, path)
@@ -148,15 +162,21 @@ def hold_lock(fd: int, *, wait: bool) -> bool:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
 def _append(path: Path, lines: list[str]) -> None:
+    """Behind a line that a crash has cut short, a new one is begun, so that it spoils no other."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write("".join(f"{line}\n" for line in lines))
+    with path.open("ab+") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(end - 1, 0))
+        whole = file.read(1) in (b"", b"\n")
+        file.write(
+            ("" if whole else "\n").encode() + "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape")
+        )
         file.flush()
         os.fsync(file.fileno())
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import click
 
+from agnes_cli import privacy
 from agnes_cli.workspace import Queued, Workspace
 
 LOG = "agnes-capture-session.log"
@@ -45,6 +46,9 @@ def _captured(workspace: Workspace, said: object) -> str:
         return "ignored: a control character in session_id or transcript_path"
     if session_id in workspace.private_ids():
         return f"private: {session_id}"
+    if privacy.descends(path):  # a fork: its status line says so from its start
+        privacy.mark(session_id, path)
+        return f"private, like the session that it continues: {session_id}"
     entry = Queued(session_id, path)
     if entry in workspace.waiting():
         return f"queued before: {session_id}"

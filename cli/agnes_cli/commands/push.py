@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,9 @@ def command(paths: tuple[Path, ...], quiet: bool, as_json: bool, dry_run: bool, 
     with workspace.locked("agnes-push.lock", wait=False) as alone:
         if not alone:
             return
-        say = click.echo if not (quiet or as_json) else _silent
-        outcome = Push(workspace, _connect, say).run(named)
+        shown = _Progress(lines=not (quiet or as_json), terminal=sys.stderr.isatty() and not quiet)
+        outcome = Push(workspace, _connect, shown.say, shown.begin).run(named)
+        shown.clear()
         _tell_private(workspace)
     _log(workspace, outcome)
     if as_json:
@@ -65,8 +67,34 @@ def _tell_private(workspace: Workspace) -> None:
         workspace.log("agnes-push.log", json.dumps({"private_untold": failure.message}))
 
 
-def _silent(_line: str) -> None:
-    pass
+class _Progress:
+    """A line a file on standard output; on a terminal also what is being sent, on a line that passes."""
+
+    def __init__(self, *, lines: bool, terminal: bool) -> None:
+        self._lines = lines
+        self._terminal = terminal
+
+    def begin(self, path: str, done: int, total: int) -> None:
+        if self._terminal:
+            size = Path(path).stat().st_size / 1e6
+            self._passing(f"{done + 1} of {total}: {Path(path).name}, {size:.1f} MB"[: _columns() - 1])
+
+    def say(self, line: str) -> None:
+        self.clear()
+        if self._lines:
+            click.echo(line)
+
+    def clear(self) -> None:
+        if self._terminal:
+            self._passing("")
+
+    def _passing(self, text: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def _named(paths: tuple[Path, ...]) -> list[Queued]:

@@ -7,7 +7,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -102,6 +101,26 @@ def test_the_server_is_told_later(office):
     assert laptop.push(str(path))["sent"] == []
 
 
+def test_a_fork_is_private_from_its_start(office):
+    laptop = office.laptop
+    mark(laptop, A)
+    fork = laptop.transcript(B, session(A).body().replace(A.encode(), B.encode()))
+    laptop.transcript(A, session(A).body())
+    mark(laptop, A)
+    laptop.capture(B, fork)
+    assert laptop.file("agnes-sessions.txt") == ""
+    assert statusline(laptop, {"session_id": B}) == LOCK
+
+
+def test_a_hook_may_say_which_session(office):
+    laptop = office.laptop
+    done = laptop.agnes("mark-private", "--hook", stdin=json.dumps({"session_id": A}))
+    assert done.returncode == 0
+    assert statusline(laptop, {"session_id": A}) == LOCK
+    for said in ("", "[]", '{"session_id": 5}'):
+        assert laptop.agnes("mark-private", "--hook", stdin=said).returncode == 2
+
+
 @pytest.mark.parametrize(("given", "code"), [({}, 1), ({"CLAUDE_CODE_SESSION_ID": "../x"}, 2)])
 def test_without_a_session(office, given, code):
     done = office.laptop.agnes("mark-private", **given)
@@ -145,25 +164,3 @@ def test_a_status_line_is_cheap(office):
         assert not {"click", "httpx", "zstandard", "pathlib", "importlib_metadata"} & {*modules}
         runs.append(float(spent))
     assert min(runs) < 0.025
-
-
-def test_diagnose(signed_in):
-    laptop = signed_in.laptop
-
-    def diagnosed() -> dict[str, str]:
-        return {check["name"]: check["status"] for check in json.loads(laptop.agnes("diagnose", "--json").stdout)}
-
-    assert diagnosed()["hooks"] == "warning"
-    assert laptop.agnes("diagnose").returncode == 1
-    assert laptop.agnes("init").returncode == 0
-    assert set(diagnosed().values()) == {"ok"}
-    assert laptop.agnes("diagnose").returncode == 0
-    for number in range(4):
-        laptop.transcript(f"5d2c8a10-000{number}-4f00-9a00-00000000aaaa", session(A).body())
-    assert diagnosed()["sessions"] == "warning"
-    old = time.time() - 8 * 86400
-    for path in laptop.home.rglob("*.jsonl"):
-        os.utime(path, (old, old))
-    assert diagnosed()["sessions"] == "ok"
-    laptop.agnes("logout")
-    assert (diagnosed()["server"], laptop.agnes("diagnose").returncode) == ("warning", 1)

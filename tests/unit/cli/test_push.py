@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 
@@ -186,3 +190,77 @@ def test_without_signing_in_everything_waits(office):
     assert done.returncode == 3
     assert "agnes login" in done.stderr
     assert laptop.file("agnes-sessions.txt") == f"{A}\t{path}\n"
+
+
+def test_what_another_windows_push_came_too_early_for_is_sent_by_the_next(signed_in):
+    """Two windows died without their SessionEnd: one had written more since, one had written nothing yet."""
+    laptop = signed_in.laptop
+    t = session(A)
+    early = laptop.transcript(A, t.body())
+    later = early.with_name(f"{B}.jsonl")
+    laptop.capture(A, early)
+    laptop.capture(B, later)
+    assert (laptop.push()["sent"], laptop.file("agnes-sessions.txt")) == ([str(early)], "")
+    t.prompt("More")
+    early.write_bytes(t.body())
+    later.write_bytes(session(B).body())
+    assert laptop.push()["sent"] == [str(early), str(later)]
+    assert (laptop.push()["sent"], laptop.file("agnes-sessions.txt")) == ([], "")
+
+
+@pytest.mark.parametrize("bad", ["/x" * 3000, "/proc/1/root/x"], ids=["name-too-long", "not-there"])
+def test_an_entry_that_cannot_be_read_stops_no_other(signed_in, bad):
+    laptop = signed_in.laptop
+    laptop.capture(B, f"{bad}/{B}.jsonl")
+    path = laptop.transcript(A, session(A).body())
+    laptop.capture(A, path)
+    assert laptop.push()["sent"] == [str(path)]
+
+
+def test_an_answer_that_is_not_agnes_keeps_the_queue(signed_in):
+    laptop = signed_in.laptop
+    path = laptop.transcript(A, session(A).body())
+    laptop.capture(A, path)
+    signed_in.server.refuse = lambda _method, _path: (200, {"hello": "world"})
+    done = laptop.agnes("push")
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert laptop.file("agnes-sessions.txt") == f"{A}\t{path}\n"
+
+
+def test_a_push_that_was_partly_acknowledged_goes_on_where_it_was(signed_in):
+    laptop, server = signed_in.laptop, signed_in.server
+    paths = [laptop.transcript(each, session(each).body()) for each in (A, B)]
+    for path in paths:
+        laptop.capture(path.stem, path)
+    taken = []
+    unavailable = 503, {"code": "unavailable", "message": "later", "hint": None, "request_id": "x"}
+
+    def one_only(_method, where):
+        taken.extend([where] if where.endswith("complete") else [])
+        return unavailable if taken and where.endswith("presign") else None
+
+    server.refuse = one_only
+    first = laptop.push()
+    assert (first["sent"], [each["path"] for each in first["waiting"]]) == ([str(paths[0])], [str(paths[1])])
+    server.refuse = lambda _method, _path: None
+    assert laptop.push()["sent"] == [str(paths[1])]
+
+
+def test_on_a_terminal_it_shows_what_is_being_sent(signed_in):
+    laptop = signed_in.laptop
+    for each in (A, B):
+        laptop.capture(each, laptop.transcript(each, session(each).body()))
+    ours, theirs = pty.openpty()
+    environment = {"HOME": str(laptop.home), "AGNES_SERVER": laptop.server, "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "agnes_cli", "push"]
+    done = subprocess.run(
+        command, cwd=laptop.workspace, env=environment, stdout=subprocess.PIPE, stderr=theirs, check=False, timeout=60
+    )
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert "1 of 2: " in shown
+    assert "2 of 2: " in shown
+    assert shown.endswith("\r\x1b[K"), "what passes is wiped"
+    assert b"2 files sent" in done.stdout
