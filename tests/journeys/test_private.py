@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -61,4 +60,3 @@ def test_the_status_line_shows_a_lock_as_soon_as_the_session_is_private(laptop: 
             terminal.type("/agnes-private")
             terminal.wait_until(lambda: "\N{LOCK}".encode() in terminal.shown)
             terminal.type("/exit")
-    assert os.listdir(laptop.workspace / ".claude" / "commands") == ["agnes-private.md", "update-agnes-plugins.md"] or True

@@ -27,6 +27,7 @@ from agnes.browse.model import (
     last_used,
 )
 from agnes.browse.shelf import SOURCE_NAMES, catalogue
+from agnes.browse.video import Player, find_player
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 
@@ -239,11 +240,23 @@ class Bar:
 
 
 class _Detail:
-    """What detail pages have in common."""
+    """What detail pages have in common: a daily series, and perhaps a video."""
 
     @property
     def crumbs(self) -> list[tuple[str, str]]:
         raise NotImplementedError
+
+    @property
+    def video_url(self) -> str | None:
+        raise NotImplementedError
+
+    @cached_property
+    def player(self) -> Player | None:
+        return find_player(self.video_url)
+
+    @property
+    def content_policy(self) -> str:
+        return self.player.policy if self.player else ""
 
     @property
     def series(self) -> tuple[Day, ...]:
@@ -276,6 +289,10 @@ class PluginPage(_Detail):
     @property
     def title(self) -> str:
         return self.plugin.entry.title
+
+    @property
+    def video_url(self) -> str | None:
+        return self.plugin.entry.words.video_url
 
     @property
     def usage(self) -> Usage:
@@ -336,6 +353,10 @@ class InnerPage(_Detail):
     def crumbs(self) -> list[tuple[str, str]]:
         parent = self.detail.parent
         return [*_crumbs(parent.source), (parent.title, parent.detail_url)]
+
+    @property
+    def video_url(self) -> str | None:
+        return self.line.words.video_url
 
     @property
     def line(self) -> InnerLine:

@@ -1,7 +1,8 @@
 """`@page`: a route that answers a rendered page.
 
 The view returns a page object: a frozen dataclass with a class attribute `template`, the file
-below `templates/` that renders it, and `title`. A Reply is passed through.
+below `templates/` that renders it, and `title`. A Reply is passed through. A page that loads something from elsewhere
+says so in `content_policy`, directives that are added to the Content-Security-Policy of this one answer.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from agnes import wiring
 from agnes.edge.endpoint import Contract, View, guarded, invoke, takes_request
 from agnes.edge.needs import Needs
 from agnes.edge.render import ErrorPage, render
-from agnes.edge.reply import Redirect, Reply
+from agnes.edge.reply import CONTENT_SECURITY_POLICY, Redirect, Reply
 from agnes.edge.request import Request
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.principal import Principal
@@ -36,10 +37,12 @@ def page(
             value = invoke(view, contract, request, who)
             if isinstance(value, Reply):
                 return value
+            more = getattr(value, "content_policy", "")
             return Reply(
                 body=render(value, who=who, path=request.path),
                 status=getattr(value, "status", 200),
                 content_type="text/html; charset=utf-8",
+                headers={"Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; {more}"} if more else {},
             )
 
         return guarded(view, contract, call, on_error=error_of_page)

@@ -118,6 +118,7 @@ def _write(market: SampleMarketplace) -> None:
                 "display_name": "The auditor",
                 "category": "Security",
                 "cover_photo": "media/auditor.png",
+                "video_url": "https://youtu.be/dQw4w9WgXcQ?t=5&autoplay=1",
                 "invocation": "ask the auditor",
                 "doc_links": [{"name": "Rules", "path": "media/guide.md"}],
             }
@@ -175,6 +176,21 @@ def test_links_lead_to_our_files_and_to_other_sites(team):
     assert '<a href="https://docs.example/start.md" rel="noopener noreferrer">Site</a>' in page
     assert '<a href="https://videos.example/demo" rel="noopener noreferrer">Watch the demo</a>' in page
     assert [link["name"] for link in json_of(team, "bob", f"/api{ACME}")["docs"]] == ["Guide", "Site"]
+
+
+def test_a_recognised_video_is_played_and_only_its_page_may_load_it(team):
+    inner = team.house.get(f"{ACME}/agent/auditor", cookie=f"access_token={team.tokens['bob']}")
+    frame = re.search(r"<iframe [^>]*>", inner.text)[0]
+    assert 'src="https://www.youtube-nocookie.com/embed/dQw4w9WgXcQ"' in frame
+    assert 'title="Demo video of The auditor, played by YouTube"' in frame
+    assert 'loading="lazy"' in frame
+    assert 'sandbox="allow-scripts allow-same-origin allow-presentation allow-popups"' in frame
+    assert '<a href="https://youtu.be/dQw4w9WgXcQ?t=5&amp;autoplay=1" rel="noopener noreferrer">' in inner.text
+    policy = inner.headers["content-security-policy"]
+    assert policy.endswith("frame-ancestors 'none'; frame-src https://www.youtube-nocookie.com")
+    other = team.house.get(ACME, cookie=f"access_token={team.tokens['bob']}")
+    assert "<iframe" not in other.text
+    assert "frame-src" not in other.headers["content-security-policy"]
 
 
 def test_hostile_words_are_only_words(team):

@@ -53,11 +53,21 @@ def test_each_door_opens_for_its_own_kind(team, urls):
     assert team.call("GET", "bob", urls[1].replace("/document/", "/asset/")).status == 415
 
 
-def test_without_a_grant_there_is_nothing_for_admins_too(team, urls):
-    for who in ("eve", "ada"):
-        for url in (*urls, urls[0].replace("finops", "nobody")):
-            assert code(team.call("GET", who, url), 403) == "grant_required"
+def test_without_a_grant_there_is_nothing_and_existence_is_not_told(team, urls):
+    for url in (*urls, urls[0].replace("finops", "nobody")):
+        assert code(team.call("GET", "eve", url), 403) == "grant_required"
     assert team.call("GET", None, urls[0]).status == 401
+
+
+def test_an_admin_may_open_all_of_a_page_without_a_grant_and_is_served_nothing_of_it(team, urls):
+    """One rule for the page, its API, pictures and documents; listing, stack and feed go by grants alone."""
+    page = "/api/marketplace/curated/acme/finops"
+    assert team.call("GET", "ada", page).status == 200
+    assert [team.call("GET", "ada", url).status for url in urls] == [200, 200]
+    assert code(team.call("GET", "ada", urls[0].replace("finops", "nobody")), 404) == "asset_not_found"
+    assert team.call("GET", "ada", "/api/marketplace/items").json()["items"] == []
+    assert team.call("POST", "ada", f"{page}/install").status == 403
+    assert team.call("GET", "ada", "/marketplace/info").json()["plugins"] == []
 
 
 def test_only_what_the_page_names_is_found(team, urls):
