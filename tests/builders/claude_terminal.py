@@ -37,6 +37,8 @@ class ClaudeTerminal:
     client: ClaudeClient
     allowed_tools: Sequence[str] = ("Bash", "Read", "Skill", "Agent")
     deadline_seconds: float = 30
+    ready: bytes = READY
+    """What the terminal shows once it takes input; a workspace with a status line shows no shortcuts."""
     shown: bytearray = field(default_factory=bytearray)
     """All that was written to the terminal."""
 
@@ -56,7 +58,7 @@ class ClaudeTerminal:
         os.close(slave)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.wait_until(lambda: READY in self.shown)
+        self.wait_until(lambda: self.ready in self.shown)
         return self
 
     def __exit__(self, *exc: object) -> None:
