@@ -333,6 +333,10 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert ask("DELETE", "ada", f"/api/admin/usage/sessions/{bob}/{SESSION}").json()["derived"] == "removed"
     assert ask("DELETE", "ada", f"/api/admin/telemetry/sessions/{bob}").json()["derived"] == "removed"
     assert ask("GET", "ada", "/api/admin/usage/export?since=7d").status == 200
+    for path in ("summary", "query", "kpis", "facets", "cost", "prices"):
+        assert ask("GET", "ada", f"/api/admin/usage/{path}").status == 200, path
+    price = {"model": "m", "valid_from": "2026-01-01", "input": 1, "output": 1, "cache_read": 1, "cache_write": 1}
+    assert ask("PUT", "ada", "/api/admin/usage/prices", price).status == 200
     collected = folder_place(house.wiring.settings.agnes_data_dir.parent / "homes")
     collected.put(f"ada@example.com/{SESSION.replace('aaaa', 'cccc')}.jsonl", b'{"type":"user"}\n')
     collected.put(f"{person.email}/{SESSION}.jsonl", transcript.body())

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -37,6 +37,7 @@ from agnes.telemetry.extraction import SessionKey, extract
 from agnes.telemetry.keys import transcript_id
 from agnes.telemetry.model import Limits, TranscriptFile
 from agnes.telemetry.objects import fetch
+from agnes.telemetry.prices import Price, PriceList
 from agnes.telemetry.served import Served, ServedPlugin
 from agnes.telemetry.tick import QUEUE, ExtractionRun
 from tests.builders.transcripts import PLUGINS, START, generate
@@ -374,17 +375,20 @@ def _rollups(root: Path) -> list[tuple[str, float]]:
         bench.load_events()
         bench.table("live_generations", SESSION, [(f"user{i}", f"session{i}", GENERATION) for i in range(2000)])
         found = fetch(store, [keys.events(day, GENERATION) for day in days], bench.folder)
-        stored, bases = dict(zip(days, found.values(), strict=True)), {}
+        stored = dict(zip(days, found.values(), strict=True))
+        bases: dict[str, dict] = {name: {} for name in rollups.BASES}
+        prices = PriceList((Price("claude*", date(2024, 1, 1), 3.0, 15.0, 0.3, 3.75, NOW, "bench"),))
 
         def base(some: list) -> None:
             bench.take_days(some)
-            for written in rollups.bases_of_days(bench, some, [stored[day] for day in some]):
-                bases[written.day] = written.path
+            for name, files in rollups.bases_of_days(bench, some, [stored[day] for day in some]).items():
+                bases[name] |= {written.day: written.path for written in files}
             rollups.daily(bench, today - timedelta(days=rollups.DAILY_DAYS))
 
         one = min(_seconds(lambda: base(days[:1])) for _ in range(3))
         everything = _seconds(lambda: [base(days[start : start + 8]) for start in range(0, len(days), 8)])
-        window = min(_seconds(lambda: rollups.windows(bench, bases, today=today)) for _ in range(3))
+        made_of = (bases[rollups.ITEM_USER_DAILY], bases[rollups.USE_DAILY], prices)
+        window = min(_seconds(lambda: rollups.windows(bench, *made_of, today=today)) for _ in range(3))
     return [("daily_of_one_day", one), ("daily_of_31_days", everything), ("windows", window)]
 
 

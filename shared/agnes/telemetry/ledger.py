@@ -66,6 +66,8 @@ WINDOW_COLUMNS = {
     **dict.fromkeys([f"{name}_30d" for name in (*_TOKENS, "tokens")], "BIGINT"),
     "trend_pct": "DOUBLE",
     "last_used_day": "DATE",
+    "cost_usd_30d": "DOUBLE",
+    "unpriced_tokens_30d": "BIGINT",
 }
 
 
@@ -365,7 +367,7 @@ def _rows_of(columns: dict[str, str]) -> str:
 def _retire(db: Db, changes: Changes) -> None:
     """Take the replaced files out of the ledger; their objects are removed later."""
     days = [part["day"] for part in changes.parts]
-    replaced = "rollup = 'item_user_daily' AND day IN (SELECT unnest($days))"
+    replaced = "day IN (SELECT unnest($days))"
     db.execute(
         f"INSERT INTO telemetry.retired SELECT key, $at FROM telemetry.rollup_parts WHERE {replaced}",  # noqa: S608
         {"days": days, "at": changes.at},

@@ -14,7 +14,7 @@ from pathlib import Path
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import State
-from agnes.telemetry import keys, ledger, objects, rollups, tombstones
+from agnes.telemetry import keys, ledger, objects, prices, rollups, tombstones
 from agnes.telemetry.batch import SESSION, Workbench, Written
 from agnes.telemetry.harvest import Candidate
 from agnes.telemetry.inbox import SessionId
@@ -137,19 +137,33 @@ class Publisher:
             stored = ledger.batches_of(db, days)
             redone = {session[:2] for session in plan.accepted} | {*changes.redacted}
             live = [row for row in ledger.live_generations(db, days) if row[:2] not in redone] if days else []
-            parts = ledger.parts_of(db, rollups.ITEM_USER_DAILY, since)
+            parts = {name: ledger.parts_of(db, name, since) for name in rollups.BASES}
+            price_list = prices.price_list(db)
             changes.forgotten = ledger.retired_before(db, changes.at - RETIRED_FOR)
         bench.table("live_generations", SESSION, live)
-        bases: dict[date, Path] = {}
+        bases: dict[str, dict[date, Path]] = {name: {} for name in rollups.BASES}
         for start in range(0, len(days), DAYS_AT_ONCE):
             part = {day: stored[day] for day in days[start : start + DAYS_AT_ONCE]}
-            bases |= self._days(bench, generation, part, changes, keep)
+            for name, paths in self._days(bench, generation, part, changes, keep).items():
+                bases[name] |= paths
         changes.daily_days = [day for day in days if day > since]
-        others = {day: key for day, key in parts.items() if day not in plan.touched}
-        fetched = objects.fetch(self._store, others.values(), bench.folder)
-        bases |= {day: fetched[key] for day, key in others.items()}
+        others = {
+            name: {day: key for day, key in of_days.items() if day not in plan.touched}
+            for name, of_days in parts.items()
+        }
+        fetched = objects.fetch(
+            self._store, [key for of_days in others.values() for key in of_days.values()], bench.folder
+        )
+        for name, of_days in others.items():
+            bases[name] |= {day: fetched[key] for day, key in of_days.items()}
         changes.daily_since = since
-        changes.windows = rollups.windows(bench, bases, today=changes.windows_day)
+        changes.windows = rollups.windows(
+            bench,
+            bases[rollups.ITEM_USER_DAILY],
+            bases[rollups.USE_DAILY],
+            price_list,
+            today=changes.windows_day,
+        )
 
     def _days(
         self,
@@ -158,21 +172,22 @@ class Publisher:
         stored: Mapping[date, Sequence[str]],
         changes: Changes,
         keep: Callable[[], None],
-    ) -> dict[date, Path]:
-        """Events and rollups of these days; the paths of the bases that the windows will need."""
+    ) -> dict[str, dict[date, Path]]:
+        """Events and rollups of these days; the paths of the bases that the windows will need, by rollup."""
         days = list(stored)
         since = changes.windows_day - timedelta(days=rollups.DAILY_DAYS)
         bench.take_days(days)
         paths = objects.fetch(self._store, [key for day in days for key in stored[day]], bench.folder)
         files = {day: {key: paths[key] for key in stored[day]} for day in days}
         self._put_events(bench, generation, files, changes, keep)
-        bases = {}
-        for base in rollups.bases_of_days(bench, days, list(paths.values())):
-            changes.parts.append(self._put_part(base, generation))
-            if base.day > since:
-                bases[base.day] = base.path
-            else:
-                base.path.unlink()
+        bases: dict[str, dict[date, Path]] = {name: {} for name in rollups.BASES}
+        for name, written in rollups.bases_of_days(bench, days, list(paths.values())).items():
+            for base in written:
+                changes.parts.append(self._put_part(name, base, generation))
+                if base.day > since:
+                    bases[name][base.day] = base.path
+                else:
+                    base.path.unlink()
         changes.daily += rollups.daily(bench, since)
         for path in paths.values():
             path.unlink()
@@ -203,10 +218,10 @@ class Publisher:
                 changes.batches.append({"key": key, "day": day, "events": written.rows, "size_bytes": size})
             written.path.unlink()
 
-    def _put_part(self, base: Written, generation: str) -> dict[str, object]:
-        key = keys.rollup(rollups.ITEM_USER_DAILY, base.day, generation)
+    def _put_part(self, rollup: str, base: Written, generation: str) -> dict[str, object]:
+        key = keys.rollup(rollup, base.day, generation)
         size = self._put_file(key, base.path)
-        return {"rollup": rollups.ITEM_USER_DAILY, "day": base.day, "key": key, "size_bytes": size}
+        return {"rollup": rollup, "day": base.day, "key": key, "size_bytes": size}
 
     def _put_file(self, key: str, path: Path) -> int:
         return objects.put_file(self._store, self._clock, key, path, objects.PARQUET)

@@ -1,20 +1,30 @@
-"""Rollups, in SQL over a Workbench.
+"""Rollups, in SQL over a Workbench: two bases, each one parquet file a day, made in one pass over the day's events.
 
-`item_user_daily` is the base, one parquet file a day: (item, user) with invocations, errors and tokens. Daily and
-window figures are made from it without touching events again. `kind` is skill, agent, command, mcp, or `plugin` for
-the plugin as a whole, so that its distinct users are true ones.
+    item_user_daily   (item, user): invocations, errors, tokens
+    use_daily         four tables in one file, told apart by its column `part`, so that a day is two objects and not five:
+        item_model    (item, model): tokens                       what an item costs
+        user_model    (user, model): responses, tokens            what a person, a model and everything costs
+        user          user: prompts, sessions, calls by source, errors
+        tool_user     (tool, source, user): invocations, errors, sessions
+
+Daily and window figures are made from them without touching events again; a base has one row a user, so distinct users of
+any window are true ones. An item's `kind` is skill, agent, command, mcp, or `plugin` for the plugin as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from agnes.telemetry.batch import Workbench, Written, live_events
+from agnes.telemetry.prices import COST, PriceList
+from agnes.telemetry.prices import TOKENS as ALL_TOKENS
 
 ITEM_USER_DAILY = "item_user_daily"
+USE_DAILY = "use_daily"
+ITEM_MODEL, USER_MODEL, USER, TOOL_USER = "item_model", "user_model", "user", "tool_user"
 WINDOW_DAYS = 30
 DAILY_DAYS = 31
 
@@ -32,6 +42,7 @@ WITH live AS (
     {stored}
 )
 SELECT day, any_value(user_id) AS user_id, any_value(event_type) AS event_type, min(occurred_at) AS occurred_at,
+    min(session_id) AS session_id, any_value(tool_name) AS tool_name, any_value(model) AS model,
     bool_or(is_error) AS is_error,
     arg_min({{'source': source, 'marketplace_id': marketplace_id, 'plugin': plugin, 'item_kind': item_kind,
         'item_name': item_name, 'agent_source': agent_source, 'agent_marketplace_id': agent_marketplace_id,
@@ -68,6 +79,48 @@ SELECT day, {_ITEM}, user_id, sum(invocations)::BIGINT AS invocations, sum(error
     max(occurred_at) AS last_at
 FROM counted GROUP BY ALL ORDER BY ALL
 """  # noqa: S608 (fixed parts)
+
+# The same for tokens, by model in place of user: what a window of an item costs follows from it.
+_ITEM_MODEL = f"""
+WITH counted AS (
+    SELECT day, item.source, item.marketplace_id, item.plugin, item.item_kind AS kind, item.item_name AS name, model,
+        {_TOKENS}
+    FROM once WHERE event_type = 'message' AND item.item_kind IS NOT NULL
+    UNION ALL
+    SELECT day, item.source, item.marketplace_id, item.plugin, 'plugin', item.plugin, model, {_TOKENS}
+    FROM once WHERE event_type = 'message' AND item.plugin IS NOT NULL
+    UNION ALL
+    SELECT day, item.agent_source, item.agent_marketplace_id, item.agent_plugin, 'agent', item.agent_name, model, {_TOKENS}
+    FROM once WHERE event_type = 'message' AND item.agent_name IS NOT NULL
+)
+SELECT day, {_ITEM}, coalesce(model, '') AS model, {_SUMS} FROM counted GROUP BY ALL ORDER BY ALL
+"""  # noqa: S608 (fixed parts)
+
+_USER_MODEL = f"""
+SELECT day, user_id, coalesce(model, '') AS model, count(*) AS responses, {_SUMS}
+FROM once WHERE event_type = 'message' GROUP BY ALL ORDER BY ALL
+"""  # noqa: S608 (fixed parts)
+
+_CALL = "event_type NOT IN ('prompt', 'message')"
+# A typed command and the call that it became are one invocation: the typed one has no item (docs/telemetry.md).
+_USER = f"""
+SELECT day, user_id, count_if(event_type = 'prompt') AS prompts, count(DISTINCT session_id) AS sessions,
+    count_if({_CALL} AND item.source = 'curated' AND item.item_kind IS NOT NULL) AS curated_calls,
+    count_if({_CALL} AND item.source = 'flea' AND item.item_kind IS NOT NULL) AS flea_calls,
+    count_if({_CALL} AND item.source = 'builtin') AS builtin_calls,
+    count_if({_CALL} AND is_error) AS errors
+FROM once GROUP BY ALL ORDER BY ALL
+"""  # noqa: S608 (fixed parts)
+
+_TOOL_USER = f"""
+SELECT day, tool_name, item.source AS source, user_id, count(*) AS invocations, count_if(is_error) AS errors,
+    count(DISTINCT session_id) AS sessions
+FROM once WHERE {_CALL} AND tool_name IS NOT NULL GROUP BY ALL ORDER BY ALL
+"""  # noqa: S608 (fixed parts)
+
+BASES = (ITEM_USER_DAILY, USE_DAILY)
+_PARTS = {ITEM_MODEL: _ITEM_MODEL, USER_MODEL: _USER_MODEL, USER: _USER, TOOL_USER: _TOOL_USER}
+_USE = " UNION ALL BY NAME ".join(f"SELECT '{part}' AS part, * FROM ({sql})" for part, sql in _PARTS.items())  # noqa: S608
 
 # The base has one row a user, so its rows with invocations are the distinct users.
 _DAILY = f"""
@@ -107,28 +160,43 @@ WITH by_user AS (
         sum(recent)::BIGINT AS recent, sum(prior)::BIGINT AS prior, min(last_age) AS last_age
     FROM by_user GROUP BY ALL
 )
-SELECT * EXCLUDE (recent, prior, last_age),
+SELECT figures.* EXCLUDE (recent, prior, last_age),
     input_tokens_30d + output_tokens_30d + cache_read_tokens_30d + cache_creation_tokens_30d AS tokens_30d,
     CASE WHEN prior >= 3 THEN (recent - prior) * 100.0 / prior END AS trend_pct,
-    DATE '{{today}}' - last_age AS last_used_day
-FROM figures ORDER BY ALL
+    DATE '{{today}}' - last_age AS last_used_day, spent.cost_usd_30d, spent.unpriced_tokens_30d
+FROM figures LEFT JOIN spent USING ({_ITEM}) ORDER BY ALL
+"""  # noqa: S608 (fixed parts)
+
+_SPENT = f"""
+CREATE OR REPLACE TABLE spent AS
+SELECT {_ITEM}, sum({COST}) AS cost_usd_30d,
+    coalesce(sum({ALL_TOKENS}) FILTER (p.model IS NULL), 0)::BIGINT AS unpriced_tokens_30d
+FROM spending LEFT JOIN priced p USING (model, day) GROUP BY ALL
 """  # noqa: S608 (fixed parts)
 
 
-def bases_of_days(bench: Workbench, days: Sequence[date], batches: Sequence[Path]) -> list[Written]:
-    """The base rollup of each of `days`: of `new_events`, and of those in the stored `batches` that are of
+def bases_of_days(bench: Workbench, days: Sequence[date], batches: Sequence[Path]) -> dict[str, list[Written]]:
+    """Each base rollup's file of each of `days`: of `new_events`, and of those in the stored `batches` that are of
     `live_generations`. `batches` are all that these days have, and hold no other days."""
     stored = _STORED.format(events=live_events(batches)) if batches else ""
     bench.db.execute(_ONCE.format(stored=stored))
     bench.db.execute(f"CREATE OR REPLACE TABLE bases AS {_BASE}")
-    written = []
+    bench.db.execute(f"CREATE OR REPLACE TABLE use AS {_USE}")
+    return {
+        ITEM_USER_DAILY: _written(bench, ITEM_USER_DAILY, "bases", days),
+        USE_DAILY: _written(bench, USE_DAILY, "use", days),
+    }
+
+
+def _written(bench: Workbench, rollup: str, table: str, days: Sequence[date]) -> list[Written]:
+    files = []
     for day in days:
-        path = bench.folder / f"{ITEM_USER_DAILY}-{day}.parquet"
+        path = bench.folder / f"{rollup}-{day}.parquet"
         (rows,) = bench.db.execute(
-            f"COPY (SELECT * EXCLUDE day FROM bases WHERE day = '{day}') TO '{path}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
+            f"COPY (SELECT * EXCLUDE day FROM {table} WHERE day = '{day}') TO '{path}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
         ).fetchone()
-        written.append(Written(day, path, rows))
-    return written
+        files.append(Written(day, path, rows))
+    return files
 
 
 def daily(bench: Workbench, since: date) -> list[dict[str, Any]]:
@@ -136,13 +204,63 @@ def daily(bench: Workbench, since: date) -> list[dict[str, Any]]:
     return bench.rows(_DAILY, {"since": since})
 
 
-def windows(bench: Workbench, bases: dict[date, Path], *, today: date) -> list[dict[str, Any]]:
-    """Rows of usage_marketplace_item_window, from the base rollups of the last days."""
+def windows(
+    bench: Workbench, bases: Mapping[date, Path], spending: Mapping[date, Path], prices: PriceList, *, today: date
+) -> list[dict[str, Any]]:
+    """Rows of usage_marketplace_item_window, from the last days of `item_user_daily` and `use_daily`."""
     used = {day: path for day, path in bases.items() if today - timedelta(days=DAILY_DAYS) < day <= today}
     if not used:
         return []
+    month = {day: path for day, path in spending.items() if today - timedelta(days=WINDOW_DAYS) < day <= today}
+    table_of(bench, ITEM_MODEL, "spending", month)
+    prices.into(bench, bench.db.execute("SELECT DISTINCT model, day FROM spending").fetchall())
+    bench.db.execute(_SPENT)
     days = " UNION ALL ".join(
         f"SELECT {(today - day).days} AS age, * FROM read_parquet('{path}', hive_partitioning = false)"  # noqa: S608
         for day, path in sorted(used.items())
     )
     return bench.rows(_WINDOWS.format(days=days, today=today))
+
+
+_COUNTS = dict.fromkeys(_TOKENS.split(", "), "BIGINT")
+_TEXTS = _ITEM.split(", ")
+COLUMNS = {
+    ITEM_USER_DAILY: {
+        **dict.fromkeys((*_TEXTS, "user_id"), "VARCHAR"),
+        **dict.fromkeys(("invocations", "errors"), "BIGINT"),
+        **_COUNTS,
+        "last_at": "TIMESTAMPTZ",
+    },
+    ITEM_MODEL: {**dict.fromkeys((*_TEXTS, "model"), "VARCHAR"), **_COUNTS},
+    USER_MODEL: {"user_id": "VARCHAR", "model": "VARCHAR", "responses": "BIGINT", **_COUNTS},
+    USER: {
+        "user_id": "VARCHAR",
+        **dict.fromkeys(("prompts", "sessions", "curated_calls", "flea_calls", "builtin_calls", "errors"), "BIGINT"),
+    },
+    TOOL_USER: {
+        **dict.fromkeys(("tool_name", "source", "user_id"), "VARCHAR"),
+        **dict.fromkeys(("invocations", "errors", "sessions"), "BIGINT"),
+    },
+}
+"""Of each table; the day is in the path of its file (Hive layout)."""
+
+
+def base_of(table: str) -> str:
+    """The base whose files hold a table."""
+    return ITEM_USER_DAILY if table == ITEM_USER_DAILY else USE_DAILY
+
+
+def table_of(bench: Workbench, table: str, name: str, files: Mapping[date, Path]) -> None:
+    """The view `name`: the rows of a table in its base's files, with their `day`; none where there are no files."""
+    columns = COLUMNS[table]
+    names = ", ".join(columns)
+    part = "" if base_of(table) == table else f" WHERE part = '{table}'"
+    if files:
+        days = " UNION ALL ".join(
+            f"SELECT DATE '{day}' AS day, {names} FROM read_parquet('{path}', hive_partitioning = false){part}"  # noqa: S608
+            for day, path in sorted(files.items())
+        )
+    else:
+        fields = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
+        days = f"SELECT NULL::DATE AS day, {fields} LIMIT 0"
+    bench.db.execute(f"CREATE OR REPLACE VIEW {name} AS {days}")
