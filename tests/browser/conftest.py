@@ -20,7 +20,8 @@ from agnes import wiring
 from agnes.wiring import Wiring
 from agnes_local import demo
 from tests.benchmarks import browse as many
-from tests.builders import flea
+from tests.builders import asking, flea
+from tests.builders.answering_api import AnsweringApi, wrote
 from tests.builders.embedded import embedded_server
 from tests.builders.picture import png
 from tests.builders.sample_marketplace import METADATA, SampleMarketplace
@@ -37,6 +38,13 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PLUGINS = 60
+ANSWERS = {
+    "Who is there?": wrote("SELECT email, name, active FROM usage_users ORDER BY email LIMIT 8", "Lists accounts."),
+    "How many?": wrote("SELECT count(*) AS people FROM usage_users"),
+    "Empty them": wrote("WITH d AS (DELETE FROM usage_events RETURNING *) SELECT * FROM d", "Deletes all events."),
+    "Guess a column": wrote("SELECT mood FROM usage_users", "Looks for moods."),
+}
+"""What the model of this house says (tests/builders/answering_api.py)."""
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +70,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 now=house.part("clock").now(),
             )
         house.part("state").close()
-    with embedded_server(folder, environ) as server:
+    with AnsweringApi(ANSWERS) as api, embedded_server(folder, environ | asking.environ(api.url)) as server:
         yield server.base_url
 
 

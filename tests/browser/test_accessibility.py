@@ -24,6 +24,7 @@ PAGES = {
     "flea-plugin": "/marketplace/flea/id-kit",
     "flea-inner": "/marketplace/flea/id-kit/skill/notes",
     "guide": "/marketplace/guide/curated",
+    "ask": "/admin/ask",
     "missing": "/marketplace/curated/northwind/nothing",
 }
 RUN = """async () => {
@@ -42,6 +43,19 @@ def test_nothing_serious(visit, shot, name, scheme):
     assert page.evaluate(RUN) == []
     if scheme == "dark":
         shot(page, f"dark-{name}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("question", ["Who is there?", "Empty them", "Guess a column"])
+def test_nothing_serious_in_an_answer(visit, shot, question, scheme):
+    page = visit.open("/admin/ask", color_scheme=scheme, width=1280 if scheme == "light" else 390)
+    page.get_by_label("Your question").fill(question)
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_role("heading", name=question)).to_be_visible(timeout=30_000)
+    visit.complaints[:] = [text for text in visit.complaints if "400" not in text]
+    page.evaluate(axe_script().read_text())
+    assert page.evaluate(RUN) == []
+    shot(page, f"ask-{scheme}-{question.split()[0].lower()}")
 
 
 def test_axe_would_find_something(visit):
