@@ -49,6 +49,7 @@ def test_nothing_serious(visit, shot, name, scheme):
 @pytest.mark.parametrize("question", ["Who is there?", "Empty them", "Guess a column"])
 def test_nothing_serious_in_an_answer(visit, shot, question, scheme):
     page = visit.open("/admin/ask", color_scheme=scheme, width=1280 if scheme == "light" else 390)
+    page.set_default_timeout(30_000)  # the first question of a worker imports the model's package
     page.get_by_label("Your question").fill(question)
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.get_by_role("heading", name=question)).to_be_visible(timeout=30_000)

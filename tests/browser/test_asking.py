@@ -14,6 +14,7 @@ SLOW = 30_000
 @pytest.mark.parametrize("script", [True, False])
 def test_a_question_and_its_follow_up(visit, shot, script):
     page = visit.open("/admin/ask", java_script_enabled=script)
+    page.set_default_timeout(SLOW)
     page.get_by_label("Your question").fill("Who is there?")
     page.get_by_role("button", name="Ask", exact=True).click()
     table = page.get_by_role("region", name="Answer")
@@ -31,6 +32,7 @@ def test_a_question_and_its_follow_up(visit, shot, script):
 
 def test_an_example_is_a_button(visit):
     page = visit.open("/admin/ask")
+    page.set_default_timeout(SLOW)
     page.get_by_role("button", name="Which tools fail most?").click()
     # This house's model knows no answer to it; the question stays to be changed.
     expect(page.get_by_label("Put it differently")).to_have_value("Which tools fail most?", timeout=SLOW)
