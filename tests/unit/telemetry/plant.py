@@ -23,7 +23,7 @@ FINOPS = served("finops", "chartkit")
 
 
 class Plant:
-    """`store` may be wrapped; `names` may be changed between runs."""
+    """`store` may be wrapped; `names` and `names_of` may be changed between runs."""
 
     def __init__(self, folder: Path, *, wrap: Callable[[Any], Any] = lambda store: store) -> None:
         self.clock = FixedClock(RECEIVED)
@@ -31,6 +31,8 @@ class Plant:
         self.store = wrap(self.memory)
         self.folder = folder
         self.names: Served = FINOPS
+        self.names_of: dict[str, Served] = {}
+        """Of users who are served something else."""
         self.state = StateFiles(self.store, clock=self.clock, cache_dir=folder, max_stale_seconds=0)
 
     def reborn(self) -> None:
@@ -48,7 +50,7 @@ class Plant:
             self.store,
             self.state,
             clock=self.clock,
-            served_for=lambda _db: lambda _user: self.names,
+            served_for=lambda _db: lambda user: self.names_of.get(user, self.names),
             served_files=(),
             **how,
         )
