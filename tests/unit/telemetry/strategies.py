@@ -103,7 +103,54 @@ BROKEN = st.sampled_from(
 )
 SURROGATE = st.just(b'{"type":"user","uuid":"u1","message":{"content":"a \\ud83d b"}}')
 BAD_UTF8 = st.just(b'{"type":"user","uuid":"u2","message":{"content":"a \xff b"}}')
-LINES = st.one_of(RECORDS.map(line_of), RECORDS.map(line_of), RECORDS.map(line_of), BROKEN, SURROGATE, BAD_UTF8)
+FOOLS = ("is_error", "tool_result", "message", "assistant", "type")
+
+
+def escaped(line: bytes) -> bytes:
+    """The same record with names and words written by their code points."""
+    for word in FOOLS:
+        spelt = "".join(f"\\u{ord(letter):04x}" for letter in word)
+        line = line.replace(f'"{word}"'.encode(), f'"{spelt}"'.encode())
+    return line
+
+
+def spaced(line: bytes) -> bytes:
+    """The same record with blanks wherever JSON allows some."""
+    try:
+        return b" \t" + json.dumps(json.loads(line), separators=(" ,\t", "\t: ")).encode() + b" \r"
+    except ValueError:
+        return line
+
+
+@st.composite
+def doubled(draw: st.DrawFn) -> bytes:
+    """A record that says the same thing twice, differently: the last word counts, at the top and in its message."""
+    first, second = draw(RECORDS), draw(RECORDS)
+    line = line_of(first)[:-1] + (b"," if first else b"") + line_of(second)[1:]
+    if draw(st.booleans()) and isinstance(first.get("message"), dict) and first["message"]:
+        inner = line_of(first["message"])
+        line = line.replace(inner, inner[:-1] + b"," + line_of(draw(USAGE) | {"content": draw(CONTENT)})[1:], 1)
+    return line.replace(b",}", b"}")
+
+
+@st.composite
+def quoting(draw: st.DrawFn) -> bytes:
+    """A result whose text is a transcript's line: what is quoted is nobody's record."""
+    quoted = line_of(draw(RECORDS)).decode("utf-8", "replace")
+    result = {"type": "tool_result", "tool_use_id": draw(TOOL_IDS), "content": quoted + '"}]},"is_error":true'}
+    return line_of({"type": "user", "uuid": draw(UUIDS), "message": {"content": [result]}, "toolUseResult": quoted})
+
+
+@st.composite
+def shuffled(draw: st.DrawFn) -> bytes:
+    record = draw(RECORDS)
+    return line_of({name: record[name] for name in draw(st.permutations(list(record)))})
+
+
+LINES = st.one_of(
+    *(RECORDS.map(line_of), RECORDS.map(line_of), RECORDS.map(line_of), BROKEN, SURROGATE, BAD_UTF8),
+    *(RECORDS.map(line_of).map(escaped), RECORDS.map(line_of).map(spaced), doubled(), quoting(), shuffled()),
+)
 
 
 @st.composite
