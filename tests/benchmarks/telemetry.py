@@ -238,7 +238,7 @@ def _fanned_out(root: Path) -> tuple[float, float]:
         body = orjson.dumps({"user_id": user, "session_id": session, "file": "main"})
         store.write(keys.inbox(f"{hash(session) & (1 << 60):026d}"[:6] + session[-20:]), body, expect=ANYTHING)
     queue = FolderQueue(root / "queue")
-    with _runner(root, store, clock=SystemClock(), cache="cache-tick") as (_, made):
+    with _runner(root, store, clock=FixedClock(NOW + timedelta(minutes=1)), cache="cache-tick") as (_, made):
         started = time.perf_counter()
         report = made(queue=queue, limits=Limits(fan_out_at=1)).run()
     assert report.sent > 1
@@ -251,7 +251,10 @@ def _fanned_out(root: Path) -> tuple[float, float]:
 
 def _consumer(root: Path, number: int) -> float:
     queue = FolderQueue(root / "queue")
-    with _runner(root, _store(root), clock=SystemClock(), cache=f"cache-{number}") as (_, made):
+    with _runner(root, _store(root), clock=FixedClock(NOW + timedelta(minutes=1)), cache=f"cache-{number}") as (
+        _,
+        made,
+    ):
         while delivered := queue.receive(QUEUE, visibility_seconds=3600, max_attempts=5):
             for delivery in delivered:
                 made().run_batch(orjson.loads(delivery.body)["batch"])
@@ -261,7 +264,7 @@ def _consumer(root: Path, number: int) -> float:
 
 def _reprocessing(root: Path) -> tuple[float, int, float]:
     """CPU seconds, runs and peak memory until the whole history is swapped in."""
-    clock, rounds = FixedClock(NOW + timedelta(days=400)), 0
+    clock, rounds = FixedClock(NOW + timedelta(minutes=2)), 0
     with _runner(root, _store(root), clock=clock, cache="cache-again") as (state, made):
         upkeep.reprocess(state, clock=clock)
         clock.sleep(1)
@@ -289,7 +292,7 @@ class _Counting:
 def _small_runs(root: Path) -> list[tuple[str, float, str, float]]:
     """With nothing new, and with 10 new sessions, when the ledger knows 20,000."""
     store = _Counting(_store(root))
-    with _runner(root, store, clock=FixedClock(NOW + timedelta(days=400)), cache="cache-small") as (state, made):
+    with _runner(root, store, clock=FixedClock(NOW + timedelta(minutes=3)), cache="cache-small") as (state, made):
         known = state_count(state)
         state.commit(
             "telemetry",
