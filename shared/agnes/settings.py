@@ -112,6 +112,11 @@ class Settings(BaseModel):
     usage_events_retention_days: int = Field(
         0, ge=0, description="Days that usage events are kept; 0 keeps them for ever."
     )
+    usage_transcripts_retention_days: int = Field(
+        0,
+        ge=0,
+        description="Days after its last activity that a session's transcripts are kept; 0 keeps them for ever.",
+    )
     audit_archive_after_days: int = Field(
         90, ge=1, le=3650, description="Days after which lines of the audit move from the state files to parquet."
     )

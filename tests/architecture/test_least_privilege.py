@@ -384,6 +384,9 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     ask("DELETE", "ada", "/api/marketplaces/acme?purge=true")
     ask("DELETE", "ada", f"/api/users/{eve}")
     house.post("/auth/logout", token=team.tokens["bob"])
+    house.run("telemetry-cron_extract_usage")
+    house.clock.sleep(3 * 86400)
+    assert house.run("telemetry-cron_prune_usage")["report"]["transcripts"]["sessions"] == 1
 
 
 def drilled_down(house: GuardedHouse, team: Team, bob: Person) -> None:

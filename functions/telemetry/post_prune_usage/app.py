@@ -1,4 +1,6 @@
-"""Let old usage events go now."""
+"""Let old usage events and transcripts go now."""
+
+from pydantic import BaseModel, ConfigDict
 
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
@@ -8,10 +10,22 @@ from agnes.telemetry import upkeep
 app = Function("telemetry-post_prune_usage")
 
 
+class How(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = False
+
+
 @app.route("/api/admin/usage/prune", methods=["POST"])
 @app.route("/api/admin/telemetry/prune", methods=["POST"])
-@endpoint(needs=Needs.OPERATOR)
-def post_prune_usage(_who: Principal) -> upkeep.Pruned:
-    """Forget the events that USAGE_EVENTS_RETENTION_DAYS does not keep; figures stay."""
-    days = wiring.settings().usage_events_retention_days
-    return upkeep.prune(wiring.state(), clock=wiring.clock(), retention_days=days)
+@endpoint(needs=Needs.OPERATOR, query=How)
+def post_prune_usage(_who: Principal, query: How) -> upkeep.Pruned:
+    """Forget the events and the transcripts that their settings do not keep; figures stay."""
+    return upkeep.prune_all(
+        wiring.state(),
+        wiring.store(),
+        clock=wiring.clock(),
+        events_days=wiring.settings().usage_events_retention_days,
+        transcripts_days=wiring.settings().usage_transcripts_retention_days,
+        dry_run=query.dry_run,
+    )

@@ -16,7 +16,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ from agnes.telemetry import keys, locations, packed, tombstones, uploads
 from agnes.telemetry.claim import claimed
 from agnes.telemetry.keys import InvalidAgentId, InvalidSessionId, TranscriptId, transcript_id
 from agnes.telemetry.locations import FILE, Kept, Location
-from agnes.telemetry.tombstones import SessionRedacted
+from agnes.telemetry.tombstones import SessionClosed, SessionPruned, SessionRedacted, Tombstones
 
 log = logging.getLogger("agnes.telemetry")
 
@@ -49,7 +49,9 @@ NOTED_EACH = 100
 WARM = timedelta(seconds=2)
 """A file that was changed so lately may be changed again without looking different: it is looked at once more."""
 
-FETCHED, REDACTED = "fetched", "session_redacted"
+FETCHED = "fetched"
+CLOSED = frozenset({SessionRedacted.code, SessionPruned.code})
+"""Outcomes that stay, however a file grows."""
 NO_PERSON, AMBIGUOUS, DEACTIVATED = "no_such_person", "ambiguous_person", "deactivated_person"
 NO_SESSION, TOO_LARGE, VANISHED, EMPTY = "no_session_id", "transcript_too_large", "vanished", "empty"
 
@@ -294,7 +296,7 @@ class _Collecting:
         self._until = until
         self._dry_run = dry_run
         self._noted: list[dict[str, object]] = []
-        self._buried: dict[str, Mapping[str, str]] = {}
+        self._tombstones: dict[str, Tombstones] = {}
         self.report = LocationReport()
 
     def run(self, drops: Drops, secrets: Secrets) -> LocationReport:
@@ -339,8 +341,8 @@ class _Collecting:
             problem = who
         if problem is not None:
             self.report.refuse(_shown(file.path), problem)
-        elif known is not None and known.outcome == REDACTED:
-            self.report.refuse(file.path, REDACTED)  # for good, however it grows
+        elif known is not None and known.outcome in CLOSED:
+            self.report.refuse(file.path, known.outcome)
         elif known is not None and known.version == file.version:
             if known.outcome == FETCHED:
                 self.report.unchanged += 1
@@ -352,10 +354,13 @@ class _Collecting:
     def _take(self, drop: Drop, file: DropFile, who: User) -> None:
         """Read and publish one file. Raises DropUnreachable, DropRefused, UnavailableError."""
         session, _ = _names(file.path)
-        if session is not None and session in self._buried_of(who.id):
-            self._note(file, who.id, session, REDACTED)
-            self.report.refuse(file.path, REDACTED)
-            return
+        if session is not None:
+            try:
+                self._tombstones_of(who.id).require_open_session(session)
+            except SessionClosed as exc:
+                self._note(file, who.id, session, exc.code)
+                self.report.refuse(file.path, exc.code)
+                return
         plain = drop.read(file)
         if plain is None:
             self.report.refuse(file.path, VANISHED)
@@ -365,8 +370,8 @@ class _Collecting:
             which = transcript_of(who.id, file.path, plain)
             packed.require_transcript(plain)
             uploads.publish(self._store, which, packed.pack(plain), now=self._clock.now())
-        except SessionRedacted:
-            outcome = REDACTED
+        except SessionClosed as exc:
+            outcome = exc.code
         except (BadRequestError, packed.NotATranscript, packed.TranscriptTooLarge) as exc:
             outcome = exc.code
         else:
@@ -380,10 +385,10 @@ class _Collecting:
         if len(self._noted) >= NOTED_EACH:
             self._write_down()
 
-    def _buried_of(self, user_id: str) -> Mapping[str, str]:
-        if user_id not in self._buried:
-            self._buried[user_id] = tombstones.of_user(self._store, user_id).sessions
-        return self._buried[user_id]
+    def _tombstones_of(self, user_id: str) -> Tombstones:
+        if user_id not in self._tombstones:
+            self._tombstones[user_id] = tombstones.of_user(self._store, user_id)
+        return self._tombstones[user_id]
 
     def _note(self, file: DropFile, user_id: str, session_id: str, outcome: str) -> None:
         now = self._clock.now()

@@ -112,7 +112,9 @@ class Harvester:
                 return None
             of = known[session]
             files = (noted[session].files if session in noted else set()) | set(of.files)
-            return _Work(*session, of, files, of.is_stale(progress, PROCESSOR_VERSION), session in noted)
+            # Of a session whose transcripts were let go a late note says nothing: what was counted stays.
+            is_noted = session in noted and session[1] not in buried[session[0]].pruned
+            return _Work(*session, of, files, of.is_stale(progress, PROCESSOR_VERSION), is_noted)
 
         before_bytes = report.plain_bytes
         for session, (work, reading) in zip(sessions, self._read_ahead(map(work_of, sessions)), strict=True):

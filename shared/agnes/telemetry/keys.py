@@ -23,6 +23,8 @@ from pathlib import PurePosixPath
 from agnes.kernel.errors import BadRequestError
 
 INBOX = "inbox/"
+SESSIONS = "sessions/"
+QUARANTINE = "quarantine/"
 BATCHES = "inbox/batches/"
 PREPARED = "inbox/prepared/"
 UPLOADS = "uploads/"

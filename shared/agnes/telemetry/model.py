@@ -152,6 +152,8 @@ class Report:
     sessions: int = 0
     """Extracted."""
     unchanged: int = 0
+    kept: int = 0
+    """Left as they were extracted before: their transcripts are gone."""
     redacted: int = 0
     files: int = 0
     plain_bytes: int = 0

@@ -122,6 +122,7 @@ class Publisher:
         if plan.is_empty:
             return
         report.redacted += len(changes.redacted)
+        report.kept += len(changes.kept)
         report.days += len(plan.touched)
         report.windows_day = changes.windows_day
         self._clear_quarantine(plan)

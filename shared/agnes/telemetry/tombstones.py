@@ -1,8 +1,9 @@
 """Sessions that must not come back: one object a person, `tombstones/<user_id>.json`, that only ever grows.
 
-    {"sessions": {"<session_id>": "<when>"}, "before": "<when>" | null}
+    {"sessions": {"<session_id>": "<when>"}, "before": "<when>" | null, "pruned": ["<session_id>"]}
 
-`before`: everything of this person was redacted then, so no session that began earlier is taken. It is an object and not
+`before`: everything of this person was redacted then, so no session that began earlier is taken. `pruned`:
+their transcripts were let go by age, what was counted of them stays. It is an object and not
 a row, since every upload asks for it, and must not fetch the ledger for that.
 """
 
@@ -10,8 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from agnes.kernel.errors import GoneError, UnavailableError
@@ -32,7 +33,21 @@ _ATTEMPTS = 8
 _TIMESTAMP = re.compile(rb'"timestamp"\s*:\s*"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*(?:Z|\+00:00)"')
 
 
-class SessionRedacted(GoneError):
+class SessionClosed(GoneError):
+    """The session takes nothing more."""
+
+
+class SessionPruned(SessionClosed):
+    code = "session_pruned"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"session {session_id} is older than transcripts are kept, it is not taken again",
+            hint="Nothing is left to do; what was counted of it stays.",
+        )
+
+
+class SessionRedacted(SessionClosed):
     code = "session_redacted"
 
     def __init__(self, session_id: str) -> None:
@@ -50,11 +65,19 @@ class Tombstones:
     """Session id to when it was redacted, ISO 8601."""
     before: datetime | None = None
     version: Version | None = None
+    pruned: frozenset[str] = frozenset()
+    """Sessions whose transcripts were let go by age."""
+
+    def require_open_session(self, session_id: str) -> None:
+        """Raises SessionRedacted, SessionPruned."""
+        if session_id in self.sessions:
+            raise SessionRedacted(session_id)
+        if session_id in self.pruned:
+            raise SessionPruned(session_id)
 
     def require_open(self, which: TranscriptId, plain: bytes) -> None:
-        """Raises SessionRedacted. A transcript that does not say when it began counts as an old one."""
-        if which.session_id in self.sessions:
-            raise SessionRedacted(which.session_id)
+        """Raises SessionRedacted, SessionPruned. A transcript that does not say when it began counts as an old one."""
+        self.require_open_session(which.session_id)
         if self.before is not None:
             began = _began(plain)
             if began is None or began < self.before:
@@ -69,7 +92,7 @@ def of_user(store: ObjectStore, user_id: str) -> Tombstones:
     try:
         said = json.loads(blob.body)
         before = said["before"] and datetime.fromisoformat(said["before"])
-        return Tombstones(dict(said["sessions"]), before or None, blob.version)
+        return Tombstones(dict(said["sessions"]), before or None, blob.version, frozenset(said.get("pruned", ())))
     except (ValueError, KeyError, TypeError) as exc:
         raise UnavailableError(f"{keys.tombstones(user_id)} cannot be read", code="tombstones_unreadable") from exc
 
@@ -82,13 +105,32 @@ def of_users(store: ObjectStore, user_ids: Iterable[str]) -> dict[str, Tombstone
 def bury(store: ObjectStore, user_id: str, sessions: Iterable[str], *, now: datetime, everything: bool = False) -> None:
     """Add `sessions`; with `everything`, also all that began before `now`. Durable on return. Raises UnavailableError."""
     sessions = list(sessions)
+
+    def add(found: Tombstones) -> Tombstones | None:
+        if not everything and all(session in found.sessions for session in sessions):
+            return None
+        wanted = {**dict.fromkeys(sessions, now.isoformat()), **found.sessions}
+        return replace(found, sessions=wanted, before=now if everything else found.before)
+
+    _change(store, user_id, add)
+
+
+def close_pruned(store: ObjectStore, user_id: str, sessions: Iterable[str]) -> None:
+    """Add sessions whose transcripts go by age. Durable on return. Raises UnavailableError."""
+    wanted = frozenset(sessions)
+    _change(
+        store, user_id, lambda found: None if wanted <= found.pruned else replace(found, pruned=found.pruned | wanted)
+    )
+
+
+def _change(store: ObjectStore, user_id: str, add: Callable[[Tombstones], Tombstones | None]) -> None:
     for _ in range(_ATTEMPTS):
         found = of_user(store, user_id)
-        if not everything and all(session in found.sessions for session in sessions):
+        wanted = add(found)
+        if wanted is None:
             return
-        wanted = {**dict.fromkeys(sessions, now.isoformat()), **found.sessions}
-        before = now if everything else found.before
-        body = json.dumps({"sessions": wanted, "before": before and before.isoformat()}, sort_keys=True).encode()
+        said = {"sessions": wanted.sessions, "before": wanted.before and wanted.before.isoformat()}
+        body = json.dumps(said | {"pruned": sorted(wanted.pruned)}, sort_keys=True).encode()
         expect = Unchanged(found.version) if found.version else ABSENT
         try:
             store.write(keys.tombstones(user_id), body, expect=expect, content_type="application/json")

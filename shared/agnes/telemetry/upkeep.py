@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from agnes.kernel.ports import Clock, Message, Queue
+from agnes.kernel.ports import Clock, Message, ObjectStore, Queue
 from agnes.kernel.state import Change, State, Tx
 from agnes.telemetry import ledger
 from agnes.telemetry.model import FILE
+from agnes.telemetry.retention import PrunedTranscripts, prune_transcripts
 from agnes.telemetry.tick import QUEUE
 
 PRUNED, SKIPPED = "pruned", "skipped"
@@ -22,6 +23,7 @@ class Pruned:
     """Rows of event files; a session that was sent again had some of them replaced already."""
     remaining: int = 0
     reason: str | None = None
+    transcripts: PrunedTranscripts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,15 @@ class Backfilling:
     days: int
     oldest: date | None
     """The first of the days that have events; rollups of days that were pruned stay as they are."""
+
+
+def prune_all(
+    state: State, store: ObjectStore, *, clock: Clock, events_days: int, transcripts_days: int, dry_run: bool = False
+) -> Pruned:
+    """Events and transcripts, each by its own number of days. Raises UnavailableError."""
+    transcripts = prune_transcripts(state, store, clock=clock, retention_days=transcripts_days, dry_run=dry_run)
+    events = prune(state, clock=clock, retention_days=events_days, dry_run=dry_run)
+    return replace(events, transcripts=transcripts)
 
 
 def prune(state: State, *, clock: Clock, retention_days: int, dry_run: bool = False) -> Pruned:

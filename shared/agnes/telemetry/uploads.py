@@ -37,7 +37,7 @@ from agnes.kernel.ports import (
 from agnes.kernel.principal import Principal
 from agnes.telemetry import keys, packed, tombstones
 from agnes.telemetry.keys import TranscriptId, transcript_id
-from agnes.telemetry.tombstones import SessionRedacted
+from agnes.telemetry.tombstones import SessionClosed
 
 FORM_LIMIT_BYTES = 4 * 1024 * 1024
 URL_SECONDS = 900
@@ -120,11 +120,10 @@ def presign(
 ) -> Presigned:
     """Where to PUT a transcript, packed as `agnes.telemetry.packed` says; `size_bytes` and `sha256` are of the packed form.
 
-    Raises InvalidSessionId, InvalidAgentId, TranscriptTooLarge, InvalidError, SessionRedacted.
+    Raises InvalidSessionId, InvalidAgentId, TranscriptTooLarge, InvalidError, SessionClosed.
     """
     which = transcript_id(who.user_id, session_id, agent_id)
-    if which.session_id in tombstones.of_user(store, which.user_id).sessions:
-        raise SessionRedacted(which.session_id)  # before the bytes travel
+    tombstones.of_user(store, which.user_id).require_open_session(which.session_id)  # before the bytes travel
     if not _SHA256.fullmatch(sha256):
         raise InvalidError("sha256 must be 64 hexadecimal characters in lower case", code="invalid_sha256")
     if size_bytes > packed.MAX_PACKED_BYTES:
@@ -143,7 +142,7 @@ def presign(
 def complete(store: ObjectStore, secret: Secret, who: Principal, upload_id: str, *, now: datetime) -> Completed:
     """Check and publish what was PUT. The same call again gives the same answer.
 
-    Raises UnknownUpload, UploadMissing, UploadDiffers, NotZstd, NotATranscript, TranscriptTooLarge, SessionRedacted.
+    Raises UnknownUpload, UploadMissing, UploadDiffers, NotZstd, NotATranscript, TranscriptTooLarge, SessionClosed.
     """
     declared = _Declared.open(upload_id, secret, who)
     which = declared.which
@@ -160,7 +159,7 @@ def complete(store: ObjectStore, secret: Secret, who: Principal, upload_id: str,
         raise UploadDiffers("checksum")
     try:
         status, size = publish(store, which, blob.body, now=now)
-    except SessionRedacted:
+    except SessionClosed:
         store.remove([staging])
         raise
     store.remove([staging])
@@ -170,7 +169,7 @@ def complete(store: ObjectStore, secret: Secret, who: Principal, upload_id: str,
 def accept(store: ObjectStore, who: Principal, *, filename: str, body: bytes, now: datetime) -> Uploaded:
     """Take a plain transcript whose file is named `<session>.jsonl`.
 
-    Raises InvalidSessionId, FormTooLarge, NotATranscript, SessionRedacted.
+    Raises InvalidSessionId, FormTooLarge, NotATranscript, SessionClosed.
     """
     which = transcript_id(who.user_id, keys.session_of(filename))
     if len(body) > FORM_LIMIT_BYTES:
@@ -184,7 +183,7 @@ def publish(store: ObjectStore, which: TranscriptId, body: bytes, *, now: dateti
     """Store a packed transcript under its session, tell the inbox, return the status and the plain size.
 
     Transcripts grow at their end, and uploads may overtake one another: a beginning of what is stored changes
-    nothing. Anything else replaces it. Raises NotZstd, NotATranscript, TranscriptTooLarge, SessionRedacted,
+    nothing. Anything else replaces it. Raises NotZstd, NotATranscript, TranscriptTooLarge, SessionClosed,
     UnavailableError.
     """
     plain = packed.unpack(body)
@@ -207,7 +206,7 @@ def publish(store: ObjectStore, which: TranscriptId, body: bytes, *, now: dateti
     try:
         # A redaction may have begun since we asked, and removed the transcripts before ours was there.
         tombstones.of_user(store, which.user_id).require_open(which, plain)
-    except SessionRedacted:
+    except SessionClosed:
         store.remove([which.key])
         raise
     # Said even if nothing changed: an earlier attempt may have died between the object and the note.
