@@ -173,7 +173,11 @@ def acting(function: str) -> Iterator[None]:
 
 class GuardedHouse(House):
     def __init__(self, folder: Path, policies: Policies, *, model_url: str) -> None:
-        super().__init__(folder, store=GuardedStore(policies), environ={**ENVIRON, "ANTHROPIC_BASE_URL": model_url})
+        super().__init__(
+            folder,
+            store=GuardedStore(policies),
+            environ=ENVIRON | {"USAGE_TRANSCRIPTS_RETENTION_DAYS": "1", "ANTHROPIC_BASE_URL": model_url},
+        )
         self.queue = self.wiring._parts["queue"] = GuardedQueue(policies)
         self.wiring._parts["jobs"] = GuardedJobs(policies)
         self.wiring._parts["secrets"] = GuardedSecrets(policies)
