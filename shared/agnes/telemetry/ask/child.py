@@ -2,7 +2,7 @@
 
     python -I child.py      standard input: a JSON request; standard output: a JSON answer; nothing else
 
-It imports nothing of ours, holds no credential and has an empty environment. What holds SQL in, each by itself enough
+It imports nothing of ours, holds no credential, and its environment has one path. What holds SQL in, each by itself enough
 for most of it:
 
 - it must be exactly one SELECT whose syntax tree names only the allowed tables and functions (`functions.txt`);

@@ -92,7 +92,8 @@ def _one_shot(request: bytes, seconds: float) -> tuple[bytes | None, int]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=empty,
-            env={},
+            # Nothing of ours; Lambda's interpreter would not find its own library without this.
+            env={"LD_LIBRARY_PATH": f"{sys.base_prefix}/lib"},
             start_new_session=True,
         )
         with child:
