@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -33,3 +34,13 @@ def test_what_templates_link_to_exists() -> None:
 def test_there_are_templates() -> None:
     assert Path(TEMPLATES / "_layout" / "base.html").is_file()
     assert len(PAGES) > 3
+
+
+def test_scripts_of_others_are_what_their_table_says() -> None:
+    folder = TEMPLATES / "static" / "vendor"
+    table = (folder / "README.md").read_text()
+    scripts = [path for path in folder.iterdir() if path.suffix == ".js"]
+    assert scripts
+    for path in scripts:
+        assert f"| {path.name} |" in table
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in table

@@ -23,6 +23,8 @@ PAGES = {
     "flea-agent": "/marketplace/flea/id-auditor",
     "flea-plugin": "/marketplace/flea/id-kit",
     "flea-inner": "/marketplace/flea/id-kit/skill/notes",
+    "usage": "/admin/usage",
+    "my-usage": "/me/usage",
     "guide": "/marketplace/guide/curated",
     "ask": "/admin/ask",
     "missing": "/marketplace/curated/northwind/nothing",

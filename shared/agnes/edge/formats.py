@@ -18,6 +18,13 @@ def full_number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def usd(value: float) -> str:
+    """1234.5 → `$1,235`, 12.34 → `$12.34`, 0.0042 → `< $0.01`."""
+    if 0 < value < 0.01:
+        return "< $0.01"
+    return f"${value:,.0f}" if value >= 1000 else f"${value:,.2f}"
+
+
 def size(size_bytes: float) -> str:
     for unit in ("B", "kB", "MB", "GB"):
         if size_bytes < 1000 or unit == "GB":
@@ -57,6 +64,7 @@ FILTERS = {
     "sentence": sentence,
     "short_number": short_number,
     "full_number": full_number,
+    "usd": usd,
     "size": size,
     "day": day,
     "days_ago": days_ago,

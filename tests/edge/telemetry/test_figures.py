@@ -262,3 +262,31 @@ def test_unsound_prices(used, wish):
     sound = {"model": "m", "valid_from": "2026-01-01", "input": 1, "output": 1, "cache_read": 1, "cache_write": 1}
     answer = used.house.call("PUT", "/api/admin/usage/prices", token=used.admin.token, json_body={**sound, **wish})
     assert answer.status == 422, answer.text
+
+
+def page(used: Used, path: str, who: Person, status: int = 200) -> str:
+    answer = used.house.get(path, cookie=who.cookie)
+    assert answer.status == status, answer.text
+    return answer.text
+
+
+def test_the_dashboard_shows_the_figures_as_charts_tables_and_totals(used):
+    shown = page(used, "/admin/usage?window=7d", used.admin)
+    assert "$41.10" in shown
+    assert f"Nobody has told what {MYSTERY} costs" in shown
+    assert shown.count("data-chart=") == 6
+    assert 'data-value="30.0"' not in shown  # the day has what both took
+    assert 'data-value="38.1"' in shown
+    assert f'href="/admin/users/{used.mira.id}"' in shown
+    assert page(used, "/admin/usage?window=all", used.admin).count("<tr>") > 20
+    page(used, "/admin/usage?window=2d", used.admin, 422)
+    page(used, "/admin/usage", used.mira, 403)
+
+
+def test_ones_own_page_has_only_ones_own(used):
+    shown = page(used, "/me/usage", used.mira)
+    assert "$33.00" in shown
+    assert MYSTERY not in shown
+    assert "noah" not in shown
+    assert MYSTERY in page(used, "/me/usage", used.noah)
+    assert "Nothing of yours has arrived" in page(used, "/me/usage", used.admin)
