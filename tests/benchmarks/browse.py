@@ -399,7 +399,7 @@ def _telemetry(state: Any, rng: random.Random, rows: list[dict[str, Any]], items
         _insert(
             tx,
             """INSERT INTO telemetry.item_windows SELECT 'curated', slug, plugin, kind, name, calls // 4, users // 2, 0,
-                calls, users, 0, 20, 1000, 2000, 30000, 400, 33400, trend, current_date FROM given""",
+                calls, users, 0, 20, 1000, 2000, 30000, 400, 33400, trend, current_date, 0.0545, 0 FROM given""",
             windows,
             shape,
         )
