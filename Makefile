@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint journeys browser cloud simulate bench layers infra deploy docs clean
+.PHONY: help run demo test check lint journeys browser cloud scale simulate bench layers infra deploy docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -24,7 +24,7 @@ demo: .venv/.local ## fill a running Agnes with a believable demonstration
 	@exec $(BIN)/agnes-local demo
 
 test: .venv/.dev ## every test that needs no server and no client of its own
-	$(PYTEST) -n 2 --dist worksteal -m "not git and not sftp and not minio and not localstack and not client and not browser"
+	$(PYTEST) -n 2 --dist worksteal -m "not git and not sftp and not minio and not localstack and not client and not browser and not spark"
 
 # What takes processes, servers or minutes of CPU is left to `make test`.
 HEAVY := tests/architecture/test_budgets.py tests/unit/infra tests/unit/gateway tests/unit/cli tests/unit/localstack \
@@ -33,7 +33,7 @@ HEAVY := tests/architecture/test_budgets.py tests/unit/infra tests/unit/gateway 
 
 check: lint ## the minute-long subset: lint, architecture, and the unit, edge and contract tests that are quick
 	$(PYTEST) -n 2 --dist worksteal tests/architecture tests/unit tests/edge tests/contract $(addprefix --ignore=,$(HEAVY)) \
-	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not browser"
+	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not browser and not spark"
 
 lint: .venv/.dev ## ruff
 	$(BIN)/ruff check
@@ -48,6 +48,9 @@ browser: .venv/.dev ## the pages in Debian's Chromium, and axe-core; screenshots
 cloud: .venv/.dev layers ## LocalStack and MinIO: the contract suite and the journeys on them
 	$(BIN)/python -m agnes_local.servers install all
 	$(BIN)/python -m agnes_local.servers run -- $(PYTEST) -m "minio or localstack"
+
+scale: .venv/.dev .venv-scale/.scale ## PySpark over the event lake, in an environment of its own (docs/scale.md); needs Java
+	$(PYTEST) tests/scale
 
 simulate: .venv/.dev ## the seeded simulation of the state files (SEEDS=2000)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
@@ -84,4 +87,9 @@ clean: ## remove what was built, not what was installed or stored
 
 .venv/.%: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@touch $@
+
+.venv-scale/.scale: pyproject.toml constraints.txt | .venv/bin/python
+	$(PYTHON) -m venv .venv-scale
+	.venv-scale/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[scale]'
 	@touch $@

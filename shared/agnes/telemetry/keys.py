@@ -9,6 +9,7 @@ quarantine/<user_id>/<session_id>/<file>.json           why a transcript is not 
 exports/<ulid>/<filename>                               large exports, for a day
 downloads/<user_id>/<ulid>/<filename>                   large transcripts and archives of a person, for a day
 telemetry/events/day=YYYY-MM-DD/<generation>.parquet    immutable
+telemetry/current/sessions.parquet                      which events count, for other engines (docs/scale.md)
 telemetry/prepared/<ulid>.parquet                       events of a prepared batch, until they are published
 telemetry/rollups/<rollup>/day=YYYY-MM-DD/<generation>.parquet
 """
@@ -33,6 +34,7 @@ ROLLUPS = "telemetry/rollups/"
 PREPARED_EVENTS = "telemetry/prepared/"
 EXPORTS = "exports/"
 DOWNLOADS = "downloads/"
+CURRENT = "telemetry/current/sessions.parquet"
 CLAIM = "jobs/telemetry.extract/claim.json"
 MAIN = "main"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import State
-from agnes.telemetry import keys, ledger, objects, prices, rollups, tombstones
+from agnes.telemetry import current, keys, ledger, objects, prices, rollups, tombstones
 from agnes.telemetry.batch import SESSION, Workbench, Written
 from agnes.telemetry.harvest import Candidate
 from agnes.telemetry.inbox import SessionId
@@ -116,7 +116,11 @@ class Publisher:
         if not plan.is_empty:
             self._make(plan, bench, keep)
             self._store.remove(changes.forgotten)
+            if changes.redacted:  # before: if this run dies, nothing names them, and the next one redacts again
+                current.write(self._store, self._state, without=changes.redacted)
             self._state.commit(FILE, lambda tx: ledger.publish(tx, changes))
+            if changes.sessions:
+                current.write(self._store, self._state)
         if plan.buried:
             self._purge_retired()
         if plan.is_empty:
