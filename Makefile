@@ -91,5 +91,5 @@ clean: ## remove what was built, not what was installed or stored
 
 .venv-scale/.scale: pyproject.toml constraints.txt | .venv/bin/python
 	$(PYTHON) -m venv .venv-scale
-	.venv-scale/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[scale]'
+	.venv-scale/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[scale]'
 	@touch $@

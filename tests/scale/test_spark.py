@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import duckdb
 import pytest
 
 from agnes.telemetry import keys, redaction
-from tests.builders.transcripts import Transcript, generate
+from tests.builders.transcripts import START, Transcript, generate
 from tests.unit.telemetry.plant import Plant
 from tests.unit.telemetry.sessions import served
 
@@ -50,6 +51,10 @@ def a_month_of_work(plant: Plant) -> None:
     for number, t in enumerate(sessions[1:6]):
         fork = f"5d2c8a10-000{number}-4f00-9a00-00000000ffff"
         plant.upload(t.body().replace(t.session.encode(), fork.encode()), fork, user=f"user{(number + 1) % 3}")
+    for days in (2, 20):
+        failing = Transcript(f"5d2c8a10-00{days:02d}-4f00-9a00-00000000eeee", at=START - timedelta(days=days))
+        failing.result(failing.use("Skill", skill="finops:forecast"), "no such ledger", is_error=True)
+        plant.upload(failing.body(), failing.session, user="user2")
     plant.run()
     for number in (7, 8):
         redaction.redact_session(
