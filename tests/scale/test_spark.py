@@ -1,4 +1,4 @@
-"""The lake as PySpark reads it, on a cluster of two worker processes: the SQL of docs/scale.md gives our windows, row by row."""
+"""The lake as PySpark reads it: the SQL of docs/scale.md gives our windows, row by row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-scale" / "bin" / "python"
-MASTER = os.environ.get("AGNES_SPARK_MASTER", "local-cluster[2,1,1024]")
+MASTER = os.environ.get("AGNES_SPARK_MASTER", "local[2]")
 COLUMNS = (
     "source, marketplace_id, plugin, kind, name, invocations_7d, distinct_users_7d, errors_7d, invocations_30d, "
     "distinct_users_30d, errors_30d, active_days_30d, tokens_30d"
