@@ -51,6 +51,9 @@ class Server:
     def change(self, path: str, body: dict[str, Any]) -> Any:
         return self._call("PATCH", path, json=body)
 
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        return self._call("PUT", path, json=body)
+
     def delete(self, path: str, **query: Any) -> Any:
         return self._call("DELETE", path, params=_given(query))
 
@@ -84,6 +87,25 @@ class Server:
                 yield answer.iter_bytes()
         except httpx.HTTPError as exc:
             raise unreachable(url, exc) from exc
+
+    @contextmanager
+    def download(self, path: str, **query: Any) -> Iterator[Iterator[bytes]]:
+        """The pieces of a file that the server gives, itself or by a presigned URL. Raises Refused, ServerUnreachable."""
+        address = None
+        try:
+            with self._client.stream("GET", path, params=_given(query)) as answer:
+                if answer.status_code == 302 and "location" in answer.headers:
+                    address = str(answer.request.url.join(answer.headers["location"]))
+                elif answer.status_code >= 300:
+                    answer.read()
+                    raise refusal(answer)
+                else:
+                    yield answer.iter_bytes()
+        except httpx.HTTPError as exc:
+            raise unreachable(self.url, exc) from exc
+        if address is not None:
+            with self.object(address) as pieces:
+                yield pieces
 
     def _call(self, method: str, path: str, **kwargs: Any) -> Any:
         answer = self._request(method, path, **kwargs)

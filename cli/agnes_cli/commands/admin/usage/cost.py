@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import click
+
+from agnes_cli import shown, spending
+
+USAGE_COST = "/api/admin/usage/cost"
+COLUMNS = {"INPUT": "input", "OUTPUT": "output", "CACHE READ": "cache_read", "CACHE WRITE": "cache_creation"}
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.option(
+    "--by",
+    type=click.Choice(["plugin", "skill", "agent", "command", "model", "user", "day"]),
+    default="plugin",
+    show_default=True,
+)
+@click.option("--since", type=DAY, help="The first day (UTC); 30 days ago if not given.")
+@click.option("--until", type=DAY, help="The last day (UTC), included; today if not given.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+def command(by: str, since: object, until: object, as_json: bool) -> None:
+    """List tokens and what they cost at the prices that were in force on each day."""
+    from agnes_cli.server import connect
+
+    days = {name: f"{day:%Y-%m-%d}" for name, day in (("since", since), ("until", until)) if day is not None}
+    with connect() as server:
+        found = server.get(USAGE_COST, by=by, **days)
+    if as_json:
+        shown.as_json(found)
+        return
+    rows = [
+        {
+            "bucket": row["bucket"],
+            "of": "/".join(part for part in (row["marketplace_id"], row["plugin"]) if part),
+            "cost": spending.cost(row),
+            **{name: spending.count(row[f"{name}_tokens"]) for name in COLUMNS.values()},
+        }
+        for row in found["rows"]
+    ]
+    of = {"OF": "of"} if any(row["of"] for row in rows) else {}
+    shown.table({by.upper(): "bucket", **of, **COLUMNS, "COST": "cost"}, rows, none="No tokens were taken.")
+    if rows:
+        total = found["total"]
+        span = f"{found['since']} to {found['until']}"
+        click.echo(f"{spending.count(total['tokens'])} tokens, {spending.cost(total) or '$0.00'}, {span}.", err=True)
+    if found["unpriced_models"]:
+        click.echo(spending.unpriced_models([shown.plain(model) for model in found["unpriced_models"]]), err=True)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from agnes_cli import shown
+
+PRICES = "/api/admin/usage/prices"
+COLUMNS = {
+    "MODEL": "model",
+    "FROM": "valid_from",
+    "INPUT": "input",
+    "OUTPUT": "output",
+    "CACHE READ": "cache_read",
+    "CACHE WRITE": "cache_write",
+    "SET BY": "set_by",
+}
+DOLLARS = click.FloatRange(0, 100_000)
+FROM = click.option(
+    "--from", "valid_from", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The first day (UTC) it holds."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+
+
+@click.group(invoke_without_command=True)
+@JSON
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """List what models cost, in US dollars a million tokens; change it with set and remove."""
+    from agnes_cli.server import connect
+
+    if ctx.invoked_subcommand is not None:
+        return
+    with connect() as server:
+        found = server.get(PRICES)
+    shown.as_json(found) if as_json else shown.table(COLUMNS, found, none="No model has a price.")
+
+
+@command.command("set")
+@click.argument("model")
+@FROM
+@click.option("--input", type=DOLLARS, required=True)
+@click.option("--output", type=DOLLARS, required=True)
+@click.option("--cache-read", type=DOLLARS, required=True)
+@click.option("--cache-write", type=DOLLARS, required=True)
+@JSON
+def set_(model: str, valid_from: datetime, as_json: bool, **dollars: float) -> None:
+    """Set what MODEL costs from a day on: a model's id, or its beginning and a *."""
+    from agnes_cli.server import connect
+
+    wish: dict[str, Any] = {"model": model, "valid_from": f"{valid_from:%Y-%m-%d}", **dollars}
+    with connect() as server:
+        made = server.put(PRICES, wish)
+    shown.as_json(made) if as_json else click.echo(f"{made['model']} has this price from {made['valid_from']} on.")
+
+
+@command.command()
+@click.argument("model")
+@FROM
+def remove(model: str, valid_from: datetime) -> None:
+    """Take away the price that MODEL has from a day on."""
+    from agnes_cli.server import connect
+
+    day = f"{valid_from:%Y-%m-%d}"
+    with connect() as server:
+        server.delete(PRICES, model=model, valid_from=day)
+    click.echo(f"The price of {model} from {day} on is removed.")

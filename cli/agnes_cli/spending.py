@@ -1,0 +1,41 @@
+"""What tokens cost, and spans of time, as people write and read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from agnes_cli.failures import BadInput
+
+_SPAN = re.compile(r"(\d{1,6})(m|h|d)")
+_MINUTES = {"m": 1, "h": 60, "d": 1440}
+
+
+def cost(spent: Mapping[str, Any]) -> str:
+    """Of `cost_usd` and `unpriced_tokens`: a model without a price makes a cost unknown, never zero."""
+    dollars, unpriced = spent["cost_usd"], spent["unpriced_tokens"]
+    if dollars is None:
+        return "unknown price" if unpriced else ""
+    shown = f"${dollars:,.2f}" if dollars >= 0.01 or dollars == 0 else "<$0.01"
+    return f"{shown} + unknown price" if unpriced else shown
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def minutes(span: str) -> int:
+    """Of 30m, 24h or 7d. Raises BadInput."""
+    found = _SPAN.fullmatch(span)
+    if found is None:
+        raise BadInput(f"{span[:40]!r} is no span of time", hint="Write 30m, 24h or 7d.")
+    return int(found[1]) * _MINUTES[found[2]]
+
+
+def unpriced_models(models: list[str]) -> str:
+    return f"Without a price: {', '.join(models)}. `agnes admin usage prices set` gives a model one."

@@ -1,0 +1,113 @@
+"""`agnes admin usage …` against a house in which two models were used, one of which has no price."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from agnes_cli import spending
+from agnes_cli.failures import BadInput
+from tests.builders.telemetry_house import run_usage, serve, upload
+from tests.builders.transcripts import Transcript
+
+SESSION = "00000000-0000-4000-8000-000000000001"
+SAID = {"model": "mystery-1"}, {"model": "claude-sonnet-4-6"}
+
+
+@pytest.fixture
+def ada(office):
+    """The laptop of an admin of a house with one session: 3 dollars of a known model, 700 tokens of an unknown one."""
+    house = office.house
+    serve(house, "finops", items=(("finops", "skill", "forecast"),))
+    t = Transcript(SESSION, at=datetime(2026, 11, 20, 8, tzinfo=UTC), rng=random.Random(1))
+    t.prompt("Forecast")
+    for said, tokens in zip(SAID, ((700, 0, 0, 0), (1_000_000, 0, 0, 0)), strict=True):
+        t.say([{"type": "text", "text": "Yes"}], tokens=tokens, attributionPlugin="finops", **said)
+    t.result(t.use("Bash", command="ls", tokens=(0, 0, 0, 0)), "no", is_error=True)
+    upload(house, office.mira, SESSION, t.body())
+    run_usage(house, office.admin)
+    made = house.post("/auth/tokens", token=office.admin.token, json_body={"name": "laptop"}).json()["token"]
+    assert office.laptop.agnes("login", "--token-stdin", stdin=made + "\n").returncode == 0
+    return office.laptop
+
+
+def usage(laptop, *arguments):
+    done = laptop.agnes("admin", "usage", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_cost_follows_the_prices_and_is_unknown_without_one(ada):
+    done = usage(ada, "cost")
+    assert done.stdout.splitlines()[1].split() == [
+        "finops", "acme/finops", "1,000,700", "0", "0", "0", "$3.00", "+", "unknown", "price",
+    ]  # fmt: skip
+    assert "Without a price: mystery-1." in done.stderr
+    costs = {
+        row["bucket"]: row["cost_usd"]
+        for row in json.loads(usage(ada, "cost", "--by", "model", "--json").stdout)["rows"]
+    }
+    assert costs == {"claude-sonnet-4-6": pytest.approx(3.0), "mystery-1": None}
+    dollars = ["--input", "1000", "--output", "0", "--cache-read", "0", "--cache-write", "0"]
+    assert "from 2026-11-01 on" in usage(ada, "prices", "set", "mystery*", "--from", "2026-11-01", *dollars).stdout
+    assert "mystery*" in usage(ada, "prices").stdout
+    done = usage(ada, "cost", "--by", "day", "--since", "2026-11-20", "--until", "2026-11-20")
+    assert done.stdout.splitlines()[1].split() == ["2026-11-20", "1,000,700", "0", "0", "0", "$3.70"]
+    usage(ada, "prices", "remove", "mystery*", "--from", "2026-11-01")
+    assert "unknown price" in usage(ada, "cost").stdout
+    gone = ada.agnes("admin", "usage", "prices", "remove", "mystery*", "--from", "2026-11-01")
+    assert (gone.returncode, "price_not_found" in gone.stderr) == (1, True)
+
+
+def test_summary_and_query(ada):
+    shown = usage(ada, "summary").stdout
+    assert "mira@example.com" in shown
+    assert "$3.00 + unknown price" in shown
+    assert json.loads(usage(ada, "summary", "--window", "30d", "--json").stdout)["totals"]["errors"] == 1
+    failed = usage(ada, "query", "--errors", "--since", "7d").stdout.splitlines()
+    assert (len(failed), failed[1].split()[1:]) == (2, ["mira@example.com", "tool_use", "Bash", "builtin", "yes"])
+    assert usage(ada, "query", "--text", "%").stderr.strip() == "Nothing matches."
+    assert usage(ada, "query", "--group-by", "tool_name", "--event-type", "tool_use").stdout.splitlines()[1].split()[:5] == [
+        "Bash", "1", "1", "1", "1",
+    ]  # fmt: skip
+
+
+def test_export_prune_and_reprocess(office, ada, tmp_path):
+    out = tmp_path / "events.csv"
+    usage(ada, "export", "--out", str(out), "--since", "7d", "--user", "mira@example.com")
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert {row["session_id"] for row in rows} == {SESSION}
+    assert list(csv.DictReader(io.StringIO(usage(ada, "export", "--since", "7d").stdout))) == rows
+    assert list(tmp_path.glob(".events*")) == []
+    wrong = ada.agnes("admin", "usage", "export", "--since", "soon", "--out", str(tmp_path / "none.csv"))
+    assert (wrong.returncode, (tmp_path / "none.csv").exists()) == (1, False)
+    assert "Nothing is pruned" in usage(ada, "prune", "--yes").stdout
+    assert ada.agnes("admin", "usage", "reprocess", stdin="n\n").returncode == 1
+    office.house.clock.sleep(1)
+    assert usage(ada, "reprocess", "--yes").stdout.startswith("1 sessions")
+
+
+def test_it_is_for_admins(office):
+    office.sign_in()
+    for command in ("summary", "query", "cost", "prices", "export"):
+        refused = office.laptop.agnes("admin", "usage", command)
+        assert (refused.returncode, "HTTP 403" in refused.stderr) == (1, True), refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("cost", "unpriced", "shown"),
+    [(None, 0, ""), (None, 5, "unknown price"), (0.0, 0, "$0.00"), (0.004, 0, "<$0.01"), (1234.5, 0, "$1,234.50")],
+)
+def test_an_unknown_cost_is_never_zero(cost, unpriced, shown):
+    assert spending.cost({"cost_usd": cost, "unpriced_tokens": unpriced}) == shown
+
+
+@pytest.mark.parametrize("span", ["", "7", "d", "-1d", "7w", "1.5h"])
+def test_a_span_that_is_none(span):
+    with pytest.raises(BadInput):
+        spending.minutes(span)
