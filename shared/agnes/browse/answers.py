@@ -146,6 +146,8 @@ def _telemetry(figures: Figures, series: tuple[Day, ...]) -> dict[str, Any]:
             "cache_read": figures.cache_read_tokens,
             "cache_creation": figures.cache_creation_tokens,
         },
+        "cost_usd_30d": figures.cost_usd,
+        "unpriced_tokens_30d": figures.unpriced_tokens,
         "daily_series": series,
         "figures": FIGURES,
     }

@@ -91,6 +91,9 @@ class Figures:
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_creation_tokens: int = 0
+    cost_usd: float | None = None
+    """Of the tokens whose model has a price; None if none has."""
+    unpriced_tokens: int = 0
 
     @property
     def tokens(self) -> int:

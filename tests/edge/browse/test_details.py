@@ -197,3 +197,30 @@ def test_a_deactivated_account_is_out_at_once(tmp_path):
         assert house.get("/api/marketplace/items", token=person.token).status == 200
         assert house.post(f"/api/users/{person.id}/deactivate", token=admin.token).status in (200, 204)
         assert house.get("/api/marketplace/items", token=person.token).status == 401
+
+
+@pytest.mark.parametrize(
+    ("cost", "unpriced", "said"),
+    [
+        (12.5, 0, "$12.50"),
+        (12.5, 1500, "$12.50 + unknown price of 1.5k tokens"),
+        (None, 1500, "unknown price"),  # never zero
+        (0.001, None, "&lt; $0.01"),
+    ],
+)
+@pytest.mark.parametrize("path", [FINOPS, f"{FINOPS}/skill/forecast"])
+def test_tokens_have_an_estimated_cost(shop, path, cost, unpriced, said):
+    def change(tx):
+        tx.db.execute(
+            "UPDATE telemetry.item_windows SET input_tokens_30d = 2000000, output_tokens_30d = 0, cache_read_tokens_30d = 0, "
+            "cache_creation_tokens_30d = 0, cost_usd_30d = ?, unpriced_tokens_30d = ? "
+            "WHERE plugin = 'finops' AND name IN ('finops', 'forecast')",
+            [cost, unpriced],
+        )
+
+    shop.house.state.commit("telemetry", change)
+    telemetry = shop.json(f"/api{path}")["telemetry"]
+    assert (telemetry["cost_usd_30d"], telemetry["unpriced_tokens_30d"]) == (cost, unpriced or 0)
+    page = shop.page(path)
+    assert "<dt>Tokens (30d)</dt><dd>2M</dd>" in page
+    assert f"<dt>Estimated cost (30d)</dt><dd>{said}</dd>" in page
