@@ -105,7 +105,10 @@ class ExtractionRun:
         for batch in inbox.batches(self._store, [keys.batch(batch_id)]):
             self._prepare(batch)
         # Whoever publishes looks again after the claim is given back, so that nothing is left between two.
-        waiting = inbox.look(self._store).prepared
+        found = inbox.look(self._store)
+        waiting = found.prepared
+        if found.batches and len(waiting) * self._limits.batch_notes < self._limits.publish_sessions:
+            return self.report  # each publication rolls its days up anew: the last of the batches publishes, or a tick
         while waiting and self._has_time():
             try:
                 with self._alone():

@@ -80,8 +80,13 @@ def test_consumers_give_what_one_run_gives(plant, expected):
     report = run(plant, queue).run()
     assert (report.notes, report.sent, report.sessions, report.left) == (7, 4, 0, 7)
     assert run(plant, queue).run().sent == 0  # what is underway is not sent twice
-    for batch in queue.sent:
+    first, *others = queue.sent
+    run(plant).run_batch(first)
+    assert plant.rows("SELECT count(*) FROM telemetry.sessions") == [(0,)]  # the last of them publishes
+    for batch in others:
         run(plant).run_batch(batch)
+    assert plant.rows("SELECT count(*) FROM telemetry.sessions") == [(6,)]
+    assert plant.run().sessions == 1  # whose subagent's note was in another batch
     assert plant.tables() == expected
     assert is_clean(plant)
     for batch in queue.sent:  # delivered again
