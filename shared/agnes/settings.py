@@ -72,6 +72,10 @@ class Settings(BaseModel):
         frozenset(),
         description="What else than SFTP and HTTPS at public addresses transcripts may be collected from: folder (of this machine), http, private.",
     )
+    agnes_keep_versions: int = Field(
+        20, ge=1, description="Newest versions of each curated plugin that are kept, beside those in use."
+    )
+    agnes_keep_version_days: int = Field(90, ge=1, description="Days that every version is kept for.")
     state_max_stale_seconds: float = Field(
         1.0, ge=0, le=60, description="How old a state that is read may be. The folder store always reads the newest."
     )

@@ -27,7 +27,7 @@ from agnes.telemetry.inbox import Batch
 from infra import compose
 from infra.compose import Composition
 from tests.builders import flea
-from tests.builders.acme_team import ENVIRON, Team
+from tests.builders.acme_team import ENVIRON, WORDS, Team
 from tests.builders.answering_api import KEY, AnsweringApi, wrote
 from tests.builders.drop_places import folder_place
 from tests.builders.house import Answer, House, routes
@@ -280,6 +280,25 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
         assert ask("DELETE", "ada", f"{plugin}/{what}").status == 200
     for path in page_files(house, name):
         assert ask("GET", "bob", path).status == 200
+    cookie = {"cookie": f"access_token={team.tokens['ada']}", "headers": {"Origin": "http://agnes.test"}}
+    market = "/admin/marketplaces/acme"
+    for page in (
+        "/admin/marketplaces",
+        market,
+        f"{market}/plugins/{name}",
+        f"{market}/plugins/{name}/versions/{version}",
+    ):
+        assert house.get(page, cookie=cookie["cookie"]).status == 200
+    words = {**WORDS, "slug": "second", "url": team.market.url, "token": "s3cret-token"}
+    for page, form in (
+        ("/admin/marketplaces", words),
+        (f"{market}/sync", {}),
+        (f"{market}/plugins/{name}", {"action": "follow"}),
+        (f"{market}/plugins/{name}/versions/{version}", {"action": "approve"}),
+        ("/admin/marketplaces/second", {"action": "delete", "purge": "true"}),
+    ):
+        assert house.post(page, form=form, **cookie).status == 303, page
+    assert ask("GET", "bob", "/marketplace/format-guide").status == 200
     # Stack, browse, feed.
     assert team.install("bob", name).status == 200
     ask("PUT", "bob", f"/api/my-stack/curated/acme/{name}", {"enabled": True})
@@ -312,6 +331,8 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert ask("GET", "ada", "/api/admin/blocked-trees").json()
     assert ask("DELETE", "ada", f"/api/admin/blocked-trees/{served['tree_id']}").status == 204
     house.run("feed-cron_prune")
+    house.run("marketplace-cron_prune")
+    house.run("feed-cron_sweep")
     # Telemetry.
     person = Person(bob, "bob@example.com", team.tokens["bob"])
     transcript = Transcript(SESSION)

@@ -17,6 +17,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from agnes import settings as settings_module
 from agnes import wiring
+from agnes.kernel.principal import Principal
+from agnes.marketplace import service as marketplaces
+from agnes.marketplace import sync
+from agnes.marketplace.model import MarketplaceChange, NewMarketplace
+from agnes.outside.git import DulwichGit
 from agnes.wiring import Wiring
 from agnes_local import demo
 from tests.benchmarks import browse as many
@@ -60,6 +65,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _with_a_cover(SampleMarketplace(folder / "data" / "demo" / "plugins.git"))
         demo.fill(folder / "data")
         many.fill(plugins=PLUGINS, people=30)
+        _to_review(house, folder)
         for kind, name in (("skill", "notes"), ("agent", "auditor"), ("plugin", "kit")):
             flea.plant(
                 house.part("state"),
@@ -72,6 +78,28 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         house.part("state").close()
     with AnsweringApi(ANSWERS) as api, embedded_server(folder, environ | asking.environ(api.url)) as server:
         yield server.base_url
+
+
+def _to_review(house: Wiring, folder: Path) -> None:
+    """A marketplace that nobody was granted anything of, with a version that waits for an admin."""
+    admin = Principal("u-admin", many.ADMIN, "Admin", frozenset({"admin"}), is_admin=True)
+    state, clock, allow = house.part("state"), house.part("clock"), frozenset({"file"})
+    tools = sync.Syncing(
+        state, house.part("store"), DulwichGit(allow=allow), house.part("secrets"), clock, house.part("web")
+    )
+    market = SampleMarketplace(folder / "review.git")
+    wish = NewMarketplace(
+        name="Guild under review", slug="review", url=market.url, curator_name="Cora", curator_email="cora@example.com"
+    )
+    marketplaces.register(state, admin, wish, secrets=house.part("secrets"), clock=clock, allow=allow)
+    sync.sync(tools, "review")
+    held = MarketplaceChange(hold=True)
+    marketplaces.update(state, admin, "review", held, secrets=house.part("secrets"), clock=clock, allow=allow)
+    market.change(
+        "pay", {"plugins/finops/commands/pay.md": "---\nallowed-tools: Bash\n---\n!`curl https://e.example`\n"}
+    )
+    market.release_finops("1.5.0")
+    sync.sync(tools, "review")
 
 
 def _with_a_cover(market: SampleMarketplace) -> None:

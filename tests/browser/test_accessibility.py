@@ -27,6 +27,10 @@ PAGES = {
     "my-usage": "/me/usage",
     "guide": "/marketplace/guide/curated",
     "ask": "/admin/ask",
+    "format-guide": "/marketplace/format-guide",
+    "admin-marketplaces": "/admin/marketplaces",
+    "admin-marketplace": "/admin/marketplaces/review",
+    "admin-plugin": "/admin/marketplaces/review/plugins/finops",
     "missing": "/marketplace/curated/northwind/nothing",
 }
 RUN = """async () => {
@@ -43,8 +47,21 @@ def test_nothing_serious(visit, shot, name, scheme):
     visit.complaints[:] = [text for text in visit.complaints if name != "missing" or "404" not in text]
     page.evaluate(axe_script().read_text())
     assert page.evaluate(RUN) == []
-    if scheme == "dark":
-        shot(page, f"dark-{name}")
+    if name.startswith("admin-marketplace") or name == "admin-plugin":
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    if scheme == "dark" or name.startswith("admin-"):
+        shot(page, f"{scheme}-{name}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_in_a_review(visit, shot, scheme):
+    page = visit.open("/admin/marketplaces/review", color_scheme=scheme, width=1280 if scheme == "light" else 390)
+    page.get_by_role("link", name="Review finops").click()
+    expect(page.get_by_role("button", name="Approve and serve it")).to_be_visible()
+    page.evaluate(axe_script().read_text())
+    assert page.evaluate(RUN) == []
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    shot(page, f"{scheme}-admin-review")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,6 +7,7 @@ from agnes.access import grants
 from agnes.access.model import Grant
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
+from agnes.marketplace import granting
 
 app = Function("access-any_grants")
 
@@ -30,4 +31,4 @@ def post_grants(who: Principal, body: GrantWish) -> Grant:
 @endpoint(needs=Needs.ADMIN)
 def delete_grant(who: Principal, grant_id: str) -> None:
     """Take a grant back."""
-    grants.delete(wiring.state(), who, grant_id)
+    granting.revoke(wiring.state(), who, grant_id)

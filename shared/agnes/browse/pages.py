@@ -400,3 +400,9 @@ def cover(name: str) -> int:
 class GuidePage:
     template: ClassVar[str] = "browse/guide.html"
     title: ClassVar[str] = "Submit a plugin"
+
+
+@dataclass(frozen=True)
+class FormatGuidePage:
+    template: ClassVar[str] = "browse/format_guide.html"
+    title: ClassVar[str] = "Format guide"

@@ -14,6 +14,7 @@ from agnes.feed.limits import KEEP
 from agnes.kernel.ports import Entry, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
+from agnes.marketplace import versions
 from agnes.trees.service import TreeMissing
 
 BATCH = 500
@@ -38,8 +39,9 @@ def current_views(state: State, store: ObjectStore) -> set[str]:
     """The commits that active people are served now."""
     commits = set()
     with state.read(*service.STATE_FILES) as db:
+        blocked = versions.blocked_trees(db)
         for who in _people(db):
-            served, _ = compose.settle_names(service.offers(db, who)[0])
+            served, _ = compose.settle_names(service.offers(db, who, blocked)[0])
             try:
                 commits.add(service.composed(store, served).commit)
             except TreeMissing:  # their next request says so; here is nothing to keep for them

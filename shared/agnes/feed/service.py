@@ -23,6 +23,7 @@ from agnes.kernel.ports import ANYTHING, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
 from agnes.marketplace import versions
+from agnes.marketplace.versions import Blocked
 from agnes.stack import service as stack
 from agnes.trees import git_objects as git
 from agnes.trees import service as trees
@@ -41,10 +42,9 @@ class Feed:
     """Trees that nobody is served."""
 
 
-def offers(db: Db, who: Principal) -> tuple[list[Offer], list[Hidden]]:
+def offers(db: Db, who: Principal, blocked: Blocked) -> tuple[list[Offer], list[Hidden]]:
     """Every plugin version that the person may have, in order of precedence (curated before flea), and those that are
     blocked."""
-    blocked = versions.blocked_trees(db)
     found = [
         Offer("curated", plugin.marketplace_id, plugin.served_name, plugin.version, plugin.tree_id,
               plugin.description or "", plugin.raw)
@@ -79,10 +79,10 @@ def feed_of(state: State, store: ObjectStore, who: Principal) -> Feed:
 
 def _feed_now(state: State, store: ObjectStore, who: Principal) -> Feed:
     with state.read(*STATE_FILES) as db:
-        offered, stopped = offers(db, who)
-        blocked = frozenset(versions.blocked_trees(db))
+        blocked = versions.blocked_trees(db)
+        offered, stopped = offers(db, who, blocked)
     served, hidden = compose.settle_names(offered)
-    return Feed(view_of(store, served), (*hidden, *stopped), blocked)
+    return Feed(view_of(store, served), (*hidden, *stopped), frozenset(blocked))
 
 
 def view_of(store: ObjectStore, served: Sequence[Offer]) -> View:

@@ -45,6 +45,8 @@ MAX_PATCH_LINES = 400
 MAX_PATCH_BYTES = 200_000
 MAX_LISTED_PATHS = 50
 """Paths kept of each list of a difference."""
+KEEP_SYNC_DAYS, KEEP_SYNCS = 400, 100
+"""Of the sync history of each marketplace: a year to look back on, and the last hundred however old."""
 MAX_LISTED_SYNCS = 200
 """Lines of sync history in one answer."""
 

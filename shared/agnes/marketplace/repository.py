@@ -229,6 +229,23 @@ def _sync(row: tuple[Any, ...]) -> list[Any]:
     return [*row[:9], *map(json.loads, row[9:12]), row[12]]
 
 
+def old_syncs(db: Db, *, before: datetime, keep: int) -> list[str]:
+    """Ids of those that began before a time and are not among a marketplace's `keep` newest."""
+    rows = db.execute(
+        """
+        SELECT id FROM marketplace.syncs
+        QUALIFY row_number() OVER (PARTITION BY marketplace_id ORDER BY id DESC) > $keep AND started_at < $before
+        ORDER BY id
+        """,
+        {"keep": keep, "before": before},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def remove_syncs(db: Db, ids: Sequence[str]) -> None:
+    db.execute("DELETE FROM marketplace.syncs WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)])
+
+
 def _text(value: Any) -> str:
     return value.isoformat()
 

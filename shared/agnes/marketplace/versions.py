@@ -125,6 +125,30 @@ def histories(db: Db, marketplace_id: str, plugin: str | None = None) -> dict[st
     return _grouped(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A plugin's newest version, held for a decision."""
+
+    plugin_name: str
+    id: str
+    version: str
+    read_at: datetime
+
+
+def waiting(db: Db, marketplace_id: str) -> list[Waiting]:
+    """What waits for an admin, by plugin."""
+    rows = db.execute(
+        """
+        SELECT plugin_name, id, version, read_at FROM (
+            SELECT *, row_number() OVER (PARTITION BY plugin_name ORDER BY read_at DESC, id) AS place
+            FROM marketplace.versions WHERE marketplace_id = ?
+        ) WHERE place = 1 AND status = 'held' ORDER BY plugin_name
+        """,
+        [marketplace_id],
+    ).fetchall()
+    return [Waiting(*row) for row in rows]
+
+
 def holders(db: Db, tree_id: str) -> list[tuple[str, str]]:
     """(marketplace, plugin) of every plugin that has or had this tree."""
     return db.execute(
@@ -156,6 +180,15 @@ def write(db: Db, changed: Sequence[Version]) -> None:
         f"SELECT {_COLUMNS} FROM (SELECT unnest(from_json(?, ?), recursive := true))",
         [json.dumps(rows, default=lambda value: value.isoformat()), json.dumps([_TYPES])],
     )
+
+
+def remove(db: Db, gone: Sequence[Version]) -> None:
+    for marketplace_id in {v.marketplace_id for v in gone}:
+        ids = [[v.plugin_name, v.id] for v in gone if v.marketplace_id == marketplace_id]
+        db.execute(
+            "DELETE FROM marketplace.versions WHERE marketplace_id = ? AND [plugin_name, id] IN (SELECT unnest(?::VARCHAR[][]))",
+            [marketplace_id, ids],
+        )
 
 
 def blocked_trees(db: Db) -> dict[str, str]:

@@ -39,11 +39,11 @@ def tree_id(files: Sequence[TreeFile]) -> str:
 
 
 def put(store: ObjectStore, files: Sequence[TreeFile]) -> Tree:
-    """Store `files` if they are not stored yet. Raises UnsafePath before anything is written."""
+    """Store `files`. Raises UnsafePath before anything is written.
+
+    Written even if they are there: nothing may have named them for long, and what is young is never swept.
+    """
     check_files(files)
-    found = _read(store, tree_id(files))
-    if found is not None:
-        return found
     tree, pack = build(files)
     # The pack first: a tree that can be read is whole. Both hold the same bytes whoever writes them.
     store.write(f"{PREFIX}{tree.id}.pack", pack, expect=ANYTHING)

@@ -58,6 +58,16 @@ def test_unknown_plugins(team):
     assert team.install(None, "finops").status == 401
 
 
+def test_a_system_plugins_grants_stay_until_it_is_an_ordinary_one(team):
+    grant = team.grant("finops")
+    team.system("finops")
+    assert code(team.call("DELETE", "ada", f"/api/admin/grants/{grant}"), 409) == "cannot_revoke_system_grant"
+    assert code(team.call("DELETE", "bob", f"/api/admin/grants/{grant}"), 403) == "admin_only"
+    team.system("finops", "DELETE")
+    assert team.call("DELETE", "ada", f"/api/admin/grants/{grant}").status == 204
+    assert code(team.call("DELETE", "ada", f"/api/admin/grants/{grant}"), 404) == "grant_not_found"
+
+
 def test_a_system_plugin_is_everybodys_and_stays(team):
     team.system("finops")
     assert [team.served(who) for who in ("ada", "bob", "eve")] == [["finops"]] * 3

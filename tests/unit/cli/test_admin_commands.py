@@ -60,6 +60,33 @@ def test_a_marketplace_from_registration_to_deletion(shop, ada):
     assert "second" not in run(ada, "marketplace", "list")
 
 
+def test_versions_are_decided_upon_rolled_and_stopped(shop, ada):
+    market, team = "marketplace", shop.team
+    run(ada, market, "update", "acme", "--hold", "--external", "--ref", "")
+    team.market.release_finops("1.5.0")
+    run(ada, market, "sync", "acme")
+    assert "finops held: 1.4.0+" in run(ada, market, "history", "acme")
+    listed = json.loads(run(ada, market, "versions", "acme/finops", "--json"))
+    newest, first = (line["id"] for line in listed)
+    assert "+5. Mention the currency." in run(ada, market, "review", "acme/finops", newest)
+    assert "Finance" not in run(ada, market, "rollout", "acme/finops", newest, "--group", "Finance")
+    run(ada, market, "rollout", "acme/finops", "--off")
+    assert "Too chatty" in run(ada, market, "reject", "acme/finops", newest, "--reason", "Too chatty")
+    run(ada, market, "approve", "acme/finops", newest)
+    run(ada, market, "rollback", "acme/finops", first)
+    run(ada, market, "rollback", "acme/finops", "--off")
+    assert ada.agnes("admin", market, "rollback", "acme/finops").returncode == 2
+    tree = listed[0]["tree_id"]
+    assert "acme/finops" in run(ada, market, "block", tree, "--reason", "It deletes files")
+    assert "It deletes files" in run(ada, market, "blocked")
+    run(ada, market, "unblock", tree)
+    assert "is disabled" in run(ada, market, "disable", "acme/finops")
+    assert "is enabled" in run(ada, market, "disable", "acme/finops", "--off")
+    (entry,) = [m for m in json.loads(run(ada, market, "list", "--json")) if m["id"] == "acme"]
+    assert (entry["hold"], entry["allow_external"]) == (True, True)
+    run(ada, market, "update", "acme", "--no-hold", "--no-external")
+
+
 def test_deleting_asks_first(ada):
     done = ada.agnes("admin", "marketplace", "delete", "acme", stdin="n\n")
     assert done.returncode == 1

@@ -71,7 +71,10 @@ class Workshop:
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Workshop:
-    clock, store = FixedClock(START), MemoryStore()
+    return workshop_over(tmp_path, MemoryStore(), FixedClock(START))
+
+
+def workshop_over(tmp_path: Path, store: MemoryStore, clock: FixedClock) -> Workshop:
     settings = load({"AGNES_DATA_DIR": str(tmp_path / "data")})
     state = Wiring(settings, store=store, clock=clock).part("state")
     tools = Syncing(

@@ -2,9 +2,11 @@
 
 import subprocess
 import zlib
+from datetime import UTC, datetime
 
 import pytest
 
+from agnes.kernel.clock import FixedClock
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.trees import git_objects as git
 from agnes.trees import packaging, service
@@ -61,12 +63,16 @@ def test_the_id_depends_on_content_and_mode_and_not_on_order():
     assert service.tree_id([TreeFile("a", b"1")]) != service.tree_id([TreeFile("a", b"1", executable=True)])
 
 
-def test_storing_twice_writes_once():
-    store = MemoryStore()
+def test_storing_again_gives_the_same_and_makes_it_young():
+    """What is young is never swept (`agnes.feed.sweeping`)."""
+    clock = FixedClock(datetime(2026, 11, 23, tzinfo=UTC))
+    store = MemoryStore(clock=clock)
     first = service.put(store, FILES)
-    before = [(e.key, e.modified_at) for e in store.list("trees/")]
+    before = [(e.key, e.version) for e in store.list("trees/")]
+    clock.sleep(60)
     assert service.put(store, FILES) == first
-    assert [(e.key, e.modified_at) for e in store.list("trees/")] == before
+    assert [(e.key, e.version) for e in store.list("trees/")] == before
+    assert {e.modified_at for e in store.list("trees/")} == {clock.now()}
 
 
 @pytest.mark.parametrize(

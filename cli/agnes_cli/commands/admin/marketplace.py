@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from agnes_cli import secret_input, shown
+from agnes_cli import marketplace_versions, secret_input, shown
 from agnes_cli.failures import BadInput
 
 MARKETPLACES = "/api/marketplaces"
@@ -33,7 +33,11 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's 
 
 @click.group()
 def command() -> None:
-    """Register git repositories with plugins, and sync them."""
+    """Register git repositories with plugins, sync them, and decide which versions are served."""
+
+
+for each in marketplace_versions.ALL:
+    command.add_command(each)
 
 
 @command.command("list")
@@ -56,17 +60,30 @@ def list_(as_json: bool) -> None:
 @click.argument("url")
 @click.option("--name", help="What people read; the slug if not given.")
 @click.option("--branch", help="The repository's own default if not given.")
+@click.option("--ref", help="A tag or a full commit id to pin it to, instead of a branch.")
+@click.option("--hold", is_flag=True, help="New versions wait for an admin's approval.")
+@click.option("--external", is_flag=True, help="Fetch the plugins of other repositories.")
 @click.option("--description")
 @click.option("--curator-name", required=True)
 @click.option("--curator-email", required=True)
 @click.option("--token-stdin", is_flag=True, help="Take the token of a private repository from standard input.")
 @click.option("--sync", is_flag=True, help="Then fetch its plugins at once.")
 @JSON
-def add(slug: str, url: str, token_stdin: bool, sync: bool, as_json: bool, **about: str | None) -> None:
+def add(
+    slug: str,
+    url: str,
+    *,
+    hold: bool,
+    external: bool,
+    token_stdin: bool,
+    sync: bool,
+    as_json: bool,
+    **about: str | None,
+) -> None:
     """Register the git repository at URL as the marketplace SLUG."""
     from agnes_cli.server import connect
 
-    wish = {"slug": slug, "url": url, **about, "name": about["name"] or slug}
+    wish = {"slug": slug, "url": url, **about, "name": about["name"] or slug, "hold": hold, "allow_external": external}
     if token_stdin:
         wish["token"] = secret_input.from_stdin("token")
     with connect() as server:
@@ -86,17 +103,25 @@ def add(slug: str, url: str, token_stdin: bool, sync: bool, as_json: bool, **abo
 @click.option("--name")
 @click.option("--url")
 @click.option("--branch", help="An empty one means the repository's own default.")
+@click.option("--ref", help="A tag or a full commit id to pin it to; an empty one ends the pin.")
+@click.option("--hold/--no-hold", default=None, help="Whether new versions wait for an admin's approval.")
+@click.option(
+    "--external/--no-external",
+    "allow_external",
+    default=None,
+    help="Whether plugins of other repositories are fetched.",
+)
 @click.option("--description")
 @click.option("--curator-name")
 @click.option("--curator-email")
 @click.option("--token-stdin", is_flag=True, help="Take a new token from standard input.")
 @click.option("--clear-token", is_flag=True, help="Forget the token.")
 @JSON
-def update(slug: str, token_stdin: bool, clear_token: bool, as_json: bool, **about: str | None) -> None:
+def update(slug: str, token_stdin: bool, clear_token: bool, as_json: bool, **about: str | bool | None) -> None:
     """Change what is given; the next sync goes by it."""
     from agnes_cli.server import connect, route
 
-    wish = {name: value for name, value in about.items() if value is not None}
+    wish: dict[str, Any] = {name: value for name, value in about.items() if value is not None}
     if token_stdin and clear_token:
         raise BadInput("--token-stdin and --clear-token exclude each other")
     if token_stdin or clear_token:
@@ -148,6 +173,27 @@ def sync(slug: str | None, everything: bool, as_json: bool) -> None:
             click.echo(f"Error: {shown.plain(failure['id'])}: {shown.plain(failure['error'])}", err=True)
     if not slug and answer["errors"]:
         sys.exit(1)
+
+
+@command.command()
+@click.argument("slug")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 200))
+@JSON
+def history(slug: str, limit: int, as_json: bool) -> None:
+    """Show what each sync of SLUG changed, newest first."""
+    from agnes_cli.server import connect, route
+
+    with connect() as server:
+        found = server.get(route("api", "marketplaces", slug, "syncs"), limit=str(limit))
+    if as_json:
+        shown.as_json(found)
+        return
+    for line in found:
+        click.echo(f"{line['started_at'][:16]} {line['outcome']} {(line['commit_sha'] or '')[:10]}")
+        for text in [change["text"] for change in line["changes"]] + ([line["error"]] if line["error"] else []):
+            click.echo(f"  {shown.plain(text)}")
+    if not found:
+        click.echo("It was never synced.")
 
 
 @command.command()
