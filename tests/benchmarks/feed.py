@@ -28,12 +28,20 @@ from agnes.feed import service as feed
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.ports import Secret
 from agnes.kernel.principal import SCHEDULER, Principal, Via
+from agnes.marketplace import service as marketplaces
+from agnes.marketplace import sync
+from agnes.marketplace.limits import MAX_PLUGINS
+from agnes.marketplace.model import NewMarketplace
+from agnes.outside.git import DulwichGit
+from agnes.outside.web import JudgedWeb
 from agnes.trees import packaging
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
 from agnes.wiring import Wiring
+from agnes_local.demo_repository import BareRepository, File
 from tests.builders.embedded import embedded_server
 from tests.builders.faulty_store import FaultyStore
+from tests.builders.sample_marketplace import MANIFEST
 
 ADMIN, PASSWORD = "ada@example.com", "correct horse battery"
 MARKETPLACES, PEOPLE, VIEWS = 3, 200, 40
@@ -57,6 +65,7 @@ def _measure(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
     with wiring.using(Wiring(settings, store=counted)) as house:
         people = _fill(plugins)
         _in_process(emit, people, plugins, suffix)
+        _sync(emit, folder, min(plugins, MAX_PLUGINS), suffix)
         now = wiring.clock().now()
         everything, dozen = (
             tokens.create(
@@ -174,6 +183,39 @@ def _in_process(emit: Emit, people: list[Principal], plugins: int, suffix: str) 
         better="lower",
         aim=3,
     )
+
+
+def _sync(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
+    """A repository of so many plugins (a catalog lists at most 500), of which one changed since the last sync."""
+    files = {MANIFEST: File(b"")}
+    for n in range(plugins):
+        for skill in range(5):
+            files[f"plugins/p{n}/skills/s{skill}/SKILL.md"] = File(_text(n * 5 + skill))
+    catalog = {"plugins": [{"name": f"p{n}", "source": f"./plugins/p{n}"} for n in range(plugins)]}
+    files[MANIFEST] = File(json.dumps(catalog).encode())
+    repository = BareRepository(folder / "synced.git", files)
+    repository.commit("all")
+    git = DulwichGit(allow=frozenset({"file"}))
+    tools = sync.Syncing(
+        wiring.state(), wiring.store(), git, wiring.secrets(), wiring.clock(), JudgedWeb(allow=frozenset())
+    )
+    wish = NewMarketplace(
+        name="Synced", slug="synced", url=repository.url, curator_name="Cora", curator_email="cora@example.com"
+    )
+    marketplaces.register(
+        tools.state, SCHEDULER, wish, secrets=tools.secrets, clock=tools.clock, allow=frozenset({"file"})
+    )
+    first = _seconds(lambda: sync.sync(tools, "synced"))
+    times, calls = [], 0
+    for n in range(3):
+        repository.files["plugins/p7/skills/s0/SKILL.md"] = File(_text(10_000 + n))
+        repository.commit("one")
+        before = len(wiring.store().trace)
+        times.append(_seconds(lambda: sync.sync(tools, "synced")))
+        calls = len(wiring.store().trace) - before
+    emit(name=f"feed_sync_first_ms{suffix}", value=first * 1000, unit="ms", better="lower", aim=None)
+    emit(name=f"feed_sync_one_changed_p50{suffix}", value=_ms(times), unit="ms", better="lower", aim=None)
+    emit(name=f"feed_store_calls_sync_one_changed{suffix}", value=calls, unit="calls", better="lower", aim=None)
 
 
 def _over_http(emit: Emit, base_url: str, token: str, suffix: str) -> None:
