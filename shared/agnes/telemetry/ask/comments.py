@@ -102,6 +102,8 @@ COMMENTS: dict[str, dict[str, str]] = {
         "cache_read_tokens_30d": "tokens that a cache served in 30 days",
         "cache_creation_tokens_30d": "tokens written into a cache in 30 days",
         "tokens_30d": "sum of the four",
+        "cost_usd_30d": "estimated cost in US dollars of the tokens whose model has a price; NULL: unknown, not zero",
+        "unpriced_tokens_30d": "those of tokens_30d whose model has no price, missing from cost_usd_30d",
         "trend_pct": "the 7 days before today against the 7 before those, in percent; NULL: too few uses",
         "last_used_day": "last day with a use, within 31 days",
     },
