@@ -10,12 +10,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from agnes.outside.object_store.presigned import ROUTE
+from agnes.telemetry.export import INLINE_BYTES
 from agnes_cli import spending
 from agnes_cli.failures import BadInput
 from tests.builders.telemetry_house import run_usage, serve, upload
 from tests.builders.transcripts import Transcript
+from tests.unit.cli.conftest import EMAIL
 
 SESSION = "00000000-0000-4000-8000-000000000001"
+LARGE = "00000000-0000-4000-8000-000000000002"
 SAID = {"model": "mystery-1"}, {"model": "claude-sonnet-4-6"}
 
 
@@ -92,9 +96,46 @@ def test_export_prune_and_reprocess(office, ada, tmp_path):
     assert usage(ada, "reprocess", "--yes").stdout.startswith("1 sessions")
 
 
+def test_a_large_export_comes_from_the_store_whole_or_not_at_all(office, ada, tmp_path):
+    deep = Transcript(LARGE, at=datetime(2026, 11, 21, 8, tzinfo=UTC), rng=random.Random(2), cwd="/" + "🗂" * 600)
+    for _ in range(700):
+        deep.use("Skill", skill="🗂" * 600)
+    upload(office.house, office.mira, LARGE, deep.body())
+    run_usage(office.house, office.admin)
+    out = tmp_path / "events.json"
+    out.write_text("of yesterday")
+    wish = ["export", "--format", "json", "--user", EMAIL, "--out", str(out)]
+    ended = {"code": "url_ended", "message": "the URL has ended"}
+    office.server.refuse = lambda _method, path: (403, ended) if path.startswith(ROUTE) else None
+    failed = ada.agnes("admin", "usage", *wish)
+    assert (failed.returncode, "url_ended" in failed.stderr, out.read_text()) == (1, True, "of yesterday")
+    office.server.refuse = lambda _method, _path: None
+    usage(ada, *wish)
+    assert office.server.seen[-1][1].startswith(f"{ROUTE}exports/")
+    assert out.stat().st_size > INLINE_BYTES
+    calls = [event for event in map(json.loads, out.read_text().splitlines()) if event["skill_name"]]
+    assert len({event["event_id"] for event in calls}) == 700
+    assert [path.name for path in tmp_path.glob("*events*")] == ["events.json"]
+
+
+def test_backfill(ada):
+    assert usage(ada, "backfill").stdout == "The rollups of 1 day, from 2026-11-20 on, will be made anew.\n"
+    assert json.loads(usage(ada, "backfill", "--json").stdout) == {
+        "status": "started",
+        "days": 1,
+        "oldest": "2026-11-20",
+    }
+
+
+def test_a_backfill_without_events(office):
+    made = office.house.post("/auth/tokens", token=office.admin.token, json_body={"name": "laptop"}).json()["token"]
+    assert office.laptop.agnes("login", "--token-stdin", stdin=made + "\n").returncode == 0
+    assert "nothing to make anew" in usage(office.laptop, "backfill").stdout
+
+
 def test_it_is_for_admins(office):
     office.sign_in()
-    for command in ("summary", "query", "cost", "prices", "export"):
+    for command in ("summary", "query", "cost", "prices", "export", "backfill"):
         refused = office.laptop.agnes("admin", "usage", command)
         assert (refused.returncode, "HTTP 403" in refused.stderr) == (1, True), refused.stderr
 
