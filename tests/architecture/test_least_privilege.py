@@ -323,6 +323,8 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     )
     entity = flea.plant(house.state, house.store, owner_id=bob, name="kit", kind="plugin", now=house.clock.now())
     assert ask("POST", "bob", f"/api/store/entities/{entity}/install").status == 200
+    assert ask("GET", "bob", f"/api/store/entities/{entity}/docs/docs%2Fnothing.md").status == 404
+    assert ask("GET", "bob", "/marketplace/guide/flea").status == 200
     for path in (f"/api/marketplace/flea/{entity}/detail", f"/marketplace/flea/{entity}/skill/notes"):
         assert ask("GET", "bob", path).status == 200
     fetch(house, team.tokens["bob"])

@@ -1,4 +1,4 @@
-"""A document of a curated plugin, to be saved."""
+"""A document of a curated plugin or of a flea entity, to be saved."""
 
 import re
 from pathlib import PurePosixPath
@@ -17,6 +17,17 @@ app = Function("browse-get_document")
 def get_document(who: Principal, slug: str, plugin: str, path: str) -> Reply:
     """Download a document; its path in the plugin is one segment, with `%2F` for each slash."""
     body = service.document(wiring.state(), wiring.store(), who, marketplace_id=slug, plugin=plugin, path=path)
+    return _saved(body, path)
+
+
+@app.route("/api/store/entities/{entity_id}/docs/{path}", methods=["GET"])
+@endpoint(needs=Needs.LOGIN)
+def get_entity_document(who: Principal, entity_id: str, path: str) -> Reply:
+    """Download a document of what somebody shared; its path is one segment, too."""
+    return _saved(service.entity_document(wiring.state(), wiring.store(), who, entity_id=entity_id, path=path), path)
+
+
+def _saved(body: bytes, path: str) -> Reply:
     name = PurePosixPath(path)
     return Download(
         body,

@@ -1,6 +1,6 @@
-"""How a plugin gets into the curated marketplace."""
+"""How plugins get into the marketplaces, and what comes of them there."""
 
-from agnes.browse.pages import FormatGuidePage, GuidePage
+from agnes.browse.pages import FleaGuidePage, FormatGuidePage, GuidePage
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
 
@@ -12,6 +12,13 @@ app = Function("browse-page_guide")
 def page_guide(who: Principal) -> GuidePage:  # noqa: ARG001 (everybody reads the same)
     """Explain how to submit a plugin."""
     return GuidePage()
+
+
+@app.route("/marketplace/guide/flea", methods=["GET"])
+@page(needs=Needs.LOGIN)
+def page_flea_guide(who: Principal) -> FleaGuidePage:  # noqa: ARG001 (everybody reads the same)
+    """Explain what is in the flea market, and what becomes of it."""
+    return FleaGuidePage()
 
 
 @app.route("/marketplace/format-guide", methods=["GET"])

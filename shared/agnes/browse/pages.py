@@ -208,7 +208,7 @@ class ListingPage:
     @property
     def summary(self) -> str:
         """How much was found, for everybody and for the live region."""
-        noun = "item" if self.query.tab == "flea" else "plugin"
+        noun = "plugin" if "flea" not in self.listing.scope or not self.listing.tabs["flea"] else "item"
         found = f"{self.listing.total:,} {noun}{'' if self.listing.total == 1 else 's'}"
         if self.query.words:
             found += f" for “{self.query.words}”"
@@ -400,6 +400,12 @@ def cover(name: str) -> int:
 class GuidePage:
     template: ClassVar[str] = "browse/guide.html"
     title: ClassVar[str] = "Submit a plugin"
+
+
+@dataclass(frozen=True)
+class FleaGuidePage:
+    template: ClassVar[str] = "browse/flea_guide.html"
+    title: ClassVar[str] = "How the flea market works"
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,17 @@ def _inner_detail(
 def document(state: State, store: ObjectStore, who: Principal, *, marketplace_id: str, plugin: str, path: str) -> bytes:
     """A document of a curated plugin. Raises FileNotFound, PluginNotGranted, PluginNotFound, UnsupportedError."""
     known, number = _curated(state, who, marketplace_id, plugin)
-    found = inside.document(store, known.content.entries[number], path)
+    return _document_of(store, known.content.entries[number], path)
+
+
+def entity_document(state: State, store: ObjectStore, who: Principal, *, entity_id: str, path: str) -> bytes:
+    """A document of a flea entity. Raises FileNotFound, EntityNotFound, UnsupportedError."""
+    known, number = _flea(state, who, entity_id)
+    return _document_of(store, known.content.entries[number], path)
+
+
+def _document_of(store: ObjectStore, entry: Entry, path: str) -> bytes:
+    found = inside.document(store, entry, path)
     if found is None:
         raise FileNotFound(path)
     return found
@@ -211,7 +221,12 @@ def _flea(state: State, who: Principal, entity_id: str) -> tuple[Catalogue, int]
 
 def _document(entry: Entry, file: FileLine) -> Document:
     """A document's path is one segment: the API has no greedy paths."""
-    url = f"/api{entry.detail_url}/doc/{quote(file.path, safe='')}"
+    folder = (
+        f"/api{entry.detail_url}/doc"
+        if entry.source == "curated"
+        else f"/api/store/entities/{entry.marketplace_id}/docs"
+    )
+    url = f"{folder}/{quote(file.path, safe='')}"
     return Document(file.path.removeprefix("docs/"), url, file.size)
 
 

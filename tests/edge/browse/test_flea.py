@@ -213,3 +213,61 @@ def test_the_buttons_work_without_script(team):
     removed = team.house.post(path, cookie=cookie, form={"enabled": "false"}, headers=origin)
     assert removed.headers["location"] == path
     assert "Add to stack" in page(team, "eve", path)
+
+
+def test_documents_are_saved_by_who_may_see_the_entity(team):
+    files = {"docs/how to.md": "# How", "docs/run.sh": "true"}
+    plant(team, "notes", files=files)
+    plant(team, "draft", files=files, status="pending")
+    [document] = team.call("GET", "eve", "/api/marketplace/flea/id-notes/detail").json()["docs"]
+    assert document["name"] == "how to.md"
+    assert f'href="{document["url"]}"' in page(team, "eve", "/marketplace/flea/id-notes")
+    answer = team.call("GET", "eve", document["url"])
+    assert (answer.status, answer.text) == (200, "# How")
+    assert answer.headers["content-disposition"] == 'attachment; filename="how_to.md"'
+    folder = "/api/store/entities/id-notes/docs"
+    assert code(team.call("GET", "eve", f"{folder}/README.md"), 404) == "file_not_found"
+    assert code(team.call("GET", "eve", f"{folder}/docs%2Frun.sh"), 415) == "unsupported"
+    assert code(team.call("GET", "eve", document["url"].replace("id-notes", "id-draft")), 404) == "entity_not_found"
+    assert team.call("GET", "bob", document["url"].replace("id-notes", "id-draft")).status == 200
+
+
+def test_the_crumb_of_a_skill_by_itself_is_what_it_is_called_by(team):
+    plant(team, "notes")
+    shown = page(team, "eve", "/marketplace/flea/id-notes")
+    assert '<li aria-current="page">notes-by-bob</li>' in shown
+    assert '<h1 id="item-title">notes</h1>' in shown
+
+
+def test_a_stack_of_a_skill_is_not_said_to_be_a_plugin(team):
+    plant(team, "notes")
+    team.call("POST", "eve", "/api/store/entities/id-notes/install")
+    assert '<p class="muted" id="summary">1 item</p>' in page(team, "eve", "/marketplace?tab=my")
+    assert "0 plugins" in page(team, "eve", "/marketplace")
+    assert "1 item for “notes”" in page(team, "eve", "/marketplace?q=notes&scope=flea,curated")
+
+
+def test_only_the_owner_s_card_and_the_admin_s_are_marked(team):
+    for status in ("pending", "hidden"):
+        plant(team, status, status=status)
+    for who in ("bob", "ada"):
+        shown = page(team, who, "/marketplace?tab=flea")
+        assert "Under review" in shown
+        assert "Quarantined" in shown
+    assert "Under review" not in page(team, "eve", "/marketplace?tab=flea")
+
+
+def test_an_archived_install_is_on_the_stack_s_page_with_a_way_off(team):
+    plant(team, "notes")
+    team.call("POST", "eve", "/api/store/entities/id-notes/install")
+    flea.set_status(team.house.state, "id-notes", "archived")
+    assert listed(team, "eve") == []
+    shown = page(team, "eve", "/marketplace?tab=my")
+    assert "Archived" in shown
+    assert "Remove<span" in shown
+
+
+def test_the_guide_is_linked(team):
+    plant(team, "notes")
+    assert 'href="/marketplace/guide/flea"' in page(team, "eve", "/marketplace?tab=flea")
+    assert "Quarantined" in page(team, "eve", "/marketplace/guide/flea")
