@@ -6,6 +6,7 @@ Chromium is the system's (Debian: apt-get install chromium). Screenshots go to `
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -43,6 +44,13 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PLUGINS = 60
+VIDEOS = {
+    "YouTube": "https://www.youtube.com/watch?v=dQw4w9WgXcQ",
+    "Vimeo": "https://vimeo.com/76979871",
+    "file": "https://films.example/demo.mp4",
+}
+ELSEWHERE = re.compile(r"https://(www\.youtube-nocookie\.com|player\.vimeo\.com|films\.example)/")
+"""Where they are played from: no test asks the network, this house answers for them."""
 ANSWERS = {
     "Who is there?": wrote("SELECT email, name, active FROM usage_users ORDER BY email LIMIT 8", "Lists accounts."),
     "How many?": wrote("SELECT count(*) AS people FROM usage_users"),
@@ -62,7 +70,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "SCHEDULER_USAGE_PROCESSOR_INTERVAL": "86400",  # the figures below stay as they were filled in
     }
     with wiring.using(Wiring(settings_module.load(environ))) as house:
-        _with_a_cover(SampleMarketplace(folder / "data" / "demo" / "plugins.git"))
+        _with_media(SampleMarketplace(folder / "data" / "demo" / "plugins.git"))
         demo.fill(folder / "data")
         many.fill(plugins=PLUGINS, people=30)
         _to_review(house, folder)
@@ -74,6 +82,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 name=name,
                 kind=kind,
                 now=house.part("clock").now(),
+                video_url=VIDEOS["YouTube"] if kind == "skill" else None,
             )
         house.part("state").close()
     with AnsweringApi(ANSWERS) as api, embedded_server(folder, environ | asking.environ(api.url)) as server:
@@ -102,11 +111,16 @@ def _to_review(house: Wiring, folder: Path) -> None:
     sync.sync(tools, "review")
 
 
-def _with_a_cover(market: SampleMarketplace) -> None:
-    """The demonstration's repository, its first plugin with a picture beside its words."""
+def _with_media(market: SampleMarketplace) -> None:
+    """The demonstration's repository, its first plugin with a picture and films beside its words."""
     words = json.loads(market.files[METADATA].body)["plugins"]["finops"]
     market.change("A cover", {"media/finops.png": png()})
-    market.write_page("finops", **words, cover_photo="media/finops.png")
+    inner = {"skills": {"forecast": VIDEOS["Vimeo"]}, "agents": {"auditor": VIDEOS["file"]}}
+    for kind, films in inner.items():
+        for name, film in films.items():
+            words.setdefault(kind, {}).setdefault(name, {})["video_url"] = film
+    words["video_url"] = VIDEOS["YouTube"]
+    market.write_page("finops", **words | {"cover_photo": "media/finops.png"})
 
 
 @pytest.fixture(scope="session")
@@ -152,6 +166,9 @@ class Visit:
             **context,
         )
         self.contexts.append(made)
+        made.route(
+            ELSEWHERE, lambda route: route.fulfill(content_type="text/html", body="<title>A film</title><p>A film</p>")
+        )
         page = made.new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))

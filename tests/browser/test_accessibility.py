@@ -23,6 +23,7 @@ PAGES = {
     "flea-agent": "/marketplace/flea/id-auditor",
     "flea-plugin": "/marketplace/flea/id-kit",
     "flea-inner": "/marketplace/flea/id-kit/skill/notes",
+    "flea-guide": "/marketplace/guide/flea",
     "usage": "/admin/usage",
     "my-usage": "/me/usage",
     "guide": "/marketplace/guide/curated",

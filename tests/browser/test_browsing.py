@@ -229,6 +229,134 @@ def test_detail_pages(visit, shot, path, title, call, crumbs):
     expect(page.get_by_role("heading", level=1)).to_have_text(parent)
 
 
+KIT = "/marketplace/flea/id-kit"
+
+
+@pytest.mark.parametrize(
+    ("path", "title", "call", "crumbs"),
+    [
+        pytest.param(KIT, "kit", None, ["kit"], id="plugin"),
+        pytest.param("/marketplace/flea/id-notes", "notes", "/notes-by-bob:notes-by-bob", ["notes-by-bob"], id="skill"),
+        pytest.param(
+            "/marketplace/flea/id-auditor",
+            "auditor",
+            "@agent-auditor-by-bob:auditor-by-bob",
+            ["auditor-by-bob"],
+            id="agent",
+        ),
+        pytest.param(f"{KIT}/skill/notes", "notes", "/kit-by-bob:notes", ["kit", "notes"], id="inner skill"),
+        pytest.param(
+            f"{KIT}/agent/auditor", "auditor", "@agent-kit-by-bob:auditor", ["kit", "auditor"], id="inner agent"
+        ),
+    ],
+)
+def test_flea_pages(visit, shot, path, title, call, crumbs):
+    page = visit.open(path, permissions=["clipboard-read", "clipboard-write"])
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    assert page.locator(".breadcrumb li").all_inner_texts() == ["Marketplace", "Flea Market", *crumbs]
+    expect(page.locator(".details")).to_contain_text("Owner")
+    if call:
+        page.get_by_role("button", name=f"Copy {call}").click()
+        assert page.evaluate("navigator.clipboard.readText()") == call
+    shot(page, f"flea-{path.removeprefix('/marketplace/flea/').replace('/', '-')}")
+    if len(crumbs) == 2:
+        expect(page.get_by_role("button", name="Add to stack")).to_have_count(0)
+        page.get_by_role("link", name="Open kit").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("kit")
+        return
+    page.get_by_role("button", name="Add to stack").click()
+    expect(page.get_by_role("button", name="Remove from stack")).to_be_focused()
+    expect(page.locator(".plugin-hero .chip__figures")).to_contain_text("1 installed")
+    page.get_by_role("button", name="Remove from stack").click()
+    expect(page.get_by_role("button", name="Add to stack")).to_be_focused()
+    expect(page.locator(".plugin-hero .chip")).to_have_count(0)  # all is zero again
+
+
+def test_the_flea_tab_and_a_search_of_both(visit, shot):
+    page = visit.open()
+    page.get_by_role("searchbox").fill("notes")
+    expect(page.locator("#summary")).to_contain_text("for “notes”")
+    page.get_by_role("link", name="Flea Market").first.click()
+    expect(page.get_by_role("heading", name="All items")).to_be_visible()
+    assert "tab=flea" in page.url
+    assert "q=notes" in page.url
+    expect(page.get_by_label("Flea", exact=True)).to_be_checked()
+    expect(page.get_by_label("Curated", exact=True)).not_to_be_checked()
+    page.get_by_label("Curated", exact=True).check()
+    page.wait_for_url("**scope=*")
+    settled(page)
+    both = api(page, "tab=flea&q=notes&scope=curated,flea")
+    assert {item["source"] for item in both["items"]} >= {"flea"}
+    assert titles(page) == names(both)
+    shot(page, "search-both")
+    page.get_by_role("searchbox").fill("")
+    expect(page.locator("#summary")).to_have_text("3 items")
+    page.get_by_role("link", name=re.compile("^Agents")).click()
+    page.wait_for_url("**type=agent*")
+    expect(page.locator("#summary")).to_have_text("1 item")
+    assert titles(page) == ["auditor"]
+    shot(page, "flea-tab")
+    page.go_back()
+    expect(page.locator("#summary")).to_have_text("3 items")
+    page.get_by_role("link", name="Curated Marketplace").first.click()
+    expect(page.get_by_label("Curated", exact=True)).to_be_checked()
+    expect(page.get_by_label("Flea", exact=True)).not_to_be_checked()
+
+
+@pytest.mark.parametrize(
+    ("path", "played_at"),
+    [
+        pytest.param(FINOPS, "https://www.youtube-nocookie.com/embed/dQw4w9WgXcQ", id="YouTube"),
+        pytest.param("/marketplace/flea/id-notes", "https://www.youtube-nocookie.com/embed/dQw4w9WgXcQ", id="flea"),
+        pytest.param(f"{FINOPS}/skill/forecast", "https://player.vimeo.com/video/76979871?dnt=1", id="Vimeo"),
+    ],
+)
+def test_a_film_is_framed_where_its_policy_lets_it(visit, shot, path, played_at):
+    page = visit.open(path)
+    frame = page.get_by_title(re.compile("^Demo video of"))
+    frame.scroll_into_view_if_needed()
+    expect(frame.content_frame.get_by_text("A film")).to_be_visible()
+    assert frame.get_attribute("src") == played_at
+    box = frame.bounding_box()
+    assert 1.7 < box["width"] / box["height"] < 1.8, "16 to 9"
+    expect(page.get_by_role("link", name=re.compile("^Watch the demo at"))).to_be_visible()
+    shot(page, f"video-{path.rpartition('/')[2]}")
+
+
+def test_a_film_that_is_a_file_is_asked_for_when_it_is_played(visit, shot):
+    page = visit.open(f"{FINOPS}/agent/auditor")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    film = page.get_by_label(re.compile("^Demo video of"))
+    film.scroll_into_view_if_needed()
+    assert not [url for url in asked if not url.startswith(visit.base_url)], "nothing is loaded before it is played"
+    with page.expect_request("https://films.example/demo.mp4"):
+        film.evaluate("film => film.play().catch(() => null)")
+    shot(page, "video-file")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/marketplace", "/marketplace?tab=flea", FINOPS, f"{FINOPS}/skill/forecast", KIT, "/marketplace/flea/id-notes"],
+)
+def test_no_page_weighs_more_than_150_kb_before_images(visit, path):
+    asked = visit.open("/login").request
+    html = asked.get(path).text()
+    parts = dict.fromkeys(re.findall(r'(?:href|src)="(/static/[^"]+\.(?:css|js)\b[^"]*)"', html))
+    weights = {path: len(html.encode())} | {part: len(asked.get(part).body()) for part in parts}
+    assert {part.partition("?")[0].rpartition(".")[2] for part in parts} == {"css", "js"}
+    assert sum(weights.values()) < 150_000, weights
+
+
+def test_a_parameter_that_is_unknown_is_a_page_with_a_way_on(visit, shot):
+    page = visit.open("/marketplace?sort=best&colour=red")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    shot(page, "unknown-parameter")
+    page.get_by_role("link", name=re.compile("marketplace", re.IGNORECASE)).first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("What your team shares")
+    visit.complaints[:] = [text for text in visit.complaints if "422" not in text]
+
+
 def test_what_fails_is_told_once_and_not_tried_again(visit):
     page = visit.open()
     asked = []
@@ -312,7 +440,10 @@ def test_without_script(visit, shot):
 
 
 @pytest.mark.parametrize("width", [320, 390])
-@pytest.mark.parametrize("path", ["/marketplace", FINOPS, f"{FINOPS}/skill/forecast", "/marketplace/guide/curated"])
+@pytest.mark.parametrize(
+    "path",
+    ["/marketplace", FINOPS, f"{FINOPS}/skill/forecast", "/marketplace/flea/id-notes", "/marketplace/guide/flea"],
+)
 def test_nothing_is_wider_than_a_phone(visit, shot, path, width):
     page = visit.open(path, width=width, height=800, has_touch=True, is_mobile=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

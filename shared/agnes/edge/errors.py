@@ -13,6 +13,8 @@ from agnes.kernel.errors import AgnesError, InvalidError, LimitError
 
 log = logging.getLogger("agnes.edge")
 
+CORRECT_FIELDS = "Correct the fields named in `errors`."
+
 
 def error_body(error: AgnesError, request_id: str) -> dict[str, Any]:
     return {
@@ -58,6 +60,6 @@ def invalid_input(exc: pydantic.ValidationError, part: str) -> InvalidError:
     return InvalidError(
         f"{part}: {first['field']}: {first['reason']}",
         code="invalid_input",
-        hint="Correct the fields named in `errors`.",
+        hint=CORRECT_FIELDS,
         errors=errors,
     )

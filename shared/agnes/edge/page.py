@@ -14,12 +14,16 @@ import pydantic
 
 from agnes import wiring
 from agnes.edge.endpoint import Contract, View, guarded, invoke, takes_request
+from agnes.edge.errors import CORRECT_FIELDS
 from agnes.edge.needs import Needs
 from agnes.edge.render import ErrorPage, render
 from agnes.edge.reply import CONTENT_SECURITY_POLICY, Redirect, Reply
 from agnes.edge.request import Request
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.principal import Principal
+
+WRONG_INPUT = "Go back and correct it; if you followed a link, it may be of another version of this site."
+"""`errors`, which the API's hint speaks of, are not on a page."""
 
 
 def page(
@@ -55,7 +59,8 @@ def error_of_page(error: AgnesError, request: Request, who: Principal | None) ->
         pairs = [(name, value) for name, values in request.query.items() for value in values]
         way_back = request.path + ("?" + urlencode(pairs) if pairs else "")
         return Redirect(f"{wiring.settings().base_path}/login?{urlencode({'next': way_back})}", status=302)
-    shown = ErrorPage(status=error.status, message=error.message, hint=error.hint or "", request_id=request.id)
+    hint = WRONG_INPUT if error.hint == CORRECT_FIELDS else error.hint or ""
+    shown = ErrorPage(status=error.status, message=error.message, hint=hint, request_id=request.id)
     return Reply(
         body=render(shown, who=who, path=request.path),
         status=error.status,

@@ -9,16 +9,25 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const summary = () => (document.getElementById("summary") || {}).textContent || "";
 
-  async function go(url, { push = true, top = false } = {}) {
+  async function go(url, { push = true, top = false, typed = false } = {}) {
     const done = await window.agnes.load(url);
     if (!done) return false;
     if (push) history.pushState({}, "", url);
     else history.replaceState({}, "", url);
     const tab = new URL(url, location.href).searchParams.get("tab");
     if (tab) search.elements.namedItem("tab").value = tab;
+    if (!typed) tick(done.page);
     window.agnes.say(summary());
     if (top) document.getElementById("listing").scrollIntoView({ block: "start" });
     return true;
+  }
+
+  // The scopes are outside of what is replaced: a tab's own, or those of the address that one came back to.
+  function tick(page) {
+    for (const scope of search.querySelectorAll("[name=scope]")) {
+      const newer = page.querySelector(`[data-search] [name=scope][value="${scope.value}"]`);
+      if (newer) scope.checked = newer.hasAttribute("checked");
+    }
   }
 
   // What the form says now; words chosen in the listing (category, sort) belong to the search before.
@@ -32,7 +41,7 @@ document.addEventListener("DOMContentLoaded", () => {
     clearTimeout(timer);
     const again = typing;
     typing = true;
-    if (!(await go(address(), { push: !again }))) typing = again;
+    if (!(await go(address(), { push: !again, typed: true }))) typing = again;
   }
 
   search.addEventListener("submit", (event) => { event.preventDefault(); find(); });

@@ -94,6 +94,16 @@ def test_a_wrong_parameter_is_named(house, query):
     assert body["errors"][0]["field"] in query
 
 
+@pytest.mark.parametrize("query", ["?page=abc", "?sort=best", "?unknown=1"])
+def test_a_person_is_told_of_a_wrong_parameter_on_a_page(house, query):
+    answer = house.get(f"/marketplace{query}", cookie=sign_in(house))
+    assert answer.status == 422
+    assert answer.headers["content-type"].startswith("text/html")
+    assert query[1:].partition("=")[0] in answer.text
+    assert "Go back and correct it" in answer.text
+    assert "`errors`" not in answer.text
+
+
 def test_nobody_sees_what_was_not_granted_and_admins_are_no_exception(house):
     with house.state.read("people") as db:
         grant = db.execute("SELECT id FROM people.grants WHERE resource_id = 'northwind/chartkit'").fetchone()[0]
