@@ -200,14 +200,31 @@ class TestGit:
         assert refused.returncode != 0
         assert "Authentication failed" in refused.stderr
 
-    def test_pushes_are_refused(self, git: Git, mira: Visitor):
+    def test_pushes_are_refused_for_every_credential(self, git: Git, guild: Guild, mira: Visitor):
         git.ok("clone", git.url(mira.token), "feed")
         clone = git.home / "feed"
+        head = git.ok("ls-remote", "origin", "HEAD", cwd=clone)
         git.ok("commit", "--allow-empty", "-m", "mine", cwd=clone)
-        refused = git.run("push", "origin", "HEAD", cwd=clone)
-        assert refused.returncode != 0
-        assert "403" in refused.stderr
-        assert git.ok("ls-remote", "origin", "HEAD", cwd=clone) != git.ok("rev-parse", "HEAD", cwd=clone)
+        admin = guild.admin.make_token()["token"]
+        operator = git.target.operator().token
+        for token, says in [
+            (mira.token, "403"),
+            (admin, "403"),
+            (operator, "403"),
+            ("agp_0123456789abcdef0123456789abcdef", "Authentication failed"),
+            (None, "terminal prompts disabled"),
+        ]:
+            for options in ([], ["--force"]):
+                refused = git.run("push", *options, git.url(token), "HEAD:refs/heads/main", cwd=clone)
+                assert (refused.returncode != 0, says in refused.stderr) == (True, True), refused.stderr
+        bearer = {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"http.{git.target.base_url}/.extraHeader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: Bearer {admin}",
+        }
+        refused = git.run("push", git.url(), "HEAD:refs/heads/main", cwd=clone, more=bearer)
+        assert (refused.returncode != 0, "403" in refused.stderr) == (True, True), refused.stderr
+        assert git.ok("ls-remote", "origin", "HEAD", cwd=clone) == head
 
     def test_a_revoked_grant_takes_the_plugin_out(self, git: Git, guild: Guild):
         analyst = guild.person("ines")

@@ -145,3 +145,15 @@ def test_unsound_plugins_are_refused(workshop, case):
 )
 def test_too_much_is_refused(workshop, files, reason):
     assert refused_reason(workshop, files) == reason
+
+
+def test_a_git_lfs_pointer_is_served_as_it_is_and_said(workshop):
+    market = SampleMarketplace(workshop.folder / "m.git")
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d' * 32}\nsize 12345\n"
+    market.add_plugin("trap", extra={"assets/model.bin": File(pointer.encode())})
+    workshop.register(market.url)
+    report = workshop.sync()
+    assert report.refused == []
+    assert report.warnings == ["trap: assets/model.bin: a Git LFS pointer, the file itself is not served"]
+    served = workshop.plugins()["trap"].tree_id
+    assert trees.read_file(workshop.tools.store, served, "assets/model.bin") == pointer.encode()
