@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agnes.browse.markdown import rendered
-from agnes.browse.model import FIGURES, Day, Document, Figures, InnerDetail, InnerLine, PluginDetail, Words
+from agnes.browse.model import FIGURES, Day, Document, Figures, InnerDetail, InnerLine, Item, PluginDetail, Words
 
 
 def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
@@ -59,10 +59,8 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
         "problem": entry.problem,
         "capabilities": plugin.capabilities,
         "changes": plugin.changes,
-        "used_together_with": [
-            {"id": other.id, "name": other.name, "display_name": other.display_name, "detail_url": other.detail_url}
-            for other in plugin.together
-        ],
+        "used_together_with": [{**_named(other.item), "sessions_30d": other.sessions_30d} for other in plugin.together],
+        "often_in_the_same_stack": [_named(other) for other in plugin.same_stacks],
         # A plugin that nobody called has no telemetry, rather than zeros (spec/02 §3).
         "telemetry": _telemetry(plugin.figures, plugin.daily_series) if item.invocations_30d else None,
     }
@@ -99,6 +97,10 @@ def inner_answer(detail: InnerDetail, base: str) -> dict[str, Any]:
         "when_to_use_html": rendered(line.words.when_to_use),
         "invocation": line.invocation,
     }
+
+
+def _named(item: Item) -> dict[str, str]:
+    return {"id": item.id, "name": item.name, "display_name": item.display_name, "detail_url": item.detail_url}
 
 
 def _documents(documents: tuple[Document, ...], base: str) -> list[dict[str, str]]:

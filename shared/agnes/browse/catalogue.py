@@ -3,7 +3,8 @@
 Four layers, each made from the state files that it names and kept for as long as those stay at their generation:
 
     Content    entries, their order by age, the search index    the sources' files (marketplace)
-    Measures   figures by item, orders by use                   telemetry
+    Measures   figures by item, orders by use, what is used
+               together                                         telemetry
     Reach      who is in which group, what groups were granted  people
     Holdings   who holds what, and how many                     stack, with all of the above
 
@@ -36,6 +37,7 @@ CARDS_REMEMBERED = 2048
 NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 
 ItemKey = tuple[str, str, str, str, str]
+PluginKey = tuple[str, str, str]
 
 
 class Content:
@@ -87,7 +89,13 @@ def _document(entry: Entry) -> Iterable[tuple[float, str]]:
 class Measures:
     """Figures of every item that was used, and the orders that follow from them."""
 
-    def __init__(self, content: Content, of_item: Mapping[ItemKey, Figures]) -> None:
+    def __init__(
+        self,
+        content: Content,
+        of_item: Mapping[ItemKey, Figures],
+        together: Iterable[tuple[PluginKey, PluginKey, int]] = (),
+    ) -> None:
+        """`together` are (plugin, other, sessions that used both), the likest first."""
         self.of_item = of_item
         none = Figures()
         self.of_entry = [of_item.get(entry.item_key, none) for entry in content.entries]
@@ -109,6 +117,12 @@ class Measures:
             (n for n in numbers if usage[n].invocations_30d > 0),
             key=lambda n: most_popular_first(content.entries[n], usage[n]),
         )
+        number_of = {entry.item_key[:3]: number for number, entry in enumerate(content.entries)}
+        self.together: dict[int, list[tuple[int, int]]] = {}
+        """Entry → (entry that was used in the same sessions, how many), the likest first."""
+        for one, other, sessions in together:
+            if one in number_of and other in number_of:
+                self.together.setdefault(number_of[one], []).append((number_of[other], sessions))
         self.remembered = Recent(PARTS_REMEMBERED)
         """What pages worked out of these figures."""
 

@@ -361,6 +361,14 @@ class InnerLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """A plugin that was used in the same sessions as another."""
+
+    item: Item
+    sessions_30d: int
+
+
+@dataclass(frozen=True, slots=True)
 class PluginDetail:
     """One plugin, as its page and its API route show it (spec/02 §5)."""
 
@@ -375,8 +383,10 @@ class PluginDetail:
     """What the curator chose, else what is below the plugin's `docs/`."""
     capabilities: tuple[Capability, ...]
     changes: tuple[ChangeLine, ...]
-    together: tuple[Item, ...]
-    """What people who have it in their stack have too, most of them first."""
+    together: tuple[Together, ...]
+    """What was used in the same sessions in 30 days, the likest first."""
+    same_stacks: tuple[Item, ...]
+    """What else people who have it in their stack have, most of them first."""
     daily_series: tuple[Day, ...]
     readme: str
     """Markdown, empty if there is none."""

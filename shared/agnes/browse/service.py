@@ -22,6 +22,7 @@ from agnes.browse.model import (
     InnerLine,
     Listing,
     PluginDetail,
+    Together,
     Usage,
 )
 from agnes.browse.shelf import catalogue
@@ -98,7 +99,9 @@ def _detail(
     entry = known.content.entries[number]
     held = known.held_by(who)
     visible = known.sights.of(who).numbers
-    together = [n for n, _ in known.holdings.together(number) if n in visible][:TOGETHER]
+    together = [(n, sessions) for n, sessions in known.measures.together.get(number, ()) if n in visible][:TOGETHER]
+    shown = {n for n, _ in together}
+    beside = [n for n, _ in known.holdings.together(number) if n in visible and n not in shown][:TOGETHER]
     files = inside.files(store, entry)
     return PluginDetail(
         entry=entry,
@@ -110,7 +113,8 @@ def _detail(
         docs=entry.words.documents or tuple(_document(entry, file) for file in inside.documents(files)),
         capabilities=inside.capabilities(store, entry),
         changes=inside.changes(state, known, entry),
-        together=tuple(item_of(known, n, who, held) for n in together),
+        together=tuple(Together(item_of(known, n, who, held), sessions) for n, sessions in together),
+        same_stacks=tuple(item_of(known, n, who, held) for n in beside),
         daily_series=inside.daily(state, known, entry, entry.item_key, today=today),
         readme=inside.readme(store, entry, files),
         body=next((inside.body(store, entry, inner) for inner in entry.inner if inner.kind == entry.type), ""),

@@ -71,7 +71,7 @@ def _is_as_new(made: Versions, seen: Versions) -> bool:
 def _made(db: Db, seen: Versions) -> Made:
     """Every layer."""
     content = _content(db)
-    measures, reach = Measures(content, _figures(db)), _reach(db)
+    measures, reach = _measures(db, content), _reach(db)
     return Made(
         seen,
         _mark_of_people(db),
@@ -85,7 +85,7 @@ def _renewed(db: Db, seen: Versions, made: Made) -> Made:
     old = made.catalogue
     content = _content(db) if changed & set(SOURCE_FILES) else old.content
     is_new = content is not old.content
-    measures = Measures(content, _figures(db)) if is_new or "telemetry" in changed else old.measures
+    measures = _measures(db, content) if is_new or "telemetry" in changed else old.measures
     mark = _mark_of_people(db) if "people" in changed else made.people_mark
     reach = _reach(db) if mark != made.people_mark else old.reach
     regrouped = reach is not old.reach
@@ -108,6 +108,15 @@ def _holdings(db: Db, content: Content, reach: Reach) -> Holdings:
     ).fetchall():
         required.setdefault(resource, set()).add(group_id)
     return Holdings(content, reach, (row for source in SOURCES for row in source.holdings(db)), required)
+
+
+def _measures(db: Db, content: Content) -> Measures:
+    together = db.execute(
+        """SELECT (source, marketplace_id, plugin), (with_source, with_marketplace_id, with_plugin), sessions_30d
+        FROM telemetry.used_together
+        ORDER BY likeness DESC, sessions_30d DESC, with_plugin, with_marketplace_id, with_source"""
+    ).fetchall()
+    return Measures(content, _figures(db), together)
 
 
 def _figures(db: Db) -> dict[tuple[str, str, str, str, str], Figures]:

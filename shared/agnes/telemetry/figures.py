@@ -204,7 +204,7 @@ def between(since: date | None, until: date | None, *, today: date) -> Span:
 
 def overview(state: State, store: ObjectStore, span: Span, *, user_id: str | None = None) -> Overview:
     """Of everybody, or of one person. The caller decides who may ask. Raises UnavailableError."""
-    names = tuple(rollups.COLUMNS)
+    names = tuple(name for name in rollups.COLUMNS if name != rollups.PLUGIN_SESSION)
     with state.read(FILE, "people") as db:
         accounts = {row[0]: row[1:] for row in db.execute("SELECT id, email, name FROM people.users").fetchall()}
         (sessions,) = db.execute(

@@ -69,6 +69,12 @@ WINDOW_COLUMNS = {
     "cost_usd_30d": "DOUBLE",
     "unpriced_tokens_30d": "BIGINT",
 }
+_PLUGIN = ("source", "marketplace_id", "plugin")
+TOGETHER_COLUMNS = {
+    **dict.fromkeys((*_PLUGIN, *(f"with_{name}" for name in _PLUGIN)), "VARCHAR"),
+    "sessions_30d": "BIGINT",
+    "likeness": "DOUBLE",
+}
 
 
 _ROWS_AT_ONCE = 5000
@@ -148,6 +154,7 @@ class Changes:
     daily_since: date | None = None
     """Older rows of item_daily are removed."""
     windows: list[dict[str, Any]] = field(default_factory=list)
+    together: list[dict[str, Any]] = field(default_factory=list)
 
 
 def progress(db: Db) -> Progress:
@@ -295,6 +302,8 @@ def publish(tx: Tx, changes: Changes) -> None:
     _put(db, "INSERT INTO telemetry.item_daily", changes.daily, DAILY_COLUMNS)
     db.execute("DELETE FROM telemetry.item_windows")
     _put(db, "INSERT INTO telemetry.item_windows", changes.windows, WINDOW_COLUMNS)
+    db.execute("DELETE FROM telemetry.used_together")
+    _put(db, "INSERT INTO telemetry.used_together", changes.together, TOGETHER_COLUMNS)
 
 
 def rows_before(db: Db, day: date) -> tuple[int, int]:

@@ -169,6 +169,7 @@ class Publisher:
             price_list,
             today=changes.windows_day,
         )
+        changes.together = rollups.together(bench, bases[rollups.USE_DAILY], today=changes.windows_day)
 
     def _days(
         self,

@@ -1,11 +1,12 @@
 """Rollups, in SQL over a Workbench: two bases, each one parquet file a day, made in one pass over the day's events.
 
     item_user_daily   (item, user): invocations, errors, tokens
-    use_daily         four tables in one file, told apart by its column `part`, so that a day is two objects and not five:
+    use_daily         five tables in one file, told apart by its column `part`, so that a day is two objects and not five:
         item_model    (item, model): tokens                       what an item costs
         user_model    (user, model): responses, tokens            what a person, a model and everything costs
         user          user: prompts, sessions, calls by source, errors
         tool_user     (tool, source, user): invocations, errors, sessions
+        plugin_session (plugin, session): invocations             what is used together
 
 Daily and window figures are made from them without touching events again; a base has one row a user, so distinct users of
 any window are true ones. An item's `kind` is skill, agent, command, mcp, or `plugin` for the plugin as a whole.
@@ -25,8 +26,17 @@ from agnes.telemetry.prices import TOKENS as ALL_TOKENS
 ITEM_USER_DAILY = "item_user_daily"
 USE_DAILY = "use_daily"
 ITEM_MODEL, USER_MODEL, USER, TOOL_USER = "item_model", "user_model", "user", "tool_user"
+PLUGIN_SESSION = "plugin_session"
 WINDOW_DAYS = 30
 DAILY_DAYS = 31
+PLUGINS_OF_A_SESSION = 50
+"""Those that a session used most: it has at most so many squared pairs."""
+MOST_PAIRS = 1_000_000
+"""In all sessions of 30 days; what has the most plugins is left out first."""
+TOGETHER_FROM = 3
+"""Sessions; two that happened to coincide say nothing."""
+TOGETHER_AT_MOST = 12
+"""Of one plugin. Pages show four, of those that the person may see."""
 
 _TOKENS = "input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens"
 _NO_TOKENS = "0 AS input_tokens, 0 AS output_tokens, 0 AS cache_read_tokens, 0 AS cache_creation_tokens"
@@ -118,8 +128,24 @@ SELECT day, tool_name, item.source AS source, user_id, count(*) AS invocations, 
 FROM once WHERE {_CALL} AND tool_name IS NOT NULL GROUP BY ALL ORDER BY ALL
 """  # noqa: S608 (fixed parts)
 
+# A session is told by a number of its own, the same on every day: whose it is, and which, nobody needs to know here.
+_PLUGIN_SESSION = """
+SELECT day, source, marketplace_id, plugin, md5_number_lower(user_id || '|' || session_id)::UBIGINT AS session, invocations
+FROM (
+    SELECT day, item.source AS source, item.marketplace_id AS marketplace_id, item.plugin AS plugin, user_id, session_id,
+        count(*) AS invocations
+    FROM once WHERE event_type <> 'message' AND item.item_kind IS NOT NULL AND item.plugin IS NOT NULL GROUP BY ALL
+) ORDER BY ALL
+"""
+
 BASES = (ITEM_USER_DAILY, USE_DAILY)
-_PARTS = {ITEM_MODEL: _ITEM_MODEL, USER_MODEL: _USER_MODEL, USER: _USER, TOOL_USER: _TOOL_USER}
+_PARTS = {
+    ITEM_MODEL: _ITEM_MODEL,
+    USER_MODEL: _USER_MODEL,
+    USER: _USER,
+    TOOL_USER: _TOOL_USER,
+    PLUGIN_SESSION: _PLUGIN_SESSION,
+}
 _USE = " UNION ALL BY NAME ".join(f"SELECT '{part}' AS part, * FROM ({sql})" for part, sql in _PARTS.items())  # noqa: S608
 
 # The base has one row a user, so its rows with invocations are the distinct users.
@@ -174,6 +200,45 @@ SELECT {_ITEM}, sum({COST}) AS cost_usd_30d,
 FROM spending LEFT JOIN priced p USING (model, day) GROUP BY ALL
 """  # noqa: S608 (fixed parts)
 
+# Plugins by number, so that pairs are cheap to make and to count. Sessions of few plugins come first where there are too
+# many pairs: they say most. What is not counted for pairs is not counted for its plugins either.
+_USED_IN = f"""
+CREATE OR REPLACE TABLE used_plugins AS
+SELECT *, (row_number() OVER (ORDER BY plugin, marketplace_id, source))::INTEGER AS id
+FROM (SELECT DISTINCT source, marketplace_id, plugin FROM plugin_sessions);
+CREATE OR REPLACE TABLE used AS
+SELECT session, id, sum(invocations)::BIGINT AS calls
+FROM plugin_sessions JOIN used_plugins USING (source, marketplace_id, plugin) GROUP BY ALL;
+CREATE OR REPLACE TABLE kept AS
+SELECT session, plugins, least(plugins, {PLUGINS_OF_A_SESSION}) AS counted
+FROM (SELECT session, count(*) AS plugins FROM used GROUP BY session)
+QUALIFY sum(counted * (counted - 1) // 2) OVER (ORDER BY plugins, session ROWS UNBOUNDED PRECEDING) <= {{most_pairs}};
+CREATE OR REPLACE TABLE used_in AS
+SELECT session, id, plugins > 1 AS several FROM used JOIN kept USING (session) WHERE plugins <= {PLUGINS_OF_A_SESSION}
+UNION ALL
+SELECT session, id, true FROM used JOIN kept USING (session) WHERE plugins > {PLUGINS_OF_A_SESSION}
+QUALIFY row_number() OVER (PARTITION BY session ORDER BY calls DESC, id) <= {PLUGINS_OF_A_SESSION}
+"""  # noqa: S608 (fixed parts)
+
+_TOGETHER = f"""
+WITH mixed AS (SELECT session, id FROM used_in WHERE several),
+pairs AS (
+    SELECT a.id AS one, b.id AS other, count(*) AS sessions
+    FROM mixed a JOIN mixed b ON a.session = b.session AND a.id < b.id
+    GROUP BY ALL HAVING sessions >= {TOGETHER_FROM}
+),
+sides AS (SELECT one, other, sessions FROM pairs UNION ALL SELECT other, one, sessions FROM pairs),
+alone AS (SELECT id, count(*) AS sessions FROM used_in GROUP BY id),
+alike AS (
+    SELECT one, other, s.sessions, s.sessions / (a.sessions + b.sessions - s.sessions) AS likeness
+    FROM sides s JOIN alone a ON a.id = one JOIN alone b ON b.id = other
+    QUALIFY row_number() OVER (PARTITION BY one ORDER BY likeness DESC, s.sessions DESC, other) <= {TOGETHER_AT_MOST}
+)
+SELECT p.source, p.marketplace_id, p.plugin, w.source AS with_source, w.marketplace_id AS with_marketplace_id,
+    w.plugin AS with_plugin, sessions AS sessions_30d, likeness
+FROM alike JOIN used_plugins p ON p.id = one JOIN used_plugins w ON w.id = other ORDER BY ALL
+"""  # noqa: S608 (fixed parts)
+
 
 def bases_of_days(bench: Workbench, days: Sequence[date], batches: Sequence[Path]) -> dict[str, list[Written]]:
     """Each base rollup's file of each of `days`: of `new_events`, and of those in the stored `batches` that are of
@@ -222,6 +287,17 @@ def windows(
     return bench.rows(_WINDOWS.format(days=days, today=today))
 
 
+def together(
+    bench: Workbench, use: Mapping[date, Path], *, today: date, most_pairs: int = MOST_PAIRS
+) -> list[dict[str, Any]]:
+    """Rows of used_together: of each plugin those that were used in the same sessions of the last 30 days. From the
+    last days of `use_daily`; days that were made before it had its part `plugin_session` say nothing."""
+    month = {day: path for day, path in use.items() if today - timedelta(days=WINDOW_DAYS) < day <= today}
+    table_of(bench, PLUGIN_SESSION, "plugin_sessions", month)
+    bench.db.execute(_USED_IN.format(most_pairs=most_pairs))
+    return bench.rows(_TOGETHER)
+
+
 _COUNTS = dict.fromkeys(_TOKENS.split(", "), "BIGINT")
 _TEXTS = _ITEM.split(", ")
 COLUMNS = {
@@ -241,6 +317,11 @@ COLUMNS = {
         **dict.fromkeys(("tool_name", "source", "user_id"), "VARCHAR"),
         **dict.fromkeys(("invocations", "errors", "sessions"), "BIGINT"),
     },
+    PLUGIN_SESSION: {
+        **dict.fromkeys(("source", "marketplace_id", "plugin"), "VARCHAR"),
+        "session": "UBIGINT",
+        "invocations": "BIGINT",
+    },
 }
 """Of each table; the day is in the path of its file (Hive layout)."""
 
@@ -255,9 +336,11 @@ def table_of(bench: Workbench, table: str, name: str, files: Mapping[date, Path]
     columns = COLUMNS[table]
     names = ", ".join(columns)
     part = "" if base_of(table) == table else f" WHERE part = '{table}'"
+    # Files of days that were made before a table was have not all of its columns, and none of its rows.
+    later = " UNION ALL BY NAME SELECT NULL::UBIGINT AS session WHERE false" if table == PLUGIN_SESSION else ""
     if files:
         days = " UNION ALL ".join(
-            f"SELECT DATE '{day}' AS day, {names} FROM read_parquet('{path}', hive_partitioning = false){part}"  # noqa: S608
+            f"SELECT DATE '{day}' AS day, {names} FROM (FROM read_parquet('{path}', hive_partitioning = false){later}){part}"  # noqa: S608
             for day, path in sorted(files.items())
         )
     else:

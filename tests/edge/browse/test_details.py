@@ -32,7 +32,8 @@ def test_a_plugin_with_everything_that_the_page_shows(shop):
     }
     assert [(change["what"], len(change["commit"])) for change in detail["changes"]] == [("added", 40)]
     assert detail["stack_count"] == demo.STACKS["finops"]
-    assert [other["name"] for other in detail["used_together_with"]] == ["chartkit"]
+    assert {other["name"] for other in detail["used_together_with"]} == {"chartkit", "sql-style"}
+    assert all(other["sessions_30d"] >= 3 for other in detail["used_together_with"])
 
 
 def test_an_mcp_server_is_a_capability(shop):
