@@ -1,6 +1,6 @@
 """The house's templates and API document, composed from the functions' decorators and the tables of infra/.
 
-    python -m infra.compose            writes build/infra/*.yaml, build/openapi.json and build/jobs.json
+    python -m infra.compose            writes build/infra/*.yaml, build/openapi.json, build/jobs.json and build/queues.json
     python -m infra.compose --report   what there is: routes, functions, resources a stack
 
 `compose()` does the same in memory: the local gateway and scheduler take their routes and schedules from it,
@@ -116,9 +116,11 @@ def write(composition: Composition, folder: Path = ROOT / "build") -> None:
 
 
 def write_openapi(composition: Composition, folder: Path = ROOT / "build") -> None:
-    """What functions themselves answer from: the API's description, and the list of jobs."""
+    """What functions themselves answer from: the API's description, and the lists of jobs and of queues."""
     folder.mkdir(exist_ok=True)
     _replace(folder / "jobs.json", json.dumps(composition.jobs, indent=1))
+    queues = sorted(entry.queue.name for entry in composition.entries.values() if entry.queue)
+    _replace(folder / "queues.json", json.dumps(queues))
     _replace(folder / "openapi.json", json.dumps(composition.openapi, separators=(",", ":")))
 
 

@@ -38,7 +38,13 @@ def statements(function: Found, entry: Entry, *, scheduled: Sequence[str] = ()) 
                 "Condition": {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in listed]}},
             }
         )
-    return found + _secrets(entry) + _queues(entry) + (_invocations(scheduled) if entry.starts_jobs else [])
+    return (
+        found
+        + _secrets(entry)
+        + _queues(entry)
+        + (_invocations(scheduled) if entry.starts_jobs else [])
+        + _dead_letters(entry)
+    )
 
 
 def _prefixes(function: Found, entry: Entry) -> dict[str, set[str]]:
@@ -54,6 +60,7 @@ def _prefixes(function: Found, entry: Entry) -> dict[str, set[str]]:
         needed["put"] |= {ADMISSION_NOTES}
     if function.job and function.job.kind == "job":
         needed["put"] |= {f"jobs/{function.job.summary}/"}
+        needed["get"] |= {f"jobs/{function.job.summary}/"}
     for file in reads:
         needed["get"] |= {f"state/{file}/"}
     for file in entry.writes:
@@ -92,6 +99,14 @@ def _secrets(entry: Entry) -> list[dict[str, Any]]:
         {"Effect": "Allow", "Action": allowed, "Resource": [_secret_arn(name) for name in sorted(names)]}
         for names, allowed in by_names.items()
     ]
+
+
+def _dead_letters(entry: Entry) -> list[dict[str, Any]]:
+    if not entry.watches:
+        return []
+    arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${Stack}"
+    arns = [{"Fn::Sub": f"{arn}-failed-runs"}, {"Fn::Sub": f"{arn}-*-failed"}]
+    return [{"Effect": "Allow", "Action": "sqs:GetQueueAttributes", "Resource": arns}]
 
 
 def _secret_arn(name: str) -> dict[str, str]:

@@ -86,6 +86,8 @@ class Entry(Model):
     timeout_seconds: int = Field(API_SECONDS, ge=1, le=900)
     environment: tuple[str, ...] = ()
     """Settings that only this function gets, from parameters of the root stack."""
+    watches: bool = False
+    """It sees how the house does: it gets the interval of every schedule, and may count dead letters."""
     schedule: Schedule | None = None
     queue: QueueSource | None = None
     at_deploy: int = Field(0, ge=0)

@@ -27,6 +27,7 @@ def compose(functions: Iterable[Found], entries: Entries, document: dict[str, An
     by_domain: dict[str, list[Found]] = {}
     for function in functions:
         by_domain.setdefault(function.domain, []).append(function)
+    intervals = sorted({e.schedule.every for e in entries.values() if e.schedule and e.schedule.every.isupper()})
     root["Parameters"] |= {
         _interval_parameter(name): {
             "Type": "String",
@@ -35,7 +36,11 @@ def compose(functions: Iterable[Found], entries: Entries, document: dict[str, An
             "ConstraintDescription": "such as rate(10 minutes)",
             "Description": f"{name} of the local gateway, as EventBridge writes it.",
         }
-        for name in sorted({e.schedule.every for e in entries.values() if e.schedule and e.schedule.every.isupper()})
+        for name in intervals
+    }
+    entries = {
+        where: e.model_copy(update={"environment": (*e.environment, *intervals)}) if e.watches else e
+        for where, e in entries.items()
     }
     layers = {f"{name.title()}Layer": _layer(name) for name in root.pop("x-layers")}
     root["Resources"] |= layers

@@ -146,7 +146,11 @@ def _code_files() -> Iterator[Path]:
         for path in (ROOT / top).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path
-    yield from (path for name in ("openapi.json", "jobs.json", "commit") if (path := ROOT / "build" / name).exists())
+    yield from (
+        path
+        for name in ("openapi.json", "jobs.json", "queues.json", "commit")
+        if (path := ROOT / "build" / name).exists()
+    )
 
 
 def _copy_code(folder: Path) -> None:

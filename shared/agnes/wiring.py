@@ -18,7 +18,7 @@ from agnes.kernel.drops import Drops
 from agnes.kernel.git import GitReader
 from agnes.kernel.jobs import Jobs
 from agnes.kernel.llm import LanguageModel
-from agnes.kernel.ports import Clock, ObjectStore, Queue, Secret, Secrets
+from agnes.kernel.ports import Clock, DeadLetters, ObjectStore, Queue, Secret, Secrets
 from agnes.kernel.web import WebReader
 from agnes.settings import Settings
 
@@ -123,6 +123,15 @@ class Wiring:
 
         return FolderQueue(self.settings.agnes_data_dir / "queues")
 
+    def _build_dead_letters(self) -> DeadLetters:
+        if self.settings.agnes_queue == "sqs":
+            from agnes.outside.dead_letters import SqsDeadLetters
+
+            return SqsDeadLetters(url_prefix=self.settings.agnes_queue_url_prefix)
+        from agnes.outside.dead_letters import FolderDeadLetters
+
+        return FolderDeadLetters(self.settings.agnes_data_dir)
+
     def _build_state(self) -> StateFiles:
         from agnes.state import StateFiles
 
@@ -209,6 +218,10 @@ def jobs() -> Jobs:
 
 def queue() -> Queue:
     return current().part("queue")
+
+
+def dead_letters() -> DeadLetters:
+    return current().part("dead_letters")
 
 
 def signing_secret() -> Secret:

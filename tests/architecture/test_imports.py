@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "shared" / "agnes"
 
 LADDER = (
+    ("ops",),
     ("accounts",),
     ("access",),
     ("trees",),
@@ -24,9 +25,6 @@ LADDER = (
     ("audit",),
 )
 """Domains import domains of lower rungs only; siblings never."""
-
-ALONE = frozenset({"ops"})
-"""Domains that import no other and that no other imports."""
 
 LAYERS = frozenset({"kernel", "state", "outside", "edge", "wiring", "settings"})
 
@@ -114,8 +112,6 @@ def allowed_rooms(room: str, known_domains: set[str]) -> set[str]:
         return allowed_rooms("edge", known_domains)
     if room == "cli":
         return set()
-    if room in ALONE:
-        return {"kernel", room}
     lower: set[str] = set()
     for rung in LADDER:
         if room in rung:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
+from agnes.ops import health
 
 app = Function("ops-cron_prune_state")
 
@@ -12,8 +13,9 @@ app = Function("ops-cron_prune_state")
 @app.lambda_function()
 @job("ops.prune_state")
 def run(tick: Tick) -> dict:
-    """Keep the newest 50 generations and those of the last 24 hours of each file."""
+    """Keep the newest 50 generations and those of the last 24 hours of each file, and failed runs for 14 days."""
     state = wiring.state()
+    failed = {"failed_runs": health.forget_failed_runs(wiring.store(), tick.at, dry_run=tick.dry_run)}
     if tick.dry_run:
-        return {file: {"generations": len(state.history(file))} for file in state.names}
-    return {file: asdict(state.prune(file)) for file in state.names}
+        return {file: {"generations": len(state.history(file))} for file in state.names} | failed
+    return {file: asdict(state.prune(file)) for file in state.names} | failed

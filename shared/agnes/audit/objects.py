@@ -18,10 +18,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
-from ulid import ULID
 
 from agnes.audit.model import COLUMNS
 from agnes.kernel.audit import PREFIX
+from agnes.kernel.ids import time_of
 from agnes.kernel.ports import Blob, ObjectStore
 
 ARCHIVE = "archive"
@@ -88,10 +88,9 @@ def _day(key: str) -> date | None:
 
 def _minute(key: str) -> datetime | None:
     try:
-        at = ULID.from_str(key.rpartition("/")[2].partition(".")[0].upper()).datetime
+        return time_of(key.rpartition("/")[2].partition(".")[0]).replace(second=0, microsecond=0)
     except ValueError:
         return None
-    return at.astimezone(UTC).replace(second=0, microsecond=0)
 
 
 def read_lines(store: ObjectStore, objects: Sequence[Stored]) -> list[Row]:

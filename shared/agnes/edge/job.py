@@ -2,8 +2,11 @@
 
 A job returns a JSON-able report. UnavailableError and bugs are raised on, so that the schedule's
 retry policy repeats them and its dead-letter queue keeps them; any other error of the family is
-the job's result, as it would be the same the next time. Each run leaves
-`jobs/<name>/last.json` in the store: what the health page reads; a dry run `jobs/<name>/dry-run.json`.
+the job's result, as it would be the same the next time.
+
+    jobs/<name>/last.json              what the last run did, and when the last one that succeeded began
+    jobs/<name>/dry-run.json           what the last dry run would have done
+    jobs/<name>/failed/<ulid>.json     each run that failed, for 14 days (agnes.ops.health counts them)
 """
 
 from __future__ import annotations
@@ -22,9 +25,9 @@ from agnes.edge.endpoint import Contract
 from agnes.edge.errors import known_error
 from agnes.edge.needs import Needs
 from agnes.edge.reply import encode
-from agnes.kernel.errors import AgnesError, UnavailableError
+from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import ANYTHING
+from agnes.kernel.ports import ANYTHING, Blob
 from agnes.kernel.state import CURRENT_ACTOR, Actor
 
 log = logging.getLogger("agnes.jobs")
@@ -82,13 +85,27 @@ def run_job(name: str, run: Callable[[Tick], Any], tick: Tick, *, run_id: str | 
         "seconds": round(time.perf_counter() - started, 3),
         "ok": error is None,
         "error": error.message if error else None,
+        "last_success_at": tick.at if error is None else None,
         "report": report,
     }
-    key = f"jobs/{name}/{'dry-run' if tick.dry_run else 'last'}.json"
-    wiring.store().write(key, encode(beat), expect=ANYTHING, content_type="application/json")
+    _leave(name, beat, dry_run=tick.dry_run, busy=isinstance(error, ConflictError))
     if error is not None:
         raise error
     return json.loads(encode(beat))
+
+
+def _leave(name: str, beat: dict[str, Any], *, dry_run: bool, busy: bool) -> None:
+    """The heartbeat. That of a failure says when the last success was, and stays beside the later ones; to have met
+    another run of the same work (`busy`) is no failure of the job."""
+    store, last = wiring.store(), f"jobs/{name}/last.json"
+    if not beat["ok"] and not dry_run:
+        before = store.read(last)
+        beat["last_success_at"] = json.loads(before.body).get("last_success_at") if isinstance(before, Blob) else None
+        if not busy:
+            failed = f"jobs/{name}/failed/{new_ulid(beat['at'])}.json"
+            store.write(failed, encode(beat), expect=ANYTHING, content_type="application/json")
+    key = f"jobs/{name}/dry-run.json" if dry_run else last
+    store.write(key, encode(beat), expect=ANYTHING, content_type="application/json")
 
 
 def queue_job(name: str) -> Callable[[Callable[[dict], Any]], Callable[..., Any]]:

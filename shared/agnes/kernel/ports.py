@@ -226,3 +226,11 @@ class Queue(Protocol):
     """At-least-once work: SQS on AWS, a folder of files locally (`agnes_local.queues`)."""
 
     def send(self, messages: Iterable[Message]) -> None: ...
+
+
+class DeadLetters(Protocol):
+    """What was tried often enough and is kept for an operator: runs of schedules, and messages of queues."""
+
+    def count(self, queues: Iterable[str]) -> dict[str, int]:
+        """By queue, and `failed-runs` of the schedules. Raises UnavailableError."""
+        ...

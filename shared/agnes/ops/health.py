@@ -9,11 +9,11 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from agnes.kernel.errors import AgnesError, UnavailableError
-from agnes.kernel.ids import new_nonce
+from agnes.kernel.ids import new_nonce, time_of
 from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore
 from agnes.ops import version
 
@@ -26,6 +26,7 @@ Migrations = Mapping[str, Sequence[object]]
 """The migrations that this code knows, by series: `common` and one a state file (`agnes.state.packaged()`)."""
 
 PROBE_KEY = "health/probe.json"
+FAILED_RUNS_KEPT = timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,16 @@ class JobHealth:
     age_seconds: int
     seconds: float
     error: str | None
+    last_success_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What the heartbeats say."""
+
+    jobs: dict[str, JobHealth]
+    failed: dict[str, list[datetime]]
+    """When runs failed, by job, oldest first; of the last 14 days."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +105,10 @@ def health(store: ObjectStore, migrations: Migrations) -> Health:
 def detailed(store: ObjectStore, migrations: Migrations, clock: Clock) -> Detailed:
     """For admins. Raises UnavailableError only where the store cannot be read at all after it was written."""
     now, build = clock.now(), version.current()
-    probed = _probe(store, clock)
+    probed = probe(store, clock)
     if probed.status == "error":
         return Detailed("unhealthy", build.version, build.commit, now, probed, {}, {})
-    files, jobs = _files(store, _schemas(migrations)), _jobs(store, now)
+    files, jobs = _files(store, _schemas(migrations)), runs(store, now).jobs
     if any(file.status == "mismatch" for file in files.values()):
         status = "unhealthy"
     elif any(job.status == "error" for job in jobs.values()):
@@ -112,7 +123,8 @@ def _schemas(migrations: Migrations) -> dict[str, Schema]:
     return {file: {"common": common, file: len(own)} for file, own in migrations.items() if file != "common"}
 
 
-def _probe(store: ObjectStore, clock: Clock) -> StoreHealth:
+def probe(store: ObjectStore, clock: Clock) -> StoreHealth:
+    """Write a little and read it again. Never raises."""
     started, nonce = clock.monotonic(), new_nonce().encode()
     try:
         store.write(PROBE_KEY, nonce, expect=ANYTHING)
@@ -151,13 +163,47 @@ def _file(head: dict[str, Any] | None, expected: Schema) -> FileHealth:
     return FileHealth(status, head["generation"], current, expected)
 
 
-def _jobs(store: ObjectStore, now: datetime) -> dict[str, JobHealth]:
-    found = {}
+def files(store: ObjectStore, migrations: Migrations) -> dict[str, FileHealth]:
+    """Where each state file stands. A read each; raises UnavailableError."""
+    return _files(store, _schemas(migrations))
+
+
+def runs(store: ObjectStore, now: datetime) -> Runs:
+    """Of each job the last run, and the failed ones. A listing, and a read a job; raises UnavailableError."""
+    jobs: dict[str, JobHealth] = {}
+    failed: dict[str, list[datetime]] = {}
     for entry in store.list("jobs/"):
-        if entry.key.endswith("/last.json") and isinstance(blob := store.read(entry.key), Blob):
+        _, name, *rest = entry.key.split("/")
+        if rest == ["last.json"] and isinstance(blob := store.read(entry.key), Blob):
             beat = json.loads(blob.body)
-            at = datetime.fromisoformat(beat["at"])
-            found[beat["job"]] = JobHealth(
-                "ok" if beat["ok"] else "error", at, int((now - at).total_seconds()), beat["seconds"], beat["error"]
-            )
-    return found
+            jobs[beat["job"]] = _job(beat, now)
+        elif rest[0] == "failed":
+            failed.setdefault(name, []).append(time_of(rest[1].removesuffix(".json")))
+    return Runs(jobs, failed)
+
+
+def forget_failed_runs(store: ObjectStore, now: datetime, *, dry_run: bool = False) -> int:
+    """Remove what is left of runs that failed more than 14 days ago; how many they are."""
+    old = [
+        entry.key
+        for entry in store.list("jobs/")
+        if "/failed/" in entry.key
+        and time_of(entry.key.rpartition("/")[2].removesuffix(".json")) < now - FAILED_RUNS_KEPT
+    ]
+    if not dry_run:
+        store.remove(old)
+    return len(old)
+
+
+def _job(beat: dict[str, Any], now: datetime) -> JobHealth:
+    at = datetime.fromisoformat(beat["at"])
+    # Heartbeats of earlier releases say it only of themselves.
+    succeeded = beat.get("last_success_at") or (beat["at"] if beat["ok"] else None)
+    return JobHealth(
+        "ok" if beat["ok"] else "error",
+        at,
+        int((now - at).total_seconds()),
+        beat["seconds"],
+        beat["error"],
+        datetime.fromisoformat(succeeded) if succeeded else None,
+    )

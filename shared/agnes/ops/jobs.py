@@ -99,6 +99,25 @@ def scheduled() -> tuple[Scheduled, ...]:
     return tuple(Scheduled(**job) for job in listed)
 
 
+def intervals(every_seconds: EverySeconds, now: datetime) -> dict[str, int]:
+    """The longest time between two runs, in seconds, by job. Raises UnavailableError where nothing was built."""
+    return {
+        job.name: every_seconds(job.setting) if job.setting else schedules.longest_gap(job.expression, now)
+        for job in scheduled()
+    }
+
+
+@cache
+def queues() -> tuple[str, ...]:
+    """Names of the queues that a function takes from. Raises UnavailableError where nothing was built."""
+    try:
+        return tuple(json.loads((BUILD / "queues.json").read_bytes()))
+    except FileNotFoundError as exc:
+        raise UnavailableError(
+            "the list of queues was not built", code="queues_missing", hint="Run `python -m infra.compose`."
+        ) from exc
+
+
 def jobs(store: ObjectStore, every_seconds: EverySeconds, *, now: datetime) -> list[Job]:
     """All of them, by name."""
     known = scheduled()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _CRON = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
 _PART = re.compile(r"(\*|\?|\d+)(?:-(\d+))?(?:/(\d+))?")
 _DAYS_AHEAD = 366 * 4
+_TIMES = 32
 
 
 def seconds_of(expression: str) -> int | None:
@@ -37,6 +39,17 @@ def next_of_cron(expression: str, now: datetime) -> datetime | None:
                     if found >= first:
                         return found
     return None
+
+
+def longest_gap(expression: str, now: datetime) -> int:
+    """Seconds that lie at most between two of the next times; a month for what cannot be told here."""
+    if (every := seconds_of(expression)) is not None:
+        return every
+    times = [now]
+    while len(times) <= _TIMES and (following := next_of_cron(expression, times[-1])):
+        times.append(following)
+    gaps = [int((late - early).total_seconds()) for early, late in pairwise(times[1:])]
+    return max(gaps, default=31 * 86400)
 
 
 def _values(field: str, low: int, high: int) -> range | set[int]:

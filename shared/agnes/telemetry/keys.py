@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import PurePosixPath
 
 from agnes.kernel.errors import BadRequestError
+from agnes.kernel.ids import time_of
 
 INBOX = "inbox/"
 SESSIONS = "sessions/"
@@ -126,6 +127,11 @@ def folders_of_session(user_id: str, session_id: str) -> tuple[str, ...]:
 
 def _arrived(user_id: str) -> tuple[str, ...]:
     return tuple(f"{prefix}/{user_id}/" for prefix in ("sessions", "uploads", "quarantine"))
+
+
+def noted_at(key: str) -> datetime:
+    """When a note of the inbox was written."""
+    return time_of(key.removeprefix(INBOX).removesuffix(".json"))
 
 
 def inbox(ulid: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ports import Clock, ObjectStore, Queue
 from agnes.kernel.state import Db, State
+from agnes.telemetry import inbox, keys
 from agnes.telemetry.harvest import ServedFor
 from agnes.telemetry.model import Limits, Report
 from agnes.telemetry.served import Served, served_names
@@ -43,6 +44,30 @@ class ItemWindow:
     trend_pct: float | None
     active_days_30d: int
     last_used_day: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the extraction has not done yet."""
+
+    count: int
+    """Notes of transcripts, those that a queue's consumer has included."""
+    oldest_at: datetime | None
+
+
+def waiting(store: ObjectStore) -> Waiting:
+    """A listing of the inbox. Raises UnavailableError."""
+    notes = inbox.look(store).notes
+    return Waiting(len(notes), min(map(keys.noted_at, notes), default=None))
+
+
+def quarantined(db: Db, since: datetime) -> tuple[int, int]:
+    """Transcripts that are not counted: all, and those that were received since then; `db` has `telemetry`."""
+    return db.execute(
+        "SELECT count(*), count(*) FILTER (received_at >= $since) FROM telemetry.transcripts "
+        "WHERE quarantine_reason IS NOT NULL",
+        {"since": since},
+    ).fetchone()
 
 
 def extract_usage(

@@ -1,0 +1,342 @@
+"""Is the house well? One field a fact, each with a colour and, where it is not green, what to do.
+
+`judge` is pure: facts in, a verdict out. `pulse` gathers the facts, once in 30 seconds for all processes together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from agnes.audit import service
+from agnes.kernel.errors import AgnesError
+from agnes.kernel.ports import ANYTHING, Blob, Clock, DeadLetters, ObjectStore
+from agnes.kernel.state import State
+from agnes.marketplace import service as marketplace
+from agnes.ops import health, jobs
+from agnes.ops.health import JobHealth, StoreHealth
+from agnes.telemetry import service as telemetry
+
+Color = Literal["green", "yellow", "red"]
+
+KEY = "health/activity.json"
+CACHED = timedelta(seconds=30)
+INSTALLED = "probe/passed"
+EXTRACT = "telemetry.extract"
+LATE, TOO_LATE = 2, 4
+"""In intervals: yellow from two on, red from four on."""
+SCHEDULER_LATE, SCHEDULER_TOO_LATE = 1800, 7200
+"""Seconds; more where every schedule is rarer."""
+MANY_FAILURES = 10
+OK_ENOUGH = 0.95
+_WORST = ("green", "yellow", "red")
+_SAID = 2
+
+_held: WeakKeyDictionary[ObjectStore, Pulse] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    job: str
+    interval_seconds: int
+    """The longest time between two runs."""
+
+
+@dataclass(frozen=True)
+class Field:
+    key: str
+    label: str
+    value: str
+    """In words."""
+    raw: float | None
+    """The figure: seconds of an age, or a count."""
+    color: Color
+    advice: str = ""
+    """What to do where it is not green."""
+
+
+@dataclass(frozen=True)
+class Pulse:
+    status: Color
+    fields: list[Field]
+    sentence: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Facts:
+    now: datetime
+    store: StoreHealth
+    installed_at: datetime | None = None
+    schedules: list[Schedule] = field(default_factory=list)
+    jobs: dict[str, JobHealth] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+    """Runs that failed in 24 hours, by job."""
+    dead_letters: dict[str, int] | None = None
+    """None where nobody answered."""
+    waiting: int = 0
+    oldest_waiting_at: datetime | None = None
+    quarantined: int = 0
+    quarantined_today: int = 0
+    """Received in 24 hours."""
+    syncs: dict[str, int] | None = None
+    """Outcomes of 24 hours; None without a marketplace."""
+    active_users: int = 0
+    warnings: list[str] = field(default_factory=list)
+    """Of /api/health/detailed, beside those of jobs and of the store."""
+    broken: list[str] = field(default_factory=list)
+    """As `warnings`, but nothing can be written."""
+
+
+def pulse(
+    state: State,
+    store: ObjectStore,
+    dead_letters: DeadLetters,
+    migrations: health.Migrations,
+    interval_of: Callable[[str], int],
+    *,
+    clock: Clock,
+) -> Pulse:
+    """The verdict, at most 30 seconds old. Never raises for a store that does not answer: that is a verdict too."""
+    now = clock.now()
+    known = _held.get(store) or _stored(store)
+    if known is None or not timedelta(0) <= now - known.at < CACHED:
+        known = judge(_facts(state, store, dead_letters, migrations, interval_of, clock=clock))
+        if known.fields[0].color == "green":
+            store.write(KEY, msgspec.json.encode(known), expect=ANYTHING, content_type="application/json")
+    _held[store] = known
+    return known
+
+
+def judge(facts: Facts) -> Pulse:
+    """Overall it is as well as what is worst; the sentence says what that is and what to do."""
+    fields = list(_fields(facts))
+    status = max((each.color for each in fields), key=_WORST.index)
+    return Pulse(status, fields, _sentence(status, fields), facts.now)
+
+
+def _sentence(status: Color, fields: list[Field]) -> str:
+    if status == "green":
+        return "All is well: every schedule ran when it was due, and nothing waits that should not."
+    bad = [each for each in fields if each.color == status]
+    others = sum(each.color != "green" for each in fields) - len(bad[:_SAID])
+    said = " ".join(f"{each.label}: {each.value}. {each.advice}" for each in bad[:_SAID])
+    opening = "Something is broken." if status == "red" else "Agnes works, and something wants a look."
+    rest = f" {others} more {'field is' if others == 1 else 'fields are'} not green." if others else ""
+    return f"{opening} {said}{rest}"
+
+
+def _fields(facts: Facts) -> Iterator[Field]:
+    if facts.store.status == "error":
+        value = f"does not answer ({facts.store.code})"
+        advice = "Look whether the store is reachable and has room; nothing else can be judged before."
+        yield Field("store", "Store", value, None, "red", advice)
+        return
+    yield Field("store", "Store", f"a write and a read took {facts.store.round_trip_ms:g} ms", 0, "green")
+    yield _scheduler(facts)
+    for schedule in facts.schedules:
+        yield _schedule(facts, schedule)
+    yield _failed_runs(facts)
+    yield _dead_letters(facts)
+    yield _inbox(facts)
+    yield _oldest(facts)
+    yield _quarantined(facts)
+    yield _syncs(facts)
+    yield Field("active_users_today", "Active people today", str(facts.active_users), facts.active_users, "green")
+    yield _warnings(facts)
+
+
+def _scheduler(facts: Facts) -> Field:
+    """Whether anything is started by itself at all."""
+    key, label = "scheduler", "Scheduler"
+    names = {schedule.job for schedule in facts.schedules}
+    ages = [job.age_seconds for name, job in facts.jobs.items() if name in names]
+    if not ages:
+        return Field(key, label, "never ran a job", None, "yellow", "Wait for its first run, or look whether it runs.")
+    rarest = min(schedule.interval_seconds for schedule in facts.schedules)
+    late, too_late = max(SCHEDULER_LATE, LATE * rarest), max(SCHEDULER_TOO_LATE, TOO_LATE * rarest)
+    color = _color(min(ages), late, too_late)
+    advice = "" if color == "green" else "Look whether the scheduler runs: no job was started for so long."
+    return Field(key, label, f"last started a job {ago(min(ages))}", min(ages), color, advice)
+
+
+def _schedule(facts: Facts, schedule: Schedule) -> Field:
+    key, label, every = f"schedule.{schedule.job}", schedule.job, span(schedule.interval_seconds)
+    job = facts.jobs.get(schedule.job)
+    if job is None or job.last_success_at is None:
+        if job is not None:
+            value = f"failed {ago(job.age_seconds)} and never succeeded"
+            return Field(key, label, value, None, "red", _why(job))
+        young = facts.installed_at is not None and _seconds(facts.now - facts.installed_at) < (
+            LATE * schedule.interval_seconds
+        )
+        if young:
+            return Field(key, label, f"not due yet, runs every {every}", None, "green")
+        return Field(key, label, f"never ran, should every {every}", None, "yellow", "Wait for its first run.")
+    age = _seconds(facts.now - job.last_success_at)
+    color = _color(age, LATE * schedule.interval_seconds, TOO_LATE * schedule.interval_seconds)
+    value = f"succeeded {ago(age)}, runs every {every}"
+    if job.status == "error":
+        color = "red" if color == "red" else "yellow"
+        return Field(key, label, f"failed {ago(job.age_seconds)}, last {value}", age, color, _why(job))
+    advice = "" if color == "green" else "It is late: look whether the scheduler runs, and into its log."
+    return Field(key, label, value, age, color, advice)
+
+
+def _why(job: JobHealth) -> str:
+    reason = (job.error or "no reason was given").rstrip(".")
+    return f"It said: {reason}. It is tried again when it is due."
+
+
+def _failed_runs(facts: Facts) -> Field:
+    count = sum(facts.failed.values())
+    names = ", ".join(f"{name} {times} times" if times > 1 else name for name, times in sorted(facts.failed.items()))
+    color: Color = "green" if not count else "yellow" if count < MANY_FAILURES else "red"
+    value = f"{count} in 24 hours: {names}" if count else "none in 24 hours"
+    advice = "" if not count else "Their reasons are in jobs/<name>/failed/ and in the functions' logs."
+    return Field("failed_runs_24h", "Failed runs", value, count, color, advice)
+
+
+def _dead_letters(facts: Facts) -> Field:
+    key, label = "dead_letters", "Dead letters"
+    if facts.dead_letters is None:
+        return Field(key, label, "could not be counted", None, "yellow", "Look whether the queues can be reached.")
+    count = sum(facts.dead_letters.values())
+    if not count:
+        return Field(key, label, "none", 0, "green")
+    where = ", ".join(f"{number} in {name}" for name, number in sorted(facts.dead_letters.items()) if number)
+    advice = "Read why they failed, mend that, send them again or remove them."
+    return Field(key, label, where, count, "yellow", advice)
+
+
+def _inbox(facts: Facts) -> Field:
+    value = f"{facts.waiting} transcript{'' if facts.waiting == 1 else 's'} waiting" if facts.waiting else "empty"
+    return Field("inbox", "Inbox", value, facts.waiting, "green")
+
+
+def _oldest(facts: Facts) -> Field:
+    key, label = "oldest_unprocessed", "Oldest unprocessed file"
+    if facts.oldest_waiting_at is None:
+        return Field(key, label, "none", 0, "green")
+    age = max(0, _seconds(facts.now - facts.oldest_waiting_at))
+    every = next((each.interval_seconds for each in facts.schedules if each.job == EXTRACT), 600)
+    color = _color(age, LATE * every, TOO_LATE * every)
+    advice = "" if color == "green" else f"Run {EXTRACT} now (agnes admin run {EXTRACT}) and read its report."
+    return Field(key, label, f"arrived {ago(age)}", age, color, advice)
+
+
+def _quarantined(facts: Facts) -> Field:
+    value = f"{facts.quarantined}, of them {facts.quarantined_today} new in 24 hours" if facts.quarantined else "none"
+    advice = (
+        "The reasons are in quarantine/; a better copy of the transcript ends it." if facts.quarantined_today else ""
+    )
+    color: Color = "yellow" if facts.quarantined_today else "green"
+    return Field("quarantined", "Transcripts in quarantine", value, facts.quarantined, color, advice)
+
+
+def _syncs(facts: Facts) -> Field:
+    key, label = "sync_24h", "Marketplace syncs"
+    if facts.syncs is None:
+        return Field(key, label, "no marketplace is registered", 0, "green")
+    total, failed = sum(facts.syncs.values()), facts.syncs.get("failed", 0)
+    if not total:
+        return Field(key, label, "none in 24 hours", 0, "yellow", "Sync now: agnes admin marketplace sync --all.")
+    color: Color = "green" if not failed else "yellow" if (total - failed) / total >= OK_ENOUGH else "red"
+    advice = "The sync history says which marketplace failed and why." if failed else ""
+    return Field(key, label, f"{total - failed} of {total} succeeded in 24 hours", total, color, advice)
+
+
+def _warnings(facts: Facts) -> Field:
+    found = [*facts.broken, *facts.warnings]
+    color: Color = "red" if facts.broken else "yellow" if facts.warnings else "green"
+    advice = "Deploy the newest release: it refuses to write what it does not know." if facts.broken else ""
+    if facts.warnings and not facts.broken:
+        advice = "Nothing to do: the next use migrates it."
+    value = f"{len(found)}: {', '.join(found)}" if found else "none"
+    return Field("diagnose_warnings", "Warnings", value, len(found), color, advice)
+
+
+def _facts(
+    state: State,
+    store: ObjectStore,
+    dead_letters: DeadLetters,
+    migrations: health.Migrations,
+    interval_of: Callable[[str], int],
+    *,
+    clock: Clock,
+) -> Facts:
+    now = clock.now()
+    probed = health.probe(store, clock)
+    if probed.status == "error":
+        return Facts(now, probed)
+    day_ago = now - timedelta(days=1)
+    runs, waiting = health.runs(store, now), telemetry.waiting(store)
+    with state.read("marketplace", "telemetry") as db:
+        syncs = marketplace.sync_outcomes(db, day_ago)
+        quarantined, quarantined_today = telemetry.quarantined(db, day_ago)
+    files = health.files(store, migrations)
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    _, kpis = service.overview(state, store, since=midnight, now=now)
+    installed = next((entry.modified_at for entry in store.list(INSTALLED)), None)
+    failed = {name: sum(at >= day_ago for at in times) for name, times in runs.failed.items()}
+    return Facts(
+        now=now,
+        store=probed,
+        installed_at=installed,
+        schedules=[Schedule(job, every) for job, every in sorted(jobs.intervals(interval_of, now).items())],
+        jobs=runs.jobs,
+        failed={name: count for name, count in failed.items() if count},
+        dead_letters=_counted(dead_letters),
+        waiting=waiting.count,
+        oldest_waiting_at=waiting.oldest_at,
+        quarantined=quarantined,
+        quarantined_today=quarantined_today,
+        syncs=syncs,
+        active_users=kpis.active_users,
+        warnings=[f"{file} is migrating" for file, found in files.items() if found.status == "migrating"],
+        broken=[
+            f"{file} was written by a newer release" for file, found in files.items() if found.status == "mismatch"
+        ],
+    )
+
+
+def _counted(dead_letters: DeadLetters) -> dict[str, int] | None:
+    try:
+        return dead_letters.count(jobs.queues())
+    except AgnesError:
+        return None
+
+
+def _stored(store: ObjectStore) -> Pulse | None:
+    """What another process found."""
+    try:
+        found = store.read(KEY)
+        return msgspec.json.decode(found.body, type=Pulse) if isinstance(found, Blob) else None
+    except (AgnesError, msgspec.DecodeError):
+        return None
+
+
+def _color(age: float, late: float, too_late: float) -> Color:
+    return "green" if age <= late else "yellow" if age <= too_late else "red"
+
+
+def _seconds(span: timedelta) -> int:
+    return int(span.total_seconds())
+
+
+def ago(seconds: float) -> str:
+    return "just now" if seconds < 1 else f"{span(seconds)} ago"
+
+
+def span(seconds: float) -> str:
+    """90 → `1 minute`, 86400 → `1 day`."""
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return "0 seconds"
