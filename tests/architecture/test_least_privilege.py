@@ -397,8 +397,10 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert house.run("telemetry-queue_extract", {"Records": [record]}) == {"batchItemFailures": []}
     house.run("telemetry-cron_sweep")
     # The audit.
-    for path in ("", "/facets", "/kpis", "/sync"):
+    for path in ("", "/facets", "/kpis", "/sync", "/health"):
         assert ask("GET", "ada", f"/api/admin/activity{path}").status == 200, path
+    house.clock.sleep(60)
+    assert ask("GET", "ada", "/admin/activity").status == 200
     house.clock.sleep(2 * 3600)
     team.tokens |= {"ada": house.login("ada@example.com", "correct horse")}
     assert house.run("audit-cron_archive")["report"]["objects"] > 0

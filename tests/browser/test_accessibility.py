@@ -33,6 +33,8 @@ PAGES = {
     "admin-marketplace": "/admin/marketplaces/review",
     "admin-plugin": "/admin/marketplaces/review/plugins/finops",
     "missing": "/marketplace/curated/northwind/nothing",
+    "activity": "/admin/activity",
+    "activity-empty": "/admin/activity?action_prefix=nothing.like.this",
 }
 RUN = """async () => {
   const found = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });

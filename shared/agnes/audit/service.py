@@ -39,7 +39,6 @@ def activity(
 
     Raises UnavailableError.
     """
-    audit.record_once(store, Change("activity.read", "audit:", query.filter), now=now)
     span = _Span(query.since(now), query.cursor_ts or now + _SKEW, *_where(query, now))
     limit = query.limit
     with state.read(*state.names) as db:
@@ -57,6 +56,8 @@ def activity(
         following: Cursor | None = Cursor(rows[-1].ts, rows[-1].id)
     else:
         following = None if horizon is None else Cursor(horizon, "")
+    # Before the answer, but after the look: a search would always find itself.
+    audit.record_once(store, Change("activity.read", "audit:", query.filter), now=now)
     return Activity(rows, following, query.filter)
 
 

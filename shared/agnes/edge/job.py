@@ -85,23 +85,24 @@ def run_job(name: str, run: Callable[[Tick], Any], tick: Tick, *, run_id: str | 
         "seconds": round(time.perf_counter() - started, 3),
         "ok": error is None,
         "error": error.message if error else None,
+        "busy": isinstance(error, ConflictError),
         "last_success_at": tick.at if error is None else None,
         "report": report,
     }
-    _leave(name, beat, dry_run=tick.dry_run, busy=isinstance(error, ConflictError))
+    _leave(name, beat, dry_run=tick.dry_run)
     if error is not None:
         raise error
     return json.loads(encode(beat))
 
 
-def _leave(name: str, beat: dict[str, Any], *, dry_run: bool, busy: bool) -> None:
+def _leave(name: str, beat: dict[str, Any], *, dry_run: bool) -> None:
     """The heartbeat. That of a failure says when the last success was, and stays beside the later ones; to have met
     another run of the same work (`busy`) is no failure of the job."""
     store, last = wiring.store(), f"jobs/{name}/last.json"
     if not beat["ok"] and not dry_run:
         before = store.read(last)
         beat["last_success_at"] = json.loads(before.body).get("last_success_at") if isinstance(before, Blob) else None
-        if not busy:
+        if not beat["busy"]:
             failed = f"jobs/{name}/failed/{new_ulid(beat['at'])}.json"
             store.write(failed, encode(beat), expect=ANYTHING, content_type="application/json")
     key = f"jobs/{name}/dry-run.json" if dry_run else last

@@ -177,7 +177,7 @@ def runs(store: ObjectStore, now: datetime) -> Runs:
         if rest == ["last.json"] and isinstance(blob := store.read(entry.key), Blob):
             beat = json.loads(blob.body)
             jobs[beat["job"]] = _job(beat, now)
-        elif rest[0] == "failed":
+        elif rest[:1] == ["failed"]:
             failed.setdefault(name, []).append(time_of(rest[1].removesuffix(".json")))
     return Runs(jobs, failed)
 
@@ -197,10 +197,11 @@ def forget_failed_runs(store: ObjectStore, now: datetime, *, dry_run: bool = Fal
 
 def _job(beat: dict[str, Any], now: datetime) -> JobHealth:
     at = datetime.fromisoformat(beat["at"])
+    ok = beat["ok"] or beat.get("busy", False)
     # Heartbeats of earlier releases say it only of themselves.
     succeeded = beat.get("last_success_at") or (beat["at"] if beat["ok"] else None)
     return JobHealth(
-        "ok" if beat["ok"] else "error",
+        "ok" if ok else "error",
         at,
         int((now - at).total_seconds()),
         beat["seconds"],
