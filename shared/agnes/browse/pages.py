@@ -208,7 +208,8 @@ class ListingPage:
     @property
     def summary(self) -> str:
         """How much was found, for everybody and for the live region."""
-        noun = "plugin" if "flea" not in self.listing.scope or not self.listing.tabs["flea"] else "item"
+        others = any(facet.name != "plugin" for facet in self.listing.facets.types)
+        noun = "item" if self.query.tab == "flea" or others else "plugin"
         found = f"{self.listing.total:,} {noun}{'' if self.listing.total == 1 else 's'}"
         if self.query.words:
             found += f" for “{self.query.words}”"
