@@ -1,28 +1,42 @@
-"""Ids of curated plugins, as `agnes marketplace search` prints them."""
+"""Ids of plugins and of what colleagues shared, as `agnes marketplace search` prints them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from agnes_cli.failures import BadInput
-from agnes_cli.server import Server
+from agnes_cli.server import Server, route
 
 PREFIX = "curated-"
+FLEA = "flea-"
+TABS = ("curated", "flea")
 
 
-def curated(server: Server, given: str) -> tuple[str, str]:
-    """(marketplace, plugin) of `curated-acme/finops`, `acme/finops`, or `finops` where only one is so named.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One thing of the catalogue, and where the server has it."""
+
+    id: str
+    detail: str
+    install: str
+
+
+def named(server: Server, given: str) -> Named:
+    """What `curated-acme/finops`, `acme/finops`, `flea-ENTITY`, or a name that only one thing has, stands for.
 
     Raises BadInput.
     """
     if "/" in given or not given.strip():
-        return split(given)
-    found = [item for item in _named(server, given) if item["name"] == given]
+        return of_plugin(*split(given))
+    found = [item for tab in TABS for item in _listed(server, tab, given) if given in (item["name"], item["id"])]
     if len(found) == 1:
-        return found[0]["marketplace_slug"], found[0]["name"]
+        return _of_id(found[0]["id"])
     if found:
         ids = ", ".join(item["id"] for item in found)
         raise BadInput(f"several plugins are named {given}", hint=f"Say which: {ids}.")
+    if given.startswith(FLEA):  # what is archived is in no list, and can be taken off nevertheless
+        return _of_id(given)
     raise BadInput(f"no plugin that you may have is named {given}", hint="`agnes marketplace search` lists them.")
 
 
@@ -34,5 +48,24 @@ def split(given: str) -> tuple[str, str]:
     return slug, plugin
 
 
-def _named(server: Server, name: str) -> list[dict[str, Any]]:
-    return server.get("/api/marketplace/items", q=name[:200], page_size=100)["items"]
+def of_plugin(slug: str, plugin: str) -> Named:
+    path = ("api", "marketplace", "curated", slug, plugin)
+    return Named(f"{PREFIX}{slug}/{plugin}", detail=route(*path), install=route(*path, "install"))
+
+
+def of_entity(entity_id: str) -> Named:
+    return Named(
+        f"{FLEA}{entity_id}",
+        detail=route("api", "marketplace", "flea", entity_id, "detail"),
+        install=route("api", "store", "entities", entity_id, "install"),
+    )
+
+
+def _of_id(found: str) -> Named:
+    return of_entity(found.removeprefix(FLEA)) if found.startswith(FLEA) else of_plugin(*split(found))
+
+
+def _listed(server: Server, tab: str, name: str) -> list[dict[str, Any]]:
+    if name.startswith(FLEA) and tab == "flea":
+        return []  # an id is no word to search for
+    return server.get("/api/marketplace/items", tab=tab, q=name[:200], page_size=100)["items"]

@@ -33,13 +33,11 @@ def run(plugins: tuple[str, ...], *, wanted: bool, as_json: bool) -> None:
 
 
 def _change(server: Any, given: str, *, wanted: bool) -> tuple[dict[str, Any], Failure | None]:
-    from agnes_cli.catalog_ids import PREFIX, curated
-    from agnes_cli.server import route
+    from agnes_cli.catalog_ids import named
 
     try:
-        slug, plugin = curated(server, given)
-        path = route("api", "marketplace", "curated", slug, plugin, "install")
-        answer = server.post(path) if wanted else server.delete(path)
+        found = named(server, given)
+        answer = server.post(found.install) if wanted else server.delete(found.install)
     except (BadInput, Refused) as failure:
         return {"id": given, "error": failure.message, "hint": failure.hint}, failure
-    return {"id": f"{PREFIX}{slug}/{plugin}", "installed": answer["installed"]}, None
+    return {"id": found.id, "installed": answer["installed"]}, None

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from agnes_local.demo_repository import File
 from tests.builders.claude_client import ClaudeClient
 from tests.builders.claude_scenario import play, prepare, session_scripts
 from tests.builders.guild import Guild, analyst_with
@@ -153,3 +154,52 @@ class TestPlugins:
         client.plugin_marketplace_update(FEED)
         (plugin,) = client.plugin_list()
         assert plugin["errors"] == [f"Plugin finops not found in marketplace {FEED}"]
+
+    def test_a_blocked_version_leaves_the_client_and_comes_back_when_it_is_let_go(
+        self, guild: Guild, mira: Visitor, client: ClaudeClient
+    ):
+        info = mira.get("/marketplace/info").json()
+        (tree,) = [plugin["tree_id"] for plugin in info["plugins"] if plugin["name"] == "finops"]
+        blocked = f"/api/admin/blocked-trees/{tree}"
+        guild.admin.post(blocked, json={"reason": "sends files away"}, expect=200)
+        try:
+            guild.target.settle()
+            client.plugin_marketplace_update(FEED)
+            (plugin,) = client.plugin_list()
+            assert plugin["errors"] == [f"Plugin finops not found in marketplace {FEED}"]
+        finally:
+            guild.admin.delete(blocked, expect=(200, 204))
+        guild.target.settle()
+        client.plugin_marketplace_update(FEED)
+        (plugin,) = client.plugin_list()
+        assert not plugin.get("errors")
+
+    def test_every_kind_of_plugin_is_served_with_valid_manifests(self, guild: Guild, tmp_path: Path):
+        kinds = {
+            "only-skill": {},
+            "no-version": {".claude-plugin/plugin.json": File(b'{"name": "no-version"}')},
+            "unicode": {
+                ".claude-plugin/plugin.json": File(
+                    '{"name": "unicode", "description": "P\u0159ehled \u6570\u636e \U0001f4c8"}'.encode()
+                )
+            },
+            "everything": {
+                "agents/auditor.md": File(b"---\nname: auditor\ndescription: Audits a budget.\n---\nAudit.\n"),
+                "commands/close.md": File(b"---\ndescription: Closes the month.\n---\nClose it.\n"),
+                "hooks/hooks.json": File(b'{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "true"}]}]}}'),
+                ".mcp.json": File(b'{"mcpServers": {"ledger": {"command": "ledger", "args": []}}}'),
+            },
+        }
+        for name, extra in kinds.items():
+            guild.repository.add_plugin(name, extra=extra)
+        guild.sync()
+        guild.target.settle()
+        who = analyst_with(guild, *kinds, name="vera")
+        client = Laptop.new(guild.target, tmp_path / "vera", **gits_login(guild, who)).claude("http://127.0.0.1:9")
+        client.plugin_marketplace_add(feed_url(guild))
+        (added,) = client.plugin_marketplace_list()
+        clone = Path(added["installLocation"])
+        client.plugin_validate(clone)
+        assert {path.name for path in (clone / "plugins").iterdir()} == set(kinds)
+        for name in kinds:
+            client.plugin_validate(clone / "plugins" / name)

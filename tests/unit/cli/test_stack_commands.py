@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.builders import flea
+
 
 @pytest.fixture(scope="module")
 def open_bob(open_shop):
@@ -93,3 +95,36 @@ def test_names_do_nothing_to_the_terminal(shop, bob):
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert len(text.splitlines()) == 3
+
+
+class TestFlea:
+    """What a colleague shared."""
+
+    @pytest.fixture
+    def notes(self, shop) -> str:
+        house = shop.team.house
+        owner = shop.team.call("GET", "eve", "/api/me").json()["user_id"]
+        return flea.plant(
+            house.state, house.store, owner_id=owner, owner="eve", name="notes", now=house.clock.now(), entity_id="n1"
+        )
+
+    def test_is_found_described_added_shown_and_removed(self, bob, notes):
+        lines = bob.agnes("marketplace", "search", "--tab", "flea").stdout.splitlines()
+        assert [line.split()[0] for line in lines] == ["ID", "flea-n1"]
+        text = bob.agnes("marketplace", "detail", "flea-n1").stdout
+        for words in ("flea-n1", "notes-by-eve", "Shared by", "approved"):
+            assert words in text
+        for given in ("flea-n1", "notes-by-eve"):
+            assert bob.json("marketplace", "add", given) == [{"id": "flea-n1", "installed": True}]
+            (line,) = [x for x in bob.agnes("my-stack", "show").stdout.splitlines() if x.startswith("flea-n1")]
+            assert "notes-by-eve, shared by eve" in line
+            assert bob.json("marketplace", "remove", given) == [{"id": "flea-n1", "installed": False}]
+            assert "flea-n1" not in bob.agnes("my-stack", "show").stdout
+
+    def test_what_was_archived_is_told_and_can_be_taken_off(self, shop, bob, notes):
+        assert bob.agnes("marketplace", "add", "flea-n1").returncode == 0
+        flea.set_status(shop.team.house.state, notes, "archived")
+        assert bob.agnes("marketplace", "remove", "flea-n1").returncode == 0
+        refused = bob.agnes("marketplace", "add", "flea-n1")
+        assert (refused.returncode, "entity_not_found" in refused.stderr) == (1, True), refused.stderr
+        assert bob.json("my-stack", "show")["store"] == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from agnes_cli import shown
@@ -11,23 +13,27 @@ KINDS = {"Skills": "skills", "Agents": "agents", "Commands": "commands", "Hooks"
 @click.argument("plugin")
 @click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
 def command(plugin: str, as_json: bool) -> None:
-    """Describe PLUGIN, an id that `search` printed: what is inside, who curates it, how it is used."""
-    from agnes_cli.catalog_ids import curated
-    from agnes_cli.server import connect, route
+    """Describe PLUGIN, an id that `search` printed: what is inside, whose it is, how it is used."""
+    from agnes_cli.catalog_ids import named
+    from agnes_cli.server import connect
 
     with connect() as server:
-        found = server.get(route("api", "marketplace", "curated", *curated(server, plugin)))
+        thing = named(server, plugin)
+        found = server.get(thing.detail)
     if as_json:
         shown.as_json(found)
         return
     used = found["telemetry"] or {}
+    flea = found["source"] == "flea"
     shown.facts(
         {
-            "ID": f"curated-{found['marketplace_id']}/{found['plugin_name']}",
+            "ID": thing.id,
+            "Name": found["manifest_name"],
             "Version": found["version"],
             "About": found["description"],
             "Category": found["category"],
-            "Curated by": " ".join(filter(None, [found["author_name"], f"<{found['curator_email']}>"])),
+            "Shared by" if flea else "Curated by": found["owner_display"] if flea else _curator(found),
+            "Status": found["visibility_status"] if flea else "",
             "Marketplace": found["marketplace_name"],
             "Homepage": found["homepage"],
             "In your stack": "required" if found["is_system"] else found["installed"],
@@ -45,3 +51,8 @@ def command(plugin: str, as_json: bool) -> None:
         for inner in found[kind]:
             name = inner.get("invocation") or inner["name"]
             click.echo(f"  {shown.plain(name)}  {shown.plain(inner['description'])}".rstrip())
+
+
+def _curator(found: dict[str, Any]) -> str:
+    email = found["curator_email"]
+    return " ".join(filter(None, [found["author_name"], f"<{email}>" if email else ""]))

@@ -4,13 +4,13 @@ import click
 
 from agnes_cli import shown
 
-COLUMNS = {"ID": "id", "VERSION": "version", "STACK": "state", "MARKETPLACE": "marketplace_name", "NOTE": "problem"}
+COLUMNS = {"ID": "id", "VERSION": "version", "STACK": "state", "MARKETPLACE": "origin", "NOTE": "problem"}
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
 def command(as_json: bool) -> None:
-    """List the plugins that were granted to you, and which of them are in your stack."""
+    """List the plugins that were granted to you, which of them are in your stack, and what you added from colleagues."""
     from agnes_cli.server import connect
 
     with connect() as server:
@@ -18,12 +18,20 @@ def command(as_json: bool) -> None:
     if as_json:
         shown.as_json(stack)
         return
-    rows = [entry | {"id": _id(entry), "state": _state(entry)} for entry in stack["curated"]]
+    rows = [_granted(entry) for entry in stack["curated"]] + [_shared(entry) for entry in stack["store"]]
     shown.table(COLUMNS, rows, none="Nothing was granted to any of your groups yet. Ask an admin.")
 
 
-def _id(entry: dict) -> str:
-    return f"curated-{entry['marketplace_id']}/{entry['plugin_name']}"
+def _granted(entry: dict) -> dict:
+    found = f"curated-{entry['marketplace_id']}/{entry['plugin_name']}"
+    return entry | {"id": found, "state": _state(entry), "origin": entry["marketplace_name"]}
+
+
+def _shared(entry: dict) -> dict:
+    """From the flea market."""
+    state = "added" if entry["served"] else f"added, not served ({entry['status']})"
+    origin = f"{entry['name']}, shared by {entry['owner']}"
+    return entry | {"id": f"flea-{entry['entity_id']}", "state": state, "origin": origin, "problem": ""}
 
 
 def _state(entry: dict) -> str:
