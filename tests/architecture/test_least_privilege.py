@@ -427,7 +427,7 @@ def drilled_down(house: GuardedHouse, team: Team, bob: Person) -> None:
     for path in (
         *("/api/admin/sessions/list", "/api/admin/sessions/kpis", "/api/admin/sessions/facets"),
         *(f"{session}/transcript", f"{session}/transcript/main.0.0", f"{session}/download", everything),
-        f"/api/admin/users/{bob.id}/sessions",
+        *(f"/api/admin/users/{bob.id}/sessions", f"/api/admin/users/{bob.id}/activity"),
     ):
         assert team.call("GET", "ada", path).status == 200, path
     for path in (

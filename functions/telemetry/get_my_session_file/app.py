@@ -16,7 +16,6 @@ def get_my_session_file(who: Principal, session_id: str, request: Request) -> Re
         raise viewing.FileNotStored
     wanted = session_id if "/" not in session_id and "\\" not in session_id else ""
     taken = viewing.download_own(
-        wiring.state(),
         wiring.store(),
         who,
         session_id=keys.session_of(wanted),

@@ -24,7 +24,6 @@ class Which(BaseModel):
 def get_session_download(who: Principal, user_id: str, session_id: str, query: Which) -> Reply:
     """Download a transcript as `.jsonl`; a large one comes by redirection to a presigned URL."""
     taken = viewing.download(
-        wiring.state(),
         wiring.store(),
         viewing.Viewer(who),
         user_id=user_id,

@@ -22,7 +22,13 @@ class Stretch(BaseModel):
 def get_transcript(who: Principal, user_id: str, session_id: str, query: viewing.PartQuery) -> viewing.Transcript:
     """A session's summary and its events in their order, subagents' among them, a part at a time."""
     return viewing.transcript(
-        wiring.state(), wiring.store(), viewing.Viewer(who), user_id=user_id, session_id=session_id, query=query
+        wiring.state(),
+        wiring.store(),
+        viewing.Viewer(who),
+        user_id=user_id,
+        session_id=session_id,
+        query=query,
+        now=wiring.clock().now(),
     )
 
 
@@ -31,11 +37,11 @@ def get_transcript(who: Principal, user_id: str, session_id: str, query: viewing
 def get_piece(who: Principal, user_id: str, session_id: str, piece_id: str, query: Stretch) -> Excerpt:
     """One event with up to 200,000 characters of its text, from `start` on."""
     return viewing.excerpt(
-        wiring.state(),
         wiring.store(),
         viewing.Viewer(who),
         user_id=user_id,
         session_id=session_id,
         piece_id=piece_id,
         start=query.start,
+        now=wiring.clock().now(),
     )

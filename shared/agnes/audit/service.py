@@ -39,6 +39,28 @@ def activity(
 
     Raises UnavailableError.
     """
+    found = _page(state, store, query, now=now, max_objects=max_objects)
+    # Before the answer, but after the look: a search would always find itself.
+    audit.record_once(store, Change("activity.read", "audit:", query.filter), now=now)
+    return found
+
+
+def activity_of_user(
+    state: State,
+    store: ObjectStore,
+    user_id: str,
+    query: ActivityQuery,
+    *,
+    now: datetime,
+    max_objects: int = MAX_OBJECTS,
+) -> Activity:
+    """A page of what one person did. Each reading is audited. Raises UnavailableError."""
+    query = query.model_copy(update={"user_id": user_id})
+    audit.record(store, Change("admin.user_activity_read", f"user:{user_id}", query.filter), now=now)
+    return _page(state, store, query, now=now, max_objects=max_objects)
+
+
+def _page(state: State, store: ObjectStore, query: ActivityQuery, *, now: datetime, max_objects: int) -> Activity:
     span = _Span(query.since(now), query.cursor_ts or now + _SKEW, *_where(query, now))
     limit = query.limit
     with state.read(*state.names) as db:
@@ -56,8 +78,6 @@ def activity(
         following: Cursor | None = Cursor(rows[-1].ts, rows[-1].id)
     else:
         following = None if horizon is None else Cursor(horizon, "")
-    # Before the answer, but after the look: a search would always find itself.
-    audit.record_once(store, Change("activity.read", "audit:", query.filter), now=now)
     return Activity(rows, following, query.filter)
 
 

@@ -4,7 +4,7 @@ Every piece has a place, (time, file, offset of its line, number in its line), a
 time is never before that of the line above it. So a part is what follows a place, found without holding more than one file
 and one part; a file that grows between two parts adds pieces behind, never before, what was shown. What a
 transcript says is anybody's text: pieces carry it as it is, cut at a length, and whoever shows it makes it safe
-(`agnes.telemetry.showing`).
+(`agnes.edge.showing`).
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agnes.kernel import audit
 from agnes.kernel.errors import InvalidError, NotFoundError, TooLargeError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore
@@ -37,6 +38,7 @@ USUAL_RATIO = 8
 """Plain bytes by packed ones, of a transcript that was not extracted yet."""
 JSONL = "application/x-ndjson"
 ZIP = "application/zip"
+VIEW = "session.transcript_view"
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _OLDEST = (1980, 1, 1, 0, 0, 0)
@@ -137,7 +139,14 @@ class Viewer:
 
 
 def transcript(
-    state: State, store: ObjectStore, viewer: Viewer, *, user_id: str, session_id: str, query: PartQuery
+    state: State,
+    store: ObjectStore,
+    viewer: Viewer,
+    *,
+    user_id: str,
+    session_id: str,
+    query: PartQuery,
+    now: datetime,
 ) -> Transcript:
     """A part of a session. Raises SessionNotFound, InvalidSessionId, InvalidCursor, DeniedError, UnavailableError."""
     viewer.require(user_id)
@@ -145,13 +154,20 @@ def transcript(
     which = transcript_id(user_id, session_id)
     files = stored.files(store, which.user_id, which.session_id)
     summary, known = _known(state, which, files)
-    _audit(state, viewer, which, "session.transcript_view", {"cursor": query.cursor} if query.cursor else {})
+    _audit(store, viewer, which, VIEW, {"cursor": query.cursor} if query.cursor else {}, now=now)
     found = conversation.part(stored.transcripts(store, files), after=after, limit=query.limit)
     return Transcript(summary, known, found.pieces, found.next_cursor)
 
 
 def excerpt(
-    state: State, store: ObjectStore, viewer: Viewer, *, user_id: str, session_id: str, piece_id: str, start: int
+    store: ObjectStore,
+    viewer: Viewer,
+    *,
+    user_id: str,
+    session_id: str,
+    piece_id: str,
+    start: int,
+    now: datetime,
 ) -> Excerpt:
     """A piece's text from `start` on. Raises PieceNotFound, InvalidSessionId, DeniedError, UnavailableError."""
     viewer.require(user_id)
@@ -160,14 +176,13 @@ def excerpt(
     files = [file for file in stored.files(store, which.user_id, which.session_id) if file.which == wanted]
     if not files:
         raise conversation.PieceNotFound
-    _audit(state, viewer, which, "session.transcript_view", {"piece": piece_id, "start": start})
+    _audit(store, viewer, which, VIEW, {"piece": piece_id, "start": start}, now=now)
     for file in stored.transcripts(store, files):
         return conversation.whole(file, piece_id, start=start)
     raise conversation.PieceNotFound
 
 
 def download(
-    state: State,
     store: ObjectStore,
     viewer: Viewer,
     *,
@@ -185,21 +200,17 @@ def download(
         raise FileNotStored
     plain = packed.unpack(blob.body)
     filename = StoredFile(which, len(blob.body), clock.now()).filename
-    _audit(state, viewer, which, "session_download", {"file": which.file, "bytes": len(plain)})
+    _audit(store, viewer, which, "session_download", {"file": which.file, "bytes": len(plain)}, now=clock.now())
     if len(plain) <= LIMITS.inline_bytes:
         return Taken(filename, JSONL, plain, None)
     return _prepared(store, [which], filename, plain, content_type=JSONL, clock=clock)
 
 
-def download_own(
-    state: State, store: ObjectStore, who: Principal, *, session_id: str, agent_id: str | None, clock: Clock
-) -> Taken:
+def download_own(store: ObjectStore, who: Principal, *, session_id: str, agent_id: str | None, clock: Clock) -> Taken:
     """As `download`, of one's own; whatever is wrong with the request, there is no such transcript."""
     try:
         viewer = Viewer(who, as_owner=True)
-        return download(
-            state, store, viewer, user_id=who.user_id, session_id=session_id, agent_id=agent_id, clock=clock
-        )
+        return download(store, viewer, user_id=who.user_id, session_id=session_id, agent_id=agent_id, clock=clock)
     except (InvalidError, SessionRedacted):
         raise FileNotStored from None
 
@@ -250,7 +261,7 @@ def archive(
         path = Path(folder) / "sessions.zip"
         count, size = _zip(store, wanted, path)
         said = {"file_count": count, "total_bytes": size, **({"part": part} if part else {})}
-        _audit(state, viewer, TranscriptId(user_id, ""), "session_bulk_download", said)
+        _audit(store, viewer, TranscriptId(user_id, ""), "session_bulk_download", said, now=clock.now())
         if path.stat().st_size <= limits.inline_bytes:
             return Taken(filename, ZIP, path.read_bytes(), None)
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
@@ -328,9 +339,10 @@ def _known(state: State, which: TranscriptId, files: Sequence[StoredFile]) -> tu
     )
 
 
-def _audit(state: State, viewer: Viewer, which: TranscriptId, action: str, said: dict[str, Any]) -> None:
-    """Recorded before anything is answered."""
-    if viewer.as_owner:
-        return
-    resource = f"session:{which.user_id}/{which.session_id}" if which.session_id else f"user:{which.user_id}"
-    state.commit(FILE, lambda tx: tx.record(Change(action, resource, said)))
+def _audit(
+    store: ObjectStore, viewer: Viewer, which: TranscriptId, action: str, said: dict[str, Any], *, now: datetime
+) -> None:
+    """Written down before anything is answered."""
+    if not viewer.as_owner:
+        resource = f"session:{which.user_id}/{which.session_id}" if which.session_id else f"user:{which.user_id}"
+        audit.record(store, Change(action, resource, said), now=now)

@@ -71,9 +71,8 @@ def used(tmp_path_factory):
 
 
 def audited(house: House) -> list[tuple[str, str, dict]]:
-    with house.state.read("telemetry") as db:
-        rows = db.execute("SELECT action, resource, params FROM telemetry.audit ORDER BY rowid").fetchall()
-    return [(action, resource, json.loads(params)) for action, resource, params in rows]
+    lines = [json.loads(house.store.read(entry.key).body) for entry in house.store.list("audit/session")]
+    return [(line["action"], line["resource"], line["params"]) for line in sorted(lines, key=lambda line: line["id"])]
 
 
 def listed(used, query: str = "") -> list[str]:
@@ -402,3 +401,20 @@ def test_my_home_figures(used):
     day = house.get("/api/me/home-stats", token=mira.token).json()
     assert (day["window"], day["sessions"]) == ("24h", 0)
     assert house.get("/api/me/home-stats?window=1y", token=mira.token).status == 422
+
+
+def test_what_a_person_did_is_read_and_that_is_told(used):
+    house, admin, mira, _ = used
+    path = f"/api/admin/users/{admin.id}/activity?since_minutes=43200&action_prefix=user.&limit=1"
+    found = house.get(path, token=admin.token)
+    assert found.status == 200, found.text
+    assert [(row["action"], row["user_id"]) for row in found.json()["rows"]] == [("user.set_password", admin.id)]
+    assert found.json()["next_cursor"]
+    told = [json.loads(house.store.read(e.key).body) for e in house.store.list("audit/admin_user_activity_read/")]
+    assert [(line["resource"], line["user_id"]) for line in told] == [(f"user:{admin.id}", admin.id)]
+    assert not list(house.store.list("audit/activity_read/"))
+    # Whatever else the query says, it stays that person.
+    other = house.get(f"/api/admin/users/{mira.id}/activity?user_id={admin.id}&since_minutes=43200", token=admin.token)
+    assert {row["user_id"] for row in other.json()["rows"]} <= {mira.id}
+    assert house.get(path, token=mira.token).status == 403
+    assert house.get("/api/admin/users/nobody/activity", token=admin.token).status == 404

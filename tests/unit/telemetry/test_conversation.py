@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agnes.edge.showing import visible
 from agnes.telemetry import conversation
 from agnes.telemetry.conversation import Place
 from agnes.telemetry.model import TranscriptFile
-from agnes.telemetry.showing import visible
 from tests.builders.transcripts import Transcript, generate
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
