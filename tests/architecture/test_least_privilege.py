@@ -435,12 +435,24 @@ def drilled_down(house: GuardedHouse, team: Team, bob: Person) -> None:
         f"/profile/sessions/{SESSION}",
     ):
         assert team.call("GET", "bob", path).status == 200, path
+    shown = f"/admin/sessions/{bob.id}/{SESSION}"
+    for path in (
+        *("/admin/sessions", shown, f"{shown}/pieces/main.0.0", f"{shown}/redact"),
+        *("/admin/users", f"/admin/users/{bob.id}"),
+    ):
+        assert team.call("GET", "ada", path).status == 200, path
+    for rest in ("", f"/{SESSION}", f"/{SESSION}/pieces/main.0.0", f"/{SESSION}/redact"):
+        assert team.call("GET", "bob", f"/me/sessions{rest}").status == 200, rest
     large = Transcript(LARGE)
     large.prompt(random.Random(1).randbytes(4_300_000).hex())
     upload(house, bob, LARGE, large.body())
     assert team.call("GET", "ada", everything).status == 302
     assert team.call("GET", "ada", f"/api/admin/sessions/{bob.id}/{LARGE}/download").status == 302
     assert team.call("GET", "bob", f"/profile/sessions/{LARGE}").status == 302
+    assert team.call("POST", "ada", f"/admin/sessions/{bob.id}/{LARGE}/redact").status == 200
+    other = SESSION.replace("aaaa", "cccc")
+    upload(house, bob, other, b'{"type":"user"}\n')
+    assert team.call("POST", "bob", f"/me/sessions/{other}/redact").status == 200
 
 
 def page_files(house: GuardedHouse, plugin: str) -> list[str]:

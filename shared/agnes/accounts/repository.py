@@ -105,6 +105,19 @@ def users(db: Db, user_id: str | None = None) -> list[User]:
     return found
 
 
+def last_sign_ins(db: Db, user_ids: list[str]) -> dict[str, datetime]:
+    sql = "SELECT user_id, max(created_at) FROM people.sessions WHERE user_id IN (SELECT unnest($ids)) GROUP BY 1"
+    return dict(db.execute(sql, {"ids": user_ids}).fetchall())
+
+
+def count_live_tokens(db: Db, user_id: str, now: datetime) -> int:
+    return db.execute(
+        """SELECT count(*) FROM people.tokens
+        WHERE user_id = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)""",
+        [user_id, now],
+    ).fetchone()[0]
+
+
 def find_user(db: Db, user_id: str) -> User | None:
     return next(iter(users(db, user_id)), None)
 

@@ -135,6 +135,16 @@ def find_user_by_email(db: Db, email: str) -> User | None:
     return repository.find_user(db, user_id) if user_id else None
 
 
+def last_sign_ins(db: Db, user_ids: list[str]) -> dict[str, datetime]:
+    """When each of these last signed in, as far as their sessions are still known."""
+    return repository.last_sign_ins(db, user_ids)
+
+
+def live_tokens(db: Db, user_id: str, *, now: datetime) -> int:
+    """How many personal access tokens of somebody still open something."""
+    return repository.count_live_tokens(db, user_id, now)
+
+
 def require_another_admin(db: Db, user_id: str) -> None:
     """Raise LastAdmin if nobody could administer this place without `user_id`. The operator's token does not count."""
     if repository.admins_who_can_sign_in(db) == {user_id}:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agnes.accounts.model import NewToken, OwnedToken, Token
+from agnes.accounts.repository import count_live_tokens
 from agnes.accounts.rules import TOKEN_PREFIX, expiry_of, hash_of, name_of, new_credential
 from agnes.accounts.service import USED_PREFIX
 from agnes.kernel.errors import ConflictError, NotFoundError
@@ -61,7 +62,7 @@ def create(
     shown = NewToken(token_id, name, token.value[:SHOWN], token.value, expires_at, now)
 
     def add(tx: Tx) -> NewToken:
-        if _count_live(tx.db, who.user_id, now) >= MOST_LIVE_TOKENS:
+        if count_live_tokens(tx.db, who.user_id, now) >= MOST_LIVE_TOKENS:
             raise ConflictError(
                 f"you have {MOST_LIVE_TOKENS} tokens already", code="too_many_tokens", hint="Revoke some first."
             )
@@ -138,14 +139,6 @@ def _revoke(state: State, token_id: str, who: Principal, now: datetime, *, owner
 
 def _unknown() -> NotFoundError:
     return NotFoundError("there is no such token", code="token_not_found")
-
-
-def _count_live(db: Db, user_id: str, now: datetime) -> int:
-    return db.execute(
-        """SELECT count(*) FROM people.tokens
-        WHERE user_id = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)""",
-        [user_id, now],
-    ).fetchone()[0]
 
 
 def _rows(db: Db, where: str, which: list[str]) -> list[Row]:

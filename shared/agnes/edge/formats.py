@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+
+from agnes.edge.showing import visible
 
 
 def short_number(value: float) -> str:
@@ -55,12 +57,29 @@ def days_ago(value: date | datetime | None, today: date) -> str:
     return f"{days} days ago"
 
 
+def minute(value: datetime | None) -> str:
+    """`2026-11-20 09:05`, UTC."""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if value else ""
+
+
+def lasting(seconds: float | None) -> str:
+    """0 → `0 s`, 75 → `1 min`, 4000 → `1 h 07 min`."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(int(seconds // 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+
+
 def sentence(text: str) -> str:
     """A message as a sentence on a page: a capital first, a full stop last, the rest as it is."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 FILTERS = {
+    "lasting": lasting,
+    "minute": minute,
     "sentence": sentence,
     "short_number": short_number,
     "full_number": full_number,
@@ -68,4 +87,5 @@ FILTERS = {
     "size": size,
     "day": day,
     "days_ago": days_ago,
+    "visible": visible,
 }

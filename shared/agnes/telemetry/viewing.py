@@ -147,6 +147,7 @@ def transcript(
     session_id: str,
     query: PartQuery,
     now: datetime,
+    piece_chars: int = conversation.PIECE_CHARS,
 ) -> Transcript:
     """A part of a session. Raises SessionNotFound, InvalidSessionId, InvalidCursor, DeniedError, UnavailableError."""
     viewer.require(user_id)
@@ -155,7 +156,7 @@ def transcript(
     files = stored.files(store, which.user_id, which.session_id)
     summary, known = _known(state, which, files)
     _audit(store, viewer, which, VIEW, {"cursor": query.cursor} if query.cursor else {}, now=now)
-    found = conversation.part(stored.transcripts(store, files), after=after, limit=query.limit)
+    found = conversation.part(stored.transcripts(store, files), after=after, limit=query.limit, piece_chars=piece_chars)
     return Transcript(summary, known, found.pieces, found.next_cursor)
 
 
@@ -168,6 +169,7 @@ def excerpt(
     piece_id: str,
     start: int,
     now: datetime,
+    chars: int = conversation.WHOLE_CHARS,
 ) -> Excerpt:
     """A piece's text from `start` on. Raises PieceNotFound, InvalidSessionId, DeniedError, UnavailableError."""
     viewer.require(user_id)
@@ -178,7 +180,7 @@ def excerpt(
         raise conversation.PieceNotFound
     _audit(store, viewer, which, VIEW, {"piece": piece_id, "start": start}, now=now)
     for file in stored.transcripts(store, files):
-        return conversation.whole(file, piece_id, start=start)
+        return conversation.whole(file, piece_id, start=start, chars=chars)
     raise conversation.PieceNotFound
 
 

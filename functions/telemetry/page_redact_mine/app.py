@@ -1,0 +1,26 @@
+"""The page that asks before a session of one's own is removed, and removes it."""
+
+from agnes import wiring
+from agnes.edge import Function, Needs, page
+from agnes.kernel.principal import Principal
+from agnes.telemetry import redaction
+from agnes.telemetry.keys import transcript_id
+from agnes.telemetry.session_pages import Door, RedactPage
+
+app = Function("telemetry-page_redact_mine")
+
+
+@app.route("/me/sessions/{session_id}/redact", methods=["GET"])
+@page(needs=Needs.LOGIN)
+def page_question(who: Principal, session_id: str) -> RedactPage:
+    """Ask."""
+    which = transcript_id(who.user_id, session_id)
+    return RedactPage(Door(True, which.user_id, which.session_id), who.email)
+
+
+@app.route("/me/sessions/{session_id}/redact", methods=["POST"])
+@page(needs=Needs.LOGIN)
+def page_done(who: Principal, session_id: str) -> RedactPage:
+    """Remove it for good."""
+    done = redaction.redact_session(wiring.state(), wiring.store(), who.user_id, session_id, clock=wiring.clock())
+    return RedactPage(Door(True, done.user_id, done.sessions[0]), who.email, done)
