@@ -58,7 +58,7 @@ def test_what_was_said_stays_text(used, mine):
     house, admin, mira = used
     at = f"/me/sessions/{A}" if mine else f"/admin/sessions/{mira.id}/{A}"
     text = page(house, mira if mine else admin, at)
-    main = text[text.index('<section class="talk"') : text.index("<footer")]
+    main = text[text.index('<section class="conversation"') : text.index("<footer")]
     assert not re.search(r"<(script|img|i|b)\b|javascript:[^)]*[\"']\s|href=\"(?!#|/)", main)
     assert main.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 4
     assert "\x1b" not in text

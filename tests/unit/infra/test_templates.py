@@ -147,6 +147,7 @@ def test_only_who_must_may_remove(composition: Composition) -> None:
         *("telemetry-delete_session", "telemetry-delete_user_sessions", "telemetry-delete_my_session"),
         *("telemetry-cron_prune_usage", "telemetry-post_prune_usage"),
         "feed-cron_sweep",
+        *("telemetry-page_redact", "telemetry-page_redact_mine"),
         "telemetry-post_sessions",  # takes back what a redaction overtook, as do these
         *("telemetry-cron_collect", "telemetry-post_run_session_collector"),
         *("telemetry-get_session_download", "telemetry-get_user_archive", "telemetry-get_my_session_file"),
