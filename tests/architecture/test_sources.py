@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[2]
 
 LONG_MODULE_LINES = 500
 """Asked about above this."""
-LONGER_MODULES: dict[str, str] = {}
+LONGER_MODULES: dict[str, str] = {
+    "tests/architecture/test_least_privilege.py": "one life of the whole house, in its order: every function once",
+}
 """Path → why it may be longer."""
 
 
