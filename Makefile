@@ -26,13 +26,9 @@ demo: .venv/.local ## fill a running Agnes with a believable demonstration
 test: .venv/.dev ## every test that needs no server and no client of its own
 	$(PYTEST) -n 2 --dist worksteal -m "not git and not sftp and not minio and not localstack and not client and not browser and not spark"
 
-# What takes processes, servers or minutes of CPU is left to `make test`.
-HEAVY := tests/architecture/test_budgets.py tests/unit/infra tests/unit/gateway tests/unit/cli tests/unit/localstack \
-  tests/unit/telemetry tests/unit/state tests/contract/test_unknown_outcomes.py tests/contract/test_store_deviations.py \
-  tests/contract/test_folder_store.py tests/unit/marketplace/test_git_hostile.py tests/edge/telemetry tests/contract/test_store_probe.py
-
+# What takes processes, servers or minutes of CPU is marked `slow` and left to `make test`.
 check: lint ## the minute-long subset: lint, architecture, and the unit, edge and contract tests that are quick
-	$(PYTEST) -n 2 --dist worksteal tests/architecture tests/unit tests/edge tests/contract $(addprefix --ignore=,$(HEAVY)) \
+	$(PYTEST) -n 2 --dist worksteal tests/architecture tests/unit tests/edge tests/contract \
 	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not browser and not spark"
 
 lint: .venv/.dev ## ruff

@@ -30,6 +30,8 @@ from agnes.kernel.ports import (
 )
 from agnes.outside.object_store.folder import LEFTOVER_SECONDS, FolderStore
 
+pytestmark = pytest.mark.slow
+
 PROCESSES = 8
 ROUNDS = 20
 STEPS = 25

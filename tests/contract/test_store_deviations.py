@@ -20,6 +20,8 @@ from botocore.exceptions import ClientError
 from agnes.kernel.ports import upload_headers
 from tests.contract.stores import BUCKET
 
+pytestmark = pytest.mark.slow
+
 
 class Bench:
     """One object, `old` then `new`, and what a request answers."""

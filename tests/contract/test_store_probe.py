@@ -19,6 +19,8 @@ from agnes.kernel.ports import (
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.outside.object_store.probe import CONDITIONS, probe
 
+pytestmark = pytest.mark.slow
+
 CHECKS_NO_UPLOADS = {"moto"}  # see test_store_deviations.py
 
 

@@ -21,6 +21,8 @@ from tests.builders.faulty_store import Fault, FaultyStore, seeded
 from tests.builders.lossy_proxy import HttpFault, lossy_proxy
 from tests.contract.stores import started_server
 
+pytestmark = pytest.mark.slow
+
 KEY = "head.json"
 
 

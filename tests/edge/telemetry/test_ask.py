@@ -13,6 +13,8 @@ from tests.builders.asking import environ, expected_rows, fill, samples, values
 from tests.builders.house import House
 from tests.builders.people import add_person, seed_admin
 
+pytestmark = pytest.mark.slow
+
 ROUTES = ("/api/admin/usage/ask", "/api/admin/telemetry/ask")
 SESSIONS = "SELECT count(*) AS sessions FROM usage_session_summary"
 GOOD = wrote(SESSIONS, "Counts all sessions.")

@@ -17,6 +17,8 @@ from tests.builders.rogue_sftp import Conduct, rogue_sftp
 from tests.builders.telemetry_house import run_usage, tables, upload
 from tests.builders.transcripts import Transcript
 
+pytestmark = pytest.mark.slow
+
 OPERATOR = "o" * 32
 LOCATIONS = "/api/admin/usage/locations"
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"

@@ -18,6 +18,8 @@ from tests.builders.people import Person, add_person, seed_admin
 from tests.builders.telemetry_house import run_usage, serve, upload
 from tests.builders.transcripts import Transcript
 
+pytestmark = pytest.mark.slow
+
 SONNET, MYSTERY = "claude-sonnet-4-6", "mystery-1"
 RESPONSES = [
     (20, "mira", SONNET, (1_000_000, 0, 0, 0), "finops"),  # 3.00

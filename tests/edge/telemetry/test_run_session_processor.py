@@ -11,6 +11,8 @@ from tests.builders.house import House
 from tests.builders.people import add_person, seed_admin
 from tests.builders.telemetry_house import run_usage, upload
 
+pytestmark = pytest.mark.slow
+
 PATH = "/api/admin/run-session-processor"
 OPERATOR = "o" * 32
 SESSION = "5d2c8a10-0001-4f00-9a00-00000000aaaa"

@@ -24,6 +24,8 @@ from tests.builders.telemetry_house import (
 )
 from tests.builders.transcripts import Transcript
 
+pytestmark = pytest.mark.slow
+
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 B = "5d2c8a10-0001-4f00-9a00-00000000bbbb"
 C = "5d2c8a10-0001-4f00-9a00-00000000cccc"

@@ -12,6 +12,8 @@ from tests.builders.house import House
 from tests.builders.people import add_person, seed_admin
 from tests.builders.telemetry_house import complete, declare, put, upload, upload_form
 
+pytestmark = pytest.mark.slow
+
 SESSION = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 BODY = b'{"type":"user","message":{"role":"user","content":"Hello"}}\n'
 

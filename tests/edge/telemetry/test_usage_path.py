@@ -9,6 +9,8 @@ from tests.builders.people import add_person, seed_admin
 from tests.builders.telemetry_house import figures, run_usage, serve, tables, upload, upload_form
 from tests.builders.transcripts import Transcript
 
+pytestmark = pytest.mark.slow
+
 SESSION = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 
 

@@ -13,6 +13,8 @@ from tests.builders.house_server import HouseServer
 from tests.builders.people import seed_admin
 from tests.unit.cli.conftest import Laptop
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = "SELECT email, active\nFROM usage_users ORDER BY email"
 ANSWERS = {
     "Who is there?": wrote(PEOPLE, "Lists accounts."),

@@ -9,6 +9,8 @@ import pytest
 from infra import compose
 from tests.builders.house import House
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def built():

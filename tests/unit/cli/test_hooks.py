@@ -7,6 +7,8 @@ import pytest
 
 from tests.builders.transcripts import Transcript
 
+pytestmark = pytest.mark.slow
+
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 
 

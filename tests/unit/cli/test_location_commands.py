@@ -8,6 +8,8 @@ import pytest
 
 from tests.builders.rogue_sftp import PASSWORD, USER, Conduct, rogue_sftp
 
+pytestmark = pytest.mark.slow
+
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 
 

@@ -16,6 +16,8 @@ from agnes_cli.marketplace_copy import MarketplaceCopy, Member, UnsafeDownload
 from agnes_local.demo_repository import BareRepository, File
 from tests.builders.sample_marketplace import HOSTILE_FILES
 
+pytestmark = pytest.mark.slow
+
 SERVER = "https://agnes.example"
 FIRST, SECOND = "a" * 40, "b" * 40
 CATALOG = ".claude-plugin/marketplace.json"

@@ -12,6 +12,8 @@ import pytest
 
 from tests.builders.transcripts import Transcript
 
+pytestmark = pytest.mark.slow
+
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 B = "5d2c8a10-0002-4f00-9a00-00000000bbbb"
 C = "5d2c8a10-0003-4f00-9a00-00000000cccc"

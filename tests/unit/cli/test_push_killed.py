@@ -10,6 +10,8 @@ import pytest
 
 from agnes_cli.workspace import Queued, Workspace
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import pytest
 from agnes_cli.claude_code import Installed
 from agnes_cli.reconcile import news, plan
 
+pytestmark = pytest.mark.slow
+
 
 def steps(served, *installed) -> list[str]:
     found = plan(served, [Installed(*each) for each in installed], scope="project")

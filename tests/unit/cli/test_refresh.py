@@ -7,6 +7,8 @@ import stat
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SKILL = "plugins/finops/skills/forecast/SKILL.md"
 SCRIPT = "plugins/finops/skills/forecast/scripts/forecast.py"
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.unit.cli.conftest import EMAIL
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_token_from_standard_input_is_verified_and_kept_private(office):
     office.sign_in()

@@ -6,6 +6,8 @@ import pytest
 
 from tests.builders import flea
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def open_bob(open_shop):

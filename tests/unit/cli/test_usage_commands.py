@@ -18,6 +18,8 @@ from tests.builders.telemetry_house import run_usage, serve, upload
 from tests.builders.transcripts import Transcript
 from tests.unit.cli.conftest import EMAIL
 
+pytestmark = pytest.mark.slow
+
 SESSION = "00000000-0000-4000-8000-000000000001"
 LARGE = "00000000-0000-4000-8000-000000000002"
 SAID = {"model": "mystery-1"}, {"model": "claude-sonnet-4-6"}

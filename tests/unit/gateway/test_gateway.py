@@ -19,6 +19,8 @@ from agnes.outside.object_store.folder import FolderStore
 from agnes.outside.secrets_file import SecretsFile
 from tests.builders.embedded import EmbeddedServer
 
+pytestmark = pytest.mark.slow
+
 ERROR_FIELDS = {"code", "message", "hint", "request_id"}
 
 

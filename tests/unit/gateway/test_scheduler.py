@@ -23,6 +23,8 @@ from agnes_local import composed
 from agnes_local.composed import Consumer, Job
 from agnes_local.scheduler import TRIGGERS, Runner, UnknownExpression, deliver, described, take_triggers, trigger
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # a Monday
 
 

@@ -11,6 +11,8 @@ from moto import mock_aws
 
 from infra.after_deploy import DeployIncomplete, after_deploy
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = {
     "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
     "Outputs": {

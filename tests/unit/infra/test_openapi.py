@@ -13,6 +13,8 @@ from infra import openapi
 from infra.compose import Composition, path_resources
 from infra.discovery import Found, Route
 
+pytestmark = pytest.mark.slow
+
 
 class ThingQuery(BaseModel):
     size: int = 10

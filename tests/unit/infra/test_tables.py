@@ -8,6 +8,8 @@ import pytest
 from infra.discovery import CompositionError
 from infra.tables import Entry, _unknown_names
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("given", "reason"),

@@ -15,6 +15,8 @@ from infra import compose
 from infra.compose import Composition
 from infra.templates import interval_setting
 
+pytestmark = pytest.mark.slow
+
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")
 BROAD = ("s3:*", "*", "secretsmanager:*", "sqs:*")
 

@@ -9,6 +9,8 @@ import pytest
 from agnes_lambda_executor.packages import Packages
 from agnes_lambda_executor.runtime_api import RESPONSE_LIMIT_BYTES, VERSION, Invocation, RuntimeApi
 
+pytestmark = pytest.mark.slow
+
 
 def archive(files):
     def download(file):

@@ -9,6 +9,8 @@ import pytest
 
 from agnes_local import install
 
+pytestmark = pytest.mark.slow
+
 LOCALSTACK = pathlib.Path(install.__file__).parents[1]
 
 

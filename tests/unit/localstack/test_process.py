@@ -11,6 +11,8 @@ import pytest
 
 from agnes_local.process import ServerFailed, clean_environment, running
 
+pytestmark = pytest.mark.slow
+
 LOCALSTACK = pathlib.Path(__file__).parents[3] / "localstack"
 
 # A server that ignores SIGTERM, with a child in a process group of its own, as our function runtimes are.

@@ -12,6 +12,8 @@ from moto import mock_aws
 
 from agnes_local.sam_package import Packager, TemplateRefused, load_template, zip_folder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def s3(monkeypatch):

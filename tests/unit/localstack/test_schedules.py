@@ -8,7 +8,7 @@ import pytest
 
 from agnes_local import install
 
-pytestmark = pytest.mark.localstack
+pytestmark = [pytest.mark.slow, pytest.mark.localstack]
 
 ASK = """
 import json, sys

@@ -11,7 +11,7 @@ import pytest
 
 from agnes_local.servers import minio
 
-pytestmark = pytest.mark.minio
+pytestmark = [pytest.mark.slow, pytest.mark.minio]
 SHOW = "import os; print(os.environ['MINIO_ENDPOINT'], os.environ['MINIO_ROOT_USER'], len(os.environ['MINIO_ROOT_PASSWORD']))"
 
 

@@ -23,6 +23,8 @@ from agnes.outside.git.limits import GitLimits
 from agnes.trees import git_objects as git
 from tests.builders.raw_git import FLUSH, GitAnswers, one_commit, pkt, sealed
 
+pytestmark = pytest.mark.slow
+
 ALLOW = frozenset({"http", "private"})
 LOOPBACK = DulwichGit(allow=ALLOW)
 FILE = 0o100644

@@ -13,6 +13,8 @@ from agnes.state.head import Head, UnknownStateFile
 from agnes.state.publish import Publisher
 from tests.unit.state.bank import CountingStore, balances, deposit, nothing
 
+pytestmark = pytest.mark.slow
+
 
 def test_returns_the_value_of_the_change_and_everybody_reads_it(start):
     files, others = start(), start()

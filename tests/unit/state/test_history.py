@@ -11,6 +11,8 @@ from agnes.state.publish import Publisher
 from tests.simulation.toy import Toy
 from tests.unit.state.bank import ADD_OWNER, COMMON, CREATE, START, balances, deposit
 
+pytestmark = pytest.mark.slow
+
 DAY = 24 * 3600
 
 

@@ -11,6 +11,8 @@ from agnes.kernel.ports import ANYTHING
 from agnes.state.lease import CommitContended, Lease
 from tests.unit.state.bank import START, CountingStore, deposit
 
+pytestmark = pytest.mark.slow
+
 KEY = "leases/bank.json"
 
 

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import duckdb
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from agnes.outside.object_store.memory import MemoryStore
 from agnes.state import Migration
 from agnes.state.publish import Publisher
 from tests.unit.state.bank import COMMON, state_files
+
+pytestmark = pytest.mark.slow
 
 SCHEMA = """
     CREATE SEQUENCE shop.numbers;

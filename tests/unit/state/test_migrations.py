@@ -7,6 +7,8 @@ from agnes.state import Migration, packaged
 from agnes.state.publish import SchemaTooNew
 from tests.unit.state.bank import ADD_OWNER, COMMON, CREATE, balances, deposit
 
+pytestmark = pytest.mark.slow
+
 OLD = {"common": COMMON, "bank": (CREATE,)}
 NEW = {"common": COMMON, "bank": (CREATE, ADD_OWNER)}
 

@@ -11,6 +11,8 @@ from agnes.kernel.ports import ANYTHING, NotModified
 from agnes.state.head import Head, StateDamaged
 from tests.unit.state.bank import START, CountingStore, balances, deposit
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_file_that_is_not_there_is_created(start, store):
     assert balances(start()) == {}

@@ -15,6 +15,8 @@ from tests.unit.telemetry.sessions import RECEIVED, SAMPLES, as_reference, extra
 from tests.unit.telemetry.sessions import example as block
 from tests.unit.telemetry.strategies import bodies
 
+pytestmark = pytest.mark.slow
+
 FINOPS = served("finops")
 
 

@@ -20,6 +20,8 @@ from tests.builders.asking import expected_rows, samples
 from tests.builders.house import House
 from tests.builders.people import seed_admin
 
+pytestmark = pytest.mark.slow
+
 MANY = Path(__file__).parents[2] / "builders" / "locked_many.py"
 LONG = "sleep"
 MOST_BYTES = 1_600_000_000

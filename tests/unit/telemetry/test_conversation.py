@@ -17,6 +17,8 @@ from agnes.telemetry.conversation import Place
 from agnes.telemetry.model import TranscriptFile
 from tests.builders.transcripts import Transcript, generate
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 ITEMS = st.one_of(

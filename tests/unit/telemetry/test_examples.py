@@ -11,6 +11,8 @@ from agnes.telemetry.model import EventType
 from agnes.telemetry.served import Served, ServedPlugin
 from tests.unit.telemetry.sessions import example, extracted, invocations, served
 
+pytestmark = pytest.mark.slow
+
 FINOPS = served("finops")
 
 

@@ -15,6 +15,8 @@ from tests.builders.transcripts import Transcript
 from tests.unit.telemetry.killing_store import Killed, KillingStore
 from tests.unit.telemetry.plant import USER, Plant
 
+pytestmark = pytest.mark.slow
+
 SMALL = Limits(fan_out_at=0, batch_notes=2)
 LATER = 21 * 60
 

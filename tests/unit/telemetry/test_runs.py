@@ -18,6 +18,8 @@ from tests.builders.transcripts import START, Transcript
 from tests.unit.telemetry.killing_store import KillingStore
 from tests.unit.telemetry.plant import USER, Plant
 
+pytestmark = pytest.mark.slow
+
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 B = "77777777-0002-4f00-9a00-00000000bbbb"
 FINOPS = {"attributionPlugin": "finops", "attributionSkill": "finops:forecast"}

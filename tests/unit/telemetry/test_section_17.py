@@ -17,6 +17,8 @@ from agnes.telemetry.served import Served, ServedPlugin
 from tests.builders.transcripts import START, Transcript
 from tests.unit.telemetry.plant import Plant
 
+pytestmark = pytest.mark.slow
+
 FINOPS = ServedPlugin("curated", "acme", "finops")
 SQL_OF_ACME, SQL_OF_ZETA = ServedPlugin("curated", "acme", "sql"), ServedPlugin("curated", "zeta", "sql")
 CHARTKIT = ServedPlugin("flea", "", "chartkit", {("skill", "bar"): "bar"})

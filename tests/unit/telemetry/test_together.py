@@ -10,6 +10,8 @@ import pytest
 from agnes.telemetry import rollups
 from agnes.telemetry.batch import workbench
 
+pytestmark = pytest.mark.slow
+
 TODAY = date(2026, 11, 25)
 Row = tuple[int, str, int, int]
 """Days ago, plugin, session, invocations."""

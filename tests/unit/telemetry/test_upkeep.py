@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
+
 from agnes.kernel.ports import ANYTHING, Message
 from agnes.telemetry import redaction, sweep, upkeep
 from agnes.telemetry.model import Limits
 from tests.builders.transcripts import Transcript
 from tests.unit.telemetry.plant import USER, Plant
 from tests.unit.telemetry.sessions import served
+
+pytestmark = pytest.mark.slow
 
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 B = "77777777-0002-4f00-9a00-00000000bbbb"

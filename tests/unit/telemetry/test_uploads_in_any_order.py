@@ -5,11 +5,14 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.telemetry.plant import Plant
 from tests.unit.telemetry.strategies import bodies
+
+pytestmark = pytest.mark.slow
 
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 B = "77777777-0002-4f00-9a00-00000000bbbb"
