@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from agnes.accounts.model import NewToken, OwnedToken, Token
 from agnes.accounts.repository import count_live_tokens
@@ -24,6 +25,8 @@ SHOWN = 10
 """Characters of a token that stay visible, `agp_` among them."""
 
 _READERS = 16
+
+T = TypeVar("T", bound=Token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def create(
 def mine(db: Db, store: ObjectStore, who: Principal) -> list[Token]:
     """A person's tokens, newest first, revoked and expired ones included."""
     rows = _rows(db, "t.user_id = ?", [who.user_id])
-    return [_token(row, use) for row, use in zip(rows, _last_uses(store, rows), strict=True)]
+    return [_token(Token, row, use) for row, use in zip(rows, _last_uses(store, rows), strict=True)]
 
 
 def get(db: Db, store: ObjectStore, who: Principal, token_id: str) -> Token:
@@ -87,26 +90,14 @@ def get(db: Db, store: ObjectStore, who: Principal, token_id: str) -> Token:
     rows = _rows(db, "t.user_id = ? AND t.id = ?", [who.user_id, token_id])
     if not rows:
         raise _unknown()
-    return _token(rows[0], *_last_uses(store, rows))
+    return _token(Token, rows[0], *_last_uses(store, rows))
 
 
 def everybody(db: Db, store: ObjectStore) -> list[OwnedToken]:
     """All tokens, newest first, for admins."""
     rows = _rows(db, "true", [])
     return [
-        OwnedToken(
-            row.id,
-            row.name,
-            row.prefix,
-            row.scope,
-            row.created_at,
-            row.expires_at,
-            row.revoked_at,
-            use.at,
-            use.ip,
-            user_id=row.user_id,
-            user_email=row.user_email,
-        )
+        _token(OwnedToken, row, use, user_id=row.user_id, user_email=row.user_email)
         for row, use in zip(rows, _last_uses(store, rows), strict=True)
     ]
 
@@ -152,8 +143,8 @@ def _rows(db: Db, where: str, which: list[str]) -> list[Row]:
     return [Row(*row) for row in found]
 
 
-def _token(row: Row, use: LastUse) -> Token:
-    return Token(
+def _token(kind: type[T], row: Row, use: LastUse, **owner: str) -> T:
+    return kind(
         row.id,
         row.name,
         row.prefix,
@@ -163,6 +154,7 @@ def _token(row: Row, use: LastUse) -> Token:
         row.revoked_at,
         use.at,
         use.ip,
+        **owner,
     )
 
 
