@@ -15,6 +15,8 @@ from tests.builders.acme_team import code
 from tests.builders.house import House
 from tests.builders.people import add_person, seed_admin
 
+pytestmark = pytest.mark.slow
+
 PATHS = ("", "/sync", "/facets", "/kpis")
 
 

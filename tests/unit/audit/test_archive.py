@@ -20,6 +20,8 @@ from agnes.outside.object_store.memory import MemoryStore
 from agnes.state import StateFiles, packaged
 from tests.unit.telemetry.killing_store import Killed, KillingStore
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 FILES = {name: packaged()[name] for name in ("people", "stack")}
