@@ -401,6 +401,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
         assert ask("GET", "ada", f"/api/admin/activity{path}").status == 200, path
     house.clock.sleep(60)
     assert ask("GET", "ada", "/admin/activity").status == 200
+    assert ask("GET", "ada", f"/api/admin/users/{bob}/activity").status == 200
     house.clock.sleep(2 * 3600)
     team.tokens |= {"ada": house.login("ada@example.com", "correct horse")}
     assert house.run("audit-cron_archive")["report"]["objects"] > 0

@@ -20,6 +20,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from agnes.kernel import audit
 from agnes.kernel.errors import BadRequestError, InvalidError, NotFoundError, TooLargeError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import (
@@ -35,6 +36,7 @@ from agnes.kernel.ports import (
     upload_headers,
 )
 from agnes.kernel.principal import Principal
+from agnes.kernel.state import Change
 from agnes.telemetry import keys, packed, tombstones
 from agnes.telemetry.keys import TranscriptId, transcript_id
 from agnes.telemetry.tombstones import SessionClosed
@@ -163,6 +165,7 @@ def complete(store: ObjectStore, secret: Secret, who: Principal, upload_id: str,
         store.remove([staging])
         raise
     store.remove([staging])
+    _tell(store, which, status, size, now=now)
     return Completed(status, which.session_id, None if which.file == keys.MAIN else which.file, size)
 
 
@@ -176,7 +179,15 @@ def accept(store: ObjectStore, who: Principal, *, filename: str, body: bytes, no
         raise FormTooLarge(len(body))
     packed.require_transcript(body)
     status, size = publish(store, which, packed.pack(body), now=now)
+    _tell(store, which, status, size, now=now)
     return Uploaded(status, f"{which.session_id}.jsonl", size, which.session_id)
+
+
+def _tell(store: ObjectStore, which: TranscriptId, status: str, size: int, *, now: datetime) -> None:
+    """The audit, whatever the status: an earlier attempt may have died after it stored the transcript."""
+    filename = f"{which.session_id if which.file == keys.MAIN else which.file}.jsonl"
+    said = {"filename": filename, "bytes": size, "status": status}
+    audit.record(store, Change("session.upload", f"session:{which.user_id}/{which.session_id}", said), now=now)
 
 
 def publish(store: ObjectStore, which: TranscriptId, body: bytes, *, now: datetime) -> tuple[str, int]:

@@ -140,6 +140,15 @@ def test_hostile_words_are_only_words(lived, word):
         )
 
 
+def test_what_one_person_did(lived):
+    house, ada, bob = lived
+    path = f"/api/admin/users/{bob.id}/activity"
+    assert {row["action"] for row in house.get(path, token=ada.token).json()["rows"]} == {"login_succeeded"}
+    row = read(lived, action_prefix="admin.user_activity_read")["rows"][0]
+    assert (row["resource"], row["user_email"]) == (f"user:{bob.id}", "ada@example.com")
+    assert code(house.get(path, token=bob.token), 403) == "admin_only"
+
+
 def test_only_admins_read_it(lived):
     house, _, bob = lived
     for path in PATHS:

@@ -99,7 +99,8 @@ def test_every_step_of_an_upload(tmp_path):
     calls = list(whole.store.log)
     whole.run()
     tables = whole.tables()
-    assert [verb for verb, _ in calls] == ["read", "read", "read", "read", "write", "read", "write", "remove"]
+    verbs = ["read", "read", "read", "read", "write", "read", "write", "remove", "write"]
+    assert [verb for verb, _ in calls] == verbs
     for number in range(len(calls)):
         for after in (False, True):
             plant = Plant(tmp_path / f"{number}-{after}", wrap=KillingStore)
@@ -112,6 +113,7 @@ def test_every_step_of_an_upload(tmp_path):
             plant.run()
             assert plant.tables() == tables
             assert plant.keys("uploads/") == []
+            assert plant.keys("audit/session_upload/")
             plant.state.close()
     whole.state.close()
 
