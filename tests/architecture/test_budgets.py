@@ -23,17 +23,32 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 ALWAYS = ("code", "base", "aws")
 IMPORT_SECONDS = 0.35
+TRIES = 6
+"""Of a function that was slow: the processor's caches and clock are shared with whatever else runs."""
+YARDSTICK_SECONDS = 0.015
+"""What the probe's own fixed work takes on an idle core of the machine that the budget was set on. Where it takes longer
+right before and after the import, the core is slower or shared by so much, and the import's time is told in idle seconds."""
 HEAVY = {"anthropic": "llm", "pyarrow": "arrow", "dulwich": "git", "jinja2": "web", "asyncssh": "sftp"}
 """Packages that a function must not import unless it has the layer."""
 
 PROBE = """
 import importlib, json, sys, time
+def yardstick():
+    began = time.process_time()
+    text = json.dumps([{"name": str(n), "value": n} for n in range(6000)])
+    for _ in range(4):
+        json.loads(text)
+    return time.process_time() - began
+yardstick()
+before = yardstick()
 started = time.process_time()
 module = importlib.import_module(sys.argv[1])
 handler = module
 for name in sys.argv[2].split(".")[1:]:
     handler = getattr(handler, name)
-print(json.dumps({"seconds": time.process_time() - started, "modules": sorted({n.partition(".")[0] for n in sys.modules})}))
+seconds = time.process_time() - started
+slower = max(1.0, (before + yardstick()) / 2 / YARDSTICK)
+print(json.dumps({"seconds": seconds / slower, "modules": sorted({n.partition(".")[0] for n in sys.modules})}))
 """
 
 
@@ -67,7 +82,7 @@ def imported(function: Found, folders: list[Path]) -> dict:
 
 def _isolated(folders: list[Path]) -> str:
     path = [".", *(str(folder / "python") for folder in folders)]
-    return f"import sys; sys.path[:0] = {path!r}\n{PROBE}"
+    return f"import sys; sys.path[:0] = {path!r}\nYARDSTICK = {YARDSTICK_SECONDS}\n{PROBE}"
 
 
 def test_every_function_imports_with_its_declared_layers_only(
@@ -77,9 +92,11 @@ def test_every_function_imports_with_its_declared_layers_only(
     for function in composition.functions:
         names = layers_of(composition, function)
         found = imported(function, [layers[name] for name in names])
-        if found["seconds"] > IMPORT_SECONDS:
-            # Once more: another process may have had the processor's caches.
-            found = imported(function, [layers[name] for name in names])
+        for _ in range(TRIES - 1):
+            if found["seconds"] <= IMPORT_SECONDS or not function.routes:
+                break
+            again = imported(function, [layers[name] for name in names])
+            found = min(found, again, key=lambda probe: probe["seconds"])
         seconds[function.place] = found["seconds"]
         if found["seconds"] > IMPORT_SECONDS and function.routes:
             slow.append(f"{function.place}: {found['seconds']:.3f} s")

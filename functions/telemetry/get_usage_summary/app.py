@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from agnes import wiring
-from agnes.audit import service as activity
+from agnes.audit import durations
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel import audit
 from agnes.kernel.principal import Principal
@@ -29,4 +29,4 @@ def get_usage_summary(who: Principal, query: Window) -> dict[str, Any]:
     store, clock = wiring.store(), wiring.clock()
     audit.record_once(store, Change("usage.summary", "usage:summary", query.model_dump()), now=clock.now())
     found = figures.summary(wiring.state(), store, who, query.window, clock=clock)
-    return {**found, "slow_actions": activity.slow_actions(wiring.state(), since=found["since"])}
+    return {**found, "slow_actions": durations.slow_actions(wiring.state(), since=found["since"])}

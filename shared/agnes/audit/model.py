@@ -153,15 +153,3 @@ class Kpis:
     """0 to 1; 0 where there is nothing."""
     p95_ms: float | None
     complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SlowAction:
-    """How long a change took from its beginning to its commit."""
-
-    action: str
-    count: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float

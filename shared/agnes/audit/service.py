@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agnes.audit import objects
-from agnes.audit.model import COLUMNS, Activity, ActivityQuery, Cursor, Facet, Facets, Kpis, Line, SlowAction
+from agnes.audit.model import COLUMNS, Activity, ActivityQuery, Cursor, Facet, Facets, Kpis, Line
 from agnes.audit.objects import Row, Stored
 from agnes.kernel import audit
 from agnes.kernel.ports import ObjectStore
@@ -112,19 +112,6 @@ def overview(
         Facets(*(facets[kind] for kind in _KINDS), complete=complete),
         Kpis(events, people, errors, errors / events if events else 0.0, p95, complete),
     )
-
-
-def slow_actions(state: State, *, since: datetime) -> list[SlowAction]:
-    """What took longest of what was committed since then, by the 95th percentile; at least 5 times each, 10 at most."""
-    with state.read(*state.names) as db:
-        rows = db.execute(
-            f"""SELECT action, count(*) AS n, quantile_cont(duration_ms, 0.5), quantile_cont(duration_ms, 0.95) AS p95,
-                quantile_cont(duration_ms, 0.99), max(duration_ms)
-            FROM {_lines(state.names, [])} WHERE "at" >= $since AND duration_ms > 0
-            GROUP BY action HAVING n >= 5 ORDER BY p95 DESC, action LIMIT 10""",  # noqa: S608 (fixed parts)
-            {"since": since},
-        ).fetchall()
-    return [SlowAction(action, n, *(round(ms, 1) for ms in times)) for action, n, *times in rows]
 
 
 def syncs(state: State, *, before: str | None, limit: int) -> list[RecentSync]:
