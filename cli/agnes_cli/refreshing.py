@@ -18,8 +18,6 @@ from agnes_cli.failures import Failure
 from agnes_cli.marketplace_copy import NAME, MarketplaceCopy, read_json
 from agnes_cli.reconcile import Step, left, plan
 
-RECORD = "agnes-plugins.json"
-
 
 class NameTaken(Failure):
     def __init__(self, name: str, place: str) -> None:

@@ -13,7 +13,6 @@ agnes-capture-session.log, agnes-push.log
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agnes_cli import privacy
+
+RECORD = "agnes-plugins.json"
+"""What `refresh-marketplace` installed here."""
 
 LOG_LIMIT_BYTES = 256 * 1024
 MISSING_DAYS = 7
@@ -76,7 +78,7 @@ class Workspace:
         """Rename the queue to a snapshot, in one step, so that nothing is appended to what is being worked on."""
         with self.locked("agnes-sessions.lock"):
             if self.queue.exists():
-                name = f"agnes-sessions.snapshot.{os.getpid()}.{secrets.token_hex(4)}.txt"
+                name = f"agnes-sessions.snapshot.{os.getpid()}.{os.urandom(4).hex()}.txt"
                 self.queue.rename(self.folder / name)
 
     def taken(self) -> list[Queued]:

@@ -7,8 +7,7 @@ import click
 
 from agnes_cli import installation, privacy, settings_file, slash_commands
 from agnes_cli.failures import Failure
-from agnes_cli.refreshing import RECORD
-from agnes_cli.workspace import Workspace
+from agnes_cli.workspace import RECORD, Workspace
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 from agnes_cli import config
 from agnes_cli.failures import BadInput, Failure, NotSignedIn
 from agnes_cli.marketplace_copy import MarketplaceCopy
-from agnes_cli.workspace import Workspace
+from agnes_cli.workspace import RECORD, Workspace
 
 CHECK_SECONDS = 4
 """A session waits for its SessionStart hooks."""
@@ -55,7 +55,7 @@ def command(bootstrap: bool, check: bool, scope: str, as_json: bool) -> None:
 
 def _refresh(copy: MarketplaceCopy, *, scope: str, as_json: bool) -> None:
     from agnes_cli.claude_code import Claude
-    from agnes_cli.refreshing import RECORD, Refresh
+    from agnes_cli.refreshing import Refresh
     from agnes_cli.server import connect
 
     workspace = Workspace()
@@ -93,7 +93,7 @@ def _check() -> None:
     import httpx
 
     from agnes_cli.reconcile import news
-    from agnes_cli.refreshing import RECORD, applied, served
+    from agnes_cli.refreshing import applied, served
     from agnes_cli.server import Server
 
     url, credential = config.get_server(), config.get_credential()
