@@ -15,9 +15,9 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.telemetry import lake, prices
 from agnes.telemetry.batch import Workbench
+from agnes.telemetry.model import FILE
 from agnes.telemetry.prices import COST, TOKENS
 
-FILE = "telemetry"
 FACET_VALUES = 50
 _CALL = "event_type NOT IN ('prompt', 'message')"
 _NAMES = ("tool_name", "skill_name", "subagent_type", "command_name")

@@ -15,9 +15,9 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.telemetry import parts, rollups
 from agnes.telemetry.batch import Workbench
+from agnes.telemetry.model import FILE
 from agnes.telemetry.prices import TOKENS
 
-FILE = "telemetry"
 TOP = 10
 LONGEST_DAYS = 3660
 DAU_DAYS = 30
@@ -45,10 +45,6 @@ class Spent:
     tokens: int
     cost_usd: float | None
     unpriced_tokens: int
-
-    @property
-    def is_partly_unknown(self) -> bool:
-        return self.unpriced_tokens > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from agnes.kernel.ports import Blob, ObjectStore
 from agnes.kernel.state import State
 from agnes.telemetry import ledger, prices, rollups
 from agnes.telemetry.batch import Workbench, workbench
+from agnes.telemetry.model import FILE
 from agnes.telemetry.prices import COST, TOKENS
 
-FILE = "telemetry"
 _READS_AT_ONCE = 8
 _kept = ImmutableCache(64_000_000)
 

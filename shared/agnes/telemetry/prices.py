@@ -20,8 +20,8 @@ from agnes.kernel.errors import InvalidError, NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
 from agnes.telemetry.batch import Workbench
+from agnes.telemetry.model import FILE
 
-FILE = "telemetry"
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}\*?")
 _COLUMNS = "model, valid_from, input, output, cache_read, cache_write, set_at, set_by"
 
