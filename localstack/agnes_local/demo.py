@@ -23,7 +23,8 @@ from agnes.marketplace import sync
 from agnes.marketplace.model import NewMarketplace
 from agnes.outside.git import DulwichGit
 from agnes.stack import service as stack
-from agnes.telemetry import service, uploads
+from agnes.telemetry import service
+from agnes.telemetry.transcripts import uploads
 from agnes_local.demo_repository import demo_repository
 from agnes_local.demo_sessions import month
 

@@ -26,6 +26,16 @@ LADDER = (
 )
 """Domains import domains of lower rungs only; siblings never."""
 
+TELEMETRY = (
+    ("model", "keys", "claim"),
+    ("transcripts",),
+    ("lake",),
+    ("extraction",),
+    ("service",),
+    ("usage", "drill_down", "collecting", "ask"),
+)
+"""The largest domain has a ladder of its own."""
+
 LAYERS = frozenset({"kernel", "state", "outside", "edge", "wiring", "settings"})
 
 OWNERS = {
@@ -137,6 +147,17 @@ def test_arrows_point_right_only() -> None:
         allowed = allowed_rooms(found.room, known)
         if room is not None and room not in allowed:
             wrong.append(f"{found}; it may import {', '.join(sorted(allowed)) or 'nothing of ours'}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_rooms_of_telemetry_import_lower_ones_only() -> None:
+    rung = {room: height for height, rooms in enumerate(TELEMETRY) for room in rooms}
+    wrong = []
+    for found in imports("shared/agnes/telemetry"):
+        room = found.file.relative_to(PACKAGE / "telemetry").parts[0].removesuffix(".py")
+        other = found.module.split(".")[2:3] if found.module.startswith("agnes.telemetry.") else []
+        if room != "__init__" and other and other[0] != room and rung[other[0]] >= max(rung[room], 1):
+            wrong.append(f"{found}, which stands no lower")
     assert not wrong, "\n".join(wrong)
 
 

@@ -23,7 +23,7 @@ import pytest
 from agnes.kernel.ports import ANYTHING, Entry, Expect, Message, Secret, Version
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.telemetry import keys as telemetry_keys
-from agnes.telemetry.inbox import Batch
+from agnes.telemetry.extraction.inbox import Batch
 from infra import compose
 from infra.compose import Composition
 from tests.builders import flea

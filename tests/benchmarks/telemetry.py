@@ -31,15 +31,18 @@ from agnes.kernel.ports import ANYTHING, Secret
 from agnes.outside.folder_queue import FolderQueue
 from agnes.outside.object_store.folder import FolderStore
 from agnes.state import StateFiles
-from agnes.telemetry import export, keys, packed, rollups, upkeep, uploads
-from agnes.telemetry.batch import EVENT_COLUMNS, SESSION, workbench
-from agnes.telemetry.extraction import SessionKey, extract
+from agnes.telemetry import keys
+from agnes.telemetry.extraction import upkeep
+from agnes.telemetry.extraction.extract import SessionKey, extract
+from agnes.telemetry.extraction.served import Served, ServedPlugin
+from agnes.telemetry.extraction.tick import QUEUE, ExtractionRun
 from agnes.telemetry.keys import transcript_id
+from agnes.telemetry.lake import export, rollups
+from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, workbench
+from agnes.telemetry.lake.objects import fetch
+from agnes.telemetry.lake.prices import Price, PriceList
 from agnes.telemetry.model import Limits, TranscriptFile
-from agnes.telemetry.objects import fetch
-from agnes.telemetry.prices import Price, PriceList
-from agnes.telemetry.served import Served, ServedPlugin
-from agnes.telemetry.tick import QUEUE, ExtractionRun
+from agnes.telemetry.transcripts import packed, uploads
 from tests.builders.transcripts import PLUGINS, START, generate
 
 SESSION_MB = 0.188

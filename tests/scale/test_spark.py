@@ -14,7 +14,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from agnes.telemetry import keys, redaction
+from agnes.telemetry import keys
+from agnes.telemetry.extraction import redaction
 from tests.builders.transcripts import START, Transcript, generate
 from tests.unit.telemetry.plant import Plant
 from tests.unit.telemetry.sessions import served

@@ -3,8 +3,8 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import locations
-from agnes.telemetry.locations import Location, LocationChange
+from agnes.telemetry.collecting import locations
+from agnes.telemetry.collecting.locations import Location, LocationChange
 
 app = Function("telemetry-any_location")
 

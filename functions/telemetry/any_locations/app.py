@@ -3,8 +3,8 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import locations
-from agnes.telemetry.locations import Location, NewLocation
+from agnes.telemetry.collecting import locations
+from agnes.telemetry.collecting.locations import Location, NewLocation
 
 app = Function("telemetry-any_locations")
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import prices
+from agnes.telemetry.lake import prices
 
 app = Function("telemetry-any_prices")
 

@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
-from agnes.telemetry import collector
+from agnes.telemetry.collecting import collector
 
 app = Function("telemetry-cron_collect")
 

@@ -3,7 +3,9 @@
 from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
-from agnes.telemetry import export, upkeep, viewing
+from agnes.telemetry.drill_down import viewing
+from agnes.telemetry.extraction import upkeep
+from agnes.telemetry.lake import export
 
 app = Function("telemetry-cron_prune_usage")
 

@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import redaction
+from agnes.telemetry.extraction import redaction
 
 app = Function("telemetry-delete_user_sessions")
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import mine
+from agnes.telemetry.drill_down import mine
 
 app = Function("telemetry-get_home_stats")
 

@@ -3,7 +3,8 @@
 from agnes import wiring
 from agnes.edge import Download, Function, Needs, Redirect, Reply, Request, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import keys, viewing
+from agnes.telemetry import keys
+from agnes.telemetry.drill_down import viewing
 
 app = Function("telemetry-get_my_session_file")
 

@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import sessions
+from agnes.telemetry.drill_down import sessions
 
 app = Function("telemetry-get_my_sessions")
 

@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes import wiring
 from agnes.edge import Download, Function, Needs, Redirect, Reply, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import viewing
+from agnes.telemetry.drill_down import viewing
 
 app = Function("telemetry-get_session_download")
 

@@ -5,8 +5,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import viewing
-from agnes.telemetry.conversation import Excerpt
+from agnes.telemetry.drill_down import viewing
+from agnes.telemetry.drill_down.conversation import Excerpt
 
 app = Function("telemetry-get_transcript")
 

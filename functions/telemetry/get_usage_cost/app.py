@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import figures
+from agnes.telemetry.usage import figures
 
 app = Function("telemetry-get_usage_cost")
 

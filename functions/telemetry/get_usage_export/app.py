@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from agnes import wiring
 from agnes.edge import Download, Function, Needs, Redirect, Reply, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import export
+from agnes.telemetry.lake import export
 
 app = Function("telemetry-get_usage_export")
 

@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import explore
+from agnes.telemetry.usage import explore
 
 app = Function("telemetry-get_usage_facets")
 

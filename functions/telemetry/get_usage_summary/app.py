@@ -10,7 +10,7 @@ from agnes.edge import Function, Needs, endpoint
 from agnes.kernel import audit
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change
-from agnes.telemetry import figures
+from agnes.telemetry.usage import figures
 
 app = Function("telemetry-get_usage_summary")
 

@@ -6,7 +6,7 @@ from agnes import wiring
 from agnes.accounts import service as accounts
 from agnes.edge import Download, Function, Needs, Redirect, Reply, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import viewing
+from agnes.telemetry.drill_down import viewing
 
 app = Function("telemetry-get_user_archive")
 

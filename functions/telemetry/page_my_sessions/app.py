@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
-from agnes.telemetry.session_pages import MySessionsPage, my_sessions_page
+from agnes.telemetry.drill_down.session_pages import MySessionsPage, my_sessions_page
 
 app = Function("telemetry-page_my_sessions")
 

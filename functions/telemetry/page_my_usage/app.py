@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
-from agnes.telemetry.usage_pages import MyUsagePage, UsageQuery, my_usage_page
+from agnes.telemetry.usage.pages import MyUsagePage, UsageQuery, my_usage_page
 
 app = Function("telemetry-page_my_usage")
 

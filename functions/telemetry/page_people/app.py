@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
-from agnes.telemetry.people_pages import PeoplePage, PeopleQuery, people_page
+from agnes.telemetry.drill_down.people_pages import PeoplePage, PeopleQuery, people_page
 
 app = Function("telemetry-page_people")
 

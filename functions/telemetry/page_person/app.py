@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
-from agnes.telemetry.people_pages import PersonPage, person_page
+from agnes.telemetry.drill_down.people_pages import PersonPage, person_page
 
 app = Function("telemetry-page_person")
 

@@ -5,9 +5,9 @@ from agnes.accounts import service as accounts
 from agnes.edge import Function, Needs, page
 from agnes.kernel.errors import NotFoundError
 from agnes.kernel.principal import Principal
-from agnes.telemetry import redaction
+from agnes.telemetry.drill_down.session_pages import Door, RedactPage
+from agnes.telemetry.extraction import redaction
 from agnes.telemetry.keys import transcript_id
-from agnes.telemetry.session_pages import Door, RedactPage
 
 app = Function("telemetry-page_redact")
 

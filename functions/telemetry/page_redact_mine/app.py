@@ -3,9 +3,9 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
-from agnes.telemetry import redaction
+from agnes.telemetry.drill_down.session_pages import Door, RedactPage
+from agnes.telemetry.extraction import redaction
 from agnes.telemetry.keys import transcript_id
-from agnes.telemetry.session_pages import Door, RedactPage
 
 app = Function("telemetry-page_redact_mine")
 

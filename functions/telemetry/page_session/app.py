@@ -5,8 +5,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
-from agnes.telemetry.session_pages import PiecePage, SessionPage, piece_page, session_page
-from agnes.telemetry.viewing import PartQuery, Viewer
+from agnes.telemetry.drill_down.session_pages import PiecePage, SessionPage, piece_page, session_page
+from agnes.telemetry.drill_down.viewing import PartQuery, Viewer
 
 app = Function("telemetry-page_session")
 

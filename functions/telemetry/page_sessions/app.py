@@ -3,8 +3,8 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
-from agnes.telemetry.session_pages import SessionsPage, sessions_page
-from agnes.telemetry.sessions import SessionsQuery
+from agnes.telemetry.drill_down.session_pages import SessionsPage, sessions_page
+from agnes.telemetry.drill_down.sessions import SessionsQuery
 
 app = Function("telemetry-page_sessions")
 

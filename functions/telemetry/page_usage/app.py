@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
-from agnes.telemetry.usage_pages import UsagePage, UsageQuery, usage_page
+from agnes.telemetry.usage.pages import UsagePage, UsageQuery, usage_page
 
 app = Function("telemetry-page_usage")
 

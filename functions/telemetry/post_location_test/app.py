@@ -3,9 +3,9 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import collector, locations
-from agnes.telemetry.collector import Tested
-from agnes.telemetry.locations import NewLocation
+from agnes.telemetry.collecting import collector, locations
+from agnes.telemetry.collecting.collector import Tested
+from agnes.telemetry.collecting.locations import NewLocation
 
 app = Function("telemetry-post_location_test")
 

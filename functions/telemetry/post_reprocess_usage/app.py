@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import upkeep
+from agnes.telemetry.extraction import upkeep
 
 app = Function("telemetry-post_reprocess_usage")
 

@@ -8,7 +8,7 @@ from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.edge.job import Tick, run_job
 from agnes.kernel.principal import Principal
-from agnes.telemetry import collector
+from agnes.telemetry.collecting import collector
 
 app = Function("telemetry-post_run_session_collector")
 

@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, Request, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry import form, uploads
+from agnes.telemetry.transcripts import form, uploads
 
 app = Function("telemetry-post_sessions")
 

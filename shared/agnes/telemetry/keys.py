@@ -60,6 +60,10 @@ class InvalidAgentId(BadRequestError):
         super().__init__(f"{given[:80]!r} is no subagent's id", hint="It is the `<id>` of `agent-<id>.jsonl`.")
 
 
+SessionId = tuple[str, str]
+"""User and session."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class TranscriptId:
     """One file of a session of a user; `file` is `main` or a subagent's id."""

@@ -9,11 +9,12 @@ from typing import Any
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ports import Clock, ObjectStore, Queue
 from agnes.kernel.state import Db, State
-from agnes.telemetry import inbox, keys
-from agnes.telemetry.harvest import ServedFor
+from agnes.telemetry import keys
+from agnes.telemetry.extraction import inbox
+from agnes.telemetry.extraction.harvest import ServedFor
+from agnes.telemetry.extraction.served import Served, served_names
+from agnes.telemetry.extraction.tick import ExtractionRun
 from agnes.telemetry.model import Limits, Report
-from agnes.telemetry.served import Served, served_names
-from agnes.telemetry.tick import ExtractionRun
 
 USAGE = "usage"
 SERIES_DAYS = 30

@@ -12,8 +12,9 @@ import pytest
 
 from agnes.kernel.errors import NotFoundError
 from agnes.kernel.principal import Principal
-from agnes.telemetry import stored, viewing
+from agnes.telemetry.drill_down import viewing
 from agnes.telemetry.keys import TranscriptId
+from agnes.telemetry.transcripts import stored
 from tests.builders.house import House
 from tests.builders.people import add_person, seed_admin
 from tests.builders.telemetry_house import run_usage, serve, upload

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
-from agnes.telemetry import export
+from agnes.telemetry.lake import export
 from tests.builders.house import START, House
 from tests.builders.people import add_person, seed_admin
 from tests.builders.telemetry_house import run_usage, serve, upload

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from agnes.outside.object_store.presigned import ROUTE
-from agnes.telemetry.export import INLINE_BYTES
+from agnes.telemetry.lake.export import INLINE_BYTES
 from agnes_cli import spending
 from agnes_cli.failures import BadInput
 from tests.builders.telemetry_house import run_usage, serve, upload

@@ -11,11 +11,11 @@ from typing import Any
 from agnes.kernel.clock import FixedClock
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.state import StateFiles
-from agnes.telemetry import packed, uploads
+from agnes.telemetry.extraction.served import Served
+from agnes.telemetry.extraction.tick import ExtractionRun
 from agnes.telemetry.keys import transcript_id
 from agnes.telemetry.model import Limits, Report
-from agnes.telemetry.served import Served
-from agnes.telemetry.tick import ExtractionRun
+from agnes.telemetry.transcripts import packed, uploads
 from tests.unit.telemetry.sessions import RECEIVED, served
 
 USER = "user1"

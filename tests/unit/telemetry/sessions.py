@@ -9,9 +9,9 @@ from typing import Any
 
 from msgspec import structs
 
-from agnes.telemetry.extraction import SessionKey, extract
+from agnes.telemetry.extraction.extract import SessionKey, extract
+from agnes.telemetry.extraction.served import Served, ServedPlugin
 from agnes.telemetry.model import Event, EventType, Extraction, TranscriptFile
-from agnes.telemetry.served import Served, ServedPlugin
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "transcripts"
 RECEIVED = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

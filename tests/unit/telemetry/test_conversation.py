@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agnes.edge.showing import visible
-from agnes.telemetry import conversation
-from agnes.telemetry.conversation import Place
+from agnes.telemetry.drill_down import conversation
+from agnes.telemetry.drill_down.conversation import Place
 from agnes.telemetry.model import TranscriptFile
 from tests.builders.transcripts import Transcript, generate
 

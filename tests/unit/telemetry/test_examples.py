@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from agnes.telemetry.extraction.served import Served, ServedPlugin
 from agnes.telemetry.model import EventType
-from agnes.telemetry.served import Served, ServedPlugin
 from tests.unit.telemetry.sessions import example, extracted, invocations, served
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from agnes.kernel.ports import ANYTHING, Message
-from agnes.telemetry import inbox, keys, redaction, upkeep
+from agnes.telemetry import keys
+from agnes.telemetry.extraction import inbox, redaction, upkeep
+from agnes.telemetry.extraction.tick import ExtractionRun
 from agnes.telemetry.model import Limits
-from agnes.telemetry.tick import ExtractionRun
 from tests.builders.transcripts import Transcript
 from tests.unit.telemetry.killing_store import Killed, KillingStore
 from tests.unit.telemetry.plant import USER, Plant

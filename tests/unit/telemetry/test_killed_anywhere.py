@@ -9,8 +9,9 @@ import pytest
 
 from agnes.kernel.ports import Secret
 from agnes.kernel.principal import Principal
-from agnes.telemetry import packed, redaction, uploads
-from agnes.telemetry.tombstones import SessionRedacted
+from agnes.telemetry.extraction import redaction
+from agnes.telemetry.transcripts import packed, uploads
+from agnes.telemetry.transcripts.tombstones import SessionRedacted
 from tests.builders.transcripts import Transcript
 from tests.unit.telemetry.killing_store import Killed, KillingStore
 from tests.unit.telemetry.plant import USER, Plant

@@ -12,8 +12,8 @@ import zstandard
 from agnes.kernel.ports import ANYTHING
 from agnes.telemetry import keys
 from agnes.telemetry.claim import ExtractionBusy, claimed
+from agnes.telemetry.extraction.served import Served, ServedPlugin
 from agnes.telemetry.model import Limits
-from agnes.telemetry.served import Served, ServedPlugin
 from tests.builders.transcripts import START, Transcript
 from tests.unit.telemetry.killing_store import KillingStore
 from tests.unit.telemetry.plant import USER, Plant

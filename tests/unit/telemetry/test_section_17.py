@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from agnes.telemetry import upkeep
-from agnes.telemetry.served import Served, ServedPlugin
+from agnes.telemetry.extraction import upkeep
+from agnes.telemetry.extraction.served import Served, ServedPlugin
 from tests.builders.transcripts import START, Transcript
 from tests.unit.telemetry.plant import Plant
 

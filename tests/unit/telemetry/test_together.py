@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from agnes.telemetry import rollups
-from agnes.telemetry.batch import workbench
+from agnes.telemetry.lake import rollups
+from agnes.telemetry.lake.batch import workbench
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agnes.kernel.ports import ANYTHING, Message
-from agnes.telemetry import redaction, sweep, upkeep
+from agnes.telemetry.extraction import redaction, sweep, upkeep
 from agnes.telemetry.model import Limits
 from tests.builders.transcripts import Transcript
 from tests.unit.telemetry.plant import USER, Plant

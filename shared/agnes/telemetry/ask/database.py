@@ -16,10 +16,10 @@ from typing import Any
 
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
-from agnes.telemetry import lake, ledger
 from agnes.telemetry.ask.comments import COMMENTS
-from agnes.telemetry.batch import EVENT_COLUMNS, Workbench, workbench
-from agnes.telemetry.tick import FILE
+from agnes.telemetry.lake import event_table, ledger
+from agnes.telemetry.lake.batch import EVENT_COLUMNS, Workbench, workbench
+from agnes.telemetry.model import FILE
 
 MAX_EVENTS = 500_000
 EVENTS, TOOLS = "usage_events", "usage_tool_daily"
@@ -101,7 +101,7 @@ def with_events(database: Database, state: State, store: ObjectStore) -> None:
     """Fill the events in. Raises UnavailableError."""
     if database.events_since is None:
         return
-    with lake.events(store, state, since=database.events_since) as bench, _attached(bench, database.path):
+    with event_table.events(store, state, since=database.events_since) as bench, _attached(bench, database.path):
         bench.db.execute(f"INSERT INTO usage.{EVENTS} SELECT {_EVENT} FROM events LIMIT {MAX_EVENTS}")  # noqa: S608
 
 

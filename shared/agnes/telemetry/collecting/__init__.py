@@ -1,0 +1,1 @@
+"""Transcripts from drop locations: a folder, SFTP, a prefix of a bucket."""

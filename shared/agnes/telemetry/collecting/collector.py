@@ -1,0 +1,494 @@
+"""A run of the collector: from the drop locations to the same keys and notes as uploads (docs/telemetry.md, Collecting).
+
+    for each location, a few at a time, each with a time of its own:
+        list what the pattern matches
+        whose it is: by the location's explicit rule, or nobody's
+        what the ledger has in this version already is left alone
+        read, publish as an upload would be, note it in the ledger
+
+A location that hangs, dies or lies costs itself; the others go on. A run that dies has published whole transcripts, and
+the next one publishes some of them again, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+
+import msgspec
+
+from agnes.accounts.model import User
+from agnes.accounts.service import users
+from agnes.kernel.drops import Drop, DropFile, DropPattern, DropRefused, Drops, DropUnreachable
+from agnes.kernel.errors import AgnesError, BadRequestError, ConflictError, UnavailableError
+from agnes.kernel.ports import Clock, ObjectStore, Secret, Secrets
+from agnes.kernel.state import Change, Db, State, Tx
+from agnes.telemetry import keys
+from agnes.telemetry.claim import claimed
+from agnes.telemetry.collecting import locations
+from agnes.telemetry.collecting.locations import FILE, Kept, Location
+from agnes.telemetry.keys import InvalidAgentId, InvalidSessionId, TranscriptId, transcript_id
+from agnes.telemetry.transcripts import packed, tombstones, uploads
+from agnes.telemetry.transcripts.tombstones import SessionClosed, SessionPruned, SessionRedacted, Tombstones
+
+log = logging.getLogger("agnes.telemetry")
+
+CLAIM = "jobs/telemetry.collect/claim.json"
+EXAMPLES = 20
+"""Refusals that a report tells one by one."""
+AT_ONCE = 4
+"""Locations. Each may hold one transcript in memory, plain, packed and as it is stored: 150 MB at worst."""
+NOTED_EACH = 100
+"""Files after which the ledger is written."""
+WARM = timedelta(seconds=2)
+"""A file that was changed so lately may be changed again without looking different: it is looked at once more."""
+
+FETCHED = "fetched"
+CLOSED = frozenset({SessionRedacted.code, SessionPruned.code})
+"""Outcomes that stay, however a file grows."""
+NO_PERSON, AMBIGUOUS, DEACTIVATED = "no_such_person", "ambiguous_person", "deactivated_person"
+NO_SESSION, TOO_LARGE, VANISHED, EMPTY = "no_session_id", "transcript_too_large", "vanished", "empty"
+
+
+class CollectionBusy(ConflictError):
+    code = "collection_busy"
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"another run collects until {until:%H:%M:%S} UTC", hint="Wait for it; it does the same work.")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    seconds: float = 600
+    """Of a run."""
+    location_seconds: float = 300
+    location_files: int = 50_000
+    """Names that are looked at in a location."""
+
+
+@dataclass(slots=True)
+class LocationReport:
+    """What a run found in one location: `seen` = `fetched` + `unchanged` + the refused + `left`."""
+
+    seen: int = 0
+    fetched: int = 0
+    """Or, in a dry run, to be fetched."""
+    unchanged: int = 0
+    plain_bytes: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    """How many for which reason."""
+    examples: list[str] = field(default_factory=list)
+    """`<path>: <reason>`, the first of them."""
+    left: int = 0
+    """Files that the next run will fetch: time was up, or the location stopped answering."""
+    error: str | None = None
+    """Why the location could not be collected wholly."""
+    error_code: str | None = None
+
+    def refuse(self, path: str, reason: str) -> None:
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(f"{path}: {reason}")
+
+
+@dataclass(slots=True)
+class Report:
+    locations: dict[str, LocationReport] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    """Locations that are not enabled."""
+    fetched: int = 0
+    failed: int = 0
+    """Locations with an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    path: str
+    person: str
+    """What stands for `{user}`."""
+    email: str | None
+    session_id: str | None
+    size_bytes: int
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A location as it is now; nothing was read or kept."""
+
+    ok: bool
+    host_key: str
+    """What an SFTP server shows. Compare the fingerprint with what its administrator says before you save it."""
+    fingerprint: str
+    confirmed: bool
+    """The host key is the one that was given, so the location was signed in to and listed."""
+    files_seen: int
+    refused: dict[str, int]
+    samples: tuple[Sample, ...]
+    error: str | None = None
+    error_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    version: str
+    outcome: str
+
+
+class People:
+    """Who a word in a path is, by a location's rule. Never a guess: what two people could be is nobody."""
+
+    def __init__(self, accounts: Iterable[User]) -> None:
+        self._by_id = {user.id: user for user in accounts}
+        self._by_email = {user.email.lower(): user for user in self._by_id.values()}
+        self._by_local: dict[str, list[User]] = {}
+        for user in self._by_id.values():
+            self._by_local.setdefault(user.email.lower().partition("@")[0], []).append(user)
+
+    def of(self, location: Location, word: str) -> User | str:
+        """The person, or why there is none. A deactivated account still makes a local part ambiguous."""
+        if location.matching == "map":
+            named = location.people.get(word, "")
+            found = self._by_id.get(named) or self._by_email.get(named.lower())
+        elif location.matching == "id":
+            found = self._by_id.get(word)
+        elif location.matching == "email":
+            found = self._by_email.get(word.lower())
+        else:
+            same = self._by_local.get(word.lower(), [])
+            if len(same) > 1:
+                return AMBIGUOUS
+            found = same[0] if same else None
+        if found is None:
+            return NO_PERSON
+        return found if found.active else DEACTIVATED
+
+
+def collect(
+    state: State,
+    store: ObjectStore,
+    *,
+    drops: Drops,
+    secrets: Secrets,
+    clock: Clock,
+    dry_run: bool = False,
+    limits: Limits | None = None,
+) -> Report:
+    """One run over all enabled locations. Raises CollectionBusy, UnavailableError of our own store."""
+    limits = limits or Limits()
+    with state.read(FILE, "people") as db:
+        kept = locations.kept_locations(db)
+        enabled = [one for one in kept if one.location.enabled]
+        people = People(users(db)) if enabled else People(())
+    report = Report(skipped=[one.location.id for one in kept if not one.location.enabled])
+    if not enabled:
+        return report
+    until = clock.monotonic() + limits.seconds
+
+    def one(kept: Kept) -> LocationReport:
+        work = _Collecting(state, store, kept, people, clock=clock, limits=limits, until=until, dry_run=dry_run)
+        return work.run(drops, secrets)
+
+    # Begun at another one each time, so that slow ones do not starve those behind them.
+    turn = int(clock.now().timestamp()) // 60 % len(enabled)
+    order = enabled[turn:] + enabled[:turn]
+    if dry_run:
+        report.locations = _side_by_side(order, one, lambda: None)
+    else:
+        with claimed(store, CLAIM, clock, busy=CollectionBusy) as claim:
+            report.locations = _side_by_side(order, one, claim.take)
+    report.locations = dict(sorted(report.locations.items()))
+    report.fetched = sum(found.fetched for found in report.locations.values())
+    report.failed = sum(found.error is not None for found in report.locations.values())
+    return report
+
+
+def _side_by_side(
+    order: Sequence[Kept], one: Callable[[Kept], LocationReport], meanwhile: Callable[[], None]
+) -> dict[str, LocationReport]:
+    with ThreadPoolExecutor(min(AT_ONCE, len(order)), thread_name_prefix="collect") as pool:
+        # The actor and the session of the run go along.
+        running = {pool.submit(copy_context().run, one, kept): kept.location.id for kept in order}
+        found = {}
+        waiting = set(running)
+        while waiting:
+            done, waiting = wait(waiting, timeout=5, return_when=FIRST_COMPLETED)
+            if waiting:
+                meanwhile()
+            for future in done:
+                found[running[future]] = future.result()
+    return found
+
+
+def look(drops: Drops, db: Db, given: Location, credential: Secret | None, *, limits: Limits | None = None) -> Tested:
+    """Look at a location: is it there, what lies there, whose is it? `db` has `people`."""
+    limits = limits or Limits(location_seconds=15, location_files=2000)
+    shown, key_is_known = "", True
+    refused: Counter[str] = Counter()
+    samples: list[Sample] = []
+    seen = 0
+    try:
+        if given.kind == "sftp":
+            if given.host_key:
+                shown = given.host_key
+            else:
+                shown, key_is_known = locations.with_shown_key(drops, given.place), False
+        if key_is_known:
+            people = People(users(db))
+            with drops.open(given.place, credential, seconds=limits.location_seconds) as drop:
+                for file in drop.files(DropPattern.parse(given.pattern), limit=limits.location_files):
+                    seen += 1
+                    who = people.of(given, file.person)
+                    problem = _problem(file) or (who if isinstance(who, str) else None)
+                    if problem:
+                        refused[problem] += 1
+                    if len(samples) < EXAMPLES:
+                        samples.append(_sample(file, who, problem))
+    except (DropRefused, DropUnreachable) as exc:
+        mark = locations.fingerprint(shown) if shown else ""
+        return Tested(False, shown, mark, False, seen, dict(refused), tuple(samples), _told(exc), exc.code)
+    mark = locations.fingerprint(shown) if shown else ""
+    return Tested(key_is_known, shown, mark, key_is_known, seen, dict(refused), tuple(samples))
+
+
+def _sample(file: DropFile, who: User | str, problem: str | None) -> Sample:
+    session, agent = _names(file.path)
+    shown = session if session is None or agent is None else f"{session}/{agent}"
+    return Sample(file.path, file.person, None if isinstance(who, str) else who.email, shown, file.size_bytes, problem)
+
+
+def _problem(file: DropFile) -> str | None:
+    """Why a file is not worth reading, as far as its listing tells."""
+    if file.problem:
+        return file.problem
+    if file.size_bytes > packed.MAX_PLAIN_BYTES:
+        return TOO_LARGE
+    return EMPTY if file.size_bytes == 0 else None
+
+
+class _Collecting:
+    """One location in one run."""
+
+    def __init__(
+        self,
+        state: State,
+        store: ObjectStore,
+        kept: Kept,
+        people: People,
+        *,
+        clock: Clock,
+        limits: Limits,
+        until: float,
+        dry_run: bool,
+    ) -> None:
+        self._state = state
+        self._store = store
+        self._kept = kept
+        self._people = people
+        self._clock = clock
+        self._limits = limits
+        self._until = until
+        self._dry_run = dry_run
+        self._noted: list[dict[str, object]] = []
+        self._tombstones: dict[str, Tombstones] = {}
+        self.report = LocationReport()
+
+    def run(self, drops: Drops, secrets: Secrets) -> LocationReport:
+        location = self._kept.location
+        seconds = min(self._limits.location_seconds, self._until - self._clock.monotonic())
+        wanted: list[tuple[DropFile, User]] = []
+        begun = 0
+        try:
+            if seconds <= 0:
+                raise DropUnreachable("the time of this run was over before its turn", code="location_slow")
+            with self._state.read(FILE) as db:
+                known = _known(db, location.id)
+            with drops.open(location.place, self._kept.credential(secrets), seconds=seconds) as drop:
+                for file in drop.files(DropPattern.parse(location.pattern), limit=self._limits.location_files):
+                    self._judge(file, known.get(file.path), wanted)
+                for file, who in wanted if not self._dry_run else ():
+                    begun += 1
+                    self._take(drop, file, who)
+        except (DropRefused, DropUnreachable) as exc:
+            log.warning("location %s: %s", location.id, exc.message)
+            self.report.error, self.report.error_code = _told(exc), exc.code
+            begun -= 1 if begun else 0  # the one that it broke off in
+        except AgnesError as exc:  # ours: what is noted so far holds
+            self.report.error, self.report.error_code = _told(exc), exc.code
+            begun -= 1 if begun else 0
+        except Exception:  # one location's surprise must not stop the others
+            log.exception("location %s", location.id)
+            self.report.error, self.report.error_code = "it broke the collector; see the log", "internal_error"
+            begun -= 1 if begun else 0
+        if self._dry_run:
+            self.report.fetched = len(wanted)
+        else:
+            self.report.left = len(wanted) - begun
+            self._write_down(last=True)
+        return self.report
+
+    def _judge(self, file: DropFile, known: _Known | None, wanted: list[tuple[DropFile, User]]) -> None:
+        self.report.seen += 1
+        problem = _problem(file)
+        who = self._people.of(self._kept.location, file.person)
+        if problem is None and isinstance(who, str):
+            problem = who
+        if problem is not None:
+            self.report.refuse(_shown(file.path), problem)
+        elif known is not None and known.outcome in CLOSED:
+            self.report.refuse(file.path, known.outcome)
+        elif known is not None and known.version == file.version:
+            if known.outcome == FETCHED:
+                self.report.unchanged += 1
+            else:
+                self.report.refuse(file.path, known.outcome)
+        else:
+            wanted.append((file, who))
+
+    def _take(self, drop: Drop, file: DropFile, who: User) -> None:
+        """Read and publish one file. Raises DropUnreachable, DropRefused, UnavailableError."""
+        session, _ = _names(file.path)
+        if session is not None:
+            try:
+                self._tombstones_of(who.id).require_open_session(session)
+            except SessionClosed as exc:
+                self._note(file, who.id, session, exc.code)
+                self.report.refuse(file.path, exc.code)
+                return
+        plain = drop.read(file)
+        if plain is None:
+            self.report.refuse(file.path, VANISHED)
+            return
+        which: TranscriptId | None = None
+        try:
+            which = transcript_of(who.id, file.path, plain)
+            packed.require_transcript(plain)
+            uploads.publish(self._store, which, packed.pack(plain), now=self._clock.now())
+        except SessionClosed as exc:
+            outcome = exc.code
+        except (BadRequestError, packed.NotATranscript, packed.TranscriptTooLarge) as exc:
+            outcome = exc.code
+        else:
+            outcome = FETCHED
+        self._note(file, who.id, which.session_id if which else session or "", outcome)
+        if outcome == FETCHED:
+            self.report.fetched += 1
+            self.report.plain_bytes += len(plain)
+        else:
+            self.report.refuse(file.path, outcome)
+        if len(self._noted) >= NOTED_EACH:
+            self._write_down()
+
+    def _tombstones_of(self, user_id: str) -> Tombstones:
+        if user_id not in self._tombstones:
+            self._tombstones[user_id] = tombstones.of_user(self._store, user_id)
+        return self._tombstones[user_id]
+
+    def _note(self, file: DropFile, user_id: str, session_id: str, outcome: str) -> None:
+        now = self._clock.now()
+        warm = file.modified_at is not None and abs(now - file.modified_at) < WARM
+        self._noted.append(
+            {
+                "path": file.path,
+                "version": f"{file.version}?" if warm else file.version,
+                "outcome": outcome,
+                "user_id": user_id,
+                "session_id": session_id,
+                "seen_at": now,
+            }
+        )
+
+    def _write_down(self, *, last: bool = False) -> None:
+        if not self._noted:
+            return
+        place, rows = self._kept.location.id, self._noted
+        counts = {"fetched": self.report.fetched, "refused": self.report.refused, "error": self.report.error_code}
+
+        def change(tx: Tx) -> None:
+            if not tx.db.execute("SELECT 1 FROM collector.locations WHERE id = ?", [place]).fetchone():
+                return  # removed meanwhile
+            text = msgspec.json.encode(rows).decode()
+            tx.db.execute(
+                "INSERT OR REPLACE INTO collector.files (location_id, path, version, outcome, user_id, session_id, seen_at) "  # noqa: S608
+                f"SELECT $id, * FROM (SELECT unnest(from_json($rows, '{_SHAPE}'), max_depth := 2))",
+                {"id": place, "rows": text},
+            )
+            if last:
+                tx.record(Change("run_session_collector", f"location:{place}", counts))
+
+        try:
+            self._state.commit(FILE, change)
+        except (UnavailableError, ConflictError) as exc:
+            # Published already; without a note the next run does the same again.
+            self.report.error, self.report.error_code = _told(exc), exc.code
+        self._noted = []
+
+
+_SHAPE = json.dumps(
+    [dict.fromkeys(("path", "version", "outcome", "user_id", "session_id"), "VARCHAR") | {"seen_at": "TIMESTAMPTZ"}]
+)
+
+
+def _known(db: Db, location_id: str) -> dict[str, _Known]:
+    rows = db.execute("SELECT path, version, outcome FROM collector.files WHERE location_id = ?", [location_id])
+    return {path: _Known(version, outcome) for path, version, outcome in rows.fetchall()}
+
+
+def _told(exc: AgnesError) -> str:
+    return f"{exc.message}. {exc.hint}" if exc.hint else exc.message
+
+
+def _shown(path: str) -> str:
+    return path if path.isprintable() else path.encode("unicode_escape", "backslashreplace").decode()[:300]
+
+
+_AGENT = re.compile(r"agent-(.+)\.jsonl")
+
+
+def _names(path: str) -> tuple[str | None, str | None]:
+    """(session, agent) as the path tells: `<session>.jsonl`, `<session>/subagents/agent-<agent>.jsonl`, and in older
+    clients `agent-<agent>.jsonl`, whose session only its content knows."""
+    names = PurePosixPath(path).parts
+    agent = _AGENT.fullmatch(names[-1])
+    if agent is None:
+        stem = names[-1].removesuffix(".jsonl").lower()
+        return (stem if keys.is_session_id(stem) else None), None
+    folder = names[-3].lower() if len(names) > 2 and names[-2] == "subagents" else ""
+    return (folder if keys.is_session_id(folder) else None), agent[1]
+
+
+def transcript_of(user_id: str, path: str, plain: bytes) -> TranscriptId:
+    """Whose session and which file of it: from the names if they hold the session's UUID, else from the first record that
+    states one. Raises InvalidSessionId, InvalidAgentId, BadRequestError."""
+    session, agent = _names(path)
+    if session is None:
+        session = _stated_session(plain)
+    if session is None:
+        raise BadRequestError("neither the name nor the content says which session it is", code=NO_SESSION)
+    return transcript_id(user_id, session, agent)
+
+
+class _Stating(msgspec.Struct):
+    sessionId: str | None = None  # noqa: N815 (Claude Code's name)
+
+
+def _stated_session(plain: bytes) -> str | None:
+    for line in plain[:1_000_000].split(b"\n")[:200]:
+        try:
+            said = msgspec.json.decode(line, type=_Stating).sessionId
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            continue
+        if said is not None and keys.is_session_id(said.lower()):
+            return said
+    return None
+
+
+__all__ = ["InvalidAgentId", "InvalidSessionId", "Limits", "Report", "Tested", "collect", "look"]

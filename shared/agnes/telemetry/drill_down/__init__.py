@@ -1,0 +1,1 @@
+"""One session, one person: lists, conversations and downloads."""

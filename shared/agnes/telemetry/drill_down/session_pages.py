@@ -1,0 +1,327 @@
+"""Page objects of sessions: the list, one session as a conversation, one piece of it, and the question before a redaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from agnes.kernel.ports import ObjectStore
+from agnes.kernel.principal import Principal
+from agnes.kernel.state import State
+from agnes.telemetry import keys
+from agnes.telemetry.drill_down import conversation, sessions, viewing
+from agnes.telemetry.drill_down.conversation import Excerpt, Piece
+from agnes.telemetry.drill_down.sessions import Facets, Kpis, PageOf, SessionList, SessionRow, SessionsQuery
+from agnes.telemetry.drill_down.viewing import PartQuery, Transcript, Viewer
+from agnes.telemetry.extraction.redaction import Redacted
+
+SPANS = {1440: "1 day", 10_080: "7 days", 43_200: "30 days", 129_600: "90 days", 525_600: "365 days"}
+SORTED_COLUMNS = {
+    "ended_at": "Last activity",
+    "username": "Person",
+    "user_messages": "Prompts",
+    "tool_calls": "Tool calls",
+    "tool_errors": "Errors",
+    "tokens": "Tokens",
+    "active_seconds": "Active",
+    "primary_model": "Model",
+}
+NUMBERS = frozenset({"user_messages", "tool_calls", "tool_errors", "tokens", "active_seconds"})
+PREVIEW_CHARS = 4_000
+"""Of a piece on a page; a link shows all of it."""
+WHOLE_CHARS = 100_000
+MY_PAGE = 50
+
+_DEFAULTS = SessionsQuery.model_validate({}).model_dump()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    label: str
+    url: str
+    sorted: str
+    """ascending, descending, or none: how the list is sorted by it."""
+    is_number: bool
+
+
+@dataclass(frozen=True)
+class SessionsPage:
+    template: ClassVar[str] = "telemetry/sessions.html"
+    title: ClassVar[str] = "Sessions"
+    spans: ClassVar[dict[int, str]] = SPANS
+
+    found: SessionList
+    kpis: Kpis
+    facets: Facets
+    query: SessionsQuery
+
+    def link(self, **changes: Any) -> str:
+        """The same list otherwise; what is as usual is not in the address."""
+        wanted = {**self.query.model_dump(), "username": self.query.whose, "user": "", "offset": 0, **changes}
+        pairs = {name: value for name, value in wanted.items() if value != _DEFAULTS[name]}
+        return "/admin/sessions" + (f"?{urlencode(pairs)}" if pairs else "")
+
+    @property
+    def columns(self) -> list[Column]:
+        now, descending = self.query.ordering
+        found = []
+        for name, label in SORTED_COLUMNS.items():
+            # Numbers and times are asked for from the largest, words from A.
+            other = (
+                "asc"
+                if (name == now and descending) or (name != now and name in ("username", "primary_model"))
+                else "desc"
+            )
+            how = ("descending" if descending else "ascending") if name == now else "none"
+            found.append(Column(label, self.link(sort=f"{name}:{other}"), how, name in NUMBERS))
+        return found
+
+    @property
+    def previous(self) -> str:
+        """Address of the page before; empty on the first one."""
+        return self.link(offset=max(0, self.query.offset - self.query.limit)) if self.query.offset else ""
+
+    @property
+    def following(self) -> str:
+        return self.link(offset=self.found.next_offset) if self.found.next_offset is not None else ""
+
+
+def sessions_page(state: State, query: SessionsQuery, *, now: datetime) -> SessionsPage:
+    return SessionsPage(
+        sessions.listed(state, query, now=now),
+        sessions.kpis(state, query, now=now),
+        sessions.facets(state, query, now=now),
+        query,
+    )
+
+
+@dataclass(frozen=True)
+class MySessionsPage:
+    template: ClassVar[str] = "telemetry/my_sessions.html"
+    title: ClassVar[str] = "My sessions"
+
+    found: SessionList
+    query: PageOf
+
+    @property
+    def previous(self) -> str:
+        start = max(0, self.query.offset - self.query.limit)
+        return f"/me/sessions?offset={start}" if self.query.offset else ""
+
+    @property
+    def following(self) -> str:
+        return f"/me/sessions?offset={self.found.next_offset}" if self.found.next_offset is not None else ""
+
+
+def my_sessions_page(state: State, store: ObjectStore, who: Principal, *, offset: int) -> MySessionsPage:
+    query = PageOf(limit=MY_PAGE, offset=offset)
+    return MySessionsPage(sessions.of_user(state, store, keys.user(who.user_id), query), query)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where the pages of a session are: an admin's or its owner's."""
+
+    is_mine: bool
+    user_id: str
+    session_id: str
+
+    @property
+    def url(self) -> str:
+        return (
+            f"/me/sessions/{self.session_id}" if self.is_mine else f"/admin/sessions/{self.user_id}/{self.session_id}"
+        )
+
+    @property
+    def list_url(self) -> str:
+        return "/me/sessions" if self.is_mine else "/admin/sessions"
+
+    @property
+    def layout(self) -> str:
+        return "telemetry/_mine.html" if self.is_mine else "_layout/admin.html"
+
+    def download(self, agent_id: str | None) -> str:
+        at = f"/profile/sessions/{self.session_id}" if self.is_mine else f"/api{self.url}/download"
+        return at + (f"?agent_id={agent_id}" if agent_id else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A piece as the page tells it: what is folded away, and how it is called."""
+
+    piece: Piece
+    call: Piece | None
+    """Of a result: the call that it answers, if it is in the same part."""
+
+    @property
+    def label(self) -> str:
+        piece = self.piece
+        match piece.type:
+            case conversation.TOOL_USE:
+                return piece.tool_name or "Tool"
+            case conversation.TOOL_RESULT:
+                what = "Error" if piece.is_error else "Result"
+                return f"{what} of {self.call.tool_name}" if self.call and self.call.tool_name else what
+            case conversation.THINKING:
+                return "Thinking"
+            case conversation.OTHER:
+                return piece.title or "Something else"
+        if piece.role == "assistant":
+            return "Answer"
+        if piece.is_meta:
+            return "Context from the client"
+        if piece.is_sidechain:
+            return "Task"
+        return "Command" if piece.title else "Prompt"
+
+    @property
+    def is_folded(self) -> bool:
+        return self.piece.type != conversation.TEXT or self.piece.is_meta
+
+    @property
+    def kind(self) -> str:
+        """For the stylesheet."""
+        if self.piece.type != conversation.TEXT:
+            return "result" if self.piece.type == conversation.TOOL_RESULT else "call"
+        if self.piece.is_meta:
+            return "meta"
+        return "answer" if self.piece.role == "assistant" else "prompt"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Pieces in a row of the main conversation, or of one subagent."""
+
+    agent_id: str | None
+    said: tuple[Said, ...]
+
+
+@dataclass(frozen=True)
+class SessionPage:
+    template: ClassVar[str] = "telemetry/session.html"
+
+    door: Door
+    transcript: Transcript
+    query: PartQuery
+
+    @property
+    def title(self) -> str:
+        return f"Session {self.door.session_id[:8]}"
+
+    @property
+    def row(self) -> SessionRow:
+        return self.transcript.summary
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        return _stretches(self.transcript.events)
+
+    @property
+    def failed(self) -> list[Piece]:
+        """Errors of this part, to jump to."""
+        return [piece for piece in self.transcript.events if piece.is_error]
+
+    @property
+    def following(self) -> str:
+        cursor = self.transcript.next_cursor
+        return f"{self.door.url}?{urlencode({'cursor': cursor})}#conversation" if cursor else ""
+
+
+def session_page(
+    state: State, store: ObjectStore, viewer: Viewer, *, user_id: str, session_id: str, query: PartQuery, now: datetime
+) -> SessionPage:
+    """Raises as `viewing.transcript`."""
+    found = viewing.transcript(
+        state,
+        store,
+        viewer,
+        user_id=user_id,
+        session_id=session_id,
+        query=query,
+        now=now,
+        piece_chars=PREVIEW_CHARS,
+    )
+    return SessionPage(Door(viewer.as_owner, found.summary.user_id, found.summary.session_id), found, query)
+
+
+def _stretches(events: Sequence[Piece]) -> list[Stretch]:
+    calls = {piece.tool_use_id: piece for piece in events if piece.type == conversation.TOOL_USE}
+    rows: list[tuple[str | None, list[Said]]] = []
+    for piece in events:
+        call = calls.get(piece.tool_use_id) if piece.type == conversation.TOOL_RESULT else None
+        if not rows or rows[-1][0] != piece.agent_id:
+            rows.append((piece.agent_id, []))
+        rows[-1][1].append(Said(piece, call))
+    return [Stretch(agent_id, tuple(said)) for agent_id, said in rows]
+
+
+@dataclass(frozen=True)
+class PiecePage:
+    template: ClassVar[str] = "telemetry/piece.html"
+
+    door: Door
+    excerpt: Excerpt
+
+    @property
+    def said(self) -> Said:
+        return Said(self.excerpt.piece, None)
+
+    @property
+    def title(self) -> str:
+        return f"A piece of session {self.door.session_id[:8]}"
+
+    @property
+    def end(self) -> int:
+        return self.excerpt.start + len(self.excerpt.piece.text)
+
+    def at(self, start: int) -> str:
+        return f"{self.door.url}/pieces/{self.excerpt.piece.id}" + (f"?start={start}" if start else "")
+
+    @property
+    def previous(self) -> str:
+        return self.at(max(0, self.excerpt.start - WHOLE_CHARS)) if self.excerpt.start else ""
+
+    @property
+    def following(self) -> str:
+        return self.at(self.excerpt.next_start) if self.excerpt.next_start is not None else ""
+
+
+def piece_page(
+    store: ObjectStore, viewer: Viewer, *, user_id: str, session_id: str, piece_id: str, start: int, now: datetime
+) -> PiecePage:
+    """Raises as `viewing.excerpt`."""
+    found = viewing.excerpt(
+        store,
+        viewer,
+        user_id=user_id,
+        session_id=session_id,
+        piece_id=piece_id,
+        start=start,
+        now=now,
+        chars=WHOLE_CHARS,
+    )
+    return PiecePage(Door(viewer.as_owner, user_id, session_id.lower()), found)
+
+
+@dataclass(frozen=True)
+class RedactPage:
+    """Asks before a session, or with an empty `session_id` all of a person, is removed; then tells what became of it."""
+
+    template: ClassVar[str] = "telemetry/redact.html"
+
+    door: Door
+    email: str
+    """Whose it is, as the page says it."""
+    done: Redacted | None = None
+
+    @property
+    def title(self) -> str:
+        what = f"session {self.door.session_id[:8]}" if self.door.session_id else f"all sessions of {self.email}"
+        return f"Removed: {what}" if self.done else f"Remove {what}?"
+
+    @property
+    def back(self) -> str:
+        return self.door.url if self.door.session_id else f"/admin/users/{self.door.user_id}"

@@ -1,0 +1,1 @@
+"""From transcripts to events and figures: what a run finds, reads and publishes."""

@@ -1,0 +1,366 @@
+"""From the files of a session to its events and summary. Pure: the same bytes give the same rows.
+
+A session is always extracted whole, from all of its files: so a result that arrives in a later upload flips the
+error of its call, and a session that is sent again replaces itself. Rules: spec/04 sections 4 to 6 and 17.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+from msgspec import Raw
+
+from agnes.telemetry.extraction import served as names
+from agnes.telemetry.extraction.records import MAX_TOKENS, Block, Lines, Message, Record, Usage, value_of
+from agnes.telemetry.extraction.served import Item, Served, ServedPlugin
+from agnes.telemetry.extraction.summary import summarise
+from agnes.telemetry.keys import MAIN
+from agnes.telemetry.model import Event, EventType, Extraction, FileReport, TranscriptFile
+
+EARLIEST = datetime(2024, 1, 1, tzinfo=UTC)
+"""No transcript is older than the client; an earlier time is a wrong one, and none is better than that."""
+
+KEY_LIMIT = 300
+UUID_LENGTH = 36
+
+MAX_DAYS = 200
+"""UTC days that one session may have events on; each day costs an object."""
+
+_COMMAND = re.compile(r"<command-name>/([A-Za-z][\w:-]*)</command-name>")
+_NOT_TYPED = ("<local-command-", "<bash-stdout>", "<bash-stderr>", "[Request interrupted by user")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    user_id: str
+    session_id: str
+    generation: str
+
+
+def extract(files: Iterable[TranscriptFile], key: SessionKey, served: Served) -> Extraction:
+    """The events of a session. A file that cannot be counted has a `reason` in its report, and no events."""
+    session = _Session(key, served)
+    with _no_garbage_collection():
+        reports = [session.read(file) for file in sorted(files, key=lambda file: (file.file != MAIN, file.file))]
+        return session.result(reports)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Records have no cycles, so looking for some among hundred thousands of them is a fifth of the time for nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _Session:
+    """What the files of a session add up to. Millions of lines pass here, so what costs a microsecond is written out."""
+
+    def __init__(self, key: SessionKey, served: Served) -> None:
+        self.key = key
+        self.served = served
+        self.events: dict[str, Event] = {}
+        self.messages: dict[str, Event] = {}
+        self.calls: dict[str, list[Event]] = {}
+        """Events by the id of the tool use, for its result."""
+        self.failed: set[str] = set()
+        self.times: list[datetime] = []
+        self.clean = _Names()
+        self.caused: dict[tuple[str | None, ...], tuple[Any, ...]] = {}
+        """What attributions were found to stand for."""
+
+    def read(self, file: TranscriptFile) -> FileReport:
+        report = FileReport(file.file, len(file.body))
+        lines = Lines(file.body)
+        reading = _Reading(self, file)
+        for record in lines:
+            reading.take(record, lines.count)
+        reading.date_undated()
+        report.lines, report.skipped_lines = lines.count, lines.skipped
+        if lines.count == lines.skipped:
+            report.reason = "no_records" if lines.count else "empty"
+        return report
+
+    def result(self, reports: list[FileReport]) -> Extraction:
+        for tool_id in self.failed:
+            for event in self.calls.get(tool_id, ()):
+                event.is_error = True
+        events = [*self.events.values(), *self.messages.values()]
+        extraction = Extraction(events, summarise(events, self.times), reports)
+        if len(extraction.days) > MAX_DAYS:
+            for report in reports:
+                report.reason = "too_many_days"
+            return Extraction(files=reports)
+        return extraction
+
+
+class _Reading:
+    """One file of a session, from its first line to its last."""
+
+    def __init__(self, session: _Session, file: TranscriptFile) -> None:
+        self._key = session.key
+        self._served = session.served
+        self._clean = session.clean
+        self._times = session.times
+        self._events = session.events
+        self._messages = session.messages
+        self._calls = session.calls
+        self._failed = session.failed
+        self._caused = session.caused
+        self._file = file.file
+        self._received_at = file.received_at
+        self._agent_id = None if file.file == MAIN else file.file
+        self._typed: dict[str, Event] = {}
+        """Commands of the present prompt that no call has followed yet."""
+        self._now: datetime | None = None
+        self._first: datetime | None = None
+        self._undated: list[Event] = []
+
+    def take(self, record: Record, line: int) -> None:
+        at = record.timestamp
+        if at is not None:
+            if at.tzinfo is not UTC or not EARLIEST <= at <= self._received_at:
+                at = self._clamped(at)
+            if at is not None:
+                self._times.append(at)
+                self._now = at
+                if self._first is None:
+                    self._first = at
+        message = record.message
+        kind = record.type
+        if message is None:
+            if kind == "tool_use_result" and record.is_error:
+                self._failed.add(record.tool_use_id or record.toolUseId or "")
+        elif kind == "assistant":
+            self._cost(record, message, line)
+            content = message.content
+            if content.__class__ is list:
+                for block in content:
+                    if block.type == "tool_use":
+                        self._call(record, message, block, line)
+        elif kind == "user":
+            self._user(record, message, line)
+        elif kind == "tool_use_result" and record.is_error:
+            self._failed.add(record.tool_use_id or record.toolUseId or "")
+
+    def date_undated(self) -> None:
+        """Events before the first time of the file happened no later than it."""
+        for event in self._undated:
+            event.occurred_at = self._first or self._received_at
+
+    def _clamped(self, at: datetime) -> datetime | None:
+        """Never after receipt, and none at all before there was a client; without a zone it is UTC."""
+        try:
+            at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        except OverflowError:
+            return None
+        return None if at < EARLIEST else min(at, self._received_at)
+
+    def _user(self, record: Record, message: Message, line: int) -> None:
+        content = message.content
+        texts: list[str] = []
+        if content.__class__ is list:
+            is_result = False
+            for block in content:
+                if block.type == "tool_result":
+                    is_result = True
+                    if block.is_error:
+                        self._failed.add(block.tool_use_id or "")
+                elif block.type == "text" and (said := value_of(block.text)).__class__ is str:
+                    texts.append(said)
+            if is_result:
+                return
+        elif content:
+            texts.append(content)
+        if not content or record.isMeta or record.isCompactSummary or record.isSidechain or self._agent_id:
+            return
+        if any(said.lstrip().startswith(_NOT_TYPED) for said in texts):
+            return
+        self._typed = {}
+        self._add(self._event(record, EventType.PROMPT, self._id(record, EventType.PROMPT, line)))
+        for said in texts:
+            if "<command-name>" in said:
+                for name in _COMMAND.findall(said):
+                    self._command(record, name, line)
+
+    def _command(self, record: Record, name: str, line: int) -> None:
+        name = self._clean[name] or ""
+        event = self._event(record, EventType.COMMAND, self._id(record, EventType.COMMAND, line, command=name))
+        event.command_name = name
+        _count_for(event, self._served.item(name, names.SKILL, names.COMMAND))
+        if self._add(event):
+            self._typed[name] = event
+
+    def _call(self, record: Record, message: Message, block: Block, line: int) -> None:
+        clean = self._clean
+        tool = clean[block.name]
+        kind, skill, subagent, item = EventType.TOOL, None, None, None
+        if tool == "Skill":
+            skill = clean[_first_text(block.input, ("skill", "name", "command"))]
+            item = self._served.item(skill, names.SKILL, names.COMMAND)
+        elif tool == "Task" or tool == "Agent":  # noqa: PLR1714 (twice as fast as a tuple)
+            kind = EventType.SUBAGENT
+            subagent = clean[_first_text(block.input, ("subagent_type",))] or tool
+            item = self._served.item(subagent, names.AGENT)
+        elif tool and tool.startswith("mcp__"):
+            kind = EventType.MCP
+            item = self._served.mcp_item(tool)
+        tool_id = block.id
+        event_id = self._id(record, kind, line, tool_id or "", tool or "")
+        if event_id in self._events:
+            return
+        event = self._events[event_id] = self._event(record, kind, event_id)
+        event.tool_name, event.model = tool, clean[message.model]
+        if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
+            self._attribute(event, record)
+        if item is not None:
+            _count_for(event, item)
+        if tool_id:
+            calls = self._calls.get(tool_id)
+            if calls is None:
+                self._calls[tool_id] = [event]
+            else:
+                calls.append(event)
+        if skill:
+            event.skill_name = skill
+            if (typed := self._typed.pop(skill, None)) is not None:
+                # A typed command that the client turns into a call is one invocation, and only the call can fail.
+                typed.item_kind = typed.item_name = None
+        elif subagent:
+            event.subagent_type = subagent
+
+    def _cost(self, record: Record, message: Message, line: int) -> None:
+        """One response comes in several lines, each repeating its usage: once, at its largest."""
+        response = message.id or record.uuid or f"{self._file}:{line}"
+        event = self._messages.get(response)
+        if event is None:
+            if message.id:
+                event_id = _bounded(f"{message.id}||{EventType.MESSAGE}||")
+            else:
+                event_id = self._id(record, EventType.MESSAGE, line)
+            event = self._messages[response] = self._event(record, EventType.MESSAGE, event_id)
+            event.model = self._clean[message.model]
+            if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
+                self._attribute(event, record)
+                self._in_force(event)
+        elif event.is_sidechain and not (record.isSidechain or self._agent_id):
+            event.is_sidechain, event.agent_id = False, None
+        if message.usage is not None:
+            _raise_to(event, message.usage)
+
+    def _attribute(self, event: Event, record: Record) -> None:
+        event.attribution_plugin = self._clean[record.attributionPlugin]
+        event.attribution_skill = self._clean[record.attributionSkill]
+        event.attribution_agent = self._clean[record.attributionAgent]
+
+    def _in_force(self, event: Event) -> None:
+        """What the tokens of a response count for: the plugin that caused it, the skill and the agent in force."""
+        caused = event.attribution_plugin, event.attribution_skill, event.attribution_agent
+        items = self._caused.get(caused)
+        if items is None:
+            items = self._caused[caused] = self._items(*caused)
+        item, of, agent = items
+        if item is not None:
+            _count_for(event, item)
+        elif of is not None:
+            event.source, event.marketplace_id, event.plugin = of.source, of.marketplace_id, of.plugin
+        if agent is not None:
+            event.agent_source, event.agent_marketplace_id = agent.source, agent.marketplace_id
+            event.agent_plugin, event.agent_name = agent.plugin, agent.name
+
+    def _items(
+        self, plugin: str | None, skill: str | None, agent: str | None
+    ) -> tuple[Item | None, ServedPlugin | Item | None, Item | None]:
+        """The skill in force, else what stands for the plugin, and the agent in force."""
+        item = self._served.item(skill, names.SKILL, names.COMMAND)
+        by = self._served.item(agent, names.AGENT)
+        return item, self._served.plugin(plugin) or by, by
+
+    def _id(  # noqa: PLR0917 (by position, since names cost a tenth of a microsecond)
+        self, record: Record, kind: str, line: int, tool_id: str = "", tool: str = "", command: str = ""
+    ) -> str:
+        """Without the session, so that the copies that forks make are the same event (section 17.15)."""
+        anchor = record.uuid or f"{self._key.session_id}/{self._file}:{line}"
+        return _bounded(f"{anchor}|{tool_id}|{kind}|{tool}|{command}")
+
+    def _event(self, record: Record, kind: str, event_id: str) -> Event:
+        key, now, uuid, parent = self._key, self._now, record.uuid, record.parentUuid
+        event = Event(event_id, key.user_id, key.session_id, key.generation, kind, now)
+        event.cwd = self._clean[record.cwd]
+        event.uuid = uuid if uuid and len(uuid) == UUID_LENGTH and uuid.isprintable() else cleaned(uuid)
+        event.parent_uuid = (
+            parent if parent and len(parent) == UUID_LENGTH and parent.isprintable() else cleaned(parent)
+        )
+        if record.isSidechain or self._agent_id:
+            event.is_sidechain = True
+            event.agent_id = self._clean[record.agentId] or self._agent_id
+        if now is None:
+            self._undated.append(event)
+        return event
+
+    def _add(self, event: Event) -> bool:
+        """False if this session has the event already: subagents may be inline and in a file of their own."""
+        return self._events.setdefault(event.event_id, event) is event
+
+
+def _count_for(event: Event, item: Item | None) -> None:
+    if item is not None:
+        event.source, event.marketplace_id, event.plugin = item.source, item.marketplace_id, item.plugin
+        event.item_kind, event.item_name = item.kind, item.name
+
+
+def _raise_to(event: Event, usage: Usage) -> None:
+    if (n := usage.input_tokens) is not None and event.input_tokens < n <= MAX_TOKENS:
+        event.input_tokens = n
+    if (n := usage.output_tokens) is not None and event.output_tokens < n <= MAX_TOKENS:
+        event.output_tokens = n
+    if (n := usage.cache_read_input_tokens) is not None and event.cache_read_tokens < n <= MAX_TOKENS:
+        event.cache_read_tokens = n
+    if (n := usage.cache_creation_input_tokens) is not None and event.cache_creation_tokens < n <= MAX_TOKENS:
+        event.cache_creation_tokens = n
+
+
+def _bounded(text: str) -> str:
+    """A key that any file can hold. Real ones are short; a long or unprintable one is hashed here already."""
+    if len(text) <= KEY_LIMIT and text.isprintable():
+        return text
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+class _Names(dict[str | None, str | None]):
+    """`cleaned` names, remembered: a session has few, and many times each."""
+
+    def __missing__(self, value: str | None) -> str | None:
+        found = self[value] = cleaned(value)
+        return found
+
+
+NAME_LIMIT = 500
+
+
+def cleaned(value: str | None) -> str | None:
+    """A name as it may be stored and shown: printable and of bounded length; None for nothing."""
+    if not value:
+        return None
+    if len(value) > NAME_LIMIT:
+        value = value[:NAME_LIMIT]
+    return value if value.isprintable() else _UNPRINTABLE.sub("\ufffd", value)
+
+
+def _first_text(raw: Raw, keys: Iterable[str]) -> str | None:
+    given = value_of(raw)
+    if not isinstance(given, dict):
+        return None
+    return next((found for key in keys if isinstance(found := given.get(key), str) and found), None)

@@ -1,0 +1,335 @@
+"""A run of the extraction: from the inbox to the figures (docs/telemetry.md).
+
+    list inbox/                            nothing there, windows of today: done, in three calls
+    more notes than one run's work: send them to the queue, a batch a message; else
+    take the claim; for rounds of sessions until the inbox is empty or time is up:
+        harvest: read the transcripts that changed, and the others of their sessions; extract; spool the events
+        publish: write event files, roll up the days touched, commit the ledger: all of it becomes true at once
+        remove the notes of the round
+    publish what the queue's consumers have prepared
+    sessions of older rules: harvest them aside, and when all of them are there, publish them in one commit
+    give the claim back
+
+A consumer of the queue harvests its batch without the claim, so several work at once; then it publishes, or leaves that
+to who holds the claim. A session with a tombstone leaves the ledger instead. The event files of its days are written
+again without it, and those that they replace are removed right after the commit instead of a day later.
+
+A run that dies before the commit has changed nothing, one that dies after it has left notes whose transcripts the
+ledger knows: the next run finds nothing to do for them and removes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+
+import msgspec
+
+from agnes.kernel.ids import new_ulid
+from agnes.kernel.ports import Clock, Message, ObjectStore, Queue
+from agnes.kernel.state import Db, State
+from agnes.telemetry import keys
+from agnes.telemetry.claim import Claim, ExtractionBusy, claimed
+from agnes.telemetry.extraction import inbox, prepared
+from agnes.telemetry.extraction.harvest import Harvester, ServedFor
+from agnes.telemetry.extraction.inbox import Batch, Inbox, Noted
+from agnes.telemetry.extraction.prepared import Prepared
+from agnes.telemetry.extraction.publishing import Publisher
+from agnes.telemetry.keys import SessionId
+from agnes.telemetry.lake import ledger, objects
+from agnes.telemetry.lake.batch import Workbench, workbench
+from agnes.telemetry.lake.ledger import Progress
+from agnes.telemetry.model import FILE, PROCESSOR_VERSION, Limits, Report
+
+QUEUE = "telemetry-extract"
+SENT_AGAIN_AFTER = timedelta(minutes=20)
+"""A batch that lies there longer has lost its message or its consumer, who has 15 minutes."""
+WAITED_SECONDS = 120
+
+
+class ExtractionRun:
+    """`served_for(db)` reads the lookup of served names once; its answer is asked for each user."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        state: State,
+        *,
+        clock: Clock,
+        served_for: Callable[[Db], ServedFor],
+        served_files: Sequence[str],
+        limits: Limits | None = None,
+        queue: Queue | None = None,
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._queue = queue
+        self._harvester = Harvester(
+            store, state, clock=clock, served_for=served_for, served_files=served_files, limits=self._limits
+        )
+        self._publisher = Publisher(store, state, clock=clock)
+        self._claim: Claim | None = None
+        self._until: float | None = None
+        self.report = Report()
+
+    def run(self, *, dry_run: bool = False) -> Report:
+        """Raises ExtractionBusy, LedgerMoved, UnavailableError."""
+        today = self._clock.now().date()
+        found = inbox.look(self._store)
+        with self._state.read(FILE) as db:
+            progress = ledger.progress(db)
+            stale = ledger.stale(db, PROCESSOR_VERSION, limit=1)
+        self.report.notes = self.report.left = len(found.notes)
+        self.report.windows_day = progress.windows_day
+        if dry_run or (found.is_empty and not stale and progress.windows_day == today):
+            return self.report
+        free = self._send_notes(found)
+        with self._alone():
+            self.report.left -= self._empty_inbox(free)
+            self._publish_prepared()
+            if stale and not self.report.left:
+                self._extract_stale(found)
+            if self.report.windows_day != today and not self.report.left:
+                self._publish([])
+        return self.report
+
+    def run_notes(self, notes: Sequence[str]) -> Report:
+        """Only these notes. Raises ExtractionBusy, LedgerMoved, UnavailableError."""
+        self.report.notes = len(notes)
+        with self._alone():
+            self.report.left = len(notes) - self._empty_inbox(notes)
+        return self.report
+
+    def run_batch(self, batch_id: str) -> Report:
+        """What a message of the queue names; nothing if that is done already. Raises LedgerMoved, UnavailableError."""
+        for batch in inbox.batches(self._store, [keys.batch(batch_id)]):
+            self._prepare(batch)
+        # Whoever publishes looks again after the claim is given back, so that nothing is left between two.
+        found = inbox.look(self._store)
+        waiting = found.prepared
+        if found.batches and len(waiting) * self._limits.batch_notes < self._limits.publish_sessions:
+            return self.report  # each publication rolls its days up anew: the last of the batches publishes, or a tick
+        while waiting and self._has_time():
+            try:
+                with self._alone():
+                    self._publish_prepared()
+                    self._swap_if_whole()
+            except ExtractionBusy:
+                break
+            before, waiting = waiting, inbox.look(self._store).prepared
+            if waiting == before:
+                break
+        return self.report
+
+    def _has_time(self) -> bool:
+        return self._until is None or self._clock.monotonic() <= self._until
+
+    def rebuild(self) -> Report:
+        """Make the rollups of every day that has events anew, from the oldest on; once more changes no figure.
+
+        Waits for another run's claim. Raises ExtractionBusy, LedgerMoved, UnavailableError.
+        """
+        until = self._clock.monotonic() + WAITED_SECONDS
+        while True:
+            try:
+                with self._alone(), self._workbench() as bench:
+                    with self._state.read(FILE) as db:
+                        plan = self._publisher.plan([], rebuilt=ledger.days(db))
+                    bench.load_events()
+                    self._publisher.publish(plan, bench, self.report, keep=self._keep)
+                    return self.report
+            except ExtractionBusy:
+                if self._clock.monotonic() > until:
+                    raise
+                self._clock.sleep(5)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """With the claim. Raises ExtractionBusy."""
+        with claimed(self._store, keys.CLAIM, self._clock) as claim:
+            self._claim = claim
+            if self._until is None:
+                self._until = self._clock.monotonic() + self._limits.seconds
+            try:
+                yield
+            finally:
+                self._claim = None
+
+    def _keep(self) -> None:
+        """Long work keeps the claim, if this is one that has it. Raises ExtractionBusy if it was lost."""
+        if self._claim is not None:
+            self._claim.keep()
+
+    # ---- what one run does by itself
+
+    def _empty_inbox(self, notes: Sequence[str]) -> int:
+        """How many of the notes were dealt with before time was up."""
+        done = 0
+        for start in range(0, len(notes), self._limits.round_sessions):
+            noted = inbox.by_session(self._store, notes[start : start + self._limits.round_sessions])
+            for finished in self._rounds(noted):
+                removed = [key for session in finished for key in noted[session].notes]
+                self._store.remove(removed)
+                done += len(removed)
+        return done
+
+    def _rounds(self, noted: Mapping[SessionId, Noted]) -> Iterator[list[SessionId]]:
+        """Rounds over these sessions until time is up; which each of them has dealt with."""
+        pending = list(noted)
+        while pending and self._has_time():
+            self._keep()
+            with self._workbench() as bench:
+                harvest = self._harvester.harvest(pending, noted, bench, self.report, keep=self._keep)
+                plan = self._publisher.plan(harvest.candidates, also=harvest.finished)
+                if not plan.is_empty:
+                    bench.load_events()
+                self._publisher.publish(plan, bench, self.report, keep=self._keep)
+            yield harvest.finished
+            pending = pending[len(harvest.finished) :]
+
+    # ---- what consumers of a queue do side by side
+
+    def _send_notes(self, found: Inbox) -> list[str]:
+        """Notes that are this run's. What is too much goes to the queue, and what a message has named stays with it."""
+        given = inbox.batches(self._store, found.batches)
+        self._send_again(found)
+        taken = {note for batch in given for note in batch.notes}
+        waiting = prepared.read(self._store, found.prepared) if taken or found.prepared else []
+        taken |= {note for one in waiting for note in one.notes}
+        free = [note for note in found.notes if note not in taken]
+        if self._queue is None or len(free) <= self._limits.fan_out_at:
+            return free
+        size = self._limits.batch_notes
+        self._send([Batch(self._new_id(), notes=free[start : start + size]) for start in range(0, len(free), size)])
+        return []
+
+    def _send(self, batches: Sequence[Batch]) -> None:
+        """First the batches, then their messages: a message that is lost is sent again, one without a batch is nothing."""
+        for batch in batches:
+            body = msgspec.json.encode(batch)
+            objects.put(self._store, self._clock, keys.batch(batch.id), body, objects.JSON)
+        self._queue.send([Message(QUEUE, {"batch": batch.id}) for batch in batches])
+        self.report.sent += len(batches)
+
+    def _send_again(self, found: Inbox) -> None:
+        if self._queue is not None:
+            before = self._clock.now() - SENT_AGAIN_AFTER
+            late = [key for key, sent_at in found.batches.items() if sent_at < before]
+            self._send(inbox.batches(self._store, late))
+
+    def _prepare(self, batch: Batch) -> int:
+        """Harvest a batch; it is done when what was found is there. Several may do the same: one will be published.
+
+        How many of its sessions were dealt with: no more than one round's.
+        """
+        noted = inbox.by_session(self._store, batch.notes) if batch.notes else {}
+        sessions = [*dict.fromkeys([*noted, *map(tuple, batch.sessions)])]
+        finished = 0
+        if sessions:
+            with self._workbench() as bench:
+                harvest = self._harvester.harvest(sessions, noted, bench, self.report, keep=self._keep)
+                notes = {note: one for one in harvest.finished if one in noted for note in noted[one].notes}
+                prepared.write(self._store, self._clock, bench, harvest, epoch=batch.epoch, notes=notes)
+            finished = len(harvest.finished)
+        self._store.remove([keys.batch(batch.id)])
+        return finished
+
+    def _publish_prepared(self) -> None:
+        """Publish what is prepared of the inbox, as much at once as one round may hold."""
+        while self._has_time():
+            waiting = [one for one in prepared.read(self._store, inbox.look(self._store).prepared) if not one.epoch]
+            group: list[Prepared] = []
+            for one in waiting:
+                if group and sum(len(p.sessions) for p in (*group, one)) > self._limits.publish_sessions:
+                    break
+                group.append(one)
+            if not group:
+                return
+            self._keep()
+            self._publish(group)
+
+    def _publish(self, group: Sequence[Prepared]) -> None:
+        """One commit; the notes of sessions that the ledger has passed meanwhile stay, and are looked at again."""
+        with self._state.read(FILE) as db:
+            pruned_before = ledger.progress(db).pruned_before
+        with self._workbench() as bench:
+            paths, current = [], []
+            for one in group:
+                events = prepared.events(self._store, one, bench.folder)
+                if one.is_current(pruned_before) and (events is not None or not one.sessions):
+                    current.append(one)
+                    paths += [events] if events is not None else []
+            noted = {tuple(session) for one in group for session in one.notes.values()}
+            plan = self._publisher.plan((each for one in current for each in one.candidates()), also=noted)
+            if not plan.is_empty:
+                bench.load_harvested(paths, plan.accepted)
+            self._publisher.publish(plan, bench, self.report, keep=self._keep)
+        done = [note for one in group for note, session in one.notes.items() if not plan.dropped(one.of(session))]
+        self._store.remove(done)
+        self.report.left -= len(done)
+        prepared.remove(self._store, group)
+
+    # ---- the whole history again
+
+    def _extract_stale(self, found: Inbox) -> None:
+        """Sessions of older rules, and those that a reprocessing asked for: aside, as long as there is time."""
+        epoch, missing = self._missing()
+        given = {
+            tuple(session)
+            for batch in inbox.batches(self._store, found.batches)
+            if batch.epoch == epoch
+            for session in batch.sessions
+        }
+        missing = [session for session in missing if session not in given]
+        if self._queue is not None and len(missing) > self._limits.fan_out_at:
+            size = self._limits.batch_notes
+            parts = (missing[start : start + size] for start in range(0, len(missing), size))
+            self._send([Batch(self._new_id(), sessions=part, epoch=epoch) for part in parts])
+            return
+        while missing and self._has_time():
+            self._keep()
+            part = missing[: self._limits.round_sessions]
+            missing = missing[self._prepare(Batch(self._new_id(), sessions=part, epoch=epoch)) :]
+        self._swap_if_whole()
+
+    def _swap_if_whole(self) -> None:
+        """Publish a reprocessing when nothing of it is missing. What an earlier one has left is removed."""
+        waiting = [one for one in prepared.read(self._store, inbox.look(self._store).prepared) if one.epoch]
+        epoch, missing = self._missing(waiting)
+        prepared.remove(self._store, [one for one in waiting if one.epoch != epoch])
+        aside = [one for one in waiting if one.epoch == epoch]
+        if missing or not aside:
+            self.report.aside = sum(len(one.sessions) for one in aside)
+        else:
+            self._publish(aside)
+
+    def _missing(self, waiting: Sequence[Prepared] | None = None) -> tuple[str, list[SessionId]]:
+        """The reprocessing that is due, and stale sessions that nobody has prepared for it."""
+        with self._state.read(FILE) as db:
+            progress = ledger.progress(db)
+            stale = [tuple(session) for session in ledger.stale(db, PROCESSOR_VERSION)]
+            generations = {row[:2]: row[2] for row in ledger.all_generations(db)}
+        epoch = _epoch(progress)
+        if waiting is None:
+            waiting = prepared.read(self._store, inbox.look(self._store).prepared)
+        there = {
+            (s.user_id, s.session_id): s.based_on
+            for one in waiting
+            if one.epoch == epoch and one.is_current(progress.pruned_before)
+            for s in one.sessions
+        }
+        return epoch, [session for session in stale if there.get(session) != generations[session]]
+
+    def _workbench(self) -> AbstractContextManager[Workbench]:
+        return workbench(memory_limit=self._limits.memory, threads=self._limits.threads)
+
+    def _new_id(self) -> str:
+        return new_ulid(self._clock.now())
+
+
+def _epoch(progress: Progress) -> str:
+    asked = progress.reprocess_before
+    return f"{PROCESSOR_VERSION}-{asked.isoformat() if asked else 'rules'}"

@@ -1,0 +1,1 @@
+"""Transcripts as they are stored: received, packed, closed by a tombstone, let go after a time."""

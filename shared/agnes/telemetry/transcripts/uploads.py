@@ -1,0 +1,268 @@
+"""Receiving transcripts: by form up to 4 MB, by presigned PUT above, and how both are published.
+
+What is acknowledged is never lost, what is not is harmless, whenever the process dies:
+
+    1. the object is at its staging key                 nothing reads it
+    2. it is written under its session's key            as it would be by the same upload again; taken back
+                                                        if the session was redacted meanwhile
+    3. `inbox/<ulid>.json` says that it changed         the next tick will see it
+    4. the staging object is removed, the client gets its answer
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from agnes.kernel import audit
+from agnes.kernel.errors import BadRequestError, InvalidError, NotFoundError, TooLargeError
+from agnes.kernel.ids import new_ulid
+from agnes.kernel.ports import (
+    ABSENT,
+    ANYTHING,
+    Blob,
+    ObjectStore,
+    OutcomeUnknown,
+    PreconditionFailed,
+    Secret,
+    TryAgain,
+    Unchanged,
+    upload_headers,
+)
+from agnes.kernel.principal import Principal
+from agnes.kernel.state import Change
+from agnes.telemetry import keys
+from agnes.telemetry.keys import TranscriptId, transcript_id
+from agnes.telemetry.transcripts import packed, tombstones
+from agnes.telemetry.transcripts.tombstones import SessionClosed
+
+FORM_LIMIT_BYTES = 4 * 1024 * 1024
+URL_SECONDS = 900
+CONTENT_TYPE = "application/zstd"
+STORED, UNCHANGED, SUPERSEDED = "stored", "unchanged", "superseded"
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ATTEMPTS = 5
+
+
+class FormTooLarge(TooLargeError):
+    code = "form_too_large"
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(
+            f"{size_bytes} bytes are too many for a form, the limit is {FORM_LIMIT_BYTES}",
+            hint="Use `agnes push`, or POST /api/upload/sessions/presign.",
+            limit_bytes=FORM_LIMIT_BYTES,
+        )
+
+
+class UploadMissing(NotFoundError):
+    code = "upload_missing"
+
+    def __init__(self) -> None:
+        super().__init__("there is no object of this upload", hint="PUT it to the presigned URL, then complete it.")
+
+
+class UploadDiffers(InvalidError):
+    code = "upload_differs"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the {what} of the object is not the declared one", hint="Ask for a new URL and PUT it again."
+        )
+
+
+class UnknownUpload(BadRequestError):
+    code = "unknown_upload"
+
+    def __init__(self) -> None:
+        super().__init__("this upload_id is not one of yours", hint="Ask for a new one.")
+
+
+@dataclass(frozen=True, slots=True)
+class Presigned:
+    upload_id: str
+    url: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """`status`: stored, unchanged (the same bytes are there), superseded (a longer version of them is there)."""
+
+    status: str
+    session_id: str
+    agent_id: str | None
+    size: int
+    """Plain bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    status: str
+    filename: str
+    size: int
+    session_id: str
+
+
+def presign(
+    store: ObjectStore,
+    secret: Secret,
+    who: Principal,
+    *,
+    session_id: str,
+    agent_id: str | None,
+    size_bytes: int,
+    sha256: str,
+) -> Presigned:
+    """Where to PUT a transcript, packed as `agnes.telemetry.packed` says; `size_bytes` and `sha256` are of the packed form.
+
+    Raises InvalidSessionId, InvalidAgentId, TranscriptTooLarge, InvalidError, SessionClosed.
+    """
+    which = transcript_id(who.user_id, session_id, agent_id)
+    tombstones.of_user(store, which.user_id).require_open_session(which.session_id)  # before the bytes travel
+    if not _SHA256.fullmatch(sha256):
+        raise InvalidError("sha256 must be 64 hexadecimal characters in lower case", code="invalid_sha256")
+    if size_bytes > packed.MAX_PACKED_BYTES:
+        raise packed.TranscriptTooLarge(size_bytes)
+    url = store.presign_put(
+        which.staging_key(sha256),
+        seconds=URL_SECONDS,
+        size_bytes=size_bytes,
+        sha256_hex=sha256,
+        content_type=CONTENT_TYPE,
+    )
+    declared = _Declared(which, size_bytes, sha256)
+    return Presigned(declared.seal(secret), url, upload_headers(sha256_hex=sha256, content_type=CONTENT_TYPE))
+
+
+def complete(store: ObjectStore, secret: Secret, who: Principal, upload_id: str, *, now: datetime) -> Completed:
+    """Check and publish what was PUT. The same call again gives the same answer.
+
+    Raises UnknownUpload, UploadMissing, UploadDiffers, NotZstd, NotATranscript, TranscriptTooLarge, SessionClosed.
+    """
+    declared = _Declared.open(upload_id, secret, who)
+    which = declared.which
+    staging = which.staging_key(declared.sha256)
+    blob = store.read(staging)
+    if not isinstance(blob, Blob):
+        # Completed before, and the answer was lost?
+        blob = store.read(which.key)
+        if not isinstance(blob, Blob) or hashlib.sha256(blob.body).hexdigest() != declared.sha256:
+            raise UploadMissing
+    if len(blob.body) != declared.size_bytes:
+        raise UploadDiffers("length")
+    if hashlib.sha256(blob.body).hexdigest() != declared.sha256:
+        raise UploadDiffers("checksum")
+    try:
+        status, size = publish(store, which, blob.body, now=now)
+    except SessionClosed:
+        store.remove([staging])
+        raise
+    store.remove([staging])
+    _tell(store, which, status, size, now=now)
+    return Completed(status, which.session_id, None if which.file == keys.MAIN else which.file, size)
+
+
+def accept(store: ObjectStore, who: Principal, *, filename: str, body: bytes, now: datetime) -> Uploaded:
+    """Take a plain transcript whose file is named `<session>.jsonl`.
+
+    Raises InvalidSessionId, FormTooLarge, NotATranscript, SessionClosed.
+    """
+    which = transcript_id(who.user_id, keys.session_of(filename))
+    if len(body) > FORM_LIMIT_BYTES:
+        raise FormTooLarge(len(body))
+    packed.require_transcript(body)
+    status, size = publish(store, which, packed.pack(body), now=now)
+    _tell(store, which, status, size, now=now)
+    return Uploaded(status, f"{which.session_id}.jsonl", size, which.session_id)
+
+
+def _tell(store: ObjectStore, which: TranscriptId, status: str, size: int, *, now: datetime) -> None:
+    """The audit, whatever the status: an earlier attempt may have died after it stored the transcript."""
+    filename = f"{which.session_id if which.file == keys.MAIN else which.file}.jsonl"
+    said = {"filename": filename, "bytes": size, "status": status}
+    audit.record(store, Change("session.upload", f"session:{which.user_id}/{which.session_id}", said), now=now)
+
+
+def publish(store: ObjectStore, which: TranscriptId, body: bytes, *, now: datetime) -> tuple[str, int]:
+    """Store a packed transcript under its session, tell the inbox, return the status and the plain size.
+
+    Transcripts grow at their end, and uploads may overtake one another: a beginning of what is stored changes
+    nothing. Anything else replaces it. Raises NotZstd, NotATranscript, TranscriptTooLarge, SessionClosed,
+    UnavailableError.
+    """
+    plain = packed.unpack(body)
+    packed.require_transcript(plain)
+    tombstones.of_user(store, which.user_id).require_open(which, plain)
+    for attempt in range(_ATTEMPTS):
+        stored = store.read(which.key)
+        held = _unpacked(stored) if isinstance(stored, Blob) else None
+        if held is not None and held.startswith(plain):
+            status = UNCHANGED if len(held) == len(plain) else SUPERSEDED
+            break
+        try:
+            expect = Unchanged(stored.version) if isinstance(stored, Blob) else ABSENT
+            store.write(which.key, body, expect=expect, content_type=CONTENT_TYPE)
+            status = STORED
+            break
+        except (PreconditionFailed, TryAgain, OutcomeUnknown):
+            if attempt == _ATTEMPTS - 1:
+                raise
+    try:
+        # A redaction may have begun since we asked, and removed the transcripts before ours was there.
+        tombstones.of_user(store, which.user_id).require_open(which, plain)
+    except SessionClosed:
+        store.remove([which.key])
+        raise
+    # Said even if nothing changed: an earlier attempt may have died between the object and the note.
+    note = {"user_id": which.user_id, "session_id": which.session_id, "file": which.file}
+    store.write(keys.inbox(new_ulid(now)), json.dumps(note).encode(), expect=ANYTHING, content_type="application/json")
+    return status, len(plain)
+
+
+def _unpacked(stored: Blob) -> bytes | None:
+    try:
+        return packed.unpack(stored.body)
+    except (packed.NotZstd, packed.TranscriptTooLarge):
+        return None  # whatever it is, it is no version of a transcript
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What an upload_id says, sealed so that nothing has to be stored for it."""
+
+    which: TranscriptId
+    size_bytes: int
+    sha256: str
+
+    def seal(self, secret: Secret) -> str:
+        which = self.which
+        said = json.dumps([which.user_id, which.session_id, which.file, self.size_bytes, self.sha256])
+        text = base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
+        return f"{text}.{_signature(text, secret)}"
+
+    @classmethod
+    def open(cls, upload_id: str, secret: Secret, who: Principal) -> _Declared:
+        text, _, signature = upload_id.partition(".")
+        if not hmac.compare_digest(_signature(text, secret).encode(), signature.encode()):
+            raise UnknownUpload
+        try:
+            user_id, session_id, file, size_bytes, sha256 = json.loads(
+                base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            )
+        except (binascii.Error, ValueError):
+            raise UnknownUpload from None
+        if user_id != who.user_id:
+            raise UnknownUpload
+        return cls(TranscriptId(user_id, session_id, file), size_bytes, sha256)
+
+
+def _signature(text: str, secret: Secret) -> str:
+    return hmac.new(secret.value.encode(), f"upload\0{text}".encode(), hashlib.sha256).hexdigest()

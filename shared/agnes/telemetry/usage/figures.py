@@ -1,0 +1,399 @@
+"""What an organisation or one person did in a span of days: what dashboards, the summary and costs are made of.
+
+Everything comes from base rollups (agnes.telemetry.rollups), so that a month costs the same whatever was written in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Literal
+
+from agnes.kernel.errors import BadRequestError
+from agnes.kernel.ports import Clock, ObjectStore
+from agnes.kernel.principal import Principal
+from agnes.kernel.state import State
+from agnes.telemetry.lake import rollups
+from agnes.telemetry.lake.batch import Workbench
+from agnes.telemetry.lake.prices import TOKENS
+from agnes.telemetry.model import FILE
+from agnes.telemetry.usage import parts
+
+TOP = 10
+LONGEST_DAYS = 3660
+DAU_DAYS = 30
+
+Window = Literal["7d", "30d", "90d", "all"]
+CostBy = Literal["plugin", "skill", "agent", "command", "model", "user", "day"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """UTC days, both included."""
+
+    since: date
+    until: date
+
+    @property
+    def days(self) -> list[date]:
+        return [self.since + timedelta(days=n) for n in range((self.until - self.since).days + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Tokens and what they cost. `cost_usd` is of those whose model has a price, None if none has."""
+
+    tokens: int
+    cost_usd: float | None
+    unpriced_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayFigures:
+    day: date
+    people: int
+    prompts: int
+    curated_calls: int
+    flea_calls: int
+    builtin_calls: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_creation_tokens: int
+    cost_usd: float | None
+    unpriced_tokens: int
+
+    @property
+    def calls(self) -> int:
+        return self.curated_calls + self.flea_calls + self.builtin_calls
+
+
+@dataclass(frozen=True, slots=True)
+class ItemLine:
+    """A plugin, skill, agent, command or MCP server that was called."""
+
+    source: str
+    marketplace_id: str
+    plugin: str
+    kind: str
+    name: str
+    invocations: int
+    people: int
+    errors: int
+    tokens: int
+
+    @property
+    def error_rate(self) -> float:
+        return self.errors / self.invocations if self.invocations else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolLine:
+    tool_name: str
+    source: str
+    invocations: int
+    errors: int
+    people: int
+    sessions: int
+    """Summed over days: a session that goes on over midnight counts on both."""
+
+    @property
+    def error_rate(self) -> float:
+        return self.errors / self.invocations if self.invocations else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLine:
+    user_id: str
+    email: str
+    """Empty for an account that is gone."""
+    name: str
+    sessions: int
+    prompts: int
+    calls: int
+    errors: int
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLine:
+    model: str
+    responses: int
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    people: int
+    sessions: int
+    """Begun in the span."""
+    prompts: int
+    calls: int
+    errors: int
+    spent: Spent
+    unpriced_models: tuple[str, ...]
+
+    @property
+    def error_rate(self) -> float:
+        return self.errors / self.calls if self.calls else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    span: Span
+    totals: Totals
+    days: tuple[DayFigures, ...]
+    """Every day of the span, zeros included; of a span without a beginning, from the first day with use on."""
+    plugins: tuple[ItemLine, ...]
+    items: tuple[ItemLine, ...]
+    """Skills, agents, commands and MCP servers."""
+    tools: tuple[ToolLine, ...]
+    failing: tuple[ToolLine, ...]
+    """Tools by error rate, of those with at least 5 calls."""
+    people: tuple[PersonLine, ...]
+    models: tuple[ModelLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    bucket: str
+    source: str
+    marketplace_id: str
+    plugin: str
+    tokens: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_creation_tokens: int
+    cost_usd: float | None
+    unpriced_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    by: str
+    since: date
+    until: date
+    currency: str
+    rows: tuple[CostLine, ...]
+    """Dearest first; days in order."""
+    total: Spent
+    unpriced_models: tuple[str, ...]
+
+
+def span_of(window: Window, today: date) -> Span:
+    """A window of N days is today and the N - 1 days before it, as everywhere."""
+    days = {"7d": 7, "30d": 30, "90d": 90, "all": LONGEST_DAYS}[window]
+    return Span(today - timedelta(days=days - 1), today)
+
+
+def between(since: date | None, until: date | None, *, today: date) -> Span:
+    """The last 30 days where nothing is said. Raises BadRequestError for a span that ends before it begins."""
+    end = until or today
+    begin = since or end - timedelta(days=29)
+    if begin > end or (end - begin).days >= LONGEST_DAYS:
+        raise BadRequestError(
+            f"from {begin} to {end} is no span of 1 to {LONGEST_DAYS} days", code="invalid_span", hint="Swap them?"
+        )
+    return Span(begin, end)
+
+
+def overview(state: State, store: ObjectStore, span: Span, *, user_id: str | None = None) -> Overview:
+    """Of everybody, or of one person. The caller decides who may ask. Raises UnavailableError."""
+    names = tuple(name for name in rollups.COLUMNS if name != rollups.PLUGIN_SESSION)
+    with state.read(FILE, "people") as db:
+        accounts = {row[0]: row[1:] for row in db.execute("SELECT id, email, name FROM people.users").fetchall()}
+        (sessions,) = db.execute(
+            "SELECT count(*) FROM telemetry.sessions WHERE (started_at AT TIME ZONE 'UTC')::DATE BETWEEN $since AND $until "
+            "AND ($user::VARCHAR IS NULL OR user_id = $user)",
+            {"since": span.since, "until": span.until, "user": user_id},
+        ).fetchone()
+    with parts.tables(store, state, names, since=span.since, until=span.until) as bench:
+        if user_id is not None:
+            _only(bench, user_id)
+        days = _days(bench, span)
+        return Overview(
+            span=span,
+            totals=_totals(bench, sessions),
+            days=days,
+            plugins=_items(bench, "kind = 'plugin'"),
+            items=_items(bench, "kind <> 'plugin'"),
+            tools=_tools(bench, "invocations DESC, tool_name, source"),
+            failing=_tools(
+                bench,
+                "errors / invocations DESC, invocations DESC, tool_name, source",
+                "invocations >= 5 AND errors > 0",
+            ),
+            people=_people(bench, accounts),
+            models=_models(bench),
+        )
+
+
+def _only(bench: Workbench, user_id: str) -> None:
+    for name in ("user_daily", "user_model_daily", "item_user_daily", "tool_user_daily"):
+        bench.db.execute(f"CREATE TABLE mine AS SELECT * FROM {name} WHERE user_id = ?", [user_id])  # noqa: S608
+        bench.db.execute(f"DROP VIEW {name}")
+        bench.db.execute(f"ALTER TABLE mine RENAME TO {name}")
+
+
+def _days(bench: Workbench, span: Span) -> tuple[DayFigures, ...]:
+    rows = bench.db.execute(
+        """
+        WITH did AS (
+            SELECT day, count(*) AS people, sum(prompts) AS prompts, sum(curated_calls) AS curated, sum(flea_calls) AS flea,
+                sum(builtin_calls) AS builtin, sum(errors) AS errors
+            FROM user_daily GROUP BY day
+        ), took AS (
+            SELECT day, sum(input_tokens) AS input, sum(output_tokens) AS output, sum(cache_read_tokens) AS cache_read,
+                sum(cache_creation_tokens) AS cache_creation, sum(cost_usd) AS cost, sum(unpriced_tokens) AS unpriced
+            FROM user_model_daily GROUP BY day
+        )
+        SELECT day, coalesce(people, 0)::BIGINT, coalesce(prompts, 0)::BIGINT, coalesce(curated, 0)::BIGINT,
+            coalesce(flea, 0)::BIGINT, coalesce(builtin, 0)::BIGINT, coalesce(errors, 0)::BIGINT,
+            coalesce(input, 0)::BIGINT, coalesce(output, 0)::BIGINT, coalesce(cache_read, 0)::BIGINT,
+            coalesce(cache_creation, 0)::BIGINT, cost, coalesce(unpriced, 0)::BIGINT
+        FROM did FULL JOIN took USING (day)
+        """
+    ).fetchall()
+    found = {row[0]: DayFigures(*row) for row in rows}
+    begin = span.since if len(span.days) <= DAU_DAYS * 12 else min(found, default=span.until)
+    return tuple(
+        found.get(day) or DayFigures(day, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, None, 0) for day in Span(begin, span.until).days
+    )
+
+
+def _totals(bench: Workbench, sessions: int) -> Totals:
+    people, prompts, calls, errors = bench.db.execute(
+        """SELECT count(DISTINCT user_id), coalesce(sum(prompts), 0)::BIGINT,
+            coalesce(sum(curated_calls + flea_calls + builtin_calls), 0)::BIGINT, coalesce(sum(errors), 0)::BIGINT
+        FROM user_daily"""
+    ).fetchone()
+    return Totals(people, sessions, prompts, calls, errors, _spent(bench), _unpriced(bench))
+
+
+_SPENT = f"coalesce(sum({TOKENS}), 0)::BIGINT, sum(cost_usd), coalesce(sum(unpriced_tokens), 0)::BIGINT"
+
+
+def _spent(bench: Workbench, table: str = "user_model_daily", where: str = "true") -> Spent:
+    return Spent(*bench.db.execute(f"SELECT {_SPENT} FROM {table} WHERE {where}").fetchone())  # noqa: S608 (fixed parts)
+
+
+def _unpriced(bench: Workbench, table: str = "user_model_daily", where: str = "true") -> tuple[str, ...]:
+    rows = bench.db.execute(
+        f"SELECT DISTINCT model FROM {table} WHERE unpriced_tokens > 0 AND {where} ORDER BY model"  # noqa: S608 (fixed parts)
+    ).fetchall()
+    return tuple(model or "unknown" for (model,) in rows)
+
+
+def _items(bench: Workbench, where: str) -> tuple[ItemLine, ...]:
+    rows = bench.db.execute(
+        f"""SELECT source, marketplace_id, plugin, kind, name, sum(invocations)::BIGINT AS calls,
+            count(DISTINCT user_id) FILTER (invocations > 0), sum(errors)::BIGINT, sum({TOKENS})::BIGINT
+        FROM item_user_daily WHERE {where} GROUP BY ALL HAVING calls > 0
+        ORDER BY calls DESC, name, plugin, marketplace_id LIMIT {TOP}"""  # noqa: S608 (fixed parts)
+    ).fetchall()
+    return tuple(ItemLine(*row) for row in rows)
+
+
+def _tools(bench: Workbench, order: str, having: str = "true") -> tuple[ToolLine, ...]:
+    rows = bench.db.execute(
+        f"""SELECT * FROM (SELECT tool_name, source, sum(invocations)::BIGINT AS invocations, sum(errors)::BIGINT AS errors,
+            count(DISTINCT user_id) AS people, sum(sessions)::BIGINT AS sessions FROM tool_user_daily GROUP BY ALL)
+        WHERE {having} ORDER BY {order} LIMIT {TOP}"""  # noqa: S608 (fixed parts)
+    ).fetchall()
+    return tuple(ToolLine(*row) for row in rows)
+
+
+def _people(bench: Workbench, accounts: dict[str, tuple[str, str]]) -> tuple[PersonLine, ...]:
+    rows = bench.db.execute(
+        f"""
+        WITH did AS (
+            SELECT user_id, sum(sessions)::BIGINT AS sessions, sum(prompts)::BIGINT AS prompts,
+                sum(curated_calls + flea_calls + builtin_calls)::BIGINT AS calls, sum(errors)::BIGINT AS errors
+            FROM user_daily GROUP BY ALL
+        ), took AS (
+            SELECT user_id, {_SPENT.replace("sum(cost_usd)", "sum(cost_usd) AS cost_usd")} AS unpriced,
+                sum({TOKENS})::BIGINT AS tokens
+            FROM user_model_daily GROUP BY ALL
+        )
+        SELECT user_id, sessions, prompts, calls, errors, coalesce(tokens, 0)::BIGINT, cost_usd, coalesce(unpriced, 0)::BIGINT
+        FROM did LEFT JOIN took USING (user_id) ORDER BY calls DESC, prompts DESC, user_id LIMIT {TOP}
+        """  # noqa: S608 (fixed parts)
+    ).fetchall()
+    return tuple(
+        PersonLine(user_id, *accounts.get(user_id, ("", "")), *did, Spent(*spent))
+        for user_id, *rest in rows
+        for did, spent in [(rest[:4], rest[4:])]
+    )
+
+
+def _models(bench: Workbench) -> tuple[ModelLine, ...]:
+    rows = bench.db.execute(
+        f"SELECT model, sum(responses)::BIGINT, {_SPENT} FROM user_model_daily GROUP BY model "  # noqa: S608 (fixed parts)
+        f"ORDER BY sum(cost_usd) DESC NULLS LAST, sum({TOKENS}) DESC, model"
+    ).fetchall()
+    return tuple(ModelLine(model or "unknown", responses, Spent(*spent)) for model, responses, *spent in rows)
+
+
+def costs(state: State, store: ObjectStore, who: Principal, *, by: CostBy, span: Span) -> Costs:
+    """Tokens and their cost by something. Of skills, agents and commands only what was in force while tokens were taken
+    counts, of models, people and days everything. Raises DeniedError, UnavailableError."""
+    who.require_admin()
+    is_item = by in ("plugin", "skill", "agent", "command")
+    part = rollups.ITEM_MODEL if is_item else rollups.USER_MODEL
+    table = f"{part}_daily"
+    where = f"kind = '{by}'" if is_item else "true"
+    bucket = {"model": "coalesce(nullif(model, ''), 'unknown')", "user": "user_id", "day": "day::VARCHAR"}.get(
+        by, "name"
+    )
+    of = "source, marketplace_id, plugin" if is_item else "'' AS source, '' AS marketplace_id, '' AS plugin"
+    order = "bucket" if by == "day" else "cost_usd DESC NULLS LAST, tokens DESC, bucket, marketplace_id"
+    with parts.tables(store, state, (part,), since=span.since, until=span.until) as bench:
+        rows = bench.db.execute(
+            f"""SELECT {bucket} AS bucket, {of}, sum({TOKENS})::BIGINT AS tokens, sum(input_tokens)::BIGINT,
+                sum(output_tokens)::BIGINT, sum(cache_read_tokens)::BIGINT, sum(cache_creation_tokens)::BIGINT,
+                sum(cost_usd) AS cost_usd, sum(unpriced_tokens)::BIGINT
+            FROM {table} WHERE {where} GROUP BY ALL ORDER BY {order} LIMIT 5000"""  # noqa: S608 (fixed parts)
+        ).fetchall()
+        total, unpriced = _spent(bench, table, where), _unpriced(bench, table, where)
+    if by == "user":
+        with state.read("people") as db:
+            emails = dict(db.execute("SELECT id, email FROM people.users").fetchall())
+        rows = [(emails.get(user_id, user_id), *rest) for user_id, *rest in rows]
+    return Costs(by, span.since, span.until, "USD", tuple(CostLine(*row) for row in rows), total, unpriced)
+
+
+def summary(state: State, store: ObjectStore, who: Principal, window: Window, *, clock: Clock) -> dict[str, Any]:
+    """The answer of `/api/admin/usage/summary`. Raises DeniedError, UnavailableError."""
+    who.require_admin()
+    today = clock.now().date()
+    found = overview(state, store, span_of(window, today))
+    days = {figures.day: figures.people for figures in found.days}
+    series = [{"day": day, "users": days.get(day, 0)} for day in Span(today - timedelta(days=DAU_DAYS - 1), today).days]
+    if window == "7d":
+        month = overview(state, store, span_of("30d", today)).days
+        series = [{"day": figures.day, "users": figures.people} for figures in month]
+    return {
+        "window": window,
+        "since": datetime.combine(found.days[0].day, time.min, UTC),
+        "until": clock.now(),
+        "totals": found.totals,
+        "top_tools": found.tools,
+        "top_users": [
+            {"user_id": p.user_id, "username": p.email or p.user_id, "invocations": p.calls, "sessions": p.sessions,
+             "errors": p.errors, "tokens": p.spent.tokens, "cost_usd": p.spent.cost_usd,
+             "unpriced_tokens": p.spent.unpriced_tokens}
+            for p in found.people
+        ],
+        "top_plugins": found.plugins,
+        "top_items": found.items,
+        "error_rate": [
+            {"tool_name": t.tool_name, "source": t.source, "invocations": t.invocations, "errors": t.errors,
+             "error_rate": t.error_rate}
+            for t in found.failing
+        ],
+        "models": found.models,
+        "dau_series": series,
+        "dau_avg": round(sum(day["users"] for day in series) / len(series), 2),
+    }  # fmt: skip

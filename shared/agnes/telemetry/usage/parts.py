@@ -1,0 +1,76 @@
+"""Base rollups of a span of days as tables: what dashboards, summaries and costs are read from.
+
+A part never changes, so a process keeps the last ones that it fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from agnes.kernel.errors import UnavailableError
+from agnes.kernel.immutable import ImmutableCache
+from agnes.kernel.ports import Blob, ObjectStore
+from agnes.kernel.state import State
+from agnes.telemetry.lake import ledger, prices, rollups
+from agnes.telemetry.lake.batch import Workbench, workbench
+from agnes.telemetry.lake.prices import COST, TOKENS
+from agnes.telemetry.model import FILE
+
+_READS_AT_ONCE = 8
+_kept = ImmutableCache(64_000_000)
+
+
+@contextmanager
+def tables(
+    store: ObjectStore, state: State, names: Sequence[str], *, since: date, until: date, memory: str = "300MB"
+) -> Iterator[Workbench]:
+    """A workbench with a view for each of the tables `names` (`user` is `user_daily`), of the UTC days from `since` to
+    `until`, both included; those with a `model` have `cost_usd` and `unpriced_tokens` too. Raises UnavailableError."""
+    bases = {rollups.base_of(name) for name in names}
+    with state.read(FILE) as db:
+        keys = {base: {d: key for d, key in ledger.parts_of(db, base, since).items() if d <= until} for base in bases}
+        price_list = prices.price_list(db)
+    with workbench(memory_limit=memory, threads=2) as bench:
+        wanted = [key for of_days in keys.values() for key in of_days.values()]
+        paths = dict(zip(wanted, _fetch(store, wanted, bench.folder), strict=True))
+        priced = [name for name in names if "model" in rollups.COLUMNS[name]]
+        for name in names:
+            files = {day: paths[key] for day, key in keys[rollups.base_of(name)].items()}
+            rollups.table_of(bench, name, f"{name}_plain" if name in priced else _view(name), files)
+        if priced:
+            pairs = " UNION ".join(f"SELECT DISTINCT model, day FROM {name}_plain" for name in priced)  # noqa: S608
+            price_list.into(bench, bench.db.execute(pairs).fetchall())
+        for name in priced:
+            bench.db.execute(
+                f"CREATE VIEW {_view(name)} AS SELECT r.*, {COST} AS cost_usd, "  # noqa: S608 (fixed parts)
+                f"CASE WHEN p.model IS NULL THEN {TOKENS} ELSE 0 END AS unpriced_tokens "
+                f"FROM {name}_plain r LEFT JOIN priced p USING (model, day)"
+            )
+        yield bench
+
+
+def _view(table: str) -> str:
+    """`user` and the like are words of SQL."""
+    return table if table.endswith("_daily") else f"{table}_daily"
+
+
+def _fetch(store: ObjectStore, keys: Sequence[str], folder: Path) -> list[Path]:
+    def fetch(numbered: tuple[int, str]) -> Path:
+        number, key = numbered
+        body = _kept.get(store, key)
+        if body is None:
+            blob = store.read(key)
+            if not isinstance(blob, Blob):
+                raise UnavailableError(f"{key} is no longer there", code="object_missing", hint="Try again.")
+            body = blob.body
+            _kept.put(store, key, body, len(body))
+        path = folder / f"part-{number}.parquet"
+        path.write_bytes(body)
+        return path
+
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        return list(pool.map(fetch, enumerate(keys)))
