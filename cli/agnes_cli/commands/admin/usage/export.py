@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from agnes_cli import saving
 from agnes_cli.failures import BadInput
 
 USAGE_EXPORT = "/api/admin/usage/export"
@@ -28,23 +27,10 @@ def command(kind: str, out: Path | None, **wish: Any) -> None:
 
     if out is None and kind == "parquet" and sys.stdout.isatty():
         raise BadInput("parquet is nothing for a terminal", hint="Give a file with --out.")
-    if out is not None and not out.absolute().parent.is_dir():
-        raise BadInput(f"there is no folder {out.absolute().parent}")
+    if out is not None:
+        saving.require_place(out, replace=True)
     with connect() as server, server.download(USAGE_EXPORT, format=kind, **wish) as pieces:
         if out is None:
-            for piece in pieces:
-                sys.stdout.buffer.write(piece)
+            saving.to_standard_output(pieces)
         else:
-            _save(pieces, out)
-            click.echo(f"{out}: {out.stat().st_size:,} bytes.", err=True)
-
-
-def _save(pieces: Iterator[bytes], out: Path) -> None:
-    """Whole or not at all."""
-    with tempfile.NamedTemporaryFile(dir=out.absolute().parent, prefix=f".{out.name}.", delete=False) as file:
-        try:
-            file.writelines(pieces)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    Path(file.name).replace(out)
+            click.echo(f"{out}: {saving.save(pieces, out, replace=True):,} bytes.", err=True)
