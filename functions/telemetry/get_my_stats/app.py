@@ -27,4 +27,4 @@ def get_session_stats(who: Principal, query: Days) -> mine.SessionStats:
 @endpoint(needs=Needs.LOGIN, query=Days)
 def get_token_stats(who: Principal, query: Days) -> mine.TokenStats:
     """Your tokens by day and model, your ten largest sessions, and all that you ever took."""
-    return mine.token_stats(wiring.state(), who, days=query.days, today=wiring.clock().now().date())
+    return mine.token_stats(wiring.state(), wiring.store(), who, days=query.days, today=wiring.clock().now().date())

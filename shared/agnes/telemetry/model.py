@@ -10,7 +10,7 @@ from msgspec import Struct
 FILE = "telemetry"
 """The state file."""
 
-PROCESSOR_VERSION = 2
+PROCESSOR_VERSION = 3
 """Raised when the rules of extraction change; sessions with a lower one are extracted again."""
 
 
@@ -88,6 +88,8 @@ class Summary(Struct):
     slash_commands: int = 0
     distinct_tools: int = 0
     distinct_skills: int = 0
+    folders: list[int] = []
+    """Working folders, each as a number of its own (`agnes.telemetry.extraction.summary`), in their order."""
     primary_model: str | None = None
     input_tokens: int = 0
     output_tokens: int = 0

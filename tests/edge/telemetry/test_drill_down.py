@@ -387,7 +387,7 @@ def test_my_figures(used):
     assert len(found["daily"]) == 30
     assert sum(day["tokens"]["total_tokens"] for day in found["daily"]) == found["lifetime"]["total_tokens"] > 0
     assert {row["session_id"] for row in found["top_sessions"]} == {A, C}
-    assert sum(model["sessions"] for model in found["by_model"]) == 2
+    assert sum(model["responses"] for model in found["by_model"]) == 5
     week = house.get("/api/me/stats/tokens?days=7", token=mira.token).json()
     assert [row["session_id"] for row in week["top_sessions"]] == [A]
     mine = house.get("/api/me/stats/sessions", token=mira.token).json()

@@ -68,11 +68,13 @@ def as_reference(extraction: Extraction, *, names: Served | None = None) -> dict
         for e in extraction.events
         if e.event_type == EventType.MESSAGE
     )
+    summary = structs.asdict(extraction.summary)
+    assert len(summary.pop("folders")) == len({event.cwd for event in extraction.events} - {None, ""})
     return {
         "calls": calls,
         "prompts": sum(event.event_type == EventType.PROMPT for event in extraction.events),
         "tokens": tokens,
         "lines": sum(file.lines for file in extraction.files),
         "skipped": sum(file.skipped_lines for file in extraction.files),
-        "summary": structs.asdict(extraction.summary),
+        "summary": summary,
     }

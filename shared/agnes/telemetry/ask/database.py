@@ -27,7 +27,7 @@ EVENTS, TOOLS = "usage_events", "usage_tool_daily"
 _COPIED = {
     "usage_users": "SELECT id AS user_id, email, name, active FROM people.users",
     "usage_session_summary": (
-        "SELECT * EXCLUDE (generation, days, events, processor_version, extracted_at) "
+        "SELECT * EXCLUDE (generation, days, events, folders, processor_version, extracted_at) "
         "REPLACE (started_at::TIMESTAMP AS started_at, ended_at::TIMESTAMP AS ended_at) FROM telemetry.sessions"
     ),
     "usage_marketplace_item_daily": "SELECT * FROM telemetry.item_daily",

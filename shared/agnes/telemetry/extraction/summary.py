@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
 from agnes.telemetry.model import Event, EventType, Summary
 
 IDLE_SECONDS = 600
 IDLE = timedelta(seconds=IDLE_SECONDS)
+FOLDERS = 200
+"""Of one session that are counted."""
 SYNTHETIC_MODEL = "<synthetic>"
 """What the client writes for its own error messages: no model answered."""
 
@@ -23,8 +26,9 @@ def summarise(events: Iterable[Event], times: list[datetime]) -> Summary:
         summary.active_seconds = active_seconds(times)
     kinds: dict[str, int] = {}
     models: dict[str | None, int] = {}
-    tools, skills = set(), set()
+    tools, skills, folders = set(), set(), set()
     for event in events:
+        folders.add(event.cwd)
         kind = event.event_type
         kinds[kind] = kinds.get(kind, 0) + 1
         if kind == EventType.MESSAGE:
@@ -49,11 +53,20 @@ def summarise(events: Iterable[Event], times: list[datetime]) -> Summary:
     summary.slash_commands = count(EventType.COMMAND, 0)
     summary.distinct_tools = len(tools - {None})
     summary.distinct_skills = len(skills)
+    summary.folders = folder_numbers(folders)
     for nobody in (None, SYNTHETIC_MODEL):
         models.pop(nobody, None)
     # A dict keeps the order of insertion, and max takes the first of equals: ties go to the first seen.
     summary.primary_model = max(models, key=models.__getitem__, default=None)
     return summary
+
+
+def folder_numbers(folders: Iterable[str | None]) -> list[int]:
+    """Enough to count folders over several sessions; their paths are nobody's business but the transcript's."""
+    known = sorted({folder for folder in folders if folder})[:FOLDERS]
+    return sorted(
+        int.from_bytes(blake2b(folder.encode("utf-8", "replace"), digest_size=8).digest()) >> 1 for folder in known
+    )
 
 
 def active_seconds(times: Iterable[datetime]) -> float:

@@ -35,6 +35,7 @@ SESSION_COLUMNS = {
     "slash_commands": "BIGINT",
     "distinct_tools": "BIGINT",
     "distinct_skills": "BIGINT",
+    "folders": "BIGINT[]",
     "primary_model": "VARCHAR",
     "input_tokens": "BIGINT",
     "output_tokens": "BIGINT",

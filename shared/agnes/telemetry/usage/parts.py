@@ -5,7 +5,7 @@ A part never changes, so a process keeps the last ones that it fetched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
@@ -26,13 +26,25 @@ _kept = ImmutableCache(64_000_000)
 
 @contextmanager
 def tables(
-    store: ObjectStore, state: State, names: Sequence[str], *, since: date, until: date, memory: str = "300MB"
+    store: ObjectStore,
+    state: State,
+    names: Sequence[str],
+    *,
+    since: date,
+    until: date,
+    days: Collection[date] | None = None,
+    memory: str = "300MB",
 ) -> Iterator[Workbench]:
     """A workbench with a view for each of the tables `names` (`user` is `user_daily`), of the UTC days from `since` to
-    `until`, both included; those with a `model` have `cost_usd` and `unpriced_tokens` too. Raises UnavailableError."""
+    `until`, both included, or of those of them that are among `days`; those with a `model` have `cost_usd` and
+    `unpriced_tokens` too. Raises UnavailableError."""
     bases = {rollups.base_of(name) for name in names}
+
+    def is_wanted(day: date) -> bool:
+        return day <= until and (days is None or day in days)
+
     with state.read(FILE) as db:
-        keys = {base: {d: key for d, key in ledger.parts_of(db, base, since).items() if d <= until} for base in bases}
+        keys = {base: {d: key for d, key in ledger.parts_of(db, base, since).items() if is_wanted(d)} for base in bases}
         price_list = prices.price_list(db)
     with workbench(memory_limit=memory, threads=2) as bench:
         wanted = [key for of_days in keys.values() for key in of_days.values()]
