@@ -102,7 +102,11 @@ def test_tokens_are_of_the_day_and_the_model_of_each_response(used):
     }  # fmt: skip
     assert (of_model[MYSTERY]["cost_usd"], of_model[MYSTERY]["unpriced_tokens"]) == (None, INPUT)
     today = found["daily"][1]["tokens"]
-    assert (today["total_tokens"], today["cost_usd"], today["unpriced_tokens"]) == (2 * INPUT, pytest.approx(3.0), INPUT)
+    assert (today["total_tokens"], today["cost_usd"], today["unpriced_tokens"]) == (
+        2 * INPUT,
+        pytest.approx(3.0),
+        INPUT,
+    )
     life = found["lifetime"]
     assert (life["total_tokens"], life["cost_usd"], life["unpriced_tokens"]) == (7 * INPUT, pytest.approx(18.0), INPUT)
     assert [row["session_id"] for row in found["top_sessions"]] == [FORK, LONG]
