@@ -19,10 +19,9 @@ from agnes.telemetry.drill_down.sessions import SessionRow
 from agnes.telemetry.extraction.extract import SessionKey, extract
 from agnes.telemetry.extraction.served import Served
 from agnes.telemetry.extraction.summary import folder_numbers
-from agnes.telemetry.lake import rollups
+from agnes.telemetry.lake import parts, rollups
 from agnes.telemetry.model import FILE, Event, EventType
 from agnes.telemetry.transcripts import stored
-from agnes.telemetry.usage import parts
 
 TOP = 10
 _WINDOWS = {"24h": timedelta(hours=24), "7d": timedelta(days=7)}

@@ -13,11 +13,10 @@ from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
-from agnes.telemetry.lake import rollups
+from agnes.telemetry.lake import parts, rollups
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.lake.prices import TOKENS
 from agnes.telemetry.model import FILE
-from agnes.telemetry.usage import parts
 
 TOP = 10
 LONGEST_DAYS = 3660
