@@ -14,8 +14,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tests.builders.loopback import Loopback
 
 KEY = "sk-ant-test-0123456789"
 
@@ -45,7 +47,7 @@ def failed(status: int) -> Answer:
 
 
 @dataclass
-class AnsweringApi:
+class AnsweringApi(Loopback):
     """`answers`: by the last question; an unknown question, and a wrong key, get what the API would say."""
 
     answers: Mapping[str, Answer | Sequence[Answer]]
@@ -56,22 +58,11 @@ class AnsweringApi:
     def __post_init__(self) -> None:
         self._given: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._bind(_handler(self))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"http://127.0.0.1:{self.port}"
 
     def next(self, body: dict[str, Any], headers: dict[str, str]) -> Answer:
         with self._lock:

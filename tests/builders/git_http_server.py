@@ -12,13 +12,13 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote, urlsplit
+
+from tests.builders.loopback import Loopback
 
 GIT_SECONDS = 60
 
@@ -40,7 +40,7 @@ class Asked:
 
 
 @dataclass
-class GitHttpServer:
+class GitHttpServer(Loopback):
     """Serves every bare repository in `folder` at `/<name>/`; any user name is taken, the password must match."""
 
     folder: Path
@@ -50,26 +50,12 @@ class GitHttpServer:
     asked: list[Asked] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, name="git-http-server", daemon=True)
-
-    @property
-    def port(self) -> int:
-        return self._server.server_address[1]
+        self._bind(_handler(self))
 
     def url(self, path: str, *, user: str | None = None) -> str:
         """The URL of a repository or document; with `user`, the login stands in it as git understands it."""
         login = f"{quote(user, safe='')}:{quote(self.password or '', safe='')}@" if user is not None else ""
         return f"http://{login}127.0.0.1:{self.port}/{path.lstrip('/')}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def _handler(server: GitHttpServer) -> type[BaseHTTPRequestHandler]:

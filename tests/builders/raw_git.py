@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-import threading
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from dulwich.objects import ShaFile
 from dulwich.repo import Repo
 
 from agnes.trees import git_objects as git
+from tests.builders.loopback import Loopback
 
 COMMIT_TEXT = "tree {tree}\nauthor A <a@b.example> 0 +0000\ncommitter A <a@b.example> 0 +0000\n\nraw\n"
 Entry = tuple[int, bytes, str]
@@ -94,7 +94,7 @@ def sealed(body: bytes) -> bytes:
     return body + hashlib.sha1(body).digest()
 
 
-class GitAnswers:
+class GitAnswers(Loopback):
     """`answer(handler)` writes each answer. `asked` holds (method, path, headers) of every request."""
 
     def __init__(self, answer: Callable[[Any], None], *, tls: ssl.SSLContext | None = None) -> None:
@@ -134,20 +134,9 @@ class GitAnswers:
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """A client that hangs up on us is what some tests are about."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._bind(Handler, server=Server)
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def url(self, path: str = "m.git", *, host: str = "127.0.0.1", scheme: str = "http") -> str:
         return f"{scheme}://{host}:{self.port}/{path}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

@@ -20,10 +20,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
+
+from tests.builders.loopback import Loopback
 
 Block = dict[str, Any]
 
@@ -139,7 +141,7 @@ class Script:
 
 
 @dataclass
-class ScriptedMessagesApi:
+class ScriptedMessagesApi(Loopback):
     """The server. The first script whose `when` holds answers; put the narrow ones first."""
 
     scripts: Sequence[Script]
@@ -154,22 +156,11 @@ class ScriptedMessagesApi:
             6
         )  # ids are unique in the world, as the real ones: two servers' sessions never share one
         self._names = (f"{run}{number:06d}" for number in count(1))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="scripted-messages-api", daemon=True)
+        self._bind(_handler(self))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"http://127.0.0.1:{self.port}"
 
     def turns(self, name: str | None = None) -> list[Request]:
         """The requests of sessions and subagents, without side requests; of one script if named."""

@@ -7,16 +7,16 @@ web.answers["/busy"] = lambda handler: handler.say(503)
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
+
+from tests.builders.loopback import Loopback
 
 
 @dataclass
-class WebServer:
+class WebServer(Loopback):
     answers: dict[str, Callable[[Handler], None]] = field(default_factory=dict)
     """By path, query included."""
     asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
@@ -28,9 +28,7 @@ class WebServer:
         class Bound(Handler):
             web = server
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._bind(Bound)
 
     def put(self, path: str, body: bytes, content_type: str, *, etag: str = "") -> None:
         """Serve a file; one with an ETag is served conditionally."""
@@ -53,16 +51,7 @@ class WebServer:
         return sum(asked == path for asked, _ in self.asked)
 
     def url(self, path: str = "") -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"http://127.0.0.1:{self.port}{path}"
 
 
 class Handler(BaseHTTPRequestHandler):
