@@ -366,7 +366,7 @@ def _lake(root: Path, events: int) -> None:
             names = [row[1] for row in tx.db.execute("PRAGMA table_info('telemetry.sessions')").fetchall()]
             said = {"user_id": "'user' || i", "session_id": "'session' || i", "generation": f"'{GENERATION}'"}
             said |= {"days": f"{[str(day) for day in days]}::DATE[]", "extracted_at": "now()", "started_at": "NULL"}
-            said |= {"ended_at": "NULL", "primary_model": "NULL"}
+            said |= {"ended_at": "NULL", "primary_model": "NULL", "folders": "NULL"}
             values = ", ".join(f"{said.get(name, '1')} AS {name}" for name in names)
             tx.db.execute(f"INSERT INTO telemetry.sessions BY NAME SELECT {values} FROM range(2000) r(i)")
 

@@ -73,10 +73,17 @@ def files_of(bodies: dict[str, bytes]) -> list[TranscriptFile]:
     return [TranscriptFile(file, body, NOW) for file, body in bodies.items()]
 
 
-def in_parts(files, **bounds) -> list:
+def in_parts(files, *, marks_every: int | None = None, part_bytes: int = conversation.PART_BYTES, **bounds) -> list:
+    """With marks, files that say that they have nothing for a part are not read for it."""
     found, after = [], None
+    marks = {file.file: conversation.marks(file, marks_every) for file in files} if marks_every else {}
     while True:
-        part = conversation.part(files, after=after, **bounds)
+        reading = conversation.Reading(after=after, **bounds)
+        for file in files:
+            known = marks.get(file.file)
+            if known is None or (after and after.file == file.file) or reading.wants(known):
+                reading.add(file, known)
+        part = reading.part(part_bytes)
         found += part.pieces
         if part.next_cursor is None:
             return found
@@ -85,13 +92,19 @@ def in_parts(files, **bounds) -> list:
 
 
 @settings(max_examples=150, deadline=None)
-@given(FILES, st.integers(1, 7), st.sampled_from([1, 300, 10**6]), st.randoms(use_true_random=False))
-def test_the_parts_are_the_whole(bodies, limit, part_bytes, rng):
+@given(
+    FILES,
+    st.integers(1, 7),
+    st.sampled_from([1, 300, 10**6]),
+    st.sampled_from([None, 1, 200, 10**6]),
+    st.randoms(use_true_random=False),
+)
+def test_the_parts_are_the_whole(bodies, limit, part_bytes, marks_every, rng):
     files = files_of(bodies)
     whole = conversation.part(files, limit=10**6, part_bytes=10**9)
     assert whole.next_cursor is None
     rng.shuffle(files)
-    found = in_parts(files, limit=limit, part_bytes=part_bytes)
+    found = in_parts(files, limit=limit, part_bytes=part_bytes, marks_every=marks_every)
     assert found == list(whole.pieces)
     assert len({piece.id for piece in found}) == len(found)
     times = [piece.at for piece in found if piece.at]
@@ -125,6 +138,87 @@ def test_what_is_added_later_is_behind():
     late = conversation.part([TranscriptFile("main", body, NOW)], limit=10**6, part_bytes=10**9).pieces
     assert late[: len(early)] == early
     assert len(late) > len(early)
+
+
+def two_lines() -> TranscriptFile:
+    t = Transcript(at=NOW - timedelta(hours=1))
+    t.prompt("one")
+    t.say([{"type": "text", "text": "two"}, {"type": "text", "text": "three"}])
+    return TranscriptFile("main", t.body(), NOW)
+
+
+def test_a_cursor_that_cannot_be_is_refused():
+    file = two_lines()
+    second = file.body.index(b"\n") + 1
+    at = int((NOW - timedelta(hours=1) + timedelta(seconds=1)).timestamp()) * 1_000_000
+    late = int(NOW.timestamp()) * 1_000_000
+
+    def behind(cursor: str) -> list[str]:
+        return [p.text for p in conversation.part([file], after=Place.of_cursor(cursor), limit=9).pieces]
+
+    assert behind(f"{at}.main.{second}.0") == ["three"]
+    assert behind(f"{late}.main.{second}.1") == []
+    for cursor in (
+        f"{at}.main.{second}.2",  # that line has two pieces
+        f"{at}.main.{second - 1}.0",  # in the midst of a line
+        f"{at}.main.{len(file.body)}.0",
+        f"{at}.main.9999999999.0",
+        f"{at - 1}.main.{second}.0",  # earlier than its line says
+        f"{late + 1}.main.{second}.0",  # later than the file came
+        f"{at}.a1.{second}.0",  # a file that the session has not
+        *("0.main.0", "-1.main.0.0", f"{at}.../x.0.0", f"{at}.main.0.0 ", "x" * 200, f"{'9' * 18}.main.0.0"),
+    ):
+        with pytest.raises(conversation.InvalidCursor):
+            behind(cursor)
+
+
+def test_a_file_that_grows_between_two_parts_goes_on_where_it_ended():
+    file = two_lines()
+    first = conversation.part([file], limit=2)
+    grown = TranscriptFile("main", file.body + file.body.replace(b"09:", b"10:"), NOW)
+    rest = conversation.part([grown], after=Place.of_cursor(first.next_cursor), limit=9).pieces
+    assert [piece.text for piece in (*first.pieces, *rest)] == ["one", "two", "three"] * 2
+
+
+def test_the_end_of_a_long_session_costs_what_its_beginning_does():
+    """Bytes that are looked at, not seconds: the same answer wherever and however busy the machine."""
+    t = Transcript(at=NOW - timedelta(days=1))
+    for number in range(3000):
+        t.prompt(f"{number} " + "x" * 300)
+    body = t.body()
+    agent = TranscriptFile("a1", b"\n".join(body.splitlines()[1000:1010]) + b"\n", NOW)
+    files = [TranscriptFile("main", body, NOW), agent]
+    marks = {file.file: conversation.marks(file, 10_000) for file in files}
+    assert len(marks["main"].offsets) > 100
+    pages, after, seen = [], None, []
+    while True:
+        reading = conversation.Reading(after=after, limit=100)
+        looked_at = 0
+        for file in files:
+            watched = Watched(file.body)
+            if reading.wants(marks[file.file]) or (after and after.file == file.file):
+                reading.add(TranscriptFile(file.file, watched, NOW), marks[file.file])
+            looked_at += watched.looked_at
+        part = reading.part()
+        seen += part.pieces
+        pages.append(looked_at)
+        if part.next_cursor is None:
+            break
+        after = Place.of_cursor(part.next_cursor)
+    assert len(seen) == 3010
+    assert len({piece.id for piece in seen}) == 3010
+    assert max(pages) < 3 * 100 * 700 + 10_000 < len(body) // 5
+
+
+class Watched(bytes):
+    """Counts the bytes of the lines that are looked for in it."""
+
+    looked_at = 0
+
+    def find(self, what, start=0):
+        end = super().find(what, start)
+        self.looked_at += (end if end >= 0 else len(self)) - start
+        return end
 
 
 def test_a_part_stays_small_whatever_the_transcript():

@@ -2,8 +2,9 @@
 
 Every piece has a place, (time, file, offset of its line, number in its line), and places only grow within a file: a line's
 time is never before that of the line above it. So a part is what follows a place, found without holding more than one file
-and one part; a file that grows between two parts adds pieces behind, never before, what was shown. What a
-transcript says is anybody's text: pieces carry it as it is, cut at a length, and whoever shows it makes it safe
+and one part; a file that grows between two parts adds pieces behind, never before, what was shown. A part begins where the last
+one ended: in that file at the very line, in the others at the last mark before that moment (`Marks`), so that a part costs what it
+shows however long the session is (decision 122). What a transcript says is anybody's text: pieces carry it as it is, cut at a length, and whoever shows it makes it safe
 (`agnes.edge.showing`).
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -32,6 +34,8 @@ PART_BYTES = 1_000_000
 """Of a part, as JSON. A function's answer may have 6 MB, after its quotes were escaped once more."""
 WHOLE_CHARS = 200_000
 """Of one answer about one piece."""
+MARK_BYTES = 262_144
+"""From one mark of a file to the next."""
 
 _TITLE_CHARS = 160
 _TITLES = ("command", "file_path", "notebook_path", "skill", "subagent_type", "pattern", "url", "query", "description")
@@ -47,7 +51,10 @@ class InvalidCursor(BadRequestError):
     code = "invalid_cursor"
 
     def __init__(self) -> None:
-        super().__init__("this cursor is none of ours", hint="Take `next_cursor` of the part before, or leave it out.")
+        super().__init__(
+            "this cursor is none of ours",
+            hint="Take `next_cursor` of the part before, or leave it out to begin again; the session may have been replaced.",
+        )
 
 
 class PieceNotFound(NotFoundError):
@@ -123,6 +130,101 @@ class Excerpt:
     next_start: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Lines of a file with their times, one every MARK_BYTES: whoever looks for a moment reads one stretch of it."""
+
+    first: int
+    last: int
+    """Times of the first and of the last line."""
+    times: tuple[int, ...]
+    offsets: tuple[int, ...]
+
+    def before(self, micros: int) -> tuple[int, int]:
+        """(offset, time) of the last marked line that is earlier than a moment; of the first line if none is."""
+        at = max(0, bisect_left(self.times, micros) - 1)
+        return (self.offsets[at], self.times[at]) if self.times else (0, 0)
+
+
+def marks(file: TranscriptFile, every: int = MARK_BYTES) -> Marks:
+    """Of a whole file, which is read once for it."""
+    times, offsets, first, last, next_mark = [], [], 0, 0, 0
+    for micros, offset, _ in _timed_lines(file, 0, None):
+        if offset >= next_mark:
+            times.append(micros)
+            offsets.append(offset)
+            first, next_mark = times[0], offset + every
+        last = micros
+    return Marks(first, last, tuple(times), tuple(offsets))
+
+
+class Reading:
+    """The first `limit` pieces behind `after`, from one file after another, in any order."""
+
+    def __init__(self, *, after: Place | None, limit: int, piece_chars: int = PIECE_CHARS) -> None:
+        self._after = after
+        self._limit = limit
+        self._piece_chars = piece_chars
+        self._kept: list[tuple[Place, Piece]] = []
+        self._began = after is None
+
+    def wants(self, marks: Marks) -> bool:
+        """Whether a file with these marks may hold anything for the part."""
+        if self._after is not None and marks.last < self._after.micros:
+            return False
+        return len(self._kept) <= self._limit or marks.first <= self._kept[-1][0].micros
+
+    def add(self, file: TranscriptFile, marks: Marks | None = None) -> None:
+        """Raises InvalidCursor."""
+        found = self._behind(file, *self._start(file, marks))
+        self._kept = sorted([*self._kept, *found], key=lambda placed: placed[0])[: self._limit + 1]
+
+    def part(self, part_bytes: int = PART_BYTES) -> Part:
+        """Fewer pieces if they are large, one at least if there is any. Raises InvalidCursor if the file in which the
+        part before it ended was not among those added."""
+        if not self._began:
+            raise InvalidCursor
+        size, pieces = 0, []
+        for place, piece in self._kept[: self._limit]:
+            size += len(msgspec.json.encode(piece))
+            if pieces and size > part_bytes:
+                break
+            pieces.append((place, piece))
+        more = len(pieces) < len(self._kept)
+        return Part(tuple(piece for _, piece in pieces), pieces[-1][0].cursor() if more else None)
+
+    def _start(self, file: TranscriptFile, marks: Marks | None) -> tuple[int, int | None]:
+        """(offset of the line to begin with, its time if known)."""
+        if self._after is None:
+            return 0, None
+        if file.file == self._after.file:
+            _require_place(file, self._after)
+            self._began = True
+            return self._after.offset, self._after.micros
+        if marks is None:
+            return 0, None
+        offset, micros = marks.before(self._after.micros)
+        return (offset, micros) if _begins_line(file.body, offset) else (0, None)
+
+    def _behind(self, file: TranscriptFile, start: int, micros: int | None) -> list[tuple[Place, Piece]]:
+        after, limit = self._after, self._limit + 1
+        before = self._kept[-1][0] if len(self._kept) == limit else None
+        is_agent, found = file.file != MAIN, []
+        for at, offset, line in _timed_lines(file, start, micros):
+            begin = Place(at, is_agent, file.file, offset, 0)
+            if after is not None and begin[:4] < after[:4]:
+                continue
+            if (before is not None and begin > before) or len(found) >= limit:
+                break
+            for number, piece in enumerate(_pieces(line, file, offset, _moment(at), self._piece_chars)):
+                place = begin._replace(number=number)
+                if after is None or place > after:
+                    found.append((place, piece))
+                    if len(found) >= limit:
+                        break
+        return found
+
+
 def part(
     files: Iterable[TranscriptFile],
     *,
@@ -131,21 +233,11 @@ def part(
     part_bytes: int = PART_BYTES,
     piece_chars: int = PIECE_CHARS,
 ) -> Part:
-    """The first `limit` pieces behind `after`, fewer if they are large, one at least if there is any. `files` are read
-    one by one, in any order."""
-    kept: list[tuple[Place, Piece]] = []
+    """The part behind `after` of all of these files. Raises InvalidCursor."""
+    reading = Reading(after=after, limit=limit, piece_chars=piece_chars)
     for file in files:
-        before = kept[-1][0] if len(kept) > limit else None
-        found = _pieces_behind(file, after, before, limit + 1, piece_chars)
-        kept = sorted([*kept, *found], key=lambda placed: placed[0])[: limit + 1]
-    size, pieces = 0, []
-    for place, piece in kept[:limit]:
-        size += len(msgspec.json.encode(piece))
-        if pieces and size > part_bytes:
-            break
-        pieces.append((place, piece))
-    more = len(pieces) < len(kept)
-    return Part(tuple(piece for _, piece in pieces), pieces[-1][0].cursor() if more else None)
+        reading.add(file)
+    return reading.part(part_bytes)
 
 
 def file_of(piece_id: str) -> str:
@@ -162,7 +254,7 @@ def whole(file: TranscriptFile, piece_id: str, *, start: int = 0, chars: int = W
     if found is None:
         raise PieceNotFound
     offset, number = int(found[2]), int(found[3])
-    if offset >= len(file.body) or (offset and file.body[offset - 1] != 0x0A):
+    if not _begins_line(file.body, offset):
         raise PieceNotFound
     line = next(_lines(file.body, offset))[1]
     for at, piece in enumerate(_pieces(line, file, offset, None, None)):
@@ -173,24 +265,25 @@ def whole(file: TranscriptFile, piece_id: str, *, start: int = 0, chars: int = W
     raise PieceNotFound
 
 
-def _pieces_behind(
-    file: TranscriptFile, after: Place | None, before: Place | None, limit: int, piece_chars: int
-) -> list[tuple[Place, Piece]]:
-    is_agent, found = file.file != MAIN, []
-    for micros, offset, line in _timed_lines(file):
-        begin = Place(micros, is_agent, file.file, offset, 0)
-        if after is not None and begin[:4] < after[:4]:
-            continue
-        if (before is not None and begin > before) or len(found) >= limit:
-            break
-        at = _EPOCH + timedelta(microseconds=micros) if micros else None
-        for number, piece in enumerate(_pieces(line, file, offset, at, piece_chars)):
-            place = begin._replace(number=number)
-            if after is None or place > after:
-                found.append((place, piece))
-                if len(found) >= limit:
-                    break
-    return found
+def _begins_line(body: bytes, offset: int) -> bool:
+    return offset < len(body) and (offset == 0 or body[offset - 1] == 0x0A)
+
+
+def _require_place(file: TranscriptFile, place: Place) -> None:
+    """A place is trusted no further than it can be checked on its own line: one that was made up shows its maker wrong times
+    at worst. Raises InvalidCursor."""
+    if not _begins_line(file.body, place.offset):
+        raise InvalidCursor
+    line = next(_lines(file.body, place.offset))[1]
+    latest = max(0, (file.received_at - _EPOCH) // timedelta(microseconds=1))
+    if not _time(line, file.received_at) <= place.micros <= latest:
+        raise InvalidCursor
+    if place.number >= sum(1 for _ in _pieces(line, file, place.offset, None, 0)):
+        raise InvalidCursor
+
+
+def _moment(micros: int) -> datetime | None:
+    return _EPOCH + timedelta(microseconds=micros) if micros else None
 
 
 class _Head(Struct, gc=False):
@@ -200,12 +293,13 @@ class _Head(Struct, gc=False):
 _head = msgspec.json.Decoder(_Head).decode
 
 
-def _timed_lines(file: TranscriptFile) -> Iterator[tuple[int, int, memoryview]]:
-    """(microseconds since 1970, offset, line). Lines without a time have that of the line above, the first ones that of
-    the first line which has one; a file without any has 0."""
-    times = (at for _, line in _lines(file.body) if (at := _time(line, file.received_at)))
-    now = next(times, 0)
-    for offset, line in _lines(file.body):
+def _timed_lines(file: TranscriptFile, start: int, now: int | None) -> Iterator[tuple[int, int, memoryview]]:
+    """(microseconds since 1970, offset, line) from the line at `start` on, whose time is `now` if that is known. Lines without a
+    time have that of the line above, the first ones that of the first line which has one; a file without any has 0."""
+    if now is None:
+        times = (at for _, line in _lines(file.body) if (at := _time(line, file.received_at)))
+        now = next(times, 0)
+    for offset, line in _lines(file.body, start):
         now = max(now, _time(line, file.received_at))
         yield now, offset, line
 

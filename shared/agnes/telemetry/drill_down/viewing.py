@@ -22,12 +22,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes.kernel import audit
 from agnes.kernel.errors import InvalidError, NotFoundError, TooLargeError
 from agnes.kernel.ids import new_ulid
+from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, State
 from agnes.telemetry import keys
 from agnes.telemetry.drill_down import conversation, sessions
-from agnes.telemetry.drill_down.conversation import Excerpt, Piece, Place
+from agnes.telemetry.drill_down.conversation import Excerpt, Part, Piece, Place
 from agnes.telemetry.drill_down.sessions import SessionRow
 from agnes.telemetry.keys import TranscriptId, transcript_id
 from agnes.telemetry.model import FILE
@@ -42,6 +43,9 @@ JSONL = "application/x-ndjson"
 ZIP = "application/zip"
 VIEW = "session.transcript_view"
 
+_FILES_AT_ONCE = 8
+_marked = ImmutableCache(200_000)
+"""Marks of transcripts by their version; the size is their number."""
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _OLDEST = (1980, 1, 1, 0, 0, 0)
 """No earlier time can be written in a ZIP."""
@@ -158,7 +162,8 @@ def transcript(
     files = stored.files(store, which.user_id, which.session_id)
     summary, known = _known(state, which, files)
     _audit(store, viewer, which, VIEW, {"cursor": query.cursor} if query.cursor else {}, now=now)
-    found = conversation.part(stored.transcripts(store, files), after=after, limit=query.limit, piece_chars=piece_chars)
+    reading = conversation.Reading(after=after, limit=query.limit, piece_chars=piece_chars)
+    found = part_of(store, files, after, reading)
     return Transcript(summary, known, found.pieces, found.next_cursor)
 
 
@@ -277,6 +282,28 @@ def remove_old(store: ObjectStore, *, now: datetime, kept: timedelta = timedelta
     old = [entry.key for entry in store.list(keys.DOWNLOADS) if entry.modified_at < now - kept]
     store.remove(old)
     return len(old)
+
+
+def part_of(
+    store: ObjectStore, files: Sequence[StoredFile], after: Place | None, reading: conversation.Reading
+) -> Part:
+    """A part of a session, from those of its files that may have something of it. Files whose marks this process has are not read
+    where they say that there is nothing."""
+    named = {file.which.file: file for file in files}
+    known = {name: found for name, file in named.items() if (found := _marked.get(store, file.version))}
+    own = after.file if after else None
+    first = [file for name, file in named.items() if name not in known or name == own]
+    for file in stored.transcripts(store, first):
+        if file.file not in known and after is not None and len(files) > 1:
+            known[file.file] = made = conversation.marks(file)
+            _marked.put(store, named[file.file].version, made, len(made.offsets) + 1)
+        reading.add(file, known.get(file.file))
+    waiting = sorted((known[name].first, name) for name, file in named.items() if file not in first)
+    for start in range(0, len(waiting), _FILES_AT_ONCE):
+        wanted = [named[name] for _, name in waiting[start : start + _FILES_AT_ONCE] if reading.wants(known[name])]
+        for file in stored.transcripts(store, wanted):
+            reading.add(file, known[file.file])
+    return reading.part()
 
 
 def _plain_bytes(state: State, user_id: str) -> dict[TranscriptId, int]:

@@ -32,6 +32,11 @@ class StoredFile:
         return None if self.which.file == MAIN else self.which.file
 
     @property
+    def version(self) -> str:
+        """Told without reading it."""
+        return f"{self.which.key} {self.size_bytes} {self.modified_at.isoformat()}"
+
+    @property
     def filename(self) -> str:
         """As Claude Code calls it."""
         return f"{self.which.session_id}.jsonl" if self.agent_id is None else f"agent-{self.agent_id}.jsonl"
