@@ -82,6 +82,8 @@ class Shop:
     """Grant → groups; everything to Everyone if None."""
     held: Iterable[tuple[str, str]] = ()
     """(user id, entry id)."""
+    since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """The same → when it was added, of flea entities."""
     people: Mapping[str, frozenset[str]] = field(default_factory=lambda: {"ann": EVERYONE, "bob": EVERYONE})
     required: Mapping[str, Iterable[str]] = field(default_factory=dict)
     """Grant → groups that must have it."""
@@ -96,7 +98,7 @@ class Shop:
             granted = {grant: frozenset(groups) for grant, groups in self.grants.items()}
         reach = Reach(self.people, granted)
         must = {grant: frozenset(groups) for grant, groups in self.required.items()}
-        holdings = Holdings(content, reach, self.held, must)
+        holdings = Holdings(content, reach, [(*pair, self.since.get(pair)) for pair in self.held], must)
         return Catalogue(content, measures, reach, holdings, Sights(content, measures, reach))
 
     def list(self, who: Principal | None = None, **query: Any) -> Listing:

@@ -34,6 +34,7 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
         "released_at": entry.released,
         "updated_at": entry.updated,
         "installed": item.installed,
+        "hidden_reason": item.hidden_reason,
         "skills": [_called(line) for line in plugin.of_kind("skill")],
         "agents": [_called(line) for line in plugin.of_kind("agent")],
         "commands": [
@@ -87,7 +88,7 @@ def inner_answer(detail: InnerDetail, base: str) -> dict[str, Any]:
         "files": detail.files,
         "parent_stack_count": line.usage.stack_count,
         "installed": detail.parent_item.installed,
-        "telemetry": _telemetry(detail.figures, detail.daily_series),
+        "telemetry": _telemetry(line.figures, detail.daily_series),
         "cover_photo_url": line.words.cover_url,
         "video_url": line.words.video_url,
         "docs": _documents(line.words.documents, base),
@@ -132,6 +133,9 @@ def _called(line: InnerLine) -> dict[str, Any]:
         "invocations_30d": line.usage.invocations_30d,
         "distinct_users_30d": line.usage.distinct_users_30d,
         "trend_pct": line.usage.trend_pct,
+        "tokens_30d": line.figures.tokens,
+        "cost_usd_30d": line.figures.cost_usd,
+        "unpriced_tokens_30d": line.figures.unpriced_tokens,
         "parent_stack_count": line.usage.stack_count,
     }
 

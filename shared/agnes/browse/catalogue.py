@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from threading import Lock
 from types import MappingProxyType
@@ -24,6 +25,7 @@ from typing import Any
 from agnes.browse.model import Entry, Figures, Usage
 from agnes.browse.search import Index
 from agnes.kernel.principal import Principal
+from agnes.stack.model import outdone
 
 RECENT, MOST_USED, MOST_ADOPTED, TRENDING, RELEVANCE = "recent", "most_used", "most_adopted", "trending", "relevance"
 SORTS = (RECENT, MOST_USED, MOST_ADOPTED, TRENDING)
@@ -34,6 +36,7 @@ PARTS_REMEMBERED = 1024
 ITEMS_REMEMBERED = 8192
 CARDS_REMEMBERED = 2048
 
+NO_REASONS: Mapping[int, str] = MappingProxyType({})
 NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 
 ItemKey = tuple[str, str, str, str, str]
@@ -51,6 +54,9 @@ class Content:
         self.system = frozenset(n for n, e in enumerate(self.entries) if e.is_system)
         self.publishers = {e.marketplace_id: e.marketplace_name for e in self.entries if e.source == "curated"}
         """Id of a marketplace → its name."""
+        names = Counter(entry.name.casefold() for entry in self.entries)
+        self.contested = frozenset(n for n, e in enumerate(self.entries) if e.blocked or names[e.name.casefold()] > 1)
+        """What somebody may have in their stack without being served it."""
         self.owners = {e.owner_id for e in self.entries if e.owner_id}
         self.remembered = Recent(PARTS_REMEMBERED)
         """What pages worked out of this content alone."""
@@ -157,14 +163,15 @@ class Holdings:
         self,
         content: Content,
         reach: Reach,
-        held: Iterable[tuple[str, str]],
+        held: Iterable[tuple[str, str, datetime | None]],
         required: Mapping[str, Collection[str]] = NOTHING,
     ) -> None:
-        """`held` are (user id, entry id), `required` a grant's resource → group ids."""
+        """`held` are (user id, entry id, since when if it matters), `required` a grant's resource → group ids."""
         entries, number_of = content.entries, content.number_of
         nobody: frozenset[str] = frozenset()
         granted_to = [reach.granted_to.get(entry.grant, nobody) for entry in entries]
         self.of_user: dict[str, set[int]] = {}
+        self.since: dict[tuple[str, int], datetime] = {}
         self.counts = [0] * len(entries)
         must = {
             n: frozenset(groups)
@@ -174,11 +181,13 @@ class Holdings:
         alike = Counter(reach.groups_of.values()) if must else {}
         for number, groups in must.items():
             self.counts[number] = sum(people for of, people in alike.items() if not groups.isdisjoint(of))
-        for user_id, entry_id in held:
+        for user_id, entry_id, since in held:
             number = number_of.get(entry_id)
             if number is None:
                 continue
             self.of_user.setdefault(user_id, set()).add(number)
+            if since is not None:
+                self.since[user_id, number] = since
             groups = reach.groups_of.get(user_id)
             if groups is None or not groups.isdisjoint(must.get(number, nobody)):
                 continue
@@ -346,6 +355,19 @@ class Sights:
 
 
 @dataclass(frozen=True)
+class Stack:
+    """What is in one person's stack."""
+
+    held: Collection[int]
+    """Whether they may still see it or not."""
+    counting: list[int]
+    """What counts: curated while it is granted, flea while approved or archived. Curated ones first, by registration,
+    then flea ones, the last added first."""
+    unserved: Mapping[int, str]
+    """Of those, what is not served all the same, with the reason that `/marketplace/info` gives."""
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """The layers that one answer is made of."""
 
@@ -363,6 +385,36 @@ class Catalogue:
         """What is in the person's stack, whether they may still see it or not."""
         always = self.content.system | self.holdings.required(who.group_ids)
         return self.holdings.of_user.get(who.user_id, frozenset()) | always
+
+    def stack_of(self, who: Principal) -> Stack:
+        held, visible, entries = self.held_by(who), self.sights.of(who).numbers, self.content.entries
+        counting = [
+            n
+            for n in held
+            if (n in visible if entries[n].source == "curated" else entries[n].status in ("approved", "archived"))
+        ]
+        since = self.holdings.since
+
+        def place(number: int) -> float:
+            at = since.get((who.user_id, number))
+            return entries[number].order_in_stack if at is None else -at.timestamp()
+
+        counting.sort(key=lambda n: (entries[n].source != "curated", place(n), entries[n].id))
+        return Stack(held, counting, self._unserved(counting))
+
+    def _unserved(self, counting: Iterable[int]) -> Mapping[int, str]:
+        """Names are settled in the feed's order: curated ones as in the stack, then flea ones, the oldest first."""
+        entries = self.content.entries
+        contested = [n for n in counting if n in self.content.contested]
+        if not contested:
+            return NO_REASONS
+        found = {n: entries[n].blocked for n in contested if entries[n].blocked}
+        claiming = sorted(
+            (n for n in contested if n not in found),
+            key=lambda n: (entries[n].source != "curated", entries[n].order_in_stack, entries[n].added, entries[n].id),
+        )
+        reasons = outdone(entries[n].claim for n in claiming)
+        return found | {n: reason for n, reason in zip(claiming, reasons, strict=True) if reason}
 
     def usage(self, number: int) -> Usage:
         """The figures of a chip, with the stack count."""

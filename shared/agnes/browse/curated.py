@@ -110,10 +110,11 @@ def _words(shown: Mapping[str, Any], assets: Mapping[str, Any], commit: str) -> 
     )
 
 
-def holdings(db: Db) -> list[tuple[str, str]]:
-    """(user id, entry id) of every subscription that counts: one made since its marketplace was registered."""
+def holdings(db: Db) -> list[tuple[str, str, None]]:
+    """(user id, entry id, nothing) of every subscription that counts: one made since its marketplace was registered.
+    Since when does not matter: curated plugins stand in a stack by registration and name."""
     return db.execute(
-        """SELECT s.user_id, $source || '-' || s.marketplace_id || '/' || s.plugin_name
+        """SELECT s.user_id, $source || '-' || s.marketplace_id || '/' || s.plugin_name, NULL
         FROM stack.subscriptions s JOIN marketplace.registries r
             ON r.id = s.marketplace_id AND s.subscribed_at >= r.registered_at""",
         {"source": SOURCE},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from agnes.browse.model import OTHER, Entry, Inner, Source, Words
 from agnes.flea import service as flea
 from agnes.kernel.state import Db
+from agnes.marketplace import versions
+from agnes.stack.model import blocked_reason
 
 SOURCE: Source = "flea"
-FILES = flea.FILES
+FILES = (*flea.FILES, "marketplace")
 MARKET = "Flea Market"
 
 _SHOWN: dict[str, Literal["approved", "pending", "quarantined", "archived"]] = {
@@ -24,6 +27,7 @@ def entries(db: Db) -> list[Entry]:
     """Every entity, whatever its status, with what is inside it."""
     inside = flea.items(db)
     found = flea.entities(db)
+    blocked = versions.blocked_trees(db) if found else {}
     people = dict(
         db.execute("SELECT id, coalesce(nullif(trim(name), ''), email) FROM people.users").fetchall() if found else ()
     )
@@ -49,6 +53,7 @@ def entries(db: Db) -> list[Entry]:
             author_name=people.get(entity.owner_user_id, ""),
             size_bytes=entity.size_bytes,
             tree_id=entity.tree_id or "",
+            blocked=blocked_reason(entity.version, blocked[entity.tree_id]) if entity.tree_id in blocked else "",
             words=Words(display_name=entity.name, video_url=entity.video_url),
             inner=tuple(Inner(*row) for row in inside.get(entity.id, ())),
         )
@@ -56,8 +61,8 @@ def entries(db: Db) -> list[Entry]:
     ]
 
 
-def holdings(db: Db) -> list[tuple[str, str]]:
-    """(user id, entry id) of everything that somebody added."""
+def holdings(db: Db) -> list[tuple[str, str, datetime]]:
+    """(user id, entry id, since when) of everything that somebody added."""
     return db.execute(
-        "SELECT user_id, $source || '-' || entity_id FROM stack.entity_installs", {"source": SOURCE}
+        "SELECT user_id, $source || '-' || entity_id, installed_at FROM stack.entity_installs", {"source": SOURCE}
     ).fetchall()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from agnes.browse.catalogue import MOST_ADOPTED, RECENT, RELEVANCE, SORTS, TRENDING, Catalogue, Visible
+from agnes.browse.catalogue import MOST_ADOPTED, RECENT, RELEVANCE, SORTS, TRENDING, Catalogue, Stack, Visible
 from agnes.browse.model import CATEGORIES, FIGURES, OTHER, CategoryFacet, Entry, Facet, Facets, Item, Kind, Listing
 from agnes.browse.search import words
 from agnes.kernel.principal import Principal
@@ -18,7 +18,6 @@ from agnes.kernel.principal import Principal
 POPULAR = 4
 UPDATED_DAYS = {"7d": 7, "30d": 30, "90d": 90}
 TYPES: tuple[Kind, ...] = ("skill", "agent", "plugin")
-ARCHIVED = "archived"
 
 
 class ItemsQuery(BaseModel):
@@ -72,14 +71,14 @@ class ItemsQuery(BaseModel):
 def listing(catalogue: Catalogue, who: Principal, query: ItemsQuery, *, now: datetime) -> Listing:
     """The page of items that the person asked for, with everything that the page around it shows."""
     visible = catalogue.sights.of(who)
-    held = catalogue.held_by(who)
-    found = _find(catalogue, visible, held, query, now)
+    stack = catalogue.stack_of(who)
+    found = _find(catalogue, visible, stack, query, now)
     entries = catalogue.content.entries
     start = (query.page - 1) * query.page_size
     asked = words(query.words) if query.words else []
     return Listing(
         items=tuple(
-            item_of(catalogue, number, who, held, matched=_matched(entries[number], asked))
+            item_of(catalogue, number, who, stack, matched=_matched(entries[number], asked))
             for number in found.order[start : start + query.page_size]
         ),
         total=len(found.order),
@@ -91,17 +90,17 @@ def listing(catalogue: Catalogue, who: Principal, query: ItemsQuery, *, now: dat
         tabs={
             "curated": len(visible.of_source("curated")),
             "flea": len(visible.of_source("flea")),
-            "my": len(mine(catalogue, visible, held)),
+            "my": len(stack.counting),
         },
         scope=query.sources,
-        popular=_popular(catalogue, who, visible, held, query),
+        popular=_popular(catalogue, who, visible, stack, query),
         figures=FIGURES,
     )
 
 
 def categories(catalogue: Catalogue, who: Principal, query: ItemsQuery, *, now: datetime) -> tuple[CategoryFacet, ...]:
     """Those of a tab, with how many of what is visible there they hold."""
-    return _find(catalogue, catalogue.sights.of(who), catalogue.held_by(who), query, now).facets.categories
+    return _find(catalogue, catalogue.sights.of(who), catalogue.stack_of(who), query, now).facets.categories
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,57 +112,39 @@ class _Result:
     facets: Facets
 
 
-def _find(catalogue: Catalogue, visible: Visible, held: Collection[int], query: ItemsQuery, now: datetime) -> _Result:
+def _find(catalogue: Catalogue, visible: Visible, stack: Stack, query: ItemsQuery, now: datetime) -> _Result:
     """Remembered where it depends on nothing but what the person's groups may see."""
     if query.tab == "my" or query.not_in_stack or query.updated:
-        return _Search(catalogue, visible, held, query, now).result()
+        return _Search(catalogue, visible, stack, query, now).result()
     key = (query.words, query.sources, query.category, query.type, query.publisher, query.wanted_sort)
     found = visible.results.get(key)
     if found is None:
-        found = _Search(catalogue, visible, held, query, now).result()
+        found = _Search(catalogue, visible, stack, query, now).result()
         visible.results.put(key, found)
     return found
 
 
-def mine(catalogue: Catalogue, visible: Visible, held: Collection[int]) -> list[int]:
-    """What is in a person's stack and counts: curated while it is granted, flea while approved or archived. Curated
-    ones first, by registration, then flea ones, the newest first."""
-    entries = catalogue.content.entries
-    kept = [
-        n
-        for n in held
-        if (n in visible.numbers if entries[n].source == "curated" else entries[n].status in ("approved", ARCHIVED))
-    ]
-    place = catalogue.measures.ranks[RECENT]
-    return sorted(
-        kept,
-        key=lambda n: (entries[n].source != "curated", entries[n].order_in_stack, place[n], entries[n].id),
-    )
-
-
 class _Search:
-    def __init__(
-        self, catalogue: Catalogue, visible: Visible, held: Collection[int], query: ItemsQuery, now: datetime
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, visible: Visible, stack: Stack, query: ItemsQuery, now: datetime) -> None:
         self._catalogue = catalogue
         self._query = query
         self._entries = catalogue.content.entries
         self._scores = catalogue.content.index.search(query.words) if query.words else None
         # Everything curated is a plugin; the type pills are the flea market's and My Stack's.
         self._type = "" if query.sources == ("curated",) and query.tab != "my" else query.type
-        self._base = self._found(visible, held, now)
+        self._base = self._found(visible, stack, now)
 
-    def _found(self, visible: Visible, held: Collection[int], now: datetime) -> list[int]:
+    def _found(self, visible: Visible, stack: Stack, now: datetime) -> list[int]:
         """Visible in this tab, found by the search, let through by the filters that have no facet."""
         query, entries, scores = self._query, self._entries, self._scores
         if query.tab == "my":
-            base = [n for n in mine(self._catalogue, visible, held) if entries[n].source in query.sources]
+            base = [n for n in stack.counting if entries[n].source in query.sources]
         else:
             base = visible.ordered(query.sources, RECENT)
         if scores is not None:
             base = [n for n in base if n in scores]
         if query.not_in_stack:
-            base = [n for n in base if n not in held]
+            base = [n for n in base if n not in stack.held]
         if query.updated:
             since = now - timedelta(days=UPDATED_DAYS[query.updated])
             base = [n for n in base if (updated := entries[n].updated) is not None and updated >= since]
@@ -220,7 +201,7 @@ def icon_key(category: str) -> str:
 
 
 def _popular(
-    catalogue: Catalogue, who: Principal, visible: Visible, held: Collection[int], query: ItemsQuery
+    catalogue: Catalogue, who: Principal, visible: Visible, stack: Stack, query: ItemsQuery
 ) -> tuple[Item, ...]:
     """At most four used ones; on the first page of a source's tab, while nothing is searched or filtered for."""
     narrowed = query.words or query.category or query.publisher or query.updated or query.not_in_stack
@@ -229,17 +210,18 @@ def _popular(
     numbers: Iterable[int] = visible.popular(query.tab)
     if query.type and query.tab == "flea":
         numbers = (n for n in numbers if catalogue.content.entries[n].type == query.type)
-    return tuple(item_of(catalogue, number, who, held) for number, _ in zip(numbers, range(POPULAR), strict=False))
+    return tuple(item_of(catalogue, number, who, stack) for number, _ in zip(numbers, range(POPULAR), strict=False))
 
 
-def item_of(catalogue: Catalogue, number: int, who: Principal, held: Collection[int], *, matched: str = "") -> Item:
+def item_of(catalogue: Catalogue, number: int, who: Principal, stack: Stack, *, matched: str = "") -> Item:
     entry = catalogue.content.entries[number]
-    installed, own = number in held, bool(entry.owner_id) and entry.owner_id == who.user_id
+    installed, own = number in stack.held, bool(entry.owner_id) and entry.owner_id == who.user_id
     required = number in catalogue.holdings.required(who.group_ids)
-    key = (number, installed, required, own, matched)
+    reason = stack.unserved.get(number, "")
+    key = (number, installed, required, own, reason, matched)
     found = catalogue.items.get(key)
     if found is None:
-        usage = catalogue.usage(number)
+        usage, figures = catalogue.usage(number), catalogue.measures.of_entry[number]
         found = Item(
             id=entry.id,
             source=entry.source,
@@ -268,7 +250,10 @@ def item_of(catalogue: Catalogue, number: int, who: Principal, held: Collection[
             distinct_users_7d=usage.distinct_users_7d,
             trend_pct=usage.trend_pct,
             stack_count=usage.stack_count,
-            tokens_30d=catalogue.measures.of_entry[number].tokens,
+            tokens_30d=figures.tokens,
+            cost_usd_30d=figures.cost_usd,
+            unpriced_tokens_30d=figures.unpriced_tokens,
+            hidden_reason=reason,
             matched=matched,
         )
         catalogue.items.put(key, found)

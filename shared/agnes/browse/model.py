@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
+from agnes.stack.model import Claim
+
 Source = Literal["curated", "flea"]
 Kind = Literal["plugin", "skill", "agent"]
 
@@ -200,6 +202,8 @@ class Entry:
     tree_id: str = ""
     problem: str = ""
     """Why the newest content is not what is served."""
+    blocked: str = ""
+    """Why its only version is served to nobody."""
     words: Words = NO_WORDS
     inner: tuple[Inner, ...] = ()
     inner_words: Mapping[tuple[str, str], Words] = field(default_factory=dict)
@@ -208,6 +212,10 @@ class Entry:
     @property
     def title(self) -> str:
         return self.words.display_name or self.name
+
+    @property
+    def claim(self) -> Claim:
+        return Claim(self.source, self.owner if self.source == "flea" else self.marketplace_id, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +251,21 @@ class Item:
     trend_pct: float | None
     stack_count: int
     tokens_30d: int
+    cost_usd_30d: float | None
+    """Estimated, of the tokens whose model has a price; None if none has."""
+    unpriced_tokens_30d: int
+    hidden_reason: str = ""
+    """Why it is not served although it is in the stack, as `/marketplace/info` says it."""
     matched: str = ""
     """What inside it matched the search, such as `skill waterfall`; empty if it matched itself."""
 
     @property
     def title(self) -> str:
         return self.display_name or self.name
+
+    @property
+    def letters(self) -> str:
+        return letters(self.type, self.title)
 
     @property
     def is_locked(self) -> bool:
@@ -354,6 +371,8 @@ class InnerLine:
     inner: Inner
     words: Words
     usage: Usage
+    """With the stack count of its plugin."""
+    figures: Figures
     detail_url: str
     """Empty for commands, hooks and servers."""
     invocation: str
@@ -410,7 +429,6 @@ class InnerDetail:
     parent: Entry
     parent_item: Item
     line: InnerLine
-    figures: Figures
     body: str
     """Markdown without the front matter."""
     files: tuple[FileLine, ...]
@@ -424,6 +442,11 @@ class InnerDetail:
     @property
     def category(self) -> str:
         return self.line.words.category or self.parent.category
+
+
+def letters(kind: str, title: str) -> str:
+    """What stands for a cover that there is not: of a plugin the first two of its title."""
+    return {"skill": "SK", "agent": "AG"}.get(kind) or title[:2].upper()
 
 
 def active_days(series: tuple[Day, ...]) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import ClassVar
@@ -17,14 +18,17 @@ from agnes.browse.listing import TYPES, ItemsQuery, listing
 from agnes.browse.markdown import rendered
 from agnes.browse.model import (
     Day,
+    Figures,
     InnerDetail,
     InnerLine,
     Item,
     Listing,
     PluginDetail,
     Usage,
+    Words,
     active_days,
     last_used,
+    letters,
 )
 from agnes.browse.shelf import SOURCE_NAMES, catalogue
 from agnes.browse.video import Player, find_player
@@ -78,7 +82,7 @@ class ListingPage:
     """Cards that were rendered from the same catalogue."""
 
     def card_key(self, item: Item, place: str) -> tuple:
-        return (item.id, item.installed, item.required, item.is_viewer_owner, item.matched, place)
+        return (item.id, item.installed, item.required, item.is_viewer_owner, item.hidden_reason, item.matched, place)
 
     def url(self, **changes: object) -> str:
         """The listing's URL with some of its parameters changed; defaults are left out, the page starts anew."""
@@ -240,28 +244,67 @@ class Bar:
     day: Day
 
 
-class _Detail:
-    """What detail pages have in common: a daily series, and perhaps a video."""
+@dataclass(frozen=True, slots=True)
+class Hero:
+    """The head of a detail page."""
+
+    title: str
+    called: str
+    """What Claude Code knows it by."""
+    kind: str
+    url: str
+    last_crumb: str
+    letters: str
+    """Stand for a cover that there is not."""
+    photo_url: str | None
+    lead: str
+    updated: datetime | None
+    cover: int
+
+
+class _Detail(ABC):
+    """What detail pages have in common."""
 
     @property
+    @abstractmethod
+    def hero(self) -> Hero: ...
+
+    @property
+    @abstractmethod
     def crumbs(self) -> list[tuple[str, str]]:
-        raise NotImplementedError
+        """Those that are links."""
 
     @property
-    def video_url(self) -> str | None:
-        raise NotImplementedError
+    @abstractmethod
+    def words(self) -> Words: ...
+
+    @property
+    @abstractmethod
+    def usage(self) -> Usage: ...
+
+    @property
+    @abstractmethod
+    def figures(self) -> Figures: ...
+
+    @property
+    @abstractmethod
+    def series(self) -> tuple[Day, ...]: ...
+
+    @property
+    def title(self) -> str:
+        return self.hero.title
 
     @cached_property
     def player(self) -> Player | None:
-        return find_player(self.video_url)
+        return find_player(self.words.video_url)
 
     @property
     def content_policy(self) -> str:
         return self.player.policy if self.player else ""
 
     @property
-    def series(self) -> tuple[Day, ...]:
-        raise NotImplementedError
+    def sample_html(self) -> str:
+        return rendered(self.words.sample_assistant)
 
     @property
     def bars(self) -> list[Bar]:
@@ -287,41 +330,46 @@ class PluginPage(_Detail):
     plugin: PluginDetail
     today: date
 
-    @property
-    def title(self) -> str:
-        return self.plugin.entry.title
-
-    @property
-    def video_url(self) -> str | None:
-        return self.plugin.entry.words.video_url
-
-    @property
-    def usage(self) -> Usage:
-        return self.plugin.item.usage
-
-    @property
-    def series(self) -> tuple[Day, ...]:
-        return self.plugin.daily_series
+    @cached_property
+    def hero(self) -> Hero:
+        entry, item = self.plugin.entry, self.plugin.item
+        return Hero(
+            title=entry.title,
+            called=entry.name,
+            kind=entry.type,
+            url=entry.detail_url,
+            last_crumb=entry.title,
+            letters=letters(entry.type, entry.title),
+            photo_url=item.photo_url,
+            lead=item.tagline or item.description,
+            updated=entry.updated,
+            cover=cover(entry.name),
+        )
 
     @property
     def crumbs(self) -> list[tuple[str, str]]:
         return _crumbs(self.plugin.entry.source)
 
     @property
-    def cover(self) -> int:
-        return cover(self.plugin.item.name)
+    def words(self) -> Words:
+        return self.plugin.entry.words
 
-    def cover_of(self, item: Item) -> int:
-        return cover(item.name)
+    @property
+    def usage(self) -> Usage:
+        return self.plugin.item.usage
+
+    @property
+    def figures(self) -> Figures:
+        return self.plugin.figures
+
+    @property
+    def series(self) -> tuple[Day, ...]:
+        return self.plugin.daily_series
 
     @property
     def what_it_does(self) -> str:
         """HTML: the curator's text, else the plugin's own README."""
-        return rendered(self.plugin.entry.words.description or self.plugin.readme)
-
-    @property
-    def sample_html(self) -> str:
-        return rendered(self.plugin.entry.words.sample_assistant)
+        return rendered(self.words.description or self.plugin.readme)
 
 
 @dataclass(frozen=True)
@@ -329,6 +377,11 @@ class EntityPage(PluginPage):
     """A skill or an agent by itself, of the flea market."""
 
     template: ClassVar[str] = "browse/entity.html"
+
+    @cached_property
+    def hero(self) -> Hero:
+        """The crumb is what it is called by (spec/02 §7)."""
+        return replace(super().hero, last_crumb=self.plugin.entry.name)
 
     @property
     def body_html(self) -> str:
@@ -346,9 +399,21 @@ class InnerPage(_Detail):
     detail: InnerDetail
     today: date
 
-    @property
-    def title(self) -> str:
-        return self.detail.title
+    @cached_property
+    def hero(self) -> Hero:
+        parent, line = self.detail.parent, self.line
+        return Hero(
+            title=self.detail.title,
+            called=parent.name,
+            kind=line.inner.kind,
+            url=line.detail_url,
+            last_crumb=self.detail.title,
+            letters=letters(line.inner.kind, self.detail.title),
+            photo_url=line.words.cover_url,
+            lead=line.words.tagline or line.inner.description,
+            updated=parent.updated,
+            cover=cover(parent.name),
+        )
 
     @property
     def crumbs(self) -> list[tuple[str, str]]:
@@ -356,20 +421,24 @@ class InnerPage(_Detail):
         return [*_crumbs(parent.source), (parent.title, parent.detail_url)]
 
     @property
-    def video_url(self) -> str | None:
-        return self.line.words.video_url
-
-    @property
     def line(self) -> InnerLine:
         return self.detail.line
 
     @property
-    def series(self) -> tuple[Day, ...]:
-        return self.detail.daily_series
+    def words(self) -> Words:
+        return self.line.words
 
     @property
-    def cover(self) -> int:
-        return cover(self.detail.parent.name)
+    def usage(self) -> Usage:
+        return self.line.usage
+
+    @property
+    def figures(self) -> Figures:
+        return self.line.figures
+
+    @property
+    def series(self) -> tuple[Day, ...]:
+        return self.detail.daily_series
 
     @property
     def body_html(self) -> str:
@@ -377,15 +446,11 @@ class InnerPage(_Detail):
 
     @property
     def description_html(self) -> str:
-        return rendered(self.line.words.description)
+        return rendered(self.words.description)
 
     @property
     def when_to_use_html(self) -> str:
-        return rendered(self.line.words.when_to_use)
-
-    @property
-    def sample_html(self) -> str:
-        return rendered(self.line.words.sample_assistant)
+        return rendered(self.words.when_to_use)
 
 
 def _crumbs(source: str) -> list[tuple[str, str]]:

@@ -97,7 +97,7 @@ def _detail(
     state: State, store: ObjectStore, who: Principal, known: Catalogue, number: int, *, today: date
 ) -> PluginDetail:
     entry = known.content.entries[number]
-    held = known.held_by(who)
+    stack = known.stack_of(who)
     visible = known.sights.of(who).numbers
     together = [(n, sessions) for n, sessions in known.measures.together.get(number, ()) if n in visible][:TOGETHER]
     shown = {n for n, _ in together}
@@ -105,7 +105,7 @@ def _detail(
     files = inside.files(store, entry)
     return PluginDetail(
         entry=entry,
-        item=item_of(known, number, who, held),
+        item=item_of(known, number, who, stack),
         is_granted=number in visible,
         figures=known.measures.of_entry[number],
         lines=tuple(_line(known, entry, number, inner) for inner in entry.inner),
@@ -113,8 +113,8 @@ def _detail(
         docs=entry.words.documents or tuple(_document(entry, file) for file in inside.documents(files)),
         capabilities=inside.capabilities(store, entry),
         changes=inside.changes(state, known, entry),
-        together=tuple(Together(item_of(known, n, who, held), sessions) for n, sessions in together),
-        same_stacks=tuple(item_of(known, n, who, held) for n in beside),
+        together=tuple(Together(item_of(known, n, who, stack), sessions) for n, sessions in together),
+        same_stacks=tuple(item_of(known, n, who, stack) for n in beside),
         daily_series=inside.daily(state, known, entry, entry.item_key, today=today),
         readme=inside.readme(store, entry, files),
         body=next((inside.body(store, entry, inner) for inner in entry.inner if inner.kind == entry.type), ""),
@@ -167,9 +167,8 @@ def _inner_detail(
     files = inside.files_of(store, entry, inner)
     return InnerDetail(
         parent=entry,
-        parent_item=item_of(known, number, who, known.held_by(who)),
+        parent_item=item_of(known, number, who, known.stack_of(who)),
         line=line,
-        figures=known.measures.of_item.get(_key(entry, inner), Figures()),
         body=inside.body(store, entry, inner),
         files=files,
         bundle_size=sum(file.size for file in files),
@@ -246,7 +245,8 @@ def _key(entry: Entry, inner: Inner) -> tuple[str, str, str, str, str]:
 
 
 def _line(known: Catalogue, entry: Entry, number: int, inner: Inner) -> InnerLine:
-    used = known.measures.of_item.get(_key(entry, inner), Figures()).usage
+    figures = known.measures.of_item.get(_key(entry, inner), Figures())
+    used = figures.usage
     words = entry.inner_words.get((inner.kind, inner.name), NO_WORDS)
     return InnerLine(
         inner=inner,
@@ -260,6 +260,7 @@ def _line(known: Catalogue, entry: Entry, number: int, inner: Inner) -> InnerLin
             known.holdings.counts[number],
             entry.title,
         ),
+        figures=figures,
         detail_url=f"{entry.detail_url}/{inner.kind}/{inner.name}" if inner.kind in ("skill", "agent") else "",
         invocation=words.invocation or _invocation(entry, inner),
     )

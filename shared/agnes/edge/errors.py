@@ -13,6 +13,8 @@ from agnes.kernel.errors import AgnesError, InvalidError, LimitError
 
 log = logging.getLogger("agnes.edge")
 
+NAMED_FIELDS, NAMED_CHARACTERS = 8, 64
+"""What a message names; `errors` has all of it."""
 CORRECT_FIELDS = "Correct the fields named in `errors`."
 
 
@@ -56,9 +58,11 @@ def invalid_input(exc: pydantic.ValidationError, part: str) -> InvalidError:
         {"field": ".".join(str(piece) for piece in error["loc"]) or part, "reason": error["msg"]}
         for error in exc.errors(include_url=False, include_context=False, include_input=False)
     ]
-    first = errors[0]
+    named = [f"{error['field'][:NAMED_CHARACTERS]}: {error['reason']}" for error in errors[:NAMED_FIELDS]]
+    if len(errors) > NAMED_FIELDS:
+        named.append(f"and {len(errors) - NAMED_FIELDS} more")
     return InvalidError(
-        f"{part}: {first['field']}: {first['reason']}",
+        f"{part}: {'; '.join(named)}",
         code="invalid_input",
         hint=CORRECT_FIELDS,
         errors=errors,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from agnes.feed.model import Hidden, Offer, OwnObject, View, ViewPlugin
+from agnes.stack.model import Claim, outdone
 from agnes.trees import git_objects as git
 from agnes.trees.model import Tree
 
@@ -18,18 +19,13 @@ AUTHOR = "agnes-marketplace <noreply@agnes.local>"
 
 
 def settle_names(offers: Sequence[Offer]) -> tuple[list[Offer], list[Hidden]]:
-    """The offers that are served, and those that lose their name to one before them.
-
-    Names are compared without case: two folders that differ in case only are one on a laptop.
-    """
-    served: dict[str, Offer] = {}
-    hidden = []
-    for offer in offers:
-        winner = served.setdefault(offer.name.casefold(), offer)
-        if winner is not offer:
-            reason = f"the name is taken by {winner.name} of {winner.origin} ({winner.source})"
-            hidden.append(Hidden(offer.source, offer.origin, offer.name, reason))
-    return list(served.values()), hidden
+    """The offers that are served, and those that lose their name to one before them."""
+    reasons = outdone(Claim(offer.source, offer.origin, offer.name) for offer in offers)
+    judged = list(zip(offers, reasons, strict=True))
+    return (
+        [offer for offer, reason in judged if not reason],
+        [Hidden(offer.source, offer.origin, offer.name, reason) for offer, reason in judged if reason],
+    )
 
 
 def folder(name: str) -> str:

@@ -25,6 +25,7 @@ from agnes.kernel.state import Db, State
 from agnes.marketplace import versions
 from agnes.marketplace.versions import Blocked
 from agnes.stack import service as stack
+from agnes.stack.model import blocked_reason
 from agnes.trees import git_objects as git
 from agnes.trees import service as trees
 
@@ -56,7 +57,7 @@ def offers(db: Db, who: Principal, blocked: Blocked) -> tuple[list[Offer], list[
         for entity in stack.served_entities(db, who)
     ]  # fmt: skip
     hidden = [
-        Hidden(o.source, o.origin, o.name, f"version {o.version} is blocked: {blocked[o.tree_id]}")
+        Hidden(o.source, o.origin, o.name, blocked_reason(o.version, blocked[o.tree_id]))
         for o in found
         if o.tree_id in blocked
     ]
@@ -239,8 +240,13 @@ def repository_of(store: ObjectStore, view: View, blocked: frozenset[str] = froz
 def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any) -> dict[str, Any]:
     """What `/marketplace/info` shows: the served plugins, and those that are not and why."""
     feed = feed_of(state, store, who)
+    outdone = {(h.source, h.origin, h.name) for h in feed.hidden}
     with state.read(*STATE_FILES) as db:
-        lacking = [line for line in stack.my_stack(db, who).curated if line.enabled and line.problem]
+        lacking = [
+            line
+            for line in stack.my_stack(db, who).curated
+            if line.enabled and line.problem and ("curated", line.marketplace_id, line.plugin_name) not in outdone
+        ]
     return {
         "user_id": who.user_id,
         "email": who.email,

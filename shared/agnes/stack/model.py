@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, StrictBool
+
+
+class Claim(NamedTuple):
+    """What wants a name in somebody's stack."""
+
+    source: str
+    """`curated` or `flea`."""
+    origin: str
+    """The marketplace's id, or the owner's user name."""
+    name: str
+
+
+def outdone(claims: Iterable[Claim]) -> list[str]:
+    """For each claim, the first of a name before the others: empty, or why it is not served.
+
+    Names are compared without case: two folders that differ in case only are one on a laptop.
+    """
+    winners: dict[str, Claim] = {}
+    reasons = []
+    for claim in claims:
+        key = claim.name.casefold()
+        winner = winners.get(key)
+        winners.setdefault(key, claim)
+        reasons.append(f"the name is taken by {winner.name} of {winner.origin} ({winner.source})" if winner else "")
+    return reasons
+
+
+def blocked_reason(version: str, reason: str) -> str:
+    return f"version {version} is blocked: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +93,8 @@ class StackEntity:
     version: str
     status: str
     served: bool
-    """False while it is held back; `status` says why."""
+    """False while it is held back or outdone; `status` or `problem` say why."""
+    problem: str | None
     installed_at: datetime
 
 

@@ -8,7 +8,7 @@ Being an admin adds nothing to that (spec/01 §10.16).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from agnes.access import service as access
@@ -18,9 +18,11 @@ from agnes.kernel.errors import ConflictError, DeniedError, NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
 from agnes.marketplace import service as marketplace
+from agnes.marketplace import versions
 from agnes.marketplace.model import RESOURCE_TYPE, resource_id
 from agnes.stack import repository
 from agnes.stack.model import (
+    Claim,
     EntityInstalled,
     Installed,
     MyStack,
@@ -28,6 +30,8 @@ from agnes.stack.model import (
     ServedPlugin,
     StackEntity,
     Toggled,
+    blocked_reason,
+    outdone,
 )
 
 FILES = ("people", "marketplace", *flea.FILES, "stack")
@@ -79,16 +83,40 @@ def served_entities(db: Db, who: Principal) -> list[Entity]:
 
 
 def my_stack(db: Db, who: Principal) -> MyStack:
-    """Everything curated that this person may have, and whether they have it; and the flea entities that they added."""
+    """Everything curated that this person may have, and whether they have it; and the flea entities that they added.
+    What loses its name to something before it, or is blocked, is told with the reason that the feed has."""
     installed = repository.entity_installs(db, who.user_id)
-    known = {entity.id: entity for entity in flea.entities(db)} if installed else {}
+    known = {entity.id: entity for entity in flea.entities(db) if entity.id in installed} if installed else {}
+    blocked = versions.blocked_trees(db) if known else {}
+    problems = {e.id: blocked_reason(e.version, blocked[e.tree_id]) for e in known.values() if e.tree_id in blocked}
+    curated = repository.stack(db, who.user_id, who.group_ids)
+    wanting = [
+        (resource_id(line.marketplace_id, line.plugin_name), Claim("curated", line.marketplace_id, line.plugin_name))
+        for line in curated
+        if line.enabled and line.served
+    ] + [
+        (entity.id, Claim("flea", entity.owner_username, entity.served_name))
+        for entity in known.values()
+        if entity.is_served and entity.id not in problems
+    ]
+    reasons = outdone(claim for _, claim in wanting)
+    problems |= {key: reason for (key, _), reason in zip(wanting, reasons, strict=True) if reason}
     return MyStack(
-        curated=repository.stack(db, who.user_id, who.group_ids),
-        store=[_entity_line(known[entity_id], at) for entity_id, at in installed.items() if entity_id in known],
+        curated=[
+            replace(line, served=False, problem=reason)
+            if (reason := problems.get(resource_id(line.marketplace_id, line.plugin_name)))
+            else line
+            for line in curated
+        ],
+        store=[
+            _entity_line(known[entity_id], problems.get(entity_id), at)
+            for entity_id, at in installed.items()
+            if entity_id in known
+        ],
     )
 
 
-def _entity_line(entity: Entity, installed_at: datetime) -> StackEntity:
+def _entity_line(entity: Entity, problem: str | None, installed_at: datetime) -> StackEntity:
     return StackEntity(
         entity_id=entity.id,
         name=entity.served_name,
@@ -98,7 +126,8 @@ def _entity_line(entity: Entity, installed_at: datetime) -> StackEntity:
         owner=entity.owner_username,
         version=entity.version,
         status=entity.status,
-        served=entity.is_served,
+        served=entity.is_served and problem is None,
+        problem=problem,
         installed_at=installed_at,
     )
 

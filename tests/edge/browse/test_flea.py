@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from datetime import timedelta
+from html import unescape
 
 import pytest
 
@@ -13,13 +15,31 @@ from tests.builders.people import Person
 from tests.builders.telemetry_house import upload_form
 from tests.builders.transcripts import Transcript
 
+EMPTIED = {
+    "flea": ("flea.entities", "flea.items"),
+    "stack": ("stack.entity_installs", "stack.subscriptions", "stack.audit"),
+    "people": ("people.grants",),
+    "marketplace": ("marketplace.blocked_trees",),
+    "telemetry": ("telemetry.item_windows", "telemetry.item_daily"),
+}
 STATUSES = ("approved", "pending", "hidden", "archived")
 
 
+@pytest.fixture(scope="module")
+def house_of_all(tmp_path_factory) -> Iterator[Team]:
+    folder = tmp_path_factory.mktemp("flea")
+    with House(folder, environ=ENVIRON) as house:
+        yield Team(house, folder, registered=True)
+
+
 @pytest.fixture
-def team(tmp_path: Path):
-    with House(tmp_path, environ=ENVIRON) as house:
-        yield Team(house, tmp_path, registered=True)
+def team(house_of_all: Team) -> Team:
+    """With nothing in the flea market, in no stack, and nothing granted or blocked."""
+    for file, tables in EMPTIED.items():
+        house_of_all.house.state.commit(
+            file, lambda tx, names=tables: [tx.db.execute(f"DELETE FROM {name}") for name in names]
+        )
+    return house_of_all
 
 
 def plant(team: Team, name: str, **given) -> str:
@@ -36,8 +56,12 @@ def page(team: Team, who: str, path: str, status: int = 200) -> str:
     return answer.text
 
 
+def items(team: Team, who: str, query: str = "tab=flea") -> list[dict]:
+    return team.call("GET", who, f"/api/marketplace/items?{query}").json()["items"]
+
+
 def listed(team: Team, who: str, query: str = "tab=flea") -> list[str]:
-    return [item["name"] for item in team.call("GET", who, f"/api/marketplace/items?{query}").json()["items"]]
+    return [item["name"] for item in items(team, who, query)]
 
 
 def test_there_is_no_tab_until_there_is_something_in_it(team):
@@ -167,7 +191,46 @@ def test_curated_wins_a_name_and_the_reason_is_told(team):
     info = team.call("GET", "eve", "/marketplace/info").json()
     assert [(p["name"], p["source"]) for p in info["plugins"]] == [("finops", "curated")]
     [hidden] = info["hidden"]
-    assert (hidden["source"], hidden["reason"]) == ("flea", "the name is taken by finops of acme (curated)")
+    reason = "the name is taken by finops of acme (curated)"
+    assert (hidden["source"], hidden["reason"]) == ("flea", reason)
+    assert_told(team, entity, reason)
+    [granted] = team.call("GET", "eve", "/api/my-stack").json()["curated"]
+    assert (granted["served"], granted["problem"], info["notes"]) == (True, None, [])
+    # What wins is not marked, nor is the loser in the listing of somebody who has only one of the two.
+    shown = {item["id"]: item["hidden_reason"] for item in items(team, "eve", "tab=my")}
+    assert shown == {"curated-acme/finops": "", f"flea-{entity}": reason}
+    team.call("POST", "bob", f"/api/store/entities/{entity}/install")
+    assert [item["hidden_reason"] for item in items(team, "bob", "tab=my")] == [""]
+    team.uninstall("eve", "finops")
+    assert [item["hidden_reason"] for item in items(team, "eve", "tab=my")] == [""]
+
+
+def assert_told(team: Team, entity: str, reason: str) -> None:
+    """That something is in Eve's stack without being served: by the API, on its card and on its page."""
+    [shared] = team.call("GET", "eve", "/api/my-stack").json()["store"]
+    assert (shared["served"], shared["problem"]) == (False, reason)
+    assert team.call("GET", "eve", f"/api/marketplace/flea/{entity}/detail").json()["hidden_reason"] == reason
+    card = unescape(page(team, "eve", "/marketplace?tab=flea"))
+    assert f"In your stack, but not served: {reason}." in card
+    assert "In stack" not in card
+    detail = unescape(page(team, "eve", f"/marketplace/flea/{entity}"))
+    assert "In your stack, not served" in detail
+    assert f"{reason[1:]}." in detail
+    assert "Remove from stack" in detail
+
+
+def test_of_two_entities_of_one_name_the_older_is_served(team):
+    first = plant(team, "first", served_name="Notes")
+    team.house.clock.sleep(60)
+    second = plant(team, "second", served_name="notes")
+    for entity in (second, first):
+        team.call("POST", "eve", f"/api/store/entities/{entity}/install")
+    [served] = team.call("GET", "eve", "/marketplace/info").json()["plugins"]
+    assert served["name"] == "Notes"
+    assert {item["id"]: item["hidden_reason"] for item in items(team, "eve", "tab=my")} == {
+        f"flea-{first}": "",
+        f"flea-{second}": "the name is taken by Notes of bob (flea)",
+    }
 
 
 def test_a_blocked_tree_is_served_by_nobody(team):
@@ -178,6 +241,18 @@ def test_a_blocked_tree_is_served_by_nobody(team):
     info = team.call("GET", "eve", "/marketplace/info").json()
     assert info["plugins"] == []
     assert "steals" in info["hidden"][0]["reason"]
+    assert_told(team, skill, info["hidden"][0]["reason"])
+
+
+def test_my_stack_has_what_was_added_last_before_what_was_added_first(team):
+    """Whichever is newer itself (spec/02 §2)."""
+    oldest, newest = plant(team, "oldest", created_at=team.house.clock.now() - timedelta(days=9)), plant(team, "newest")
+    for entity in (newest, oldest):
+        team.call("POST", "eve", f"/api/store/entities/{entity}/install")
+        team.house.clock.sleep(60)
+    assert listed(team, "eve", "tab=my") == ["oldest-by-bob", "newest-by-bob"]
+    assert [line["entity_id"] for line in team.call("GET", "eve", "/api/my-stack").json()["store"]] == [oldest, newest]
+    assert listed(team, "eve") == ["newest-by-bob", "oldest-by-bob"]
 
 
 def test_calls_count_for_the_entity_under_its_served_name(team):
@@ -236,7 +311,7 @@ def test_the_crumb_of_a_skill_by_itself_is_what_it_is_called_by(team):
     plant(team, "notes")
     shown = page(team, "eve", "/marketplace/flea/id-notes")
     assert '<li aria-current="page">notes-by-bob</li>' in shown
-    assert '<h1 id="item-title">notes</h1>' in shown
+    assert '<h1 id="detail-title">notes</h1>' in shown
 
 
 def test_a_stack_of_a_skill_is_not_said_to_be_a_plugin(team):

@@ -94,6 +94,23 @@ def test_a_wrong_parameter_is_named(house, query):
     assert body["errors"][0]["field"] in query
 
 
+def test_every_wrong_parameter_is_named(house):
+    query = "?sort=best&colour=red&page=abc"
+    told = house.get(f"/api/marketplace/items{query}", token=house.token).json()
+    assert {error["field"] for error in told["errors"]} == {"sort", "colour", "page"}
+    shown = house.get(f"/marketplace{query}", cookie=sign_in(house)).text
+    assert all(f"{name}: " in told["message"] and f"{name}: " in shown for name in ("sort", "colour", "page"))
+    assert "red" not in told["message"]
+
+
+def test_a_heap_of_wrong_parameters_is_a_short_message(house):
+    query = "&".join(f"{'x' * 300}{n}=1" for n in range(40))
+    told = house.get(f"/api/marketplace/items?{query}", token=house.token).json()
+    assert len(told["errors"]) == 40
+    assert told["message"].endswith("; and 32 more")
+    assert len(told["message"]) < 1500
+
+
 @pytest.mark.parametrize("query", ["?page=abc", "?sort=best", "?unknown=1"])
 def test_a_person_is_told_of_a_wrong_parameter_on_a_page(house, query):
     answer = house.get(f"/marketplace{query}", cookie=sign_in(house))

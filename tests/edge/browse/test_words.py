@@ -65,7 +65,7 @@ def test_the_api_of_what_is_inside(shop):
 
 def test_the_pages(shop):
     page = shop.page(FINOPS)
-    assert '<h1 id="plugin-title">FinOps toolkit</h1>' in page
+    assert '<h1 id="detail-title">FinOps toolkit</h1>' in page
     assert '<div class="window__bar">finops</div>' in page
     for section in ("section-what", "section-when", "section-example", "section-docs"):
         assert f'id="{section}"' in page
@@ -80,7 +80,7 @@ def test_the_pages(shop):
 
 def test_a_plugin_without_words_shows_its_own(shop):
     page = shop.page("/marketplace/curated/northwind/sql-style")
-    assert 'id="plugin-title">sql-style</h1>' in page
+    assert 'id="detail-title">sql-style</h1>' in page
     for section in ("section-when", "section-example", "section-docs", "section-video"):
         assert f'id="{section}"' not in page
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import chain
 from typing import ClassVar
 
 import pytest
 
 from agnes.browse.model import Usage
-from tests.builders.catalogue import Shop, flea, person, plugin, usage
+from tests.builders.catalogue import NOW, Shop, flea, person, plugin, usage
 
 #            name      market  age    calls people calls7 people7 trend
 TABLE = [
@@ -144,7 +145,7 @@ def test_trending_is_offered_where_something_shown_has_a_trend() -> None:
     assert "trending" not in Shop(entries, listed.used, grants={"acme/b": ["everyone"]}).list().available_sorts
 
 
-def test_my_stack_is_curated_by_registration_then_flea_by_age() -> None:
+def test_my_stack_is_curated_by_registration_then_flea_as_it_was_added() -> None:
     entries = [
         plugin("b", order_in_stack=2),
         flea("old", age_days=9),
@@ -153,7 +154,10 @@ def test_my_stack_is_curated_by_registration_then_flea_by_age() -> None:
         plugin("z", order_in_stack=1),
     ]
     held = [("ann", entry.id) for entry in entries]
-    assert Shop(entries, held=held).names(tab="my") == ["z", "b", "a", "new-by-bob", "old-by-bob"]
+    since = {("ann", "flea-old"): NOW, ("ann", "flea-new"): NOW - timedelta(days=1), ("bob", "flea-new"): NOW}
+    assert Shop(entries, held=held, since=since).names(tab="my") == ["z", "b", "a", "old-by-bob", "new-by-bob"]
+    since = dict.fromkeys(since, NOW)
+    assert Shop(entries, held=held, since=since).names(tab="my")[3:] == ["new-by-bob", "old-by-bob"], "then by id"
 
 
 class TestFlea:

@@ -29,9 +29,10 @@ def _granted(entry: dict) -> dict:
 
 def _shared(entry: dict) -> dict:
     """From the flea market."""
-    state = "added" if entry["served"] else f"added, not served ({entry['status']})"
+    held_back = f" ({entry['status']})" if entry["status"] not in ("approved", "archived") else ""
+    state = "added" if entry["served"] else f"added, not served{held_back}"
     origin = f"{entry['name']}, shared by {entry['owner']}"
-    return entry | {"id": f"flea-{entry['entity_id']}", "state": state, "origin": origin, "problem": ""}
+    return entry | {"id": f"flea-{entry['entity_id']}", "state": state, "origin": origin}
 
 
 def _state(entry: dict) -> str:
