@@ -14,10 +14,20 @@ HOME = "/admin/marketplaces"
 FINOPS = f"{HOME}/acme/plugins/finops"
 
 
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory):
+    """A team that several tests share: they leave `acme` as they found it."""
+    yield from _team(tmp_path_factory.mktemp("office"))
+
+
 @pytest.fixture
 def team(tmp_path: Path):
-    with House(tmp_path, environ=ENVIRON) as house:
-        yield Team(house, tmp_path, registered=True)
+    yield from _team(tmp_path)
+
+
+def _team(folder: Path):
+    with House(folder, environ=ENVIRON) as house:
+        yield Team(house, folder, registered=True)
 
 
 def see(team: Team, path: str, who: str = "ada", status: int = 200) -> str:
@@ -40,36 +50,36 @@ def newest(team: Team) -> dict:
     return team.call("GET", "ada", "/api/marketplaces/acme/plugins/finops/versions").json()[0]
 
 
-def test_from_registering_to_removing(team):
+def test_from_registering_to_removing(office):
     form = {
         **WORDS,
         "slug": "second",
         "name": "Second",
-        "url": team.market.url,
+        "url": office.market.url,
         "token": "s3cret-token",
         "hold": "true",
     }
-    page = follow(team, press(team, HOME, **form, branch="", ref="", description=""))
+    page = follow(office, press(office, HOME, **form, branch="", ref="", description=""))
     assert "The marketplace is registered." in page
     assert "s3cret-token" not in page
     assert "One is stored; empty keeps it." in page
-    page = follow(team, press(team, f"{HOME}/second/sync"))
+    page = follow(office, press(office, f"{HOME}/second/sync"))
     assert "The repository was read." in page
     assert page.count("Review<span") == 3
-    assert "3 to review" in see(team, HOME)
+    assert "3 to review" in see(office, HOME)
     about = {key: value for key, value in form.items() if key in ("name", "url", "curator_name", "curator_email")}
     edit = about | {"action": "edit", "name": "Renamed", "branch": "", "ref": "", "description": "", "token": ""}
-    assert "Renamed" in follow(team, press(team, f"{HOME}/second", **edit))
-    [second] = [m for m in team.call("GET", "ada", "/api/marketplaces").json() if m["id"] == "second"]
+    assert "Renamed" in follow(office, press(office, f"{HOME}/second", **edit))
+    [second] = [m for m in office.call("GET", "ada", "/api/marketplaces").json() if m["id"] == "second"]
     assert (second["has_token"], second["hold"], second["name"]) == (True, True, "Renamed")
-    follow(team, press(team, f"{HOME}/second", **edit, clear_token="true"))
-    assert "None is stored." in see(team, f"{HOME}/second")
-    assert "are served at once" in follow(team, press(team, f"{HOME}/second", action="switch", hold="false"))
-    assert "are fetched" in follow(team, press(team, f"{HOME}/second", action="switch", allow_external="true"))
-    page = follow(team, press(team, f"{HOME}/second", action="delete", purge="true"))
+    follow(office, press(office, f"{HOME}/second", **edit, clear_token="true"))
+    assert "None is stored." in see(office, f"{HOME}/second")
+    assert "are served at once" in follow(office, press(office, f"{HOME}/second", action="switch", hold="false"))
+    assert "are fetched" in follow(office, press(office, f"{HOME}/second", action="switch", allow_external="true"))
+    page = follow(office, press(office, f"{HOME}/second", action="delete", purge="true"))
     assert "The marketplace is removed" in page
     assert "Renamed" not in page
-    see(team, f"{HOME}/second", status=404)
+    see(office, f"{HOME}/second", status=404)
 
 
 def test_a_refused_form_says_why_and_keeps_what_was_typed(team):
@@ -139,15 +149,15 @@ def test_a_plugin_is_switched_from_the_table(team):
 
 
 @pytest.mark.parametrize("path", [HOME, f"{HOME}/acme", f"{HOME}/acme/sync", FINOPS, f"{FINOPS}/versions/x"])
-def test_only_admins_come_in_and_no_other_site_presses_a_button(team, path):
+def test_only_admins_come_in_and_no_other_site_presses_a_button(office, path):
     form = {"action": "system"}
-    assert press(team, path, who="bob", **form).status == 403
-    answer = press(team, path, origin="https://evil.example", **form)
+    assert press(office, path, who="bob", **form).status == 403
+    answer = press(office, path, origin="https://evil.example", **form)
     assert (answer.status, "This request was started by another site." in answer.text) == (403, True)
     if not path.endswith("/sync"):
-        assert team.house.get(path).status == 302
-        see(team, path, who="bob", status=403)
+        assert office.house.get(path).status == 302
+        see(office, path, who="bob", status=403)
 
 
-def test_the_format_guide_is_everybodys(team):
-    assert "marketplace-metadata.json" in see(team, "/marketplace/format-guide", who="eve")
+def test_the_format_guide_is_everybodys(office):
+    assert "marketplace-metadata.json" in see(office, "/marketplace/format-guide", who="eve")
