@@ -36,10 +36,10 @@ lint: .venv/.dev ## ruff
 	$(BIN)/ruff format --check --extend-exclude '*.md'
 
 journeys: .venv/.dev ## the whole path with real git, OpenSSH's server and the real Claude Code client
-	$(PYTEST) -m "(git or sftp or client) and not localstack and not minio"
+	$(PYTEST) -n 2 --dist loadfile -m "(git or sftp or client) and not localstack and not minio"
 
 browser: .venv/.dev ## the pages in Debian's Chromium, and axe-core; screenshots in artifacts/browser
-	$(PYTEST) tests/browser
+	$(PYTEST) -n 2 --dist loadfile tests/browser
 
 cloud: .venv/.dev layers ## LocalStack and MinIO: the contract suite and the journeys on them
 	$(BIN)/python -m agnes_local.servers install all
