@@ -10,6 +10,7 @@ from typing import Any
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State, Tx
 from agnes.marketplace.items import inner_items
+from agnes.trees import packaging
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
 
@@ -52,7 +53,8 @@ def plant(
     if kind in ("agent", "plugin"):
         content[f"agents/{served if kind == 'agent' else 'auditor'}.md"] = AGENT.format(served=served)
     content |= files or {}
-    tree = trees.put(store, [TreeFile(path, body.encode(), executable=False) for path, body in content.items()])
+    package = packaging.package(name=served, files=[TreeFile(path, body.encode()) for path, body in content.items()])
+    tree = trees.put(store, package.files)
     items, _ = inner_items({path: body.encode() for path, body in content.items()})
     entity_id = entity_id or f"id-{name}"
     row = {
@@ -65,7 +67,7 @@ def plant(
         "description": f"What {name} is for, in a sentence.",
         "category": "Productivity",
         "status": status,
-        "version": f"1.0.0+{tree.id[:8]}",
+        "version": package.version,
         "version_no": 1,
         "tree_id": tree.id,
         "size_bytes": tree.size_bytes,

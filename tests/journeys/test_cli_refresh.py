@@ -4,86 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from agnes_local.claude_install import claude_binary
 from agnes_local.demo_repository import File, write_files
-from tests.builders.claude_client import ClaudeClient
+from tests.builders.desk import Desk, steps
 from tests.builders.guild import Guild
-from tests.builders.laptop import Laptop
 from tests.builders.sample_marketplace import small_plugin
 from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text
-from tests.builders.target import Visitor
 
 pytestmark = [pytest.mark.client, pytest.mark.timeout(400)]
 
 FINOPS, CHARTKIT = "finops@agnes", "chartkit@agnes"
 SKILL = "plugins/finops/skills/forecast/SKILL.md"
-QUIET = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1", "GIT_CONFIG_NOSYSTEM": "1"}
-
-
-@dataclass
-class Desk:
-    """Mira, who was granted finops and chartkit, at a laptop with the client, `agnes` and, perhaps, git."""
-
-    guild: Guild
-    who: Visitor
-    grants: dict[str, str]
-    laptop: Laptop
-    token: str
-
-    @classmethod
-    def of(cls, guild: Guild, folder: Path, *, git: bool = True) -> Desk:
-        who = guild.person("mira")
-        team = guild.group(who)
-        grants = {plugin: guild.grant(team, plugin) for plugin in ("finops", "chartkit")}
-        tools = folder / "bin"
-        tools.mkdir()
-        for tool in (claude_binary(), Path(sys.executable).with_name("agnes")):
-            (tools / tool.name).symlink_to(tool)
-        # Hooks run in a shell with the system's own tools; git is not among them where a test leaves it out.
-        for name in ("sh", "bash", "cat", "env", *(("git",) if git else ())):
-            (tools / name).symlink_to(shutil.which(name))
-        laptop = Laptop.new(guild.target, folder / "mira", **QUIET, PATH=str(tools))
-        token = who.make_token()["token"]
-        laptop.login(token)
-        return cls(guild, who, grants, laptop, token)
-
-    @property
-    def client(self) -> ClaudeClient:
-        return self.laptop.claude("http://127.0.0.1:9")
-
-    @property
-    def copy(self) -> Path:
-        return self.laptop.home / "agnes" / "marketplace"
-
-    def add(self, *plugins: str) -> None:
-        self.laptop.agnes("marketplace", "add", *(f"{self.guild.slug}/{plugin}" for plugin in plugins))
-
-    def refresh(self, *arguments: str) -> dict[str, Any]:
-        self.guild.target.settle()
-        said = json.loads(self.laptop.agnes("refresh-marketplace", "--json", *arguments).stdout)
-        assert said["failed"] == []
-        return said
-
-    def check(self) -> str:
-        """What a starting session is told."""
-        self.guild.target.settle()
-        out = self.laptop.agnes("refresh-marketplace", "--check").stdout
-        return json.loads(out)["systemMessage"] if out else ""
-
-    def installed(self) -> dict[str, dict[str, Any]]:
-        return {plugin["id"]: plugin for plugin in self.client.plugin_list()}
-
-
-def steps(said: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return sorted((step["verb"], step["name"], step["scope"]) for step in said["done"])
 
 
 @pytest.fixture
