@@ -69,9 +69,18 @@ class JobsHere:
 
 
 class House:
-    def __init__(self, folder: Path, *, store: Any = None, clock: Any = None, environ: dict[str, str] | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        store: Any = None,
+        clock: Any = None,
+        environ: dict[str, str] | None = None,
+        **parts: Any,
+    ):
+        """`parts` of the wiring in place of its own."""
         environ = {"AGNES_DATA_DIR": str(folder / "data"), "SERVER_URL": "http://agnes.test", **(environ or {})}
-        parts = {"store": store or MemoryStore(), "clock": clock or FixedClock(START), "jobs": JobsHere()}
+        parts = {"store": store or MemoryStore(), "clock": clock or FixedClock(START), "jobs": JobsHere(), **parts}
         self.wiring = Wiring(settings_module.load(environ), **parts)
         self.clock = parts["clock"]
         self.store = parts["store"]

@@ -6,37 +6,21 @@ The house is in this process: entities of the flea market are planted in it as a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.builders import flea
 from tests.builders.desk import Desk, steps
-from tests.builders.guild import Guild, synced_guild
-from tests.builders.house import House
-from tests.builders.house_server import HouseServer
-from tests.builders.people import PASSWORD, seed_admin
-from tests.builders.target import Target
-
-ENVIRON = {"AGNES_GIT_ALLOW": "file"}
+from tests.builders.guild import synced_guild
+from tests.builders.square import Square, opened_square
 
 pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
 
 
-@dataclass
-class Square:
-    house: House
-    target: Target
-    guild: Guild
-
-
 @pytest.fixture
 def square(tmp_path: Path) -> Iterator[Square]:
-    with House(tmp_path / "house", environ=ENVIRON) as house, HouseServer(house) as server:
-        admin = seed_admin(house)
-        with Target(server.url, admin.email, "", lambda _job: None, admin_password=PASSWORD) as target:
-            yield Square(house, target, synced_guild(target, tmp_path))
+    with opened_square(tmp_path) as square:
+        yield square
 
 
 @pytest.fixture
@@ -64,14 +48,7 @@ def test_curated_wins_over_an_entity_of_its_name_and_gives_way_when_it_is_revoke
     )
     guild.sync()
     grant = guild.grant(guild.group(desk.who), "notes-by-bob")
-    entity = flea.plant(
-        square.house.state,
-        square.house.store,
-        owner_id="bob",
-        name="notes",
-        kind="plugin",
-        now=square.house.clock.now(),
-    )
+    entity = square.plant("notes", kind="plugin")
     desk.who.post(f"/api/store/entities/{entity}/install")
     desk.add("notes-by-bob")
     reason = f"the name is taken by notes-by-bob of {guild.slug} (curated)"

@@ -12,7 +12,7 @@ from typing import Any
 
 from agnes.marketplace import front_matter, strict_json
 from agnes.marketplace.limits import MAX_DESCRIPTION_CHARACTERS, MAX_ITEMS
-from agnes.marketplace.manifest import PluginManifest
+from agnes.marketplace.manifest import PluginManifest, inner_paths
 from agnes.marketplace.model import Item
 
 HOOKS_FILE = "hooks/hooks.json"
@@ -60,14 +60,7 @@ def inner_items(files: Mapping[str, bytes], *manifests: PluginManifest) -> tuple
 
 
 def _paths(values: Iterable[Any]) -> list[str]:
-    """The `./` paths among values that may be one, a list or an object (whose `source`s are paths)."""
-    paths: list[str] = []
-    for value in values:
-        listed = value if isinstance(value, list) else [value]
-        if isinstance(value, dict):
-            listed = [entry.get("source") for entry in value.values() if isinstance(entry, dict)]
-        paths += [path.removeprefix("./").rstrip("/") for path in listed if isinstance(path, str)]
-    return paths
+    return [path for value in values for path in inner_paths(value)]
 
 
 def _skills(found: _Found, folders: list[str]) -> None:

@@ -8,17 +8,42 @@ whole catalog, for everybody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    StrictBool,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
 
 from agnes.kernel.errors import InvalidError
-from agnes.marketplace import strict_json
-from agnes.marketplace.limits import MAX_DESCRIPTION_CHARACTERS, MAX_KEYWORDS, MAX_PLUGINS, MAX_TEXT_CHARACTERS
+from agnes.marketplace import components, strict_json
+from agnes.marketplace.components import (
+    Channel,
+    Commands,
+    Dependency,
+    Experimental,
+    Hooks,
+    LanguageServers,
+    MarkdownPaths,
+    Monitors,
+    Options,
+    Paths,
+    Servers,
+    Text,
+)
+from agnes.marketplace.limits import MAX_DESCRIPTION_CHARACTERS, MAX_KEYWORDS, MAX_PLUGINS
 from agnes.marketplace.model import Refused
 from agnes.marketplace.rules import PLUGIN_NAME
+from agnes.trees import packaging
 
 CATALOG = ".claude-plugin/marketplace.json"
 PLUGIN_MANIFEST = ".claude-plugin/plugin.json"
@@ -34,23 +59,22 @@ class CatalogInvalid(InvalidError):
         self.reason = reason
 
 
+_URL = TypeAdapter(HttpUrl)
+
+
 def _web_address(value: str) -> str:
-    if not value.startswith(("https://", "http://")) or any(c.isspace() or not c.isprintable() for c in value):
-        raise ValueError("must be an http or https URL")
+    """Judged as Claude Code judges it: by the rules of browsers."""
+    try:
+        if any(c.isspace() or not c.isprintable() for c in value):
+            raise ValueError("white space")
+        _URL.validate_python(value)
+    except ValueError:
+        raise ValueError("must be an http or https URL") from None
     return value
 
 
-def _inner_path(value: str) -> str:
-    if not value.startswith("./") or ".." in value.split("/") or "\\" in value:
-        raise ValueError("must begin with ./ and stay inside the plugin")
-    return value
-
-
-Text = Annotated[StrictStr, Field(max_length=MAX_TEXT_CHARACTERS)]
 LongText = Annotated[StrictStr, Field(max_length=MAX_DESCRIPTION_CHARACTERS)]
 WebAddress = Annotated[Text, AfterValidator(_web_address)]
-InnerPath = Annotated[Text, AfterValidator(_inner_path)]
-Paths = InnerPath | list[InnerPath]
 Words = Annotated[list[Text], Field(max_length=MAX_KEYWORDS)]
 
 
@@ -75,13 +99,33 @@ class PluginManifest(BaseModel):
     repository: Text | dict[str, Any] | None = None
     license: Text | None = None
     keywords: Words = []
-    commands: Paths | dict[str, Any] | None = None
-    agents: Paths | None = None
+    defaultEnabled: StrictBool | None = None  # noqa: N815
+    displayName: Text | None = None  # noqa: N815
+    dependencies: list[Dependency] | None = None
+    commands: Commands | None = None
+    agents: MarkdownPaths | None = None
     skills: Paths | None = None
-    hooks: InnerPath | list[InnerPath | dict[str, Any]] | dict[str, Any] | None = None
-    mcpServers: InnerPath | list[InnerPath | dict[str, Any]] | dict[str, Any] | None = None  # noqa: N815
-    lspServers: InnerPath | list[InnerPath | dict[str, Any]] | dict[str, Any] | None = None  # noqa: N815
+    hooks: Hooks | None = None
+    mcpServers: Servers | None = None  # noqa: N815
+    lspServers: LanguageServers | None = None  # noqa: N815
     outputStyles: Paths | None = None  # noqa: N815
+    themes: Paths | None = None
+    workflows: Paths | None = None
+    monitors: Monitors | None = None
+    channels: list[Channel] | None = None
+    settings: dict[str, Any] | None = None
+    userConfig: Options | None = None  # noqa: N815
+    experimental: Experimental | Any = None
+
+    def missing_path(self, paths: Collection[str]) -> str | None:
+        """`field: reason` of the first path that is neither a file of `paths` nor a folder of them: Claude Code fails to
+        load a plugin that names such a one."""
+        for key in ("commands", "agents", "skills", "hooks", "workflows"):
+            for place in inner_paths(getattr(self, key)):
+                prefix = f"{place}/" if place else ""
+                if place not in paths and not any(path.startswith(prefix) for path in paths):
+                    return f"{key}: there is no ./{place} in the plugin"
+        return None
 
     @property
     def author_name(self) -> str | None:
@@ -100,7 +144,7 @@ class CatalogEntry(PluginManifest):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An entry with what it was read from."""
+    """An entry with what it was read from, in the form that Claude Code takes."""
 
     entry: CatalogEntry
     raw: dict[str, Any]
@@ -115,6 +159,14 @@ class Catalog:
     """Entries with a usable name and something wrong."""
     warnings: list[str] = field(default_factory=list)
     """Entries without a usable name."""
+
+
+def inner_paths(value: Any) -> list[str]:
+    """The `./` paths in a value that may be one, a list or an object (whose `source`s are paths), without the `./`."""
+    listed = value if isinstance(value, list) else [value]
+    if isinstance(value, dict):
+        listed = [entry.get("source") for entry in value.values() if isinstance(entry, dict)]
+    return [path.removeprefix("./").rstrip("/") for path in listed if isinstance(path, str)]
 
 
 def read_catalog(body: bytes) -> Catalog:
@@ -160,7 +212,7 @@ def _read_entry(number: int, raw: Any, catalog: Catalog, taken: dict[str, str]) 
     else:
         taken[name.casefold()] = name
         try:
-            catalog.plugins.append(Listed(CatalogEntry.model_validate(raw), raw))
+            catalog.plugins.append(Listed(CatalogEntry.model_validate(raw), packaging.in_served_form(raw)))
         except ValidationError as exc:
             catalog.refused.append(Refused(name, f"{CATALOG}: {first_reason(exc)}"))
 
@@ -177,9 +229,19 @@ def read_plugin_manifest(body: bytes) -> PluginManifest:
 
 
 def first_reason(exc: ValidationError) -> str:
-    """The first thing wrong, as `field: reason`; unions name their branches, of which only the field is said."""
-    error = exc.errors(include_url=False, include_input=False, include_context=False)[0]
-    same: Sequence[Any] = [e for e in exc.errors(include_url=False) if e["loc"][:1] == error["loc"][:1]]
+    """What is wrong with the first such field, as `field: reason` or `field: inner key: reason`.
+
+    A field of several forms has an error for each: said is the one that came furthest, as that form was likely meant.
+    """
+    errors = exc.errors(include_url=False, include_input=False, include_context=False)
+    same = [error for error in errors if error["loc"][:1] == errors[0]["loc"][:1]]
+    error = max(same, key=lambda one: len(one["loc"]))
     where = str(error["loc"][0])
-    reason = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {reason}" if len(same) == 1 else f"{where}: {reason} (or another allowed form)"
+    keys = [part for part in error["loc"][1:] if isinstance(part, str) and not _is_form(part)]
+    reason = ": ".join([where, *keys[-1:], error["msg"].removeprefix("Value error, ")])
+    return reason if len(same) == 1 else f"{reason} (or another allowed form)"
+
+
+def _is_form(part: str) -> bool:
+    """Whether a part of an error's place is pydantic's name of one form of several, and no key."""
+    return "[" in part or part == "constrained-str" or hasattr(components, part) or part == Person.__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
 from agnes.trees.rules import MAX_FILE_BYTES, MAX_FILES, MAX_TREE_BYTES, UnsafePath, check_files, check_path
 
-READING_FORMAT = 3
+READING_FORMAT = 4
 """Raised when the same commit would be read differently, so that every marketplace is read again."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -166,12 +167,7 @@ def _files(snapshot: GitSnapshot, folder: str) -> list[TreeFile]:
 def _content(store: ObjectStore, listed: Listed, files: list[TreeFile], fingerprint: str) -> tuple[Content, list[str]]:
     entry = listed.entry
     by_path = {file.path: file.body for file in files}
-    manifest = PluginManifest()
-    if PLUGIN_MANIFEST in by_path:
-        try:
-            manifest = read_plugin_manifest(by_path[PLUGIN_MANIFEST])
-        except ValueError as exc:
-            raise PluginRefused(f"{PLUGIN_MANIFEST}: {exc}") from exc
+    manifest = read_manifest(by_path)
     package = packaging.package(
         name=entry.name, files=files, upstream_version=entry.version, description=entry.description
     )
@@ -192,6 +188,19 @@ def _content(store: ObjectStore, listed: Listed, files: list[TreeFile], fingerpr
         manifest=manifest,
     )
     return content, [f"{entry.name}: {warning}" for warning in warnings]
+
+
+def read_manifest(files: Mapping[str, bytes]) -> PluginManifest:
+    """plugin.json among a plugin's files by path. Raises PluginRefused for what Claude Code would not load."""
+    if PLUGIN_MANIFEST not in files:
+        return PluginManifest()
+    try:
+        manifest = read_plugin_manifest(files[PLUGIN_MANIFEST])
+    except ValueError as exc:
+        raise PluginRefused(f"{PLUGIN_MANIFEST}: {exc}") from exc
+    if missing := manifest.missing_path(files):
+        raise PluginRefused(f"{PLUGIN_MANIFEST}: {missing}")
+    return manifest
 
 
 def _pointers(files: list[TreeFile]) -> list[str]:

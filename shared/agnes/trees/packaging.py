@@ -50,7 +50,7 @@ def package(
     Raises ManifestInvalid.
     """
     kept = {file.path: file for file in files if not _is_private(file.path)}
-    manifest = _read_manifest(kept.pop(MANIFEST, None))
+    manifest = in_served_form(_read_manifest(kept.pop(MANIFEST, None)))
     own_version = manifest.pop("version", None)
     manifest["name"] = name
     if description and not manifest.get("description"):
@@ -61,6 +61,29 @@ def package(
     body = (json.dumps(stamped, indent=2, ensure_ascii=False) + "\n").encode()
     kept[MANIFEST] = TreeFile(MANIFEST, body)
     return Package(version, tuple(kept[path] for path in sorted(kept)), stamped)
+
+
+def in_served_form(manifest: dict[str, Any]) -> dict[str, Any]:
+    """plugin.json or a catalog's entry with what only describes put into the form that Claude Code takes.
+
+    It refuses a whole plugin for an author that is a word, a repository that is an object (as in a package.json), and
+    for every null.
+    """
+    served = {key: _in_served_form(key, value) for key, value in manifest.items()}
+    return {key: value for key, value in served.items() if value is not None}
+
+
+def _in_served_form(key: str, value: Any) -> Any:
+    """The value, or None if nothing of it can be said."""
+    match key, value:
+        case "repository", _:
+            url = value.get("url") if isinstance(value, dict) else value
+            return url if isinstance(url, str) else None
+        case "author", str() | dict():
+            said = {"name": value} if isinstance(value, str) else value
+            return {word: text for word, text in said.items() if text is not None} if said.get("name") else None
+        case _:
+            return value
 
 
 def _is_private(path: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agnes.marketplace.manifest import CatalogInvalid
+from agnes.marketplace.reading import PluginRefused, read_manifest
 from agnes.trees import service as trees
 from agnes_local.demo_repository import BareRepository, File
 from tests.builders.sample_marketplace import HOSTILE_FILES, MANIFEST, SampleMarketplace, small_plugin
@@ -122,6 +123,28 @@ def test_unsound_plugins_are_refused(workshop, case):
         mode, _, content = described.partition(" ")
         files[path] = File(content.encode(), int(mode, 8))
     assert refused_reason(workshop, files) == case["reason"]
+
+
+@pytest.mark.parametrize("case", cases("reject/marketplace/manifests.toml"))
+def test_what_claude_code_refuses_is_refused_with_a_reason(case):
+    body = json.dumps({"name": "trap", **json.loads(case["fields"])}).encode()
+    with pytest.raises(PluginRefused) as caught:
+        read_manifest({".claude-plugin/plugin.json": body, "README.txt": b"", "agents/a.md": b""})
+    assert str(caught.value) == f".claude-plugin/plugin.json: {case['reason']}"
+
+
+def test_every_form_of_a_manifest_is_served(workshop):
+    market = SampleMarketplace(workshop.folder / "m.git")
+    forms = json.loads((SAMPLES / "accept/marketplace/forms.json").read_text())
+    files = {".claude-plugin/plugin.json": json.dumps(forms), "more/close.md": "x", "more/hooks.json": "{}"}
+    market.add_plugin("forms", extra=files, **forms)
+    workshop.register(market.url)
+    report = workshop.sync()
+    assert (report.refused, report.warnings) == ([], [])
+    plugin = workshop.plugins()["forms"]
+    served = json.loads(trees.read_file(workshop.tools.store, plugin.tree_id, ".claude-plugin/plugin.json"))
+    assert {**served, "version": None} == {"name": "forms", "version": None, **forms}
+    assert forms.items() <= plugin.raw.items()
 
 
 @pytest.mark.parametrize(

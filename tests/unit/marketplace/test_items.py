@@ -63,7 +63,7 @@ def test_manifests_add_places():
         "single/SKILL.md": head(name="single"),
         "inline.md": head(description="from an object"),
     }
-    plugin = {"commands": ["./more/one.md"], "agents": "./helpers/", "skills": ["./packs", "./single"]}
+    plugin = {"commands": ["./more/one.md"], "agents": "./helpers/lint.md", "skills": ["./packs", "./single"]}
     entry = {"commands": {"inline": {"source": "./inline.md"}}}
     assert [(kind, name) for kind, name, *_ in found(files, plugin, entry)] == [
         ("skill", "a"),

@@ -1,0 +1,119 @@
+"""`claude plugin validate` of the real client accepts every manifest that we serve, wherever the plugin comes from."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agnes.outside.git import DulwichGit
+from agnes_local.demo_repository import BareRepository, File, write_files
+from tests.builders.claude_client import ClaudeClient
+from tests.builders.guild import analyst_with
+from tests.builders.laptop import Laptop
+from tests.builders.npm_registry import NpmRegistry, archive
+from tests.builders.sample_marketplace import small_plugin
+from tests.builders.square import Square, opened_square
+
+pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+
+GITHUB = "https://github.com/northwind/"
+MANIFEST = ".claude-plugin/plugin.json"
+SAMPLES = Path(__file__).parents[1] / "samples"
+CLOSE = "---\nname: close\ndescription: Closes the month.\n---\nClose it.\n"
+
+
+class GitHubHere(DulwichGit):
+    """As DulwichGit, with GitHub's repositories of Northwind in a folder of ours."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(allow=frozenset({"file", "http", "private"}))
+        self._folder = folder
+
+    def fetch(self, url: str, **given: Any) -> Any:
+        here = self._folder / url.removeprefix(GITHUB) if url.startswith(GITHUB) else None
+        return super().fetch(here.as_uri() if here else url, **given)
+
+
+@pytest.fixture
+def registry() -> Iterator[NpmRegistry]:
+    with NpmRegistry() as server:
+        yield server
+
+
+@pytest.fixture
+def square(tmp_path: Path, registry: NpmRegistry) -> Iterator[Square]:
+    environ = {"AGNES_NPM_REGISTRY": registry.url()}
+    with opened_square(tmp_path, environ=environ, git=GitHubHere(tmp_path / "github")) as square:
+        yield square
+
+
+def repository(folder: Path, plugin: str, at: str = "") -> BareRepository:
+    made = BareRepository(folder, {f"{at}{path}": File(body.encode()) for path, body in small_plugin(plugin).items()})
+    made.commit(plugin)
+    return made
+
+
+def test_from_every_source_and_of_every_form(square: Square, registry: NpmRegistry, tmp_path: Path):
+    guild, market = square.guild, square.guild.repository
+    registry.publish("@northwind/packed", "1.0.0", archive(small_plugin("packed")))
+    repository(tmp_path / "github" / "hub.git", "hub")
+    url = repository(tmp_path / "elsewhere.git", "linked").url
+    mono = repository(tmp_path / "mono.git", "deep", "packages/deep/").url
+    market.add_plugin("packed", {"source": "npm", "package": "@northwind/packed", "version": "^1.0.0"})
+    market.add_plugin("hub", {"source": "github", "repo": "northwind/hub"})
+    market.add_plugin("linked", {"source": "url", "url": url})
+    market.add_plugin("deep", {"source": "git-subdir", "url": mono, "path": "packages/deep"})
+    # What the client would refuse as it came: words for objects, an object for a word, nulls.
+    mended = {"name": "Mended", "author": "Mira", "repository": {"type": "git", "url": "https://x.example/y"}}
+    said = json.dumps({**mended, "license": None, "hooks": None, "agents": []})
+    market.add_plugin("mended", extra={MANIFEST: said}, author="Mira", homepage=None)
+    market.add_plugin("bare", extra={MANIFEST: "{}"}, author={"name": "", "email": None}, tags=["x"])
+    forms = json.loads((SAMPLES / "accept/marketplace/forms.json").read_text())
+    market.add_plugin(
+        "forms",
+        extra={MANIFEST: json.dumps(forms), "more/close.md": CLOSE, "more/hooks.json": '{"hooks": {}}'},
+        **forms,
+    )
+    guild.admin.call("PATCH", f"/api/marketplaces/{guild.slug}", json={"allow_external": True})
+    report = guild.sync()
+    assert report["refused"] == []
+
+    curated = ("packed", "hub", "linked", "deep", "mended", "bare", "forms")
+    vera = analyst_with(guild, *curated, name="vera")
+    for kind in ("plugin", "skill", "agent"):
+        vera.post(f"/api/store/entities/{square.plant(f'a-{kind}', kind=kind)}/install")
+    served = {*curated, *(f"a-{kind}-by-bob" for kind in ("plugin", "skill", "agent"))}
+
+    client = Laptop.new(square.target, tmp_path / "vera").claude("http://127.0.0.1:9")
+    token = vera.make_token()["token"]
+    client.plugin_marketplace_add(f"{square.target.base_url}/marketplace.git".replace("://", f"://x:{token}@"))
+    (added,) = client.plugin_marketplace_list()
+    clone = Path(added["installLocation"])
+    assert {path.name for path in (clone / "plugins").iterdir()} == served
+    client.plugin_validate(clone)
+    for name in served:
+        client.plugin_validate(clone / "plugins" / name)
+
+
+def test_what_we_refuse_is_what_the_client_refuses(tmp_path: Path):
+    """So that no plugin is kept from anybody which would have worked."""
+    client = ClaudeClient(tmp_path / "home", tmp_path)
+    client.home.mkdir()
+    table = tomllib.loads((SAMPLES / "reject/marketplace/manifests.toml").read_text())
+
+    def exit_code(case: dict[str, str]) -> int:
+        folder = tmp_path / case["id"]
+        manifest = json.dumps({"name": "trap", **json.loads(case["fields"])})
+        files = {MANIFEST: manifest, "README.txt": "", "agents/a.md": CLOSE}
+        write_files(folder, {path: File(body.encode()) for path, body in files.items()})
+        return client.plugin_validate(folder, check=False).returncode
+
+    with ThreadPoolExecutor(2) as two:
+        codes = dict(zip((case["id"] for case in table["case"]), two.map(exit_code, table["case"]), strict=True))
+    assert codes == dict.fromkeys(codes, 1)
