@@ -232,7 +232,8 @@ def state_count(state: StateFiles) -> int:
 
 
 def _fanned_out(root: Path) -> tuple[float, float]:
-    """Everything once more, as a backlog of a new house: a tick sends, two processes consume. Seconds and peak memory."""
+    """Everything once more, as a backlog of a new house: a tick sends, two processes that are there already consume.
+    Seconds and peak memory."""
     store = _store(root)
     for folder in ("state", "telemetry", "leases"):
         store.remove([entry.key for entry in store.list(f"{folder}/")])
@@ -241,11 +242,15 @@ def _fanned_out(root: Path) -> tuple[float, float]:
         body = orjson.dumps({"user_id": user, "session_id": session, "file": "main"})
         store.write(keys.inbox(f"{hash(session) & (1 << 60):026d}"[:6] + session[-20:]), body, expect=ANYTHING)
     queue = FolderQueue(root / "queue")
-    with _runner(root, store, clock=FixedClock(NOW + timedelta(minutes=1)), cache="cache-tick") as (_, made):
+    with (
+        ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool,
+        _runner(root, store, clock=FixedClock(NOW + timedelta(minutes=1)), cache="cache-tick") as (_, made),
+    ):
+        for future in [pool.submit(time.sleep, 2) for _ in range(2)]:
+            future.result()
         started = time.perf_counter()
         report = made(queue=queue, limits=Limits(fan_out_at=1)).run()
-    assert report.sent > 1
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        assert report.sent > 1
         peaks = [future.result() for future in [pool.submit(_consumer, root, number) for number in range(2)]]
     seconds = time.perf_counter() - started
     assert list(store.list(keys.INBOX)) == []

@@ -55,10 +55,6 @@ class Prepared(msgspec.Struct):
     def candidates(self) -> list[Candidate]:
         return [Candidate((s.user_id, s.session_id), s.based_on, s.row, s.transcripts) for s in self.sessions]
 
-    def of(self, session: SessionId) -> Candidate | None:
-        """What it has of a session; None if that had nothing new."""
-        return next((one for one in self.candidates() if one.session == tuple(session)), None)
-
     def is_current(self, pruned_before: date | None) -> bool:
         """Made by the rules of today, and with the events that are kept today."""
         return self.processor_version == PROCESSOR_VERSION and self.pruned_before == pruned_before

@@ -267,7 +267,10 @@ class ExtractionRun:
             if not plan.is_empty:
                 bench.load_harvested(paths, plan.accepted)
             self._publisher.publish(plan, bench, self.report, keep=self._keep)
-        done = [note for one in group for note, session in one.notes.items() if not plan.dropped(one.of(session))]
+        done = []
+        for one in group:
+            found = {candidate.session: candidate for candidate in one.candidates()}
+            done += [note for note, session in one.notes.items() if not plan.dropped(found.get(tuple(session)))]
         self._store.remove(done)
         self.report.left -= len(done)
         prepared.remove(self._store, group)
