@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,19 +75,32 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         demo.fill(folder / "data")
         many.fill(plugins=PLUGINS, people=30)
         _to_review(house, folder)
-        for kind, name in (("skill", "notes"), ("agent", "auditor"), ("plugin", "kit")):
-            flea.plant(
-                house.part("state"),
-                house.part("store"),
-                owner_id="",
-                name=name,
-                kind=kind,
-                now=house.part("clock").now(),
-                video_url=VIDEOS["YouTube"] if kind == "skill" else None,
-            )
+        _shared_by_colleagues(house)
         house.part("state").close()
     with AnsweringApi(ANSWERS) as api, embedded_server(folder, environ | asking.environ(api.url)) as server:
         yield server.base_url
+
+
+FLEA = (
+    ("notes", "skill", 0, None),  # never used, and whatever is added here is taken off again
+    ("auditor", "agent", 0, None),
+    ("kit", "plugin", 0, None),
+    ("minutes", "skill", 1, flea.Used("id-minutes", "minutes-by-bob", 40, 4, 30.0)),
+    ("digest", "skill", 2, flea.Used("id-digest", "digest-by-bob", 40, 4, 30.0)),  # as minutes, but older
+    ("budget", "agent", 3, flea.Used("id-budget", "budget-by-bob", 900, 2, -12.0, cost=None)),
+    ("ledger", "plugin", 4, flea.Used("id-ledger", "ledger-by-bob", 12, 9)),
+    ("travel", "plugin", 5, flea.Used("id-travel", "travel-by-bob", 5, 1, 250.0)),
+)
+"""What colleagues shared: (name, kind, age in days, figures)."""
+
+
+def _shared_by_colleagues(house: Wiring) -> None:
+    state, store, now = house.part("state"), house.part("store"), house.part("clock").now()
+    for name, kind, age, used in FLEA:
+        film = {"video_url": VIDEOS["YouTube"]} if name == "notes" else {}
+        words = {"description": f"A small plugin for {name}, made by a colleague."} if used else {}
+        flea.plant(state, store, owner_id="", name=name, kind=kind, now=now - timedelta(days=age), **film, **words)
+    flea.use(state, [used for *_, used in FLEA if used])
 
 
 def _to_review(house: Wiring, folder: Path) -> None:

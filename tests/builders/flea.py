@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -88,6 +89,40 @@ def plant(
 
     state.commit("flea", change)
     return entity_id
+
+
+@dataclass(frozen=True)
+class Used:
+    """Figures of 30 days."""
+
+    entity_id: str
+    served: str
+    calls: int
+    people: int
+    trend: float | None = None
+    cost: float | None = 0.0545
+
+
+def use(state: State, figures: Sequence[Used]) -> None:
+    """Windows and ten days of each, as the extraction leaves them."""
+
+    def change(tx: Tx) -> None:
+        for used in figures:
+            tx.db.execute(
+                """INSERT INTO telemetry.item_windows SELECT 'flea', $id, $served, 'plugin', $served, $calls // 4,
+                    $people, 0, $calls, $people, 0, 20, 1000, 2000, 30000, 400, 33400, $trend, current_date, $cost,
+                    CASE WHEN $cost IS NULL THEN 33400 ELSE 0 END""",
+                {"id": used.entity_id, "served": used.served, "calls": used.calls, "people": used.people,
+                 "trend": used.trend, "cost": used.cost},
+            )  # fmt: skip
+            tx.db.execute(
+                """INSERT INTO telemetry.item_daily SELECT current_date - back::INTEGER, 'flea', $id, $served, 'plugin',
+                    $served, $calls // 10 + CASE WHEN back = 0 THEN $calls % 10 ELSE 0 END, 1, 0, 10, 20, 30, 40
+                FROM range(10) days(back)""",
+                {"id": used.entity_id, "served": used.served, "calls": used.calls},
+            )
+
+    state.commit("telemetry", change)
 
 
 def set_status(state: State, entity_id: str, status: str) -> None:
