@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -41,6 +42,7 @@ NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 
 ItemKey = tuple[str, str, str, str, str]
 PluginKey = tuple[str, str, str]
+Held = tuple[str, str, datetime | None]
 
 
 class Content:
@@ -163,24 +165,43 @@ class Holdings:
         self,
         content: Content,
         reach: Reach,
-        held: Iterable[tuple[str, str, datetime | None]],
+        held: Iterable[Held],
         required: Mapping[str, Collection[str]] = NOTHING,
     ) -> None:
         """`held` are (user id, entry id, since when if it matters), `required` a grant's resource → group ids."""
-        entries, number_of = content.entries, content.number_of
         nobody: frozenset[str] = frozenset()
-        granted_to = [reach.granted_to.get(entry.grant, nobody) for entry in entries]
-        self.of_user: dict[str, set[int]] = {}
-        self.since: dict[tuple[str, int], datetime] = {}
-        self.counts = [0] * len(entries)
-        must = {
+        self._content, self._reach, self.given_required = content, reach, required
+        self._granted_to = [reach.granted_to.get(entry.grant, nobody) for entry in content.entries]
+        self._must = {
             n: frozenset(groups)
             for resource, groups in required.items()
             if (n := content.granted.get(resource)) is not None
         }
-        alike = Counter(reach.groups_of.values()) if must else {}
-        for number, groups in must.items():
+        self._required: dict[frozenset[str], frozenset[int]] = {}
+        self._together: dict[int, list[tuple[int, int]]] = {}
+        self.of_user: dict[str, set[int]] = {}
+        self.since: dict[tuple[str, int], datetime] = {}
+        self.counts = [0] * len(content.entries)
+        alike = Counter(reach.groups_of.values()) if self._must else {}
+        for number, groups in self._must.items():
             self.counts[number] = sum(people for of, people in alike.items() if not groups.isdisjoint(of))
+        for number in content.system:
+            self.counts[number] = len(reach.groups_of)
+        self._hold(held)
+
+    def with_other(self, users: Iterable[str], held: Iterable[Held]) -> Holdings:
+        """The same, but that these people hold what `held` says of them."""
+        new = copy(self)
+        new.of_user, new.since, new.counts, new._together = dict(self.of_user), dict(self.since), [*self.counts], {}
+        for user_id in users:
+            for number in new.of_user.pop(user_id, ()):
+                new.since.pop((user_id, number), None)
+                new.counts[number] -= self._counts(user_id, number)
+        new._hold(held)
+        return new
+
+    def _hold(self, held: Iterable[Held]) -> None:
+        number_of = self._content.number_of
         for user_id, entry_id, since in held:
             number = number_of.get(entry_id)
             if number is None:
@@ -188,17 +209,17 @@ class Holdings:
             self.of_user.setdefault(user_id, set()).add(number)
             if since is not None:
                 self.since[user_id, number] = since
-            groups = reach.groups_of.get(user_id)
-            if groups is None or not groups.isdisjoint(must.get(number, nobody)):
-                continue
-            if not entries[number].grant or not groups.isdisjoint(granted_to[number]):
-                self.counts[number] += 1
-        for number in content.system:
-            self.counts[number] = len(reach.groups_of)
-        self._must = must
-        self._required: dict[frozenset[str], frozenset[int]] = {}
-        self._together: dict[int, list[tuple[int, int]]] = {}
-        self._content = content
+            self.counts[number] += self._counts(user_id, number)
+
+    def _counts(self, user_id: str, number: int) -> bool:
+        """Whether somebody's having asked for it makes them one holder more."""
+        groups = self._reach.groups_of.get(user_id)
+        if groups is None or number in self._content.system:
+            return False
+        must = self._must.get(number)
+        if must is not None and not groups.isdisjoint(must):
+            return False
+        return not self._content.entries[number].grant or not groups.isdisjoint(self._granted_to[number])
 
     def required(self, groups: frozenset[str]) -> frozenset[int]:
         """What people of these groups have without asking."""

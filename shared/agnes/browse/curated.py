@@ -1,6 +1,6 @@
 """The curated source: plugins of registered marketplaces that can be served, as entries of the catalogue.
 
-A source is `FILES` and two functions over them, `entries` and `holdings`; the flea market is the other one.
+A source is `FILES` and three functions over them, `entries`, `holdings` and their `marks`; the flea market is the other one.
 """
 
 from __future__ import annotations
@@ -110,12 +110,20 @@ def _words(shown: Mapping[str, Any], assets: Mapping[str, Any], commit: str) -> 
     )
 
 
-def holdings(db: Db) -> list[tuple[str, str, None]]:
+def marks(db: Db) -> list[tuple[str, int]]:
+    """(user id, what changes when a subscription of theirs does)."""
+    return db.execute(
+        "SELECT user_id, bit_xor(hash(marketplace_id, plugin_name, subscribed_at)) FROM stack.subscriptions GROUP BY user_id"
+    ).fetchall()
+
+
+def holdings(db: Db, users: list[str] | None = None) -> list[tuple[str, str, None]]:
     """(user id, entry id, nothing) of every subscription that counts: one made since its marketplace was registered.
     Since when does not matter: curated plugins stand in a stack by registration and name."""
     return db.execute(
         """SELECT s.user_id, $source || '-' || s.marketplace_id || '/' || s.plugin_name, NULL
         FROM stack.subscriptions s JOIN marketplace.registries r
-            ON r.id = s.marketplace_id AND s.subscribed_at >= r.registered_at""",
-        {"source": SOURCE},
+            ON r.id = s.marketplace_id AND s.subscribed_at >= r.registered_at
+        WHERE $users IS NULL OR list_contains($users, s.user_id)""",
+        {"source": SOURCE, "users": users},
     ).fetchall()

@@ -61,8 +61,17 @@ def entries(db: Db) -> list[Entry]:
     ]
 
 
-def holdings(db: Db) -> list[tuple[str, str, datetime]]:
+def marks(db: Db) -> list[tuple[str, int]]:
+    """(user id, what changes when something that they added does)."""
+    return db.execute(
+        "SELECT user_id, bit_xor(hash(entity_id, installed_at)) FROM stack.entity_installs GROUP BY user_id"
+    ).fetchall()
+
+
+def holdings(db: Db, users: list[str] | None = None) -> list[tuple[str, str, datetime]]:
     """(user id, entry id, since when) of everything that somebody added."""
     return db.execute(
-        "SELECT user_id, $source || '-' || entity_id, installed_at FROM stack.entity_installs", {"source": SOURCE}
+        """SELECT user_id, $source || '-' || entity_id, installed_at FROM stack.entity_installs
+        WHERE $users IS NULL OR list_contains($users, user_id)""",
+        {"source": SOURCE, "users": users},
     ).fetchall()

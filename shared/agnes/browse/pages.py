@@ -207,7 +207,9 @@ class ListingPage:
 
     @property
     def heading(self) -> str:
-        return {"curated": "All plugins", "flea": "All items", "my": "Your stack"}[self.query.tab]
+        if self.query.tab == "my":
+            return "Your stack"
+        return "All plugins" if self.listing.scope == ("curated",) else "All items"
 
     @property
     def summary(self) -> str:

@@ -19,11 +19,13 @@ from agnes.browse.model import Figures, Usage
 from agnes.kernel.state import Db, State
 
 SOURCES: tuple[ModuleType, ...] = (curated, flea)
-"""Each a module with SOURCE, FILES, `entries(db)` and `holdings(db)`."""
+"""Each a module with SOURCE, FILES, `entries(db)`, `holdings(db)` and `marks(db)`."""
 SOURCE_NAMES = tuple(source.SOURCE for source in SOURCES)
 SOURCE_FILES = tuple(dict.fromkeys(file for source in SOURCES for file in source.FILES))
 
 Versions = dict[str, tuple[int, str]]
+Marks = dict[tuple[str, str], int]
+"""(source, user id) → what changes with what they added there."""
 
 
 def catalogue(state: State) -> Catalogue:
@@ -40,6 +42,7 @@ class Made:
 
     versions: Versions
     people_mark: int
+    stack_marks: Marks
     catalogue: Catalogue
 
 
@@ -75,6 +78,7 @@ def _made(db: Db, seen: Versions) -> Made:
     return Made(
         seen,
         _mark_of_people(db),
+        _marks_of_stacks(db),
         Catalogue(content, measures, reach, _holdings(db, content, reach), Sights(content, measures, reach)),
     )
 
@@ -89,11 +93,17 @@ def _renewed(db: Db, seen: Versions, made: Made) -> Made:
     mark = _mark_of_people(db) if "people" in changed else made.people_mark
     reach = _reach(db) if mark != made.people_mark else old.reach
     regrouped = reach is not old.reach
-    holdings = _holdings(db, content, reach) if is_new or regrouped or "stack" in changed else old.holdings
+    marks = _marks_of_stacks(db) if "stack" in changed else made.stack_marks
+    if is_new or regrouped:
+        holdings = _holdings(db, content, reach)
+    elif "stack" in changed:
+        holdings = _holdings_of_some(db, old, {user_id for (_, user_id), _ in marks.items() ^ made.stack_marks.items()})
+    else:
+        holdings = old.holdings
     sights = Sights(content, measures, reach) if regrouped or measures is not old.measures else old.sights
     if sights is old.sights and holdings is old.holdings:
-        return Made(seen, mark, old)
-    return Made(seen, mark, Catalogue(content, measures, reach, holdings, sights))
+        return Made(seen, mark, marks, old)
+    return Made(seen, mark, marks, Catalogue(content, measures, reach, holdings, sights))
 
 
 def _content(db: Db) -> Content:
@@ -101,13 +111,31 @@ def _content(db: Db) -> Content:
 
 
 def _holdings(db: Db, content: Content, reach: Reach) -> Holdings:
+    return Holdings(content, reach, (row for source in SOURCES for row in source.holdings(db)), _required(db))
+
+
+def _holdings_of_some(db: Db, old: Catalogue, users: set[str]) -> Holdings:
+    """As `_holdings`, of the same content and people: an add or a remove is one person's matter."""
+    if _required(db) != old.holdings.given_required:
+        return _holdings(db, old.content, old.reach)
+    if not users:
+        return old.holdings
+    chosen = sorted(users)
+    return old.holdings.with_other(chosen, (row for source in SOURCES for row in source.holdings(db, chosen)))
+
+
+def _marks_of_stacks(db: Db) -> Marks:
+    return {(source.SOURCE, user_id): mark for source in SOURCES for user_id, mark in source.marks(db)}
+
+
+def _required(db: Db) -> dict[str, set[str]]:
     required: dict[str, set[str]] = {}
     for resource, group_id in db.execute(
         """SELECT resource_id, group_id FROM people.grants
         WHERE resource_type = 'marketplace_plugin' AND id IN (SELECT grant_id FROM stack.required_grants)"""
     ).fetchall():
         required.setdefault(resource, set()).add(group_id)
-    return Holdings(content, reach, (row for source in SOURCES for row in source.holdings(db)), required)
+    return required
 
 
 def _measures(db: Db, content: Content) -> Measures:
