@@ -241,6 +241,9 @@ def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any)
     """What `/marketplace/info` shows: the served plugins, and those that are not and why."""
     feed = feed_of(state, store, who)
     outdone = {(h.source, h.origin, h.name) for h in feed.hidden}
+    described = {
+        entry["name"]: entry.get("description", "") for entry in msgspec.json.decode(feed.view.catalog)["plugins"]
+    }
     with state.read(*STATE_FILES) as db:
         lacking = [
             line
@@ -256,7 +259,7 @@ def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any)
         "plugin_count": len(feed.view.plugins),
         "plugins": [
             {"name": p.name, "marketplace_slug": p.origin, "version": p.version, "source": p.source,
-             "tree_id": p.tree_id}
+             "tree_id": p.tree_id, "description": described[p.name]}
             for p in feed.view.plugins
         ],
         "hidden": [{"name": h.name, "marketplace_slug": h.origin, "source": h.source, "reason": h.reason}

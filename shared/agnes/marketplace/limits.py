@@ -1,5 +1,7 @@
 """Bounds of one marketplace, each with where it comes from. Those of a tree are in `agnes.trees.rules`."""
 
+from datetime import timedelta
+
 MAX_MANIFEST_BYTES = 2_000_000
 """The largest public catalogs are near 0.2 MB; ten times that is room enough."""
 MAX_JSON_DEPTH = 32
@@ -32,6 +34,9 @@ MAX_MIRRORED = 200
 MIRROR_PARALLEL = 4
 MIRROR_SECONDS = 60.0
 """For one URL, redirects included (spec/01 §2)."""
+MIRROR_FRESH = timedelta(minutes=15)
+"""A copy that was asked about so lately is not asked about again while the repository is as it was: other people's
+servers are not for who syncs again and again."""
 MAX_PACKUMENT_BYTES = 20_000_000
 """What an npm registry says of one package: the largest public ones are near 10 MB."""
 MAX_TARBALL_BYTES = 50_000_000

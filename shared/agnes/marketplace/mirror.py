@@ -8,6 +8,8 @@ plugin may not have its pictures. What decides about a copy is remembered by plu
 - one that will not (gone, of another kind, too large, a private address) ends it;
 - "not modified" speaks of the copy that was asked about, so its bytes are taken from that one, whichever
   plugin it belongs to (spec/01 §10.15).
+
+Where the repository is as it was, only copies that are no longer fresh are asked about, without its pack (`refresh`).
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from agnes.marketplace.limits import (
     MAX_ASSETS_BYTES,
     MAX_COVER_BYTES,
     MAX_MIRRORED,
+    MIRROR_FRESH,
     MIRROR_PARALLEL,
     MIRROR_SECONDS,
 )
@@ -64,6 +67,20 @@ class Copy:
     checked_at: datetime
     problem: str | None
 
+    def shows_as(self, other: Copy) -> bool:
+        """Whether a page would say the same of both."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("sha256", "asset_key", "content_type", "filename", "problem")
+        )
+
+    @property
+    def warning(self) -> str | None:
+        if self.problem is None:
+            return None
+        verdict = "the last good copy stays" if self.sha256 else "not mirrored"
+        return f"{self.plugin_name}: {self.url}: {verdict}: {self.problem}"
+
     @property
     def asset(self) -> Asset | None:
         """The good copy, without its bytes."""
@@ -90,18 +107,44 @@ class Mirror:
         self._lock = Lock()
 
     def fetch(self, wanted: Mapping[str, Iterable[Wanted]]) -> None:
-        """Bring the copies of these (plugin → what its page names) up to their servers."""
+        """Bring the copies of these (plugin → what its page names) up to their servers; others are forgotten."""
         by_url: dict[tuple[str, str], list[str]] = {}
         for plugin, found in wanted.items():
             for want in found:
                 by_url.setdefault((want.kind, want.url), []).append(plugin)
-        asked, beyond = list(by_url.items())[:MAX_MIRRORED], list(by_url.items())[MAX_MIRRORED:]
-        with ThreadPoolExecutor(MIRROR_PARALLEL, thread_name_prefix="mirror") as pool:
-            for copies in pool.map(lambda item: self._copies(*item[0], item[1]), asked):
-                self._take(copies)
+        taken, beyond = dict(list(by_url.items())[:MAX_MIRRORED]), list(by_url.items())[MAX_MIRRORED:]
+        named = {(plugin, kind, url) for (kind, url), plugins in taken.items() for plugin in plugins}
+        self.copies = {key: copy for key, copy in self.copies.items() if key in named}
+        missing = {(kind, url) for plugin, kind, url in named - self.copies.keys()}
+        self._ask({key: plugins for key, plugins in taken.items() if key in missing})
         for (kind, url), plugins in beyond:
             reason = f"more than {MAX_MIRRORED} URLs are mirrored of no marketplace"
             self._take([self._without(plugin, kind, url, reason) for plugin in plugins])
+
+    def refresh(self) -> int:
+        """Bring the known copies up to their servers, those that are fresh excepted; how many were asked about."""
+        by_url: dict[tuple[str, str], list[str]] = {}
+        for copy in self._known.values():
+            by_url.setdefault((copy.kind, copy.url), []).append(copy.plugin_name)
+        checked = {(copy.kind, copy.url): copy.checked_at for copy in self._known.values()}
+        due = {key: plugins for key, plugins in by_url.items() if checked[key] <= self.now - MIRROR_FRESH}
+        self._take(copy for copy in self._known.values() if (copy.kind, copy.url) not in due)
+        self._ask(due)
+        return len(due)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether all that was known shows as it did."""
+        return self.copies.keys() == self._known.keys() and all(
+            copy.shows_as(self._known[key]) for key, copy in self.copies.items()
+        )
+
+    def _ask(self, by_url: Mapping[tuple[str, str], list[str]]) -> None:
+        if not by_url:
+            return
+        with ThreadPoolExecutor(MIRROR_PARALLEL, thread_name_prefix="mirror") as pool:
+            for copies in pool.map(lambda item: self._copies(*item[0], item[1]), by_url.items()):
+                self._take(copies)
 
     def asset(self, plugin: str, kind: str, url: str) -> tuple[Asset, str]:
         """(the good copy, why it may be old). Raises NotTaken where there is none."""

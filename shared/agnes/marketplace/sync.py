@@ -8,7 +8,7 @@ only saves two workers from doing the same.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -67,6 +67,15 @@ class _Found:
     """Of the covers and documents of other servers."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Unchanged:
+    """The repository holds what was read before, and its pages show what they did."""
+
+    copies: list[Copy] | None
+    """As they were asked about just now; None if none was."""
+    warnings: list[str]
+
+
 def sync(tools: Syncing, marketplace_id: str, *, seconds: float = SYNC_SECONDS) -> SyncReport:
     """Bring one marketplace up to its repository, within `seconds`.
 
@@ -100,54 +109,68 @@ class _Run:
     def elapsed(self) -> float:
         return self.tools.clock.monotonic() - self.began
 
-    def find(self, known: dict[str, Plugin], copies: list[Copy]) -> _Found | None:
-        """What the repository holds, None if that was read before."""
+    def find(self, known: dict[str, Plugin], copies: list[Copy]) -> _Found | _Unchanged:
+        """What the repository holds, unless that was read before."""
+        registry, tools = self.registry, self.tools
+        # What the sources of other servers hold may be new although this repository is not.
+        is_known = registry.reading_format == READING_FORMAT and not registry.allow_external
+        read_before = registry.last_commit_sha if is_known else None
+        copied = Mirror(tools.web, tools.store, registry.id, copies, self.left, tools.clock.now())
+        with self._fetch(known=read_before) as snapshot:
+            # An annotated tag has an id of its own, so git cannot tell that its commit is known.
+            if snapshot is not None and snapshot.commit != read_before:
+                return self._read(snapshot, known, copied)
+            asked = copied.refresh()
+            if copied.is_same:
+                said = [copy.warning for copy in copied.copies.values() if copy.warning]
+                return _Unchanged(list(copied.copies.values()) if asked else None, said)
+        # A cover or document is another one now: the pages are made anew.
+        with self._fetch(known=None) as snapshot:
+            if snapshot is None:
+                raise GitUnreachable("the server sent no commit", hint="Sync again.")
+            return self._read(snapshot, known, copied)
+
+    def _fetch(self, *, known: str | None) -> AbstractContextManager[GitSnapshot | None]:
         registry, tools = self.registry, self.tools
         token = tools.secrets.get(registry.token_name) if registry.token_name else None
-        # What other servers hold may be new although this repository is not.
-        is_known = registry.reading_format == READING_FORMAT and not registry.allow_external and not copies
-        read_before = registry.last_commit_sha if is_known else None
+        return tools.git.fetch(registry.url, ref=self.ref, token=token, known=known, seconds=max(self.left(), 0.001))
+
+    def _read(self, snapshot: GitSnapshot, known: dict[str, Plugin], copied: Mirror) -> _Found:
+        registry, tools = self.registry, self.tools
         external = None
         if registry.allow_external:
             external = External(tools.git, tools.web, tools.npm_registry, self.left)
-        with tools.git.fetch(
-            registry.url, ref=self.ref, token=token, known=read_before, seconds=self.seconds
-        ) as snapshot:
-            # An annotated tag has an id of its own, so git cannot tell that its commit is known.
-            if snapshot is None or snapshot.commit == read_before:
-                return None
-            catalog = self._catalog(snapshot)
-            copied = Mirror(tools.web, tools.store, registry.id, copies, self.left, tools.clock.now())
-            pages = Pages.of(copied, snapshot, known)
-            pages.fetch(listed.entry.name for listed in catalog.plugins)
-            found = _Found(
-                snapshot.commit, [], list(catalog.refused), [*self._moved(snapshot), *catalog.warnings, *pages.warnings]
-            )
-            for listed in catalog.plugins:
-                if self.elapsed > self.seconds:
-                    raise GitUnreachable(
-                        f"reading the plugins took longer than {self.seconds:g} seconds",
-                        code="sync_timeout",
-                        hint="What was read is kept: sync again to go on.",
-                    )
-                name = listed.entry.name
-                before = known.get(name)
-                reading = read_plugin(
-                    tools.store,
-                    snapshot,
-                    listed,
-                    catalog.plugin_root,
-                    known=before.fingerprint if before else None,
-                    external=external,
+        catalog = self._catalog(snapshot)
+        pages = Pages.of(copied, snapshot, known)
+        pages.fetch(listed.entry.name for listed in catalog.plugins)
+        found = _Found(
+            snapshot.commit, [], list(catalog.refused), [*self._moved(snapshot), *catalog.warnings, *pages.warnings]
+        )
+        for listed in catalog.plugins:
+            if self.elapsed > self.seconds:
+                raise GitUnreachable(
+                    f"reading the plugins took longer than {self.seconds:g} seconds",
+                    code="sync_timeout",
+                    hint="What was read is kept: sync again to go on.",
                 )
-                shown, said = pages.of_plugin(name)
-                found.readings.append(replace(reading, metadata=shown))
-                found.warnings.extend(said)
-                found.warnings.extend(reading.warnings)
-                if reading.content is not None:
-                    found.files[name] = self._files(before.tree_id if before else None, reading.content.tree_id)
-            found.copies = list(copied.copies.values())
-            return found
+            name = listed.entry.name
+            before = known.get(name)
+            reading = read_plugin(
+                tools.store,
+                snapshot,
+                listed,
+                catalog.plugin_root,
+                known=before.fingerprint if before else None,
+                external=external,
+            )
+            shown, said = pages.of_plugin(name)
+            found.readings.append(replace(reading, metadata=shown))
+            found.warnings.extend(said)
+            found.warnings.extend(reading.warnings)
+            if reading.content is not None:
+                found.files[name] = self._files(before.tree_id if before else None, reading.content.tree_id)
+        found.copies = list(copied.copies.values())
+        return found
 
     def left(self) -> float:
         return self.seconds - self.elapsed
@@ -178,12 +201,14 @@ class _Run:
             raise CatalogInvalid("not a plain file")
         return read_catalog(snapshot.read(entry.oid))
 
-    def commit(self, found: _Found | None) -> SyncReport:
+    def commit(self, found: _Found | _Unchanged) -> SyncReport:
         def change(tx: Tx) -> SyncReport:
             registry = self._same_registry(tx)
             now = self.tools.clock.now()
-            if found is None:
-                report = self._report(tx, registry.last_commit_sha or "", changed=False)
+            if isinstance(found, _Unchanged):
+                if found.copies is not None:
+                    mirror.write(tx.db, registry.id, found.copies)
+                report = self._report(tx, registry.last_commit_sha or "", changed=False, warnings=found.warnings)
             else:
                 existing = {p.name: p for p in repository.plugins(tx.db, registry.id, removed=True)}
                 standing = Standing(

@@ -153,6 +153,12 @@ def test_every_form_of_a_manifest_is_served(workshop):
         pytest.param(
             {f"many/f{n:05}": File(b"") for n in range(5_001)}, "many/f04999: more than 5000 files", id="many files"
         ),
+        pytest.param(
+            {f"many/f{n:06}": File(b"") for n in range(100_000)},
+            "many/f004999: more than 5000 files",
+            id="100,000 files",
+            marks=pytest.mark.slow,
+        ),
         pytest.param({"large.bin": File(bytes(10_000_001))}, "large.bin: larger than 10000000 bytes", id="huge file"),
         pytest.param(
             {f"part{n}.bin": File(bytes(9_999_999) + bytes([n])) for n in range(6)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,10 @@ from agnes.kernel.web import Validators, WebFile
 from agnes.marketplace import mirror
 from agnes.marketplace.assets import COVER, DOCUMENT, NotTaken
 from agnes.marketplace.limits import MAX_ASSET_BYTES, MAX_COVER_BYTES
+from agnes.outside.git import DulwichGit
 from tests.builders.sample_marketplace import PNG, SampleMarketplace
 from tests.builders.web_server import WebServer
+from tests.unit.marketplace.conftest import ALLOW
 
 JPEG = b"\xff\xd8\xff" + bytes(16)
 
@@ -80,6 +83,43 @@ def test_new_bytes_are_found_although_the_commit_is_the_same(workshop, market, w
     assert workshop.sync().updated == ["finops"]
     after = workshop.plugins()["finops"]
     assert (cover_of(workshop), after.tree_id) == (JPEG, before.tree_id)
+
+
+@pytest.fixture
+def packs(workshop) -> list[str | None]:
+    """What each fetch of the repository knew before: None is a whole pack."""
+    seen: list[str | None] = []
+
+    class Watched(DulwichGit):
+        def fetch(self, url, *, known, **given):
+            seen.append(known)
+            return super().fetch(url, known=known, **given)
+
+    workshop.tools = replace(workshop.tools, git=Watched(allow=ALLOW))
+    return seen
+
+
+def test_an_unchanged_sync_asks_for_refs_and_validators_alone(workshop, market, web, packs):
+    web.put("/c.png", PNG, "image/png", etag='"1"')
+    show(market, web, "finops")
+    workshop.sync()
+    checked = workshop.rows("SELECT checked_at FROM marketplace.mirrored")
+    assert (workshop.sync().changed, packs, web.times("/c.png")) == (False, [None, market.head], 2)
+    assert workshop.rows("SELECT checked_at FROM marketplace.mirrored") > checked
+    # A copy that was asked about a moment ago is left in peace.
+    assert (workshop.sync(hours=0.2).changed, packs[2:], web.times("/c.png")) == (False, [market.head], 2)
+    # Another failure is said anew and re-read once; the same failure costs no pack.
+    web.fail("/c.png", 503)
+    assert len(workshop.sync().warnings) == 1
+    assert packs[3:] == [market.head, None]
+    [warning] = workshop.sync().warnings
+    assert warning == f"finops: {web.url('/c.png')}: the last good copy stays: the server answered 503"
+    assert (packs[5:], cover_of(workshop)) == ([market.head], PNG)
+    # New bytes are fetched once, although the pages are read again for them.
+    web.put("/c.png", JPEG, "image/jpeg", etag='"2"')
+    before = web.times("/c.png")
+    assert workshop.sync().updated == ["finops"]
+    assert (packs[6:], cover_of(workshop), web.times("/c.png") - before) == ([market.head, None], JPEG, 1)
 
 
 def test_not_modified_never_empties_another_plugins_copy(workshop, market, web):
