@@ -118,10 +118,10 @@ class Publisher:
             self._make(plan, bench, keep)
             self._store.remove(changes.forgotten)
             if changes.redacted:  # before: if this run dies, nothing names them, and the next one redacts again
-                current.write(self._store, self._state, without=changes.redacted)
+                current.write(self._store, self._state, bench, without=changes.redacted)
             self._state.commit(FILE, lambda tx: ledger.publish(tx, changes))
             if changes.sessions:
-                current.write(self._store, self._state)
+                current.write(self._store, self._state, bench)
         if plan.buried:
             self._purge_retired()
         if plan.is_empty:

@@ -15,26 +15,23 @@ from agnes.kernel.state import State
 from agnes.telemetry import keys
 from agnes.telemetry.keys import SessionId
 from agnes.telemetry.lake import ledger
-from agnes.telemetry.lake.batch import SESSION, workbench
+from agnes.telemetry.lake.batch import SESSION, Workbench
 from agnes.telemetry.model import FILE
 
 _ATTEMPTS = 5
 
 
-def write(store: ObjectStore, state: State, *, without: Collection[SessionId] = ()) -> None:
+def write(store: ObjectStore, state: State, bench: Workbench, *, without: Collection[SessionId] = ()) -> None:
     """Raises UnavailableError. The ledger is read after the object, so that no older state of it replaces a newer one."""
     gone = set(without)
     for _ in range(_ATTEMPTS):
         known = store.read(keys.CURRENT)
         with state.read(FILE) as db:
             sessions = [row for row in ledger.all_generations(db) if row[:2] not in gone]
-        with workbench() as bench:
-            bench.table("sessions", SESSION, sessions)
-            path = bench.folder / "sessions.parquet"
-            bench.db.execute(
-                f"COPY (SELECT * FROM sessions ORDER BY ALL) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 (our folder)
-            )
-            body = path.read_bytes()
+        bench.table("current_sessions", SESSION, sessions)
+        path = bench.folder / "current-sessions.parquet"
+        bench.db.execute(f"COPY (FROM current_sessions ORDER BY ALL) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+        body = path.read_bytes()
         expect = Unchanged(known.version) if isinstance(known, Blob) else ABSENT
         try:
             store.write(keys.CURRENT, body, expect=expect, content_type="application/vnd.apache.parquet")

@@ -280,10 +280,7 @@ def windows(
     table_of(bench, ITEM_MODEL, "spending", month)
     prices.into(bench, bench.db.execute("SELECT DISTINCT model, day FROM spending").fetchall())
     bench.db.execute(_SPENT)
-    days = " UNION ALL ".join(
-        f"SELECT {(today - day).days} AS age, * FROM read_parquet('{path}', hive_partitioning = false)"  # noqa: S608
-        for day, path in sorted(used.items())
-    )
+    days = f"SELECT (DATE '{today}' - day)::INTEGER AS age, * EXCLUDE day FROM {of_days(used)}"  # noqa: S608 (fixed parts)
     return bench.rows(_WINDOWS.format(days=days, today=today))
 
 
@@ -335,15 +332,23 @@ def table_of(bench: Workbench, table: str, name: str, files: Mapping[date, Path]
     """The view `name`: the rows of a table in its base's files, with their `day`; none where there are no files."""
     columns = COLUMNS[table]
     names = ", ".join(columns)
-    part = "" if base_of(table) == table else f" WHERE part = '{table}'"
-    # Files of days that were made before a table was have not all of its columns, and none of its rows.
-    later = " UNION ALL BY NAME SELECT NULL::UBIGINT AS session WHERE false" if table == PLUGIN_SESSION else ""
     if files:
-        days = " UNION ALL ".join(
-            f"SELECT DATE '{day}' AS day, {names} FROM (FROM read_parquet('{path}', hive_partitioning = false){later}){part}"  # noqa: S608
-            for day, path in sorted(files.items())
-        )
+        part = "" if base_of(table) == table else f" WHERE part = '{table}'"
+        # Where all files were made before this column was, it is missing.
+        later = " UNION ALL BY NAME SELECT NULL::UBIGINT AS session WHERE false" if table == PLUGIN_SESSION else ""
+        days = f"SELECT day, {names} FROM (FROM {of_days(files)}{later}){part}"  # noqa: S608 (fixed parts)
     else:
         fields = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
         days = f"SELECT NULL::DATE AS day, {fields} LIMIT 0"
     bench.db.execute(f"CREATE OR REPLACE VIEW {name} AS {days}")
+
+
+def of_days(files: Mapping[date, Path]) -> str:
+    """SQL for the rows of files of a day each, with their `day`: one scan, since binding one for each file takes longer
+    than reading it. Files made before a column was have NULL in it."""
+    paths = {str(path): day for day, path in sorted(files.items())}
+    days = ", ".join(f"'{path}': DATE '{day}'" for path, day in paths.items())
+    return (
+        f"(SELECT MAP {{{days}}}[filename] AS day, * EXCLUDE filename FROM read_parquet({list(paths)}, "  # noqa: S608
+        "filename = true, union_by_name = true, hive_partitioning = false))"
+    )
