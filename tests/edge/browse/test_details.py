@@ -222,6 +222,12 @@ def test_tokens_have_an_estimated_cost(shop, path, cost, unpriced, said):
     shop.house.state.commit("telemetry", change)
     telemetry = shop.json(f"/api{path}")["telemetry"]
     assert (telemetry["cost_usd_30d"], telemetry["unpriced_tokens_30d"]) == (cost, unpriced or 0)
+    [item] = [i for i in shop.json("/api/marketplace/items")["items"] if i["name"] == "finops"]
+    [inner] = [i for i in shop.json(f"/api{FINOPS}")["skills"] if i["name"] == "forecast"]
+    for row in (item, inner):
+        assert (row["tokens_30d"], row["cost_usd_30d"], row["unpriced_tokens_30d"]) == (2_000_000, cost, unpriced or 0)
+    for listed in ("/marketplace", FINOPS):
+        assert f'<p class="spent">2M tokens · {said}<' in shop.page(listed)
     page = shop.page(path)
     assert "<dt>Tokens (30d)</dt><dd>2M</dd>" in page
     assert f"<dt>Estimated cost (30d)</dt><dd>{said}</dd>" in page

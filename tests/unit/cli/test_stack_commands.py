@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agnes_cli.commands.marketplace.detail import _cost
 from tests.builders import flea
 
 pytestmark = pytest.mark.slow
@@ -130,3 +131,15 @@ class TestFlea:
         refused = bob.agnes("marketplace", "add", "flea-n1")
         assert (refused.returncode, "entity_not_found" in refused.stderr) == (1, True), refused.stderr
         assert bob.json("my-stack", "show")["store"] == []
+
+
+@pytest.mark.parametrize(
+    ("cost", "unpriced", "said"),
+    [
+        (12.5, 0, "2,000 tokens, about $12.50"),
+        (12.5, 300, "2,000 tokens, about $12.50, 300 of them at an unknown price"),
+        (None, 2000, "2,000 tokens, unknown price"),
+    ],
+)
+def test_an_unknown_price_is_no_price_of_nothing(cost, unpriced, said):
+    assert _cost({"tokens_30d": 2000, "cost_usd_30d": cost, "unpriced_tokens_30d": unpriced}) == said

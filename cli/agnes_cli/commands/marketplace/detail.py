@@ -41,6 +41,8 @@ def command(plugin: str, as_json: bool) -> None:
             "Used in 30 days": f"{used['invocations_30d']} calls by {used['distinct_users_30d']} people"
             if used
             else "",
+            "Cost in 30 days": _cost(used) if used and used["tokens_30d"] else "",
+            "Not served": found["hidden_reason"],
             "Size": f"{found['bundle_size']:,} bytes in {len(found['files'])} files",
             "Problem": found["problem"],
         }
@@ -51,6 +53,14 @@ def command(plugin: str, as_json: bool) -> None:
         for inner in found[kind]:
             name = inner.get("invocation") or inner["name"]
             click.echo(f"  {shown.plain(name)}  {shown.plain(inner['description'])}".rstrip())
+
+
+def _cost(used: dict[str, Any]) -> str:
+    """An estimate; tokens of models without a price have an unknown one, not none."""
+    tokens, cost, unpriced = used["tokens_30d"], used["cost_usd_30d"], used["unpriced_tokens_30d"]
+    known = f"about ${cost:,.2f}" if cost is not None else "unknown price"
+    rest = f", {unpriced:,} of them at an unknown price" if cost is not None and unpriced else ""
+    return f"{tokens:,} tokens, {known}{rest}"
 
 
 def _curator(found: dict[str, Any]) -> str:

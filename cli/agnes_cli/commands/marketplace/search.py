@@ -20,7 +20,11 @@ COLUMNS = {
 @click.option("--tab", type=click.Choice(["curated", "flea", "my"]), default="curated", help="Which part to search.")
 @click.option("--category", help="Only this category.")
 @click.option("--type", "kind", type=click.Choice(["plugin", "skill", "agent"]), help="Only this kind.")
-@click.option("--sort", type=click.Choice(["recent", "most_used", "most_adopted", "trending"]), default="recent")
+@click.option(
+    "--sort",
+    type=click.Choice(["relevance", "recent", "most_used", "most_adopted", "trending"]),
+    help="Without it, what fits WORDS best, else what is newest, comes first.",
+)
 @click.option("--page", type=click.IntRange(min=1), default=1)
 @click.option("--page-size", type=click.IntRange(1, 100), default=24)
 @click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
@@ -30,7 +34,7 @@ def command(
     tab: str,
     category: str | None,
     kind: str | None,
-    sort: str,
+    sort: str | None,
     page: int,
     page_size: int,
     as_json: bool,
@@ -52,4 +56,6 @@ def command(
 
 
 def _state(item: dict) -> str:
-    return "required" if item["is_system"] else "added" if item["installed"] else ""
+    if item["hidden_reason"]:
+        return "added, not served"
+    return "required" if item["is_system"] or item["required"] else "added" if item["installed"] else ""
