@@ -183,6 +183,16 @@ def _in_process(emit: Emit, people: list[Principal], plugins: int, suffix: str) 
         better="lower",
         aim=3,
     )
+    dozen = feed.feed_of(state, store, people[1]).view
+    for name, ask in (
+        ("zip_new_view", lambda cold: feed.zip_url(cold, everything, now=wiring.clock().now())),
+        ("pack_of_12", lambda cold: feed.build_pack(cold, dozen)),
+    ):
+        cold = FaultyStore(store, lambda *_: None, clock=SystemClock())  # caches are a store's own
+        ask(cold)
+        emit(
+            name=f"feed_store_calls_{name}_cold{suffix}", value=len(cold.trace), unit="calls", better="lower", aim=None
+        )
 
 
 def _sync(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
@@ -213,6 +223,11 @@ def _sync(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
         before = len(wiring.store().trace)
         times.append(_seconds(lambda: sync.sync(tools, "synced")))
         calls = len(wiring.store().trace) - before
+    before = len(wiring.store().trace)
+    unchanged = _seconds(lambda: sync.sync(tools, "synced"))
+    idle = len(wiring.store().trace) - before
+    emit(name=f"feed_sync_unchanged_ms{suffix}", value=unchanged * 1000, unit="ms", better="lower", aim=None)
+    emit(name=f"feed_store_calls_sync_unchanged{suffix}", value=idle, unit="calls", better="lower", aim=None)
     emit(name=f"feed_sync_first_ms{suffix}", value=first * 1000, unit="ms", better="lower", aim=None)
     emit(name=f"feed_sync_one_changed_p50{suffix}", value=_ms(times), unit="ms", better="lower", aim=None)
     emit(name=f"feed_store_calls_sync_one_changed{suffix}", value=calls, unit="calls", better="lower", aim=None)

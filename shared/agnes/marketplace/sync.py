@@ -228,7 +228,13 @@ class _Run:
                     and registry.reading_format == READING_FORMAT
                     and not outcome.rows
                 )
-                report = self._report(tx, found.commit, changed=not is_same, outcome=outcome, warnings=found.warnings)
+                back = [
+                    f"{name}: it is back; who was granted it, or had it in the stack, has it again"
+                    for name in outcome.added
+                    if name in existing
+                ]
+                warnings = [*back, *found.warnings]
+                report = self._report(tx, found.commit, changed=not is_same, outcome=outcome, warnings=warnings)
             repository.update_registry(
                 tx.db,
                 registry.id,

@@ -131,6 +131,18 @@ def test_a_bad_entry_keeps_its_last_good_version(workshop, market):
     assert finops.raw["version"] == "1.4.0"
 
 
+def test_a_plugin_that_returns_does_not_do_so_silently(workshop, market):
+    """Its grants and subscriptions count again (spec/01 §10.10)."""
+    workshop.sync()
+    whole = market.manifest()
+    market.write_manifest({**whole, "plugins": [p for p in whole["plugins"] if p["name"] != "finops"]})
+    assert (workshop.sync().removed, workshop.plugins().keys()) == (["finops"], {"chartkit", "sql-style"})
+    market.write_manifest(whole)
+    report = workshop.sync()
+    said = "finops: it is back; who was granted it, or had it in the stack, has it again"
+    assert (report.added, report.warnings) == (["finops"], [said])
+
+
 def test_a_removed_plugin_returns_with_its_flags(workshop, market):
     workshop.sync()
     service.set_system(workshop.state, ADMIN, "acme", "finops", is_system=True)
