@@ -181,7 +181,7 @@ def _in_process(emit: Emit, people: list[Principal], plugins: int, suffix: str) 
         value=len(store.trace) - before,
         unit="calls",
         better="lower",
-        aim=3,
+        aim=4,  # one a state file
     )
     dozen = feed.feed_of(state, store, people[1]).view
     for name, ask in (

@@ -43,13 +43,13 @@ class Feed:
     """Trees that nobody is served."""
 
 
-def offers(db: Db, who: Principal, blocked: Blocked) -> tuple[list[Offer], list[Hidden]]:
+def offers(db: Db, who: Principal, blocked: Blocked, on: stack.Shelf | None = None) -> tuple[list[Offer], list[Hidden]]:
     """Every plugin version that the person may have, in order of precedence (curated before flea), and those that are
     blocked."""
     found = [
         Offer("curated", plugin.marketplace_id, plugin.served_name, plugin.version, plugin.tree_id,
               plugin.description or "", plugin.raw)
-        for plugin in stack.served_plugins(db, who)
+        for plugin in stack.served_plugins(db, who, on)
     ]  # fmt: skip
     found += [
         Offer("flea", entity.owner_username, entity.served_name, entity.version, entity.tree_id or "",
@@ -79,9 +79,15 @@ def feed_of(state: State, store: ObjectStore, who: Principal) -> Feed:
 
 
 def _feed_now(state: State, store: ObjectStore, who: Principal) -> Feed:
+    generation = f"{state.version_seen('marketplace')}"
     with state.read(*STATE_FILES) as db:
-        blocked = versions.blocked_trees(db)
-        offered, stopped = offers(db, who, blocked)
+        # The same for everybody until a marketplace changes.
+        common = _common.get(store, generation)
+        if common is None:
+            common = stack.shelf(db), versions.blocked_trees(db)
+            _common.put(store, generation, common)
+        on, blocked = common
+        offered, stopped = offers(db, who, blocked, on)
     served, hidden = compose.settle_names(offered)
     return Feed(view_of(store, served), (*hidden, *stopped), frozenset(blocked))
 
@@ -271,6 +277,7 @@ def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any)
     }  # fmt: skip
 
 
+_common = ImmutableCache(2)
 _feeds = ImmutableCache(2048)
 _views = ImmutableCache(512)
 _kept = ImmutableCache(512)

@@ -10,14 +10,12 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from agnes.kernel.state import Db
 from agnes.stack.model import ServedPlugin, StackPlugin
 
-_MINE = """
-    FROM marketplace.plugins
-    WHERE removed_at IS NULL AND NOT disabled AND (is_system OR list_contains($wanted, marketplace_id || '/' || name))
-"""
+_MINE = "removed_at IS NULL AND NOT disabled AND (is_system OR list_contains($wanted, marketplace_id || '/' || name))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +25,43 @@ class _Registration:
     registered_at: datetime
 
 
-def served(db: Db, user_id: str, group_ids: Collection[str]) -> list[ServedPlugin]:
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What the `marketplace` state file says of everybody's plugins: read once a generation, where many people are asked about."""
+
+    registered: dict[str, _Registration]
+    rows: dict[str, tuple]
+    system: frozenset[str]
+
+    def mine(self, wanted: Collection[str]) -> list[tuple]:
+        return [self.rows[resource] for resource in {*wanted, *self.system} if resource in self.rows]
+
+
+def shelf(db: Db) -> Shelf:
+    found = _rows(db, "removed_at IS NULL AND NOT disabled", {})
+    rows = {f"{row[0]}/{row[1]}": row for row in found}
+    return Shelf(_registrations(db), rows, frozenset(resource for resource, row in rows.items() if row[9]))
+
+
+def _rows(db: Db, where: str, given: dict[str, Any]) -> list[tuple]:
+    rows = db.execute(
+        "SELECT marketplace_id, name, name, version, tree_id, git_oid, description, raw, released_at, is_system,"  # noqa: S608 (conditions of our own)
+        f" rollout_group, rollout_version FROM marketplace.plugins WHERE {where}",
+        given,
+    ).fetchall()
+    return [(*row[:7], json.loads(row[7]), *row[8:]) for row in rows]
+
+
+def served(db: Db, user_id: str, group_ids: Collection[str], on: Shelf | None = None) -> list[ServedPlugin]:
     """Granted and subscribed, or system, of what can be served, in the feed's order.
 
     Plain queries that meet here: DuckDB plans their join for longer than it runs them all.
     """
-    registered, subscribed, mine = _registrations(db), _subscriptions(db, user_id), granted(db, group_ids)
+    subscribed, mine = _subscriptions(db, user_id), granted(db, group_ids)
+    registered = on.registered if on else _registrations(db)
     required = {resource for resource, is_required in mine.items() if is_required}
-    rows = db.execute(
-        "SELECT marketplace_id, name, name, version, tree_id, git_oid, description, raw, released_at, is_system,"
-        " rollout_group, rollout_version" + _MINE,
-        {"wanted": sorted(mine.keys() & (subscribed.keys() | required))},
-    ).fetchall()
+    wanted = sorted(mine.keys() & (subscribed.keys() | required))
+    rows = on.mine(wanted) if on else _rows(db, _MINE, {"wanted": wanted})
     early = _rollouts(db, [row[-1] for row in rows if row[-2] is not None and row[-2] in group_ids])
     found = []
     for marketplace_id, name, served_name, *content, is_system, rollout_group, rollout_version in rows:
@@ -60,7 +83,7 @@ def served(db: Db, user_id: str, group_ids: Collection[str]) -> list[ServedPlugi
                 tree_id,
                 git_oid,
                 description,
-                json.loads(raw),
+                raw,
                 is_system,
                 registration.registered_at,
                 released_at,
@@ -79,15 +102,15 @@ def _rollouts(db: Db, version_ids: list[str]) -> dict[tuple[str, str, str], tupl
         "AND tree_id NOT IN (SELECT tree_id FROM marketplace.blocked_trees)",
         {"ids": version_ids},
     ).fetchall()
-    return {row[:3]: row[3:] for row in rows}
+    return {row[:3]: (*row[3:7], json.loads(row[7]), row[8]) for row in rows}
 
 
 def stack(db: Db, user_id: str, group_ids: Collection[str]) -> list[StackPlugin]:
     """Everything that a person may have: granted and system plugins, in the feed's order."""
     registered, subscribed, mine = _registrations(db), _subscriptions(db, user_id), granted(db, group_ids)
     rows = db.execute(
-        "SELECT marketplace_id, name, description, coalesce(version, upstream_version), category, author_name, is_system,"
-        " tree_id IS NOT NULL, coalesce(problem, withheld)" + _MINE,
+        "SELECT marketplace_id, name, description, coalesce(version, upstream_version), category, author_name, is_system,"  # noqa: S608 (a condition of our own)
+        " tree_id IS NOT NULL, coalesce(problem, withheld) FROM marketplace.plugins WHERE " + _MINE,
         {"wanted": sorted(mine)},
     ).fetchall()
     found = []
@@ -115,13 +138,19 @@ def _registrations(db: Db) -> dict[str, _Registration]:
 
 
 def granted(db: Db, group_ids: Collection[str]) -> dict[str, bool]:
-    """`<slug>/<plugin>` → whether one of the grants makes it required."""
-    rows = db.execute(
-        "SELECT resource_id, bool_or(id IN (SELECT grant_id FROM stack.required_grants)) FROM people.grants "
-        "WHERE resource_type = 'marketplace_plugin' AND list_contains($groups, group_id) GROUP BY resource_id",
+    """`<slug>/<plugin>` → whether one of the grants makes it required.
+
+    Two plain queries: their join and grouping wake DuckDB's other threads, which costs more than it saves.
+    """
+    required = {grant_id for (grant_id,) in db.execute("SELECT grant_id FROM stack.required_grants").fetchall()}
+    found: dict[str, bool] = {}
+    for grant_id, resource in db.execute(
+        "SELECT id, resource_id FROM people.grants "
+        "WHERE resource_type = 'marketplace_plugin' AND list_contains($groups, group_id)",
         {"groups": sorted(group_ids)},
-    ).fetchall()
-    return dict(rows)
+    ).fetchall():
+        found[resource] = found.get(resource, False) or grant_id in required
+    return found
 
 
 def _subscriptions(db: Db, user_id: str) -> dict[str, datetime]:

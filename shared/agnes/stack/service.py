@@ -33,6 +33,7 @@ from agnes.stack.model import (
     blocked_reason,
     outdone,
 )
+from agnes.stack.repository import Shelf
 
 FILES = ("people", "marketplace", *flea.FILES, "stack")
 """State files that the functions over `db` here need."""
@@ -70,9 +71,14 @@ class _Standing:
     subscribed: bool
 
 
-def served_plugins(db: Db, who: Principal) -> list[ServedPlugin]:
+def served_plugins(db: Db, who: Principal, on: Shelf | None = None) -> list[ServedPlugin]:
     """What the feed gives this person, by registration of the marketplace and name."""
-    return repository.served(db, who.user_id, who.group_ids)
+    return repository.served(db, who.user_id, who.group_ids, on)
+
+
+def shelf(db: Db) -> Shelf:
+    """What is the same for everybody: for who asks about many people of one generation."""
+    return repository.shelf(db)
 
 
 def served_entities(db: Db, who: Principal) -> list[Entity]:
