@@ -59,7 +59,7 @@ def _prefixes(function: Found, entry: Entry) -> dict[str, set[str]]:
         needed["get"] |= {ADMISSION_NOTES}
         needed["put"] |= {ADMISSION_NOTES}
     if function.job and function.job.kind == "job":
-        needed["put"] |= {f"jobs/{function.job.summary}/"}
+        needed["put"] |= {f"jobs/{function.job.summary}/", "audit/job_ran/"}
         needed["get"] |= {f"jobs/{function.job.summary}/"}
     for file in reads:
         needed["get"] |= {f"state/{file}/"}

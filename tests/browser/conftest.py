@@ -6,6 +6,7 @@ Chromium is the system's (Debian: apt-get install chromium). Screenshots go to `
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,11 +20,14 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from agnes import settings as settings_module
 from agnes import wiring
+from agnes.kernel.ports import ANYTHING
 from agnes.kernel.principal import Principal
 from agnes.marketplace import service as marketplaces
 from agnes.marketplace import sync
 from agnes.marketplace.model import MarketplaceChange, NewMarketplace
 from agnes.outside.git import DulwichGit
+from agnes.telemetry.keys import transcript_id
+from agnes.telemetry.transcripts import packed
 from agnes.wiring import Wiring
 from agnes_local import demo
 from tests.benchmarks import browse as many
@@ -32,6 +36,7 @@ from tests.builders.answering_api import AnsweringApi, wrote
 from tests.builders.embedded import embedded_server
 from tests.builders.picture import png
 from tests.builders.sample_marketplace import METADATA, SampleMarketplace
+from tests.builders.transcripts import Transcript
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts" / "browser"
@@ -45,6 +50,8 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PLUGINS = 60
+SESSION, REMOVED = "5d2c8a10-0001-4f00-9a00-00000000aaaa", "77777777-0002-4f00-9a00-00000000bbbb"
+"""Sessions of the admin."""
 VIDEOS = {
     "YouTube": "https://www.youtube.com/watch?v=dQw4w9WgXcQ",
     "Vimeo": "https://vimeo.com/76979871",
@@ -76,6 +83,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         many.fill(plugins=PLUGINS, people=30)
         _to_review(house, folder)
         _shared_by_colleagues(house)
+        _sessions_of_the_admin(house)
         house.part("state").close()
     with AnsweringApi(ANSWERS) as api, embedded_server(folder, environ | asking.environ(api.url)) as server:
         yield server.base_url
@@ -101,6 +109,30 @@ def _shared_by_colleagues(house: Wiring) -> None:
         words = {"description": f"A small plugin for {name}, made by a colleague."} if used else {}
         flea.plant(state, store, owner_id="", name=name, kind=kind, now=now - timedelta(days=age), **film, **words)
     flea.use(state, [used for *_, used in FLEA if used])
+
+
+def _sessions_of_the_admin(house: Wiring) -> None:
+    """One with a subagent and a failed call, long enough for several parts, and one to be removed. No note says that they came, so
+    no extraction changes the figures; the demonstration has sessions with figures."""
+    with house.part("state").read("people") as db:
+        (user_id,) = db.execute("SELECT id FROM people.users WHERE email = ?", [many.ADMIN]).fetchone()
+    main, agent = Transcript(SESSION), Transcript(SESSION, agent_id="a1", rng=random.Random(3))
+    main.prompt("Why does the forecast of Q3 differ? " + "Quarter " * 60)
+    main.result(
+        main.use("Bash", command="grep -rn 'Q3' " + "reports/" * 30), "x" * 900 + "\nno such file", is_error=True
+    )
+    agent.prompt("Look for rows without a cost centre")
+    agent.result(agent.use("Read", file_path="/ws/ledger.csv"), "id;amount\n" * 40)
+    main.at = agent.at
+    for number in range(60):
+        main.say([{"type": "text", "text": f"Step {number}: **the ledger** has 12 rows without a cost centre."}])
+        main.result(main.use("Edit", file_path=f"/ws/{number}.py"), "done")
+    gone = Transcript(REMOVED)
+    gone.prompt("Something private")
+    for t in (main, agent, gone):
+        house.part("store").write(
+            transcript_id(user_id, t.session, t.agent_id).key, packed.pack(t.body()), expect=ANYTHING
+        )
 
 
 def _to_review(house: Wiring, folder: Path) -> None:

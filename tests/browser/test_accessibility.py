@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from agnes_local.axe_install import axe_script
+from tests.browser.conftest import SESSION
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -35,7 +36,14 @@ PAGES = {
     "missing": "/marketplace/curated/northwind/nothing",
     "activity": "/admin/activity",
     "activity-empty": "/admin/activity?action_prefix=nothing.like.this",
+    "sessions": "/admin/sessions?since_minutes=525600",
+    "people": "/admin/users",
+    "my-sessions": "/me/sessions",
+    "my-session": f"/me/sessions/{SESSION}",
+    "my-redact": f"/me/sessions/{SESSION}/redact",
 }
+FIT = ("usage", "my-usage", "ask", "activity", "sessions", "people", "my-sessions", "my-session", "my-redact")
+"""Nothing of them is wider than the screen, the narrow one too."""
 RUN = """async () => {
   const found = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
   return found.violations.filter(v => ["serious", "critical"].includes(v.impact))
@@ -50,9 +58,9 @@ def test_nothing_serious(visit, shot, name, scheme):
     visit.complaints[:] = [text for text in visit.complaints if name != "missing" or "404" not in text]
     page.evaluate(axe_script().read_text())
     assert page.evaluate(RUN) == []
-    if name.startswith("admin-marketplace") or name == "admin-plugin":
+    if name.startswith("admin-marketplace") or name == "admin-plugin" or name in FIT:
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    if scheme == "dark" or name.startswith("admin-"):
+    if scheme == "dark" or name.startswith("admin-") or name in FIT:
         shot(page, f"{scheme}-{name}")
 
 
@@ -65,6 +73,26 @@ def test_nothing_serious_in_a_review(visit, shot, scheme):
     assert page.evaluate(RUN) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     shot(page, f"{scheme}-admin-review")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_in_a_session_and_of_a_person(visit, shot, scheme):
+    page = visit.open(
+        "/admin/sessions?since_minutes=525600", color_scheme=scheme, width=1280 if scheme == "light" else 390
+    )
+    page.get_by_role("region", name="Sessions").get_by_role("rowheader").first.get_by_role("link").click()
+    expect(page.get_by_role("heading", name="Conversation")).to_be_visible()
+    for name in ("session", "person", "redact"):
+        if name == "person":
+            page.locator(".page-head__lead a").click()
+            expect(page.get_by_role("heading", name="Groups")).to_be_visible()
+        elif name == "redact":
+            page.get_by_role("link", name="Redact all").click()
+            expect(page.get_by_role("button", name="Remove for good")).to_be_visible()
+        page.evaluate(axe_script().read_text())
+        assert page.evaluate(RUN) == []
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        shot(page, f"{scheme}-admin-{name}")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -23,7 +23,8 @@ class How(BaseModel):
 @endpoint(needs=Needs.OPERATOR, query=How)
 def post_run_session_collector(_who: Principal, query: How) -> dict[str, Any]:
     """Collect now and answer when it is done: `{ok, details}`. 409 while another run is busy."""
-    beat = run_job("telemetry.collect", _collect, Tick(at=wiring.clock().now(), dry_run=query.dry_run))
+    tick = Tick(at=wiring.clock().now(), dry_run=query.dry_run)
+    beat = run_job("telemetry.collect", _collect, tick, told="job.ran")
     return {"ok": beat["report"]["failed"] == 0, "details": beat["report"]}
 
 

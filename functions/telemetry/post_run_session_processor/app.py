@@ -7,9 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.edge.job import Tick, run_job
-from agnes.kernel import audit
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import Change
 from agnes.telemetry import service
 from agnes.telemetry.model import Limits, Report
 
@@ -28,9 +26,8 @@ def post_run_session_processor(_who: Principal, query: Which) -> dict[str, Any]:
     """Run a processor now and answer when it is done: `{ok, details}`. 409 while another run is busy."""
     if query.processor != service.USAGE:
         raise service.UnknownProcessor(query.processor)
-    beat = run_job("telemetry.extract", _extract, Tick(at=wiring.clock().now()))
-    ran = Change(f"run_session_processor:{query.processor}", "job:telemetry.extract", {"stats": beat["report"]})
-    audit.record(wiring.store(), ran, now=wiring.clock().now(), duration_ms=beat["seconds"] * 1000)
+    told = f"run_session_processor:{query.processor}"
+    beat = run_job("telemetry.extract", _extract, Tick(at=wiring.clock().now()), told=told)
     return {"ok": beat["ok"], "details": beat["report"]}
 
 

@@ -7,6 +7,8 @@ the job's result, as it would be the same the next time.
     jobs/<name>/last.json              what the last run did, and when the last one that succeeded began
     jobs/<name>/dry-run.json           what the last dry run would have done
     jobs/<name>/failed/<ulid>.json     each run that failed, for 14 days (agnes.ops.health counts them)
+
+A run that somebody asked for is a line of the audit, too, when it has ended: who, which job, whether dry, what became of it.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ from agnes.edge.endpoint import Contract
 from agnes.edge.errors import known_error
 from agnes.edge.needs import Needs
 from agnes.edge.reply import encode
+from agnes.kernel import audit
 from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ANYTHING, Blob
-from agnes.kernel.state import CURRENT_ACTOR, Actor
+from agnes.kernel.state import CURRENT_ACTOR, Actor, Change
 
 log = logging.getLogger("agnes.jobs")
 
@@ -42,20 +45,26 @@ class Tick:
 
 
 def job(name: str) -> Callable[[Callable[[Tick], Any]], Callable[..., Any]]:
-    """Make `run(tick) -> report` a scheduled function. The event may hold `dry_run`, and the `run_id` that an operator was
-    given (`agnes.ops.jobs`)."""
+    """Make `run(tick) -> report` a scheduled function. The event may hold `dry_run`, and of a run that an operator asked
+    for the `run_id` that they were given and who they are, `asked_by` (`agnes.ops.jobs`)."""
 
     def decorate(run: Callable[[Tick], Any]) -> Callable[..., Any]:
         @wraps(run)
         def handler(event: Any, context: Any) -> Any:  # noqa: ARG001 (Lambda's signature)
             asked = event or {}
             tick = Tick(at=wiring.clock().now(), dry_run=bool(asked.get("dry_run")))
+            told = "job.ran" if (by := asked.get("asked_by")) else None
+            actor = CURRENT_ACTOR.set(
+                Actor(**(by or {}), client_kind="scheduler", request_id=asked.get("run_id") or "")
+            )
             try:
-                return run_job(name, run, tick, run_id=asked.get("run_id"))
+                return run_job(name, run, tick, run_id=asked.get("run_id"), told=told)
             except AgnesError as exc:
                 if isinstance(exc, UnavailableError) or exc.status == 500:
                     raise
                 return {"job": name, "ok": False, "error": exc.message}
+            finally:
+                CURRENT_ACTOR.reset(actor)
 
         handler.agnes = Contract("job", Needs.OPERATOR, summary=name)
         handler.run = run
@@ -64,8 +73,11 @@ def job(name: str) -> Callable[[Callable[[Tick], Any]], Callable[..., Any]]:
     return decorate
 
 
-def run_job(name: str, run: Callable[[Tick], Any], tick: Tick, *, run_id: str | None = None) -> dict[str, Any]:
-    """Run a job now and leave its heartbeat; the operator's trigger routes call this too."""
+def run_job(
+    name: str, run: Callable[[Tick], Any], tick: Tick, *, run_id: str | None = None, told: str | None = None
+) -> dict[str, Any]:
+    """Run a job now and leave its heartbeat; the operator's trigger routes call this too. `told` is the action under which
+    the audit has it, as done by whoever is here now."""
     run_id = run_id or new_ulid(tick.at)
     actor = CURRENT_ACTOR.set(Actor(client_kind="scheduler", request_id=run_id))
     started = time.perf_counter()
@@ -90,6 +102,8 @@ def run_job(name: str, run: Callable[[Tick], Any], tick: Tick, *, run_id: str | 
         "report": report,
     }
     _leave(name, beat, dry_run=tick.dry_run)
+    if told is not None:
+        _tell(told, beat, error, dry_run=tick.dry_run)
     if error is not None:
         raise error
     return json.loads(encode(beat))
@@ -107,6 +121,18 @@ def _leave(name: str, beat: dict[str, Any], *, dry_run: bool) -> None:
             store.write(failed, encode(beat), expect=ANYTHING, content_type="application/json")
     key = f"jobs/{name}/dry-run.json" if dry_run else last
     store.write(key, encode(beat), expect=ANYTHING, content_type="application/json")
+
+
+def _tell(action: str, beat: dict[str, Any], error: AgnesError | None, *, dry_run: bool) -> None:
+    said = {"run_id": beat["run_id"], "dry_run": dry_run}
+    said |= {"stats": json.loads(encode(beat))["report"]} if error is None else {"error": error.message}
+    audit.record(
+        wiring.store(),
+        Change(action, f"job:{beat['job']}", said),
+        now=wiring.clock().now(),
+        result="ok" if error is None else f"error.{error.code}",
+        duration_ms=beat["seconds"] * 1000,
+    )
 
 
 def queue_job(name: str) -> Callable[[Callable[[dict], Any]], Callable[..., Any]]:

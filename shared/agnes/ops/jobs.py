@@ -1,7 +1,8 @@
 """The scheduled jobs: which there are, when each ran and is due, and how an operator has one run now.
 
 A run that is asked for is made by the job's own function, with the rights of that function: who asks needs no more than to start it
-(`agnes.kernel.jobs`). It leaves `jobs/<name>/last.json`, or `jobs/<name>/dry-run.json`, with the id that the asker was given.
+(`agnes.kernel.jobs`). It leaves `jobs/<name>/last.json`, or `jobs/<name>/dry-run.json`, with the id that the asker was given, and a line `job.ran` of
+the audit with the asker and the outcome.
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ def start(port: Jobs, who: Principal, name: str, *, dry_run: bool, now: datetime
     who.require_admin()
     job = _get(name)
     run_id = new_ulid(now)
-    port.start(job.function, {"dry_run": dry_run, "run_id": run_id})
+    asked_by = {"user_id": who.user_id, "email": who.email}
+    port.start(job.function, {"dry_run": dry_run, "run_id": run_id, "asked_by": asked_by})
     return Started(job.name, run_id, dry_run)
 
 

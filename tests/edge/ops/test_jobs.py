@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from agnes import wiring
 from agnes.kernel.ports import ANYTHING
 from agnes.telemetry import keys
 from agnes.telemetry.claim import claimed
@@ -85,3 +87,32 @@ def test_a_job_that_fails_says_so(house):
     run = house.get(f"{RUN}/telemetry.extract?run_id={run_id}", token=admin.token).json()
     assert (run["status"], "holds the inbox" in run["error"]) == ("failed", True)
     assert listed(house)["telemetry.extract"]["last"]["ok"] is False
+    (line,) = ran(house, "job_ran")
+    assert (line["user_id"], line["resource"], line["result"]) == (
+        admin.id,
+        "job:telemetry.extract",
+        "error.extraction_busy",
+    )
+    assert (line["params"]["run_id"], line["params"]["dry_run"]) == (run_id, False)
+    assert "holds the inbox" in line["params"]["error"]
+    again = house.post("/api/admin/run-session-processor?processor=usage", token=admin.token)
+    assert again.status == 200, again.text
+    house.post("/api/admin/run-session-collector?dry_run=true", token=admin.token)
+    line = next(line for line in ran(house, "job_ran") if line["resource"] == "job:telemetry.collect")
+    assert (line["email"], line["result"], line["params"]["dry_run"]) == (admin.email, "ok", True)
+    assert line["params"]["stats"]["failed"] == 0
+    (line,) = ran(house, "run_session_processor_usage")
+    assert (line["user_id"], line["result"], line["params"]["stats"]["sessions"]) == (admin.id, "ok", 0)
+
+
+def ran(house: House, action: str) -> list[dict]:
+    return [json.loads(house.store.read(entry.key).body) for entry in house.store.list(f"audit/{action}/")]
+
+
+def test_a_schedule_is_no_line_of_the_audit_and_an_operator_is(house):
+    wiring.jobs().start("telemetry-cron_extract_usage", {})
+    assert ran(house, "job_ran") == []
+    started = house.post(f"{RUN}/telemetry.extract?dry_run=true", token=OPERATOR).json()
+    (line,) = ran(house, "job_ran")
+    assert (line["params"]["run_id"], line["params"]["dry_run"], line["result"]) == (started["run_id"], True, "ok")
+    assert line["client_kind"] == "scheduler"
