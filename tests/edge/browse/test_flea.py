@@ -217,6 +217,7 @@ def assert_told(team: Team, entity: str, reason: str) -> None:
     assert "In your stack, not served" in detail
     assert f"{reason[1:]}." in detail
     assert "Remove from stack" in detail
+    assert "To have it in Claude Code now" not in detail
 
 
 def test_of_two_entities_of_one_name_the_older_is_served(team):
