@@ -84,7 +84,7 @@ class ItemLine:
 
     @property
     def error_rate(self) -> float:
-        return self.errors / self.invocations if self.invocations else 0.0
+        return _rate(self.errors, self.invocations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class ToolLine:
 
     @property
     def error_rate(self) -> float:
-        return self.errors / self.invocations if self.invocations else 0.0
+        return _rate(self.errors, self.invocations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Totals:
 
     @property
     def error_rate(self) -> float:
-        return self.errors / self.calls if self.calls else 0.0
+        return _rate(self.errors, self.calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,10 @@ class Costs:
     """Dearest first; days in order."""
     total: Spent
     unpriced_models: tuple[str, ...]
+
+
+def _rate(errors: int, calls: int) -> float:
+    return errors / calls if calls else 0.0
 
 
 def span_of(window: Window, today: date) -> Span:
@@ -363,16 +367,20 @@ def costs(state: State, store: ObjectStore, who: Principal, *, by: CostBy, span:
     return Costs(by, span.since, span.until, "USD", tuple(CostLine(*row) for row in rows), total, unpriced)
 
 
+def _active(state: State, store: ObjectStore, span: Span) -> dict[date, int]:
+    """How many people did anything, by day."""
+    with parts.tables(store, state, (rollups.USER,), since=span.since, until=span.until) as bench:
+        return dict(bench.db.execute("SELECT day, count(*) FROM user_daily GROUP BY day").fetchall())
+
+
 def summary(state: State, store: ObjectStore, who: Principal, window: Window, *, clock: Clock) -> dict[str, Any]:
     """The answer of `/api/admin/usage/summary`. Raises DeniedError, UnavailableError."""
     who.require_admin()
     today = clock.now().date()
     found = overview(state, store, span_of(window, today))
-    days = {figures.day: figures.people for figures in found.days}
-    series = [{"day": day, "users": days.get(day, 0)} for day in Span(today - timedelta(days=DAU_DAYS - 1), today).days]
-    if window == "7d":
-        month = overview(state, store, span_of("30d", today)).days
-        series = [{"day": figures.day, "users": figures.people} for figures in month]
+    month = span_of("30d", today)
+    active = {figures.day: figures.people for figures in found.days} if window != "7d" else _active(state, store, month)
+    series = [{"day": day, "users": active.get(day, 0)} for day in month.days]
     return {
         "window": window,
         "since": datetime.combine(found.days[0].day, time.min, UTC),
