@@ -329,7 +329,7 @@ def _small_runs(root: Path) -> list[tuple[str, float, str, float]]:
 def _of_events(emit: Callable[..., None], root: Path, events: int) -> None:
     """What works on events that are there: rollups, windows, export."""
     _alone(_lake, root, events)
-    for name, value in _alone(_rollups, root):
+    for name, value in _alone(_rollups, root, events):
         emit(f"rollup.{name}", value, "s", better="lower", aim=1 if name == "windows" else None)
     for kind in ("csv", "json", "parquet"):
         seconds, size, peak = _alone(_export, root, kind)
@@ -378,8 +378,8 @@ def _lake(root: Path, events: int) -> None:
         state.commit("telemetry", known)
 
 
-def _rollups(root: Path) -> list[tuple[str, float]]:
-    """The base of all 31 days, 8 at a time as a publication makes them, of one of them, and the windows from it."""
+def _rollups(root: Path, events: int) -> list[tuple[str, float]]:
+    """The base of all 31 days, as many at once as a publication makes, of one of them, and the windows from it."""
     store, today = _store(root), NOW.date()
     days = [today - timedelta(days=back) for back in range(LAKE_DAYS)]
     with workbench(threads=2, memory_limit="150MB") as bench:
@@ -397,10 +397,13 @@ def _rollups(root: Path) -> list[tuple[str, float]]:
             rollups.daily(bench, today - timedelta(days=rollups.DAILY_DAYS))
 
         one = min(_seconds(lambda: base(days[:1])) for _ in range(3))
-        everything = _seconds(lambda: [base(days[start : start + 8]) for start in range(0, len(days), 8)])
+        groups = rollups.groups_of_days(dict.fromkeys(days, events // LAKE_DAYS))
+        everything = _seconds(lambda: [base(group) for group in groups])
         made_of = (bases[rollups.ITEM_USER_DAILY], bases[rollups.USE_DAILY], prices)
         window = min(_seconds(lambda: rollups.windows(bench, *made_of, today=today)) for _ in range(3))
-    return [("daily_of_one_day", one), ("daily_of_31_days", everything), ("windows", window)]
+        use = bases[rollups.USE_DAILY]
+        together = min(_seconds(lambda: rollups.together(bench, use, today=today)) for _ in range(3))
+    return [("daily_of_one_day", one), ("daily_of_31_days", everything), ("windows", window), ("together", together)]
 
 
 def _export(root: Path, kind: str) -> tuple[float, int, float]:

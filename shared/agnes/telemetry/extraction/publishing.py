@@ -26,8 +26,6 @@ from agnes.telemetry.transcripts import tombstones
 MERGED_AT = 8
 """Event files of one day; a run that would add another merges them."""
 RETIRED_FOR = timedelta(days=1)
-DAYS_AT_ONCE = 8
-"""Days whose stored events are on disk at once."""
 
 
 @dataclass(slots=True)
@@ -141,6 +139,7 @@ class Publisher:
             if ledger.progress(db).revision != plan.progress.revision:
                 raise ledger.LedgerMoved
             stored = ledger.batches_of(db, days)
+            events = ledger.events_of(db, days)
             redone = {session[:2] for session in plan.accepted} | {*changes.redacted}
             live = [row for row in ledger.live_generations(db, days) if row[:2] not in redone] if days else []
             parts = {name: ledger.parts_of(db, name, since) for name in rollups.BASES}
@@ -148,8 +147,9 @@ class Publisher:
             changes.forgotten = ledger.retired_before(db, changes.at - RETIRED_FOR)
         bench.table("live_generations", SESSION, live)
         bases: dict[str, dict[date, Path]] = {name: {} for name in rollups.BASES}
-        for start in range(0, len(days), DAYS_AT_ONCE):
-            part = {day: stored[day] for day in days[start : start + DAYS_AT_ONCE]}
+        new = bench.harvested_by_day() if days else {}
+        for group in rollups.groups_of_days({day: events.get(day, 0) + new.get(day, 0) for day in days}):
+            part = {day: stored[day] for day in group}
             for name, paths in self._days(bench, generation, part, changes, keep).items():
                 bases[name] |= paths
         changes.daily_days = [day for day in days if day > since]

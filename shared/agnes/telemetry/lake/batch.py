@@ -111,6 +111,12 @@ class Workbench:
             "hive_partitioning = false) h SEMI JOIN accepted USING (user_id, session_id, generation)"
         )
 
+    def harvested_by_day(self) -> dict[date, int]:
+        """How many events of `harvested` each day has."""
+        return dict(
+            self.db.execute("SELECT day, count(*) FROM harvested WHERE day IS NOT NULL GROUP BY day").fetchall()
+        )
+
     def take_days(self, days: Sequence[date]) -> None:
         """Make `new_events` of those of `harvested` that are of these days."""
         named = ", ".join(f"DATE '{day}'" for day in days) or "NULL"

@@ -208,6 +208,16 @@ def batches_of(db: Db, days: Sequence[date]) -> dict[date, list[str]]:
     return found
 
 
+def events_of(db: Db, days: Sequence[date]) -> dict[date, int]:
+    """Rows of the event files of these days, those that have some."""
+    return dict(
+        db.execute(
+            "SELECT day, sum(events)::BIGINT FROM telemetry.batches WHERE day IN (SELECT unnest($days)) GROUP BY day",
+            {"days": list(days)},
+        ).fetchall()
+    )
+
+
 def batches_between(db: Db, since: date, until: date) -> list[str]:
     """Keys of the event files of the days from `since` to `until`, both included."""
     rows = db.execute(

@@ -27,6 +27,9 @@ ITEM_USER_DAILY = "item_user_daily"
 USE_DAILY = "use_daily"
 ITEM_MODEL, USER_MODEL, USER, TOOL_USER = "item_model", "user_model", "user", "tool_user"
 PLUGIN_SESSION = "plugin_session"
+DAYS_AT_ONCE = 8
+EVENTS_AT_ONCE = 500_000
+"""That memory is for: a table of so many events once is about 100 MB."""
 WINDOW_DAYS = 30
 DAILY_DAYS = 31
 PLUGINS_OF_A_SESSION = 50
@@ -45,22 +48,23 @@ _ITEM = "source, marketplace_id, plugin, kind, name"
 
 # Copies of an event in several sessions (forks, resumed sessions) are one event: failed if any copy saw it fail,
 # with the largest usage that any copy saw. What it counts for is said by the copy of the lowest session id.
-_ONCE = """
-CREATE OR REPLACE TABLE once AS
-WITH live AS (
-    SELECT * FROM new_events
-    {stored}
-)
-SELECT day, any_value(user_id) AS user_id, any_value(event_type) AS event_type, min(occurred_at) AS occurred_at,
-    min(session_id) AS session_id, any_value(tool_name) AS tool_name, any_value(model) AS model,
-    bool_or(is_error) AS is_error,
-    arg_min({{'source': source, 'marketplace_id': marketplace_id, 'plugin': plugin, 'item_kind': item_kind,
+# Nearly all events have no copy, and only those that have one are grouped with what they carry: that cannot be spilled.
+_ITEM_OF = """{{'source': source, 'marketplace_id': marketplace_id, 'plugin': plugin, 'item_kind': item_kind,
         'item_name': item_name, 'agent_source': agent_source, 'agent_marketplace_id': agent_marketplace_id,
-        'agent_plugin': agent_plugin, 'agent_name': agent_name}}, session_id) AS item,
-    max(input_tokens) AS input_tokens, max(output_tokens) AS output_tokens,
-    max(cache_read_tokens) AS cache_read_tokens, max(cache_creation_tokens) AS cache_creation_tokens
-FROM live GROUP BY day, event_id
-"""
+        'agent_plugin': agent_plugin, 'agent_name': agent_name}}"""
+_ONCE = f"""
+CREATE OR REPLACE VIEW live AS SELECT * FROM new_events {{stored}};
+CREATE OR REPLACE TABLE copied AS SELECT day, event_id FROM live GROUP BY ALL HAVING count(*) > 1;
+CREATE OR REPLACE TABLE once AS
+SELECT day, user_id, event_type, occurred_at, session_id, tool_name, model, is_error, {_ITEM_OF} AS item,
+    {_TOKENS}
+FROM live ANTI JOIN copied USING (day, event_id)
+UNION ALL
+SELECT day, any_value(user_id), any_value(event_type), min(occurred_at), min(session_id), any_value(tool_name),
+    any_value(model), bool_or(is_error), arg_min({_ITEM_OF}, session_id), max(input_tokens),
+    max(output_tokens), max(cache_read_tokens), max(cache_creation_tokens)
+FROM live SEMI JOIN copied USING (day, event_id) GROUP BY day, event_id
+"""  # noqa: S608 (fixed parts)
 
 _STORED = """
     UNION ALL BY NAME
@@ -238,6 +242,19 @@ SELECT p.source, p.marketplace_id, p.plugin, w.source AS with_source, w.marketpl
     w.plugin AS with_plugin, sessions AS sessions_30d, likeness
 FROM alike JOIN used_plugins p ON p.id = one JOIN used_plugins w ON w.id = other ORDER BY ALL
 """  # noqa: S608 (fixed parts)
+
+
+def groups_of_days(events: Mapping[date, int]) -> list[list[date]]:
+    """Days to be rolled up at once, in order, by how many events each has: many small ones, or one that is large."""
+    groups: list[list[date]] = []
+    held = 0
+    for day, count in sorted(events.items()):
+        if not groups or len(groups[-1]) == DAYS_AT_ONCE or held + count > EVENTS_AT_ONCE:
+            groups.append([])
+            held = 0
+        groups[-1].append(day)
+        held += count
+    return groups
 
 
 def bases_of_days(bench: Workbench, days: Sequence[date], batches: Sequence[Path]) -> dict[str, list[Written]]:
