@@ -9,13 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from agnes.kernel.state import Db
 from agnes.stack.model import ServedPlugin, StackPlugin
 
 _MINE = "removed_at IS NULL AND NOT disabled AND (is_system OR list_contains($wanted, marketplace_id || '/' || name))"
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""DuckDB's own way from TIMESTAMPTZ to Python costs more than the query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +161,10 @@ def granted(db: Db, group_ids: Collection[str]) -> dict[str, bool]:
 def _subscriptions(db: Db, user_id: str) -> dict[str, datetime]:
     """`<slug>/<plugin>` → since when."""
     rows = db.execute(
-        "SELECT marketplace_id || '/' || plugin_name, subscribed_at FROM stack.subscriptions WHERE user_id = ?",
+        "SELECT marketplace_id || '/' || plugin_name, epoch_us(subscribed_at) FROM stack.subscriptions WHERE user_id = ?",
         [user_id],
     ).fetchall()
-    return dict(rows)
+    return {resource: _EPOCH + timedelta(microseconds=since) for resource, since in rows}
 
 
 def counts(db: Db) -> dict[tuple[str, str], int]:
@@ -232,10 +237,9 @@ def unsubscribe(db: Db, user_id: str, marketplace_id: str, plugin: str) -> None:
 def entity_installs(db: Db, user_id: str) -> dict[str, datetime]:
     """Entity id → since when; the newest first."""
     rows = db.execute(
-        "SELECT entity_id, installed_at FROM stack.entity_installs WHERE user_id = ? ORDER BY installed_at DESC, entity_id",
-        [user_id],
+        "SELECT entity_id, installed_at FROM stack.entity_installs WHERE user_id = ?", [user_id]
     ).fetchall()
-    return dict(rows)
+    return dict(sorted(sorted(rows), key=itemgetter(1), reverse=True))
 
 
 def has_entity(db: Db, user_id: str, entity_id: str) -> bool:
