@@ -27,6 +27,7 @@ def test_a_job_runs_when_asked_and_the_audit_has_its_outcome(house: Target):
         asked[started["run_id"]] = dry_run
     found = house.admin().get("/api/admin/activity?action_prefix=job.ran&since_minutes=10", expect=200).json()["rows"]
     told = {row["params"]["run_id"]: row for row in found if row["params"]["run_id"] in asked}
+    assert told, found
     assert {run_id: row["params"]["dry_run"] for run_id, row in told.items()} == asked
     assert {(row["user_email"], row["resource"], row["result"]) for row in told.values()} == {
         (house.admin_email, "job:telemetry.sweep", "ok")

@@ -101,9 +101,9 @@ def run_job(
         "last_success_at": tick.at if error is None else None,
         "report": report,
     }
-    _leave(name, beat, dry_run=tick.dry_run)
-    if told is not None:
+    if told is not None:  # before anybody can see that it has ended
         _tell(told, beat, error, dry_run=tick.dry_run)
+    _leave(name, beat, dry_run=tick.dry_run)
     if error is not None:
         raise error
     return json.loads(encode(beat))
