@@ -1,4 +1,4 @@
-"""Spec 04, section 17, 6 to 20: one corpus, a session for each case, and figures that were computed by hand.
+"""Spec 04, section 17, 5 to 20: one corpus, a session for each case, and figures that were computed by hand.
 
 `WINDOWS`, `SUMMARIES` and `DAYS` are all that the corpus comes to; the tests below say which case a line stands for. Not
 here: 13 (test_upkeep.py), 18 (the digest that Ask is given) and 19 (downloads), which are other rooms' work.
@@ -295,6 +295,22 @@ class GrowingStore:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+def test_5_one_person_makes_nothing_popular(tmp_path):
+    """A tenth of 3,000 calls failed: a thousand count, a tenth of them failed, and the person's own figure has all."""
+    plant = Plant(tmp_path)
+    t = transcript(5)
+    for number in range(3000):
+        t.at = START + timedelta(seconds=number)
+        skill(t, "finops:loop", is_error=number % 10 == 0)
+    plant.upload(t.body(), session(5))
+    plant.run()
+    (of_loop,) = (figures for key, figures in found_windows(plant).items() if key[3:] == ("skill", "loop"))
+    assert of_loop[1] == (1000, 1, 100)
+    (mine,) = plant.rows("SELECT tool_calls FROM telemetry.sessions")
+    assert mine == (3000,)
+    plant.state.close()
 
 
 def test_12_a_file_that_is_replaced_while_it_is_read_is_read_again(tmp_path):

@@ -30,6 +30,9 @@ PLUGIN_SESSION = "plugin_session"
 DAYS_AT_ONCE = 8
 EVENTS_AT_ONCE = 500_000
 """That memory is for: a table of so many events once is about 100 MB."""
+CALLS_A_DAY = 1000
+"""Of one item by one person that figures of the item count, so that a script, or a forged transcript, cannot make
+something popular by itself (spec/04 section 17.5). Their own figures have all of them."""
 WINDOW_DAYS = 30
 DAILY_DAYS = 31
 PLUGINS_OF_A_SESSION = 50
@@ -89,8 +92,8 @@ WITH counted AS (
         {_TOKENS}, NULL
     FROM once WHERE event_type = 'message' AND item.agent_name IS NOT NULL
 )
-SELECT day, {_ITEM}, user_id, sum(invocations)::BIGINT AS invocations, sum(errors)::BIGINT AS errors, {_SUMS},
-    max(occurred_at) AS last_at
+SELECT day, {_ITEM}, user_id, least(sum(invocations), {CALLS_A_DAY})::BIGINT AS invocations,
+    (sum(errors) * {CALLS_A_DAY} // greatest(sum(invocations), {CALLS_A_DAY}))::BIGINT AS errors, {_SUMS}, max(occurred_at) AS last_at
 FROM counted GROUP BY ALL ORDER BY ALL
 """  # noqa: S608 (fixed parts)
 
