@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -104,7 +103,7 @@ class MarketplaceCopy:
         """Put `members` in place of what is there, whole or not at all. Raises UnsafeDownload."""
         if not _COMMIT.fullmatch(commit):
             raise UnsafeDownload("the server does not say which version it is")
-        staging = self.home / f".marketplace.new.{secrets.token_hex(6)}"
+        staging = self.home / f".marketplace.new.{os.urandom(6).hex()}"
         staging.mkdir(mode=0o700)
         try:
             _write(staging, members)
@@ -119,7 +118,7 @@ class MarketplaceCopy:
             shutil.rmtree(staging, ignore_errors=True)
 
     def _swap(self, staging: Path) -> None:
-        old = self.home / f".marketplace.old.{secrets.token_hex(6)}"
+        old = self.home / f".marketplace.old.{os.urandom(6).hex()}"
         if self.folder.exists():
             self.folder.rename(old)
         staging.rename(self.folder)

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agnes_cli import config
 from agnes_cli.failures import BadInput, Failure, NotSignedIn
-from agnes_cli.marketplace_copy import MarketplaceCopy
 from agnes_cli.workspace import RECORD, Workspace
+
+if TYPE_CHECKING:
+    from agnes_cli.marketplace_copy import MarketplaceCopy
 
 CHECK_SECONDS = 4
 """A session waits for its SessionStart hooks."""
@@ -33,6 +35,8 @@ def command(bootstrap: bool, check: bool, scope: str, as_json: bool) -> None:
     """
     if check and bootstrap:
         raise BadInput("--check only looks, so it cannot go with --bootstrap")
+    from agnes_cli.marketplace_copy import MarketplaceCopy
+
     copy = MarketplaceCopy()
     if not bootstrap and not copy.exists():
         if not check:
