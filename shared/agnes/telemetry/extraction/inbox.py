@@ -2,7 +2,7 @@
 
     inbox/<ulid>.json             a note: a transcript is new or has changed, or its session was redacted
     inbox/batches/<ulid>.json     a batch: which notes, or which stale sessions, a message names
-    inbox/prepared/<ulid>.json    a batch that is read and waits to be published (agnes.telemetry.prepared)
+    inbox/prepared/<ulid>.json    a batch that is read and waits to be published (agnes.telemetry.extraction.prepared)
 
 One listing shows all of it, in this order.
 """
