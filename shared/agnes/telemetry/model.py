@@ -14,6 +14,10 @@ PROCESSOR_VERSION = 3
 """Raised when the rules of extraction change; sessions with a lower one are extracted again."""
 
 
+TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+"""The kinds that are counted apart, since each has its price: columns of events, sessions and rollups."""
+
+
 class EventType:
     """The first four are invocations (spec/04 section 5). `prompt` and `message` carry what people typed and
     what the model's responses cost, once each, so that both can be summed by day, person, plugin and model.

@@ -20,13 +20,12 @@ from agnes.telemetry.extraction.extract import SessionKey, extract
 from agnes.telemetry.extraction.served import Served
 from agnes.telemetry.extraction.summary import folder_numbers
 from agnes.telemetry.lake import parts, rollups
-from agnes.telemetry.model import FILE, Event, EventType
+from agnes.telemetry.lake.prices import ALL_TOKENS
+from agnes.telemetry.model import FILE, TOKENS, Event, EventType
 from agnes.telemetry.transcripts import stored
 
 TOP = 10
 _WINDOWS = {"24h": timedelta(hours=24), "7d": timedelta(days=7)}
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
-_ALL = " + ".join(_TOKENS)
 _DAY = "coalesce(started_at, extracted_at)::DATE"
 
 
@@ -111,7 +110,7 @@ def token_stats(state: State, store: ObjectStore, who: Principal, *, days: int, 
         active = _active_days(db, user_id)
         top = db.execute(
             f"SELECT session_id FROM telemetry.sessions WHERE user_id = $user AND {_DAY} BETWEEN $since AND $today "  # noqa: S608
-            f"AND {_ALL} > 0 ORDER BY {_ALL} DESC, session_id LIMIT {TOP}",
+            f"AND {ALL_TOKENS} > 0 ORDER BY {ALL_TOKENS} DESC, session_id LIMIT {TOP}",
             {"user": user_id, "since": since, "today": today},
         ).fetchall()
         rows = [sessions.find(db, user_id, session_id) for (session_id,) in top]
@@ -119,7 +118,7 @@ def token_stats(state: State, store: ObjectStore, who: Principal, *, days: int, 
         found = [
             (day, TokenModel(model, responses, Tokens(*spent)))
             for day, model, responses, *spent in bench.db.execute(
-                f"""SELECT day, nullif(model, ''), responses, {", ".join(_TOKENS)}, {_ALL}, cost_usd, unpriced_tokens
+                f"""SELECT day, nullif(model, ''), responses, {", ".join(TOKENS)}, {ALL_TOKENS}, cost_usd, unpriced_tokens
                 FROM user_model_daily WHERE user_id = $user ORDER BY day""",  # noqa: S608 (fixed parts)
                 {"user": user_id},
             ).fetchall()
@@ -146,7 +145,7 @@ def _by_model(lines: Sequence[TokenModel]) -> tuple[TokenModel, ...]:
 
 
 def _sum(lines: Sequence[TokenModel]) -> Tokens:
-    counts = [sum(getattr(line.tokens, name) for line in lines) for name in (*_TOKENS, "total_tokens")]
+    counts = [sum(getattr(line.tokens, name) for line in lines) for name in (*TOKENS, "total_tokens")]
     costs = [line.tokens.cost_usd for line in lines if line.tokens.cost_usd is not None]
     return Tokens(*counts, math.fsum(costs) if costs else None, sum(line.tokens.unpriced_tokens for line in lines))
 
@@ -192,7 +191,7 @@ def home_stats(state: State, store: ObjectStore, who: Principal, window: str, *,
     prompts = {event.event_id for event in early if event.event_type == EventType.PROMPT}
     tokens: dict[str, list[int]] = {}
     for event in early:
-        took = [getattr(event, name) for name in _TOKENS]
+        took = [getattr(event, name) for name in TOKENS]
         tokens[event.event_id] = list(map(max, took, tokens.get(event.event_id, took)))
     with parts.tables(
         store, state, (rollups.USER, rollups.USER_MODEL), since=first, until=now.date(), days=whole
@@ -201,7 +200,7 @@ def home_stats(state: State, store: ObjectStore, who: Principal, window: str, *,
             "SELECT coalesce(sum(prompts), 0)::BIGINT FROM user_daily WHERE user_id = ?", [user_id]
         ).fetchone()
         (took,) = bench.db.execute(
-            f"SELECT coalesce(sum({_ALL}), 0)::BIGINT FROM user_model_daily WHERE user_id = ?",  # noqa: S608 (fixed parts)
+            f"SELECT coalesce(sum({ALL_TOKENS}), 0)::BIGINT FROM user_model_daily WHERE user_id = ?",  # noqa: S608 (fixed parts)
             [user_id],
         ).fetchone()
     return HomeStats(window, len(did), prompted + len(prompts), took + sum(map(sum, tokens.values())), len(folders))

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Db, State
 from agnes.telemetry import keys
-from agnes.telemetry.model import FILE
+from agnes.telemetry.model import FILE, TOKENS
 from agnes.telemetry.transcripts import stored
 
 MAX_ROWS = 200
@@ -23,23 +23,23 @@ DEFAULT_SORT = "ended_at:desc"
 FACETS = 100
 """Values of one facet, those with the most sessions."""
 
+_ALL_TOKENS = " + ".join(f"s.{kind}" for kind in TOKENS)
 SORTS = {
     "username": "lower(coalesce(u.email, s.user_id))",
     "model": "s.primary_model",
-    "tokens": "s.input_tokens + s.output_tokens + s.cache_read_tokens + s.cache_creation_tokens",
+    "tokens": _ALL_TOKENS,
     **{
         name: f"s.{name}"
         for name in (
             *("started_at", "ended_at", "wall_seconds", "active_seconds", "user_messages", "assistant_messages"),
             *("tool_calls", "tool_errors", "skill_invocations", "subagent_dispatches", "mcp_calls", "slash_commands"),
-            *("primary_model", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"),
+            *("primary_model", *TOKENS),
         )
     },
 }
 """Name of a sort → SQL."""
 
 _LAST = "coalesce(s.ended_at, s.extracted_at)"
-_TOKENS = "s.input_tokens + s.output_tokens + s.cache_read_tokens + s.cache_creation_tokens"
 _INVOCATIONS = "s.tool_calls + s.subagent_dispatches + s.mcp_calls + s.slash_commands"
 _FROM = "telemetry.sessions s LEFT JOIN people.users u ON u.id = s.user_id"
 
@@ -166,11 +166,11 @@ class Facets:
 _COLUMNS = (
     *("ended_at", "wall_seconds", "active_seconds", "user_messages", "assistant_messages", "tool_calls", "tool_errors"),
     *("skill_invocations", "subagent_dispatches", "mcp_calls", "slash_commands", "distinct_tools", "distinct_skills"),
-    *("primary_model", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"),
+    *("primary_model", *TOKENS),
 )
 _ROW = (
     "s.user_id, s.session_id, true, s.started_at, u.email, u.name, NULL, "
-    f"{', '.join(f's.{name}' for name in _COLUMNS)}, {_TOKENS}"
+    f"{', '.join(f's.{name}' for name in _COLUMNS)}, {_ALL_TOKENS}"
 )
 
 
@@ -193,7 +193,6 @@ def kpis(state: State, query: SessionsFilter, *, now: datetime) -> Kpis:
     """Figures over all sessions that pass."""
     where, parameters = _where(query, now)
     sums = ("user_messages", "assistant_messages")
-    tokens = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 
     def total(sql: str) -> str:
         return f"coalesce(sum({sql}), 0)::BIGINT"
@@ -202,7 +201,7 @@ def kpis(state: State, query: SessionsFilter, *, now: datetime) -> Kpis:
         *found, active = db.execute(
             f"""SELECT count(*), count(DISTINCT s.user_id), {", ".join(total(f"s.{name}") for name in sums)},
                 {total(_INVOCATIONS)}, {total("s.tool_errors")}, count(*) FILTER (s.tool_errors > 0),
-                {", ".join(total(f"s.{name}") for name in tokens)}, {total(_TOKENS)}, coalesce(sum(s.active_seconds), 0)
+                {", ".join(total(f"s.{name}") for name in TOKENS)}, {total(_ALL_TOKENS)}, coalesce(sum(s.active_seconds), 0)
             FROM {_FROM} WHERE {where}""",  # noqa: S608 (fixed parts)
             parameters,
         ).fetchone()

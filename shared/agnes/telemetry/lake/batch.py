@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from agnes.telemetry.model import Event
+from agnes.telemetry.model import TOKENS, Event
 
 EVENT_COLUMNS = {
     **dict.fromkeys(("event_id", "user_id", "session_id", "generation", "event_type"), "VARCHAR"),
@@ -26,7 +26,7 @@ EVENT_COLUMNS = {
     **dict.fromkeys(("source", "marketplace_id", "plugin", "item_kind", "item_name"), "VARCHAR"),
     **dict.fromkeys(("agent_source", "agent_marketplace_id", "agent_plugin", "agent_name"), "VARCHAR"),
     **dict.fromkeys(("attribution_plugin", "attribution_skill", "attribution_agent", "model"), "VARCHAR"),
-    **dict.fromkeys(("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"), "BIGINT"),
+    **dict.fromkeys(TOKENS, "BIGINT"),
     **dict.fromkeys(("cwd", "uuid", "parent_uuid"), "VARCHAR"),
     "is_sidechain": "BOOLEAN",
     "agent_id": "VARCHAR",
@@ -35,13 +35,12 @@ SESSION = {"user_id": "VARCHAR", "session_id": "VARCHAR", "generation": "VARCHAR
 _LONGEST_LINE_BYTES = 1 << 20
 
 # What is spooled leaves out what is usual, and says of an event what its id is made of, since hashing here costs less.
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 _FILLED = ", ".join(
     (
         "md5(user_id || '|' || event_id) AS event_id",
         "coalesce(source, 'builtin') AS source",
         *(f"coalesce({name}, false) AS {name}" for name in ("is_error", "is_sidechain")),
-        *(f"coalesce({name}, 0) AS {name}" for name in _TOKENS),
+        *(f"coalesce({name}, 0) AS {name}" for name in TOKENS),
     )
 )
 

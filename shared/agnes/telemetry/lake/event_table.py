@@ -8,25 +8,12 @@ from datetime import date
 
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
-from agnes.telemetry.lake import ledger, objects
+from agnes.telemetry.lake import copies, ledger, objects
 from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, Workbench, live_events, workbench
 from agnes.telemetry.model import FILE
 
 _READS_AT_ONCE = 3
 """A busy day's events may be tens of megabytes."""
-
-# As in the rollups: failed if any copy saw it fail, with the largest usage that any copy saw.
-_ONCE = """
-CREATE VIEW events AS
-SELECT * FROM stored ANTI JOIN copied USING (event_id)
-UNION ALL BY NAME
-SELECT * REPLACE (bool_or(is_error) OVER copies AS is_error, max(input_tokens) OVER copies AS input_tokens,
-    max(output_tokens) OVER copies AS output_tokens, max(cache_read_tokens) OVER copies AS cache_read_tokens,
-    max(cache_creation_tokens) OVER copies AS cache_creation_tokens)
-FROM stored SEMI JOIN copied USING (event_id)
-WINDOW copies AS (PARTITION BY event_id)
-QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY session_id) = 1
-"""
 
 
 @contextmanager
@@ -46,6 +33,6 @@ def events(
         else:
             fields = ", ".join(f"{name} {kind}" for name, kind in EVENT_COLUMNS.items())
             bench.db.execute(f"CREATE TABLE stored ({fields})")
-        bench.db.execute("CREATE TABLE copied AS SELECT event_id FROM stored GROUP BY event_id HAVING count(*) > 1")
-        bench.db.execute(_ONCE)
+        copies.mark(bench, "stored")
+        bench.db.execute(f"CREATE VIEW events AS {copies.once('stored')}")
         yield bench

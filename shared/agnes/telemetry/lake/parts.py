@@ -17,7 +17,7 @@ from agnes.kernel.ports import Blob, ObjectStore
 from agnes.kernel.state import State
 from agnes.telemetry.lake import ledger, prices, rollups
 from agnes.telemetry.lake.batch import Workbench, workbench
-from agnes.telemetry.lake.prices import COST, TOKENS
+from agnes.telemetry.lake.prices import ALL_TOKENS, COST
 from agnes.telemetry.model import FILE
 
 _READS_AT_ONCE = 8
@@ -59,7 +59,7 @@ def tables(
         for name in priced:
             bench.db.execute(
                 f"CREATE VIEW {_view(name)} AS SELECT r.*, {COST} AS cost_usd, "  # noqa: S608 (fixed parts)
-                f"CASE WHEN p.model IS NULL THEN {TOKENS} ELSE 0 END AS unpriced_tokens "
+                f"CASE WHEN p.model IS NULL THEN {ALL_TOKENS} ELSE 0 END AS unpriced_tokens "
                 f"FROM {name}_plain r LEFT JOIN priced p USING (model, day)"
             )
         yield bench

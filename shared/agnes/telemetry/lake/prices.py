@@ -20,7 +20,7 @@ from agnes.kernel.errors import InvalidError, NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
 from agnes.telemetry.lake.batch import Workbench
-from agnes.telemetry.model import FILE
+from agnes.telemetry.model import FILE, TOKENS
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}\*?")
 _COLUMNS = "model, valid_from, input, output, cache_read, cache_write, set_at, set_by"
@@ -95,9 +95,9 @@ class PriceList:
 
 _KINDS = ("input", "output", "cache_read", "cache_write")
 
-TOKENS = "input_tokens + output_tokens + cache_read_tokens + cache_creation_tokens"
+ALL_TOKENS = " + ".join(TOKENS)
 COST = (
-    f"CASE WHEN {TOKENS} > 0 THEN input_tokens * p.input + output_tokens * p.output + cache_read_tokens * p.cache_read "
+    f"CASE WHEN {ALL_TOKENS} > 0 THEN input_tokens * p.input + output_tokens * p.output + cache_read_tokens * p.cache_read "
     "+ cache_creation_tokens * p.cache_write END"
 )
 """SQL for the cost of a row with the four token columns, joined with `priced` as p; NULL without tokens or a price."""

@@ -19,9 +19,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from agnes.telemetry.lake import copies
 from agnes.telemetry.lake.batch import Workbench, Written, live_events
-from agnes.telemetry.lake.prices import COST, PriceList
-from agnes.telemetry.lake.prices import TOKENS as ALL_TOKENS
+from agnes.telemetry.lake.prices import ALL_TOKENS, COST, PriceList
+from agnes.telemetry.model import TOKENS
 
 ITEM_USER_DAILY = "item_user_daily"
 USE_DAILY = "use_daily"
@@ -44,29 +45,20 @@ TOGETHER_FROM = 3
 TOGETHER_AT_MOST = 12
 """Of one plugin. Pages show four, of those that the person may see."""
 
-_TOKENS = "input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens"
-_NO_TOKENS = "0 AS input_tokens, 0 AS output_tokens, 0 AS cache_read_tokens, 0 AS cache_creation_tokens"
-_SUMS = ", ".join(f"sum({name})::BIGINT AS {name}" for name in _TOKENS.split(", "))
+_TOKENS = ", ".join(TOKENS)
+_NO_TOKENS = ", ".join(f"0 AS {name}" for name in TOKENS)
+_SUMS = ", ".join(f"sum({name})::BIGINT AS {name}" for name in TOKENS)
 _ITEM = "source, marketplace_id, plugin, kind, name"
 
-# Copies of an event in several sessions (forks, resumed sessions) are one event: failed if any copy saw it fail,
-# with the largest usage that any copy saw. What it counts for is said by the copy of the lowest session id.
-# Nearly all events have no copy, and only those that have one are grouped with what they carry: that cannot be spilled.
-_ITEM_OF = """{{'source': source, 'marketplace_id': marketplace_id, 'plugin': plugin, 'item_kind': item_kind,
-        'item_name': item_name, 'agent_source': agent_source, 'agent_marketplace_id': agent_marketplace_id,
-        'agent_plugin': agent_plugin, 'agent_name': agent_name}}"""
+_EVENTS_COPY = "day, event_id"
+"""A copy whose time was clamped to another day counts on both."""
 _ONCE = f"""
-CREATE OR REPLACE VIEW live AS SELECT * FROM new_events {{stored}};
-CREATE OR REPLACE TABLE copied AS SELECT day, event_id FROM live GROUP BY ALL HAVING count(*) > 1;
 CREATE OR REPLACE TABLE once AS
-SELECT day, user_id, event_type, occurred_at, session_id, tool_name, model, is_error, {_ITEM_OF} AS item,
-    {_TOKENS}
-FROM live ANTI JOIN copied USING (day, event_id)
-UNION ALL
-SELECT day, any_value(user_id), any_value(event_type), min(occurred_at), min(session_id), any_value(tool_name),
-    any_value(model), bool_or(is_error), arg_min({_ITEM_OF}, session_id), max(input_tokens),
-    max(output_tokens), max(cache_read_tokens), max(cache_creation_tokens)
-FROM live SEMI JOIN copied USING (day, event_id) GROUP BY day, event_id
+SELECT day, user_id, event_type, occurred_at, session_id, tool_name, model, is_error,
+    {{'source': source, 'marketplace_id': marketplace_id, 'plugin': plugin, 'item_kind': item_kind,
+        'item_name': item_name, 'agent_source': agent_source, 'agent_marketplace_id': agent_marketplace_id,
+        'agent_plugin': agent_plugin, 'agent_name': agent_name}} AS item, {_TOKENS}
+FROM ({copies.once("live", key=_EVENTS_COPY)})
 """  # noqa: S608 (fixed parts)
 
 _STORED = """
@@ -264,7 +256,9 @@ def bases_of_days(bench: Workbench, days: Sequence[date], batches: Sequence[Path
     """Each base rollup's file of each of `days`: of `new_events`, and of those in the stored `batches` that are of
     `live_generations`. `batches` are all that these days have, and hold no other days."""
     stored = _STORED.format(events=live_events(batches)) if batches else ""
-    bench.db.execute(_ONCE.format(stored=stored))
+    bench.db.execute(f"CREATE OR REPLACE VIEW live AS SELECT * FROM new_events {stored}")  # noqa: S608 (fixed parts)
+    copies.mark(bench, "live", key=_EVENTS_COPY)
+    bench.db.execute(_ONCE)
     bench.db.execute(f"CREATE OR REPLACE TABLE bases AS {_BASE}")
     bench.db.execute(f"CREATE OR REPLACE TABLE use AS {_USE}")
     return {
@@ -315,7 +309,7 @@ def together(
     return bench.rows(_TOGETHER)
 
 
-_COUNTS = dict.fromkeys(_TOKENS.split(", "), "BIGINT")
+_COUNTS = dict.fromkeys(TOKENS, "BIGINT")
 _TEXTS = _ITEM.split(", ")
 COLUMNS = {
     ITEM_USER_DAILY: {

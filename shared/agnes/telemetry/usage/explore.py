@@ -15,7 +15,7 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.telemetry.lake import event_table, prices
 from agnes.telemetry.lake.batch import Workbench
-from agnes.telemetry.lake.prices import COST, TOKENS
+from agnes.telemetry.lake.prices import ALL_TOKENS, COST
 from agnes.telemetry.model import FILE
 
 FACET_VALUES = 50
@@ -138,7 +138,7 @@ def query(state: State, store: ObjectStore, who: Principal, wish: EventsQuery, *
             bucket = _BUCKETS[wish.group_by]
             sql = f"""SELECT {bucket} AS bucket, count_if({_CALL}) AS invocations, count(DISTINCT user_id) AS distinct_users,
                 count(DISTINCT session_id) AS distinct_sessions, count_if({_CALL} AND is_error) AS errors,
-                sum({TOKENS})::BIGINT AS tokens, sum(cost_usd) AS cost_usd, sum(unpriced_tokens)::BIGINT AS unpriced_tokens
+                sum({ALL_TOKENS})::BIGINT AS tokens, sum(cost_usd) AS cost_usd, sum(unpriced_tokens)::BIGINT AS unpriced_tokens
             FROM found GROUP BY bucket"""  # noqa: S608 (fixed parts)
         (total,) = bench.db.execute(f"SELECT count(*) FROM ({sql})").fetchone()  # noqa: S608
         rows = bench.rows(f"{sql} ORDER BY {wish.order} LIMIT {wish.limit} OFFSET {wish.offset}")
@@ -155,7 +155,7 @@ def kpis(state: State, store: ObjectStore, who: Principal, wish: EventsFilter, *
         calls, errors, *rest = bench.db.execute(
             f"""SELECT count_if({_CALL}), count_if({_CALL} AND is_error), count(DISTINCT user_id), count(DISTINCT session_id),
                 count(DISTINCT tool_name), count_if(event_type = 'prompt'), count_if(event_type = 'message'),
-                coalesce(sum({TOKENS}), 0)::BIGINT, sum(cost_usd), coalesce(sum(unpriced_tokens), 0)::BIGINT
+                coalesce(sum({ALL_TOKENS}), 0)::BIGINT, sum(cost_usd), coalesce(sum(unpriced_tokens), 0)::BIGINT
             FROM found"""  # noqa: S608 (fixed parts)
         ).fetchone()
         unpriced = bench.db.execute(
@@ -208,7 +208,7 @@ def _found(state: State, store: ObjectStore, wish: EventsFilter, since: datetime
         price_list.into(bench, pairs)
         bench.db.execute(
             f"""CREATE VIEW found AS SELECT e.*, {COST} AS cost_usd,
-                CASE WHEN p.model IS NULL THEN {TOKENS} ELSE 0 END AS unpriced_tokens
+                CASE WHEN p.model IS NULL THEN {ALL_TOKENS} ELSE 0 END AS unpriced_tokens
             FROM passed e LEFT JOIN priced p ON p.model = coalesce(e.model, '') AND p.day = e.occurred_at::DATE"""  # noqa: S608
         )
         yield bench

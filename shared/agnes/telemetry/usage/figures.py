@@ -15,7 +15,7 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.telemetry.lake import parts, rollups
 from agnes.telemetry.lake.batch import Workbench
-from agnes.telemetry.lake.prices import TOKENS
+from agnes.telemetry.lake.prices import ALL_TOKENS
 from agnes.telemetry.model import FILE
 
 TOP = 10
@@ -275,7 +275,7 @@ def _totals(bench: Workbench, sessions: int) -> Totals:
     return Totals(people, sessions, prompts, calls, errors, _spent(bench), _unpriced(bench))
 
 
-_SPENT = f"coalesce(sum({TOKENS}), 0)::BIGINT, sum(cost_usd), coalesce(sum(unpriced_tokens), 0)::BIGINT"
+_SPENT = f"coalesce(sum({ALL_TOKENS}), 0)::BIGINT, sum(cost_usd), coalesce(sum(unpriced_tokens), 0)::BIGINT"
 
 
 def _spent(bench: Workbench, table: str = "user_model_daily", where: str = "true") -> Spent:
@@ -292,7 +292,7 @@ def _unpriced(bench: Workbench, table: str = "user_model_daily", where: str = "t
 def _items(bench: Workbench, where: str) -> tuple[ItemLine, ...]:
     rows = bench.db.execute(
         f"""SELECT source, marketplace_id, plugin, kind, name, sum(invocations)::BIGINT AS calls,
-            count(DISTINCT user_id) FILTER (invocations > 0), sum(errors)::BIGINT, sum({TOKENS})::BIGINT
+            count(DISTINCT user_id) FILTER (invocations > 0), sum(errors)::BIGINT, sum({ALL_TOKENS})::BIGINT
         FROM item_user_daily WHERE {where} GROUP BY ALL HAVING calls > 0
         ORDER BY calls DESC, name, plugin, marketplace_id LIMIT {TOP}"""  # noqa: S608 (fixed parts)
     ).fetchall()
@@ -317,7 +317,7 @@ def _people(bench: Workbench, accounts: dict[str, tuple[str, str]]) -> tuple[Per
             FROM user_daily GROUP BY ALL
         ), took AS (
             SELECT user_id, {_SPENT.replace("sum(cost_usd)", "sum(cost_usd) AS cost_usd")} AS unpriced,
-                sum({TOKENS})::BIGINT AS tokens
+                sum({ALL_TOKENS})::BIGINT AS tokens
             FROM user_model_daily GROUP BY ALL
         )
         SELECT user_id, sessions, prompts, calls, errors, coalesce(tokens, 0)::BIGINT, cost_usd, coalesce(unpriced, 0)::BIGINT
@@ -334,7 +334,7 @@ def _people(bench: Workbench, accounts: dict[str, tuple[str, str]]) -> tuple[Per
 def _models(bench: Workbench) -> tuple[ModelLine, ...]:
     rows = bench.db.execute(
         f"SELECT model, sum(responses)::BIGINT, {_SPENT} FROM user_model_daily GROUP BY model "  # noqa: S608 (fixed parts)
-        f"ORDER BY sum(cost_usd) DESC NULLS LAST, sum({TOKENS}) DESC, model"
+        f"ORDER BY sum(cost_usd) DESC NULLS LAST, sum({ALL_TOKENS}) DESC, model"
     ).fetchall()
     return tuple(ModelLine(model or "unknown", responses, Spent(*spent)) for model, responses, *spent in rows)
 
@@ -354,7 +354,7 @@ def costs(state: State, store: ObjectStore, who: Principal, *, by: CostBy, span:
     order = "bucket" if by == "day" else "cost_usd DESC NULLS LAST, tokens DESC, bucket, marketplace_id"
     with parts.tables(store, state, (part,), since=span.since, until=span.until) as bench:
         rows = bench.db.execute(
-            f"""SELECT {bucket} AS bucket, {of}, sum({TOKENS})::BIGINT AS tokens, sum(input_tokens)::BIGINT,
+            f"""SELECT {bucket} AS bucket, {of}, sum({ALL_TOKENS})::BIGINT AS tokens, sum(input_tokens)::BIGINT,
                 sum(output_tokens)::BIGINT, sum(cache_read_tokens)::BIGINT, sum(cache_creation_tokens)::BIGINT,
                 sum(cost_usd) AS cost_usd, sum(unpriced_tokens)::BIGINT
             FROM {table} WHERE {where} GROUP BY ALL ORDER BY {order} LIMIT 5000"""  # noqa: S608 (fixed parts)

@@ -1,0 +1,32 @@
+"""Copies of an event in several sessions (forks, resumed sessions) are one event: failed if any copy saw it fail, with
+the largest usage that any copy saw, for the rest as the copy of the lowest session id says (docs/decisions/0042).
+
+Nearly all events have no copy, and only those that have one are grouped with what they carry: that cannot be spilled.
+"""
+
+from __future__ import annotations
+
+from agnes.telemetry.lake.batch import Workbench
+from agnes.telemetry.model import TOKENS
+
+_MERGED = ", ".join(
+    ("bool_or(is_error) OVER copies AS is_error", *(f"max({name}) OVER copies AS {name}" for name in TOKENS))
+)
+
+
+def mark(bench: Workbench, events: str, *, key: str = "event_id") -> None:
+    """Make the table `copied`: the keys of those of `events` that have copies."""
+    bench.db.execute(
+        f"CREATE OR REPLACE TABLE copied AS SELECT {key} FROM {events} GROUP BY ALL HAVING count(*) > 1"  # noqa: S608 (fixed parts)
+    )
+
+
+def once(events: str, *, key: str = "event_id") -> str:
+    """SQL for the marked `events`, each once."""
+    return f"""
+        SELECT * FROM {events} ANTI JOIN copied USING ({key})
+        UNION ALL BY NAME
+        SELECT * REPLACE ({_MERGED}) FROM {events} SEMI JOIN copied USING ({key})
+        WINDOW copies AS (PARTITION BY {key})
+        QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY session_id) = 1
+    """  # noqa: S608 (fixed parts)
