@@ -5,9 +5,11 @@ The layers are built for this machine by `layers/build.py`, which does nothing w
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,24 +34,48 @@ HEAVY = {"anthropic": "llm", "pyarrow": "arrow", "dulwich": "git", "jinja2": "we
 """Packages that a function must not import unless it has the layer."""
 
 PROBE = """
-import importlib, json, sys, time
+import importlib, json, os, sys, time, traceback
 def yardstick():
     began = time.process_time()
     text = json.dumps([{"name": str(n), "value": n} for n in range(6000)])
     for _ in range(4):
         json.loads(text)
     return time.process_time() - began
+def seconds_of(act):
+    before = yardstick()
+    started = time.process_time()
+    act()
+    took = time.process_time() - started
+    return took / max(1.0, (before + yardstick()) / 2 / YARDSTICK)
+def reach(handler):
+    found = importlib.import_module("app")
+    for name in handler.split(".")[1:]:
+        found = getattr(found, name)
+def probe(place, handler):
+    sys.path.insert(0, place)
+    try:
+        seconds = seconds_of(lambda: reach(handler))
+        told = {"seconds": seconds, "modules": sorted({name.partition(".")[0] for name in sys.modules})}
+    except BaseException:
+        told = {"failure": traceback.format_exc()}
+    print(json.dumps({"place": place, **told}), flush=True)
 yardstick()
-before = yardstick()
-started = time.process_time()
-module = importlib.import_module(sys.argv[1])
-handler = module
-for name in sys.argv[2].split(".")[1:]:
-    handler = getattr(handler, name)
-seconds = time.process_time() - started
-slower = max(1.0, (before + yardstick()) / 2 / YARDSTICK)
-print(json.dumps({"seconds": seconds / slower, "modules": sorted({n.partition(".")[0] for n in sys.modules})}))
+first, *rest = json.load(sys.stdin)
+if not rest:
+    probe(*first)
+    sys.exit()
+shared = seconds_of(lambda: importlib.import_module(SHARED))
+print(json.dumps(shared), flush=True)
+for function in (first, *rest):
+    child = os.fork()
+    if not child:
+        probe(*function)
+        os._exit(0)
+    os.waitpid(child, 0)
 """
+"""Tells of functions, each a place and a handler. One alone is imported by this process. Of several, what every function
+imports is imported once; each then imports what is left in a child that has nothing of the other functions."""
+SHARED = "agnes.edge"
 
 
 @pytest.fixture(scope="module")
@@ -67,44 +93,65 @@ def layers_of(composition: Composition, function: Found) -> list[str]:
     return [*ALWAYS, *function_layers(function, composition.entries[function.domain, function.folder])]
 
 
-def imported(function: Found, folders: list[Path]) -> dict:
-    """Import a function as Lambda does: its own folder and its layers, and no package of this environment."""
+def imported(functions: Sequence[Found], folders: list[Path]) -> list[dict]:
+    """What the probe tells, run as Lambda does: a function's own folder and its layers, and no package of this environment."""
+    path = [str(folder / "python") for folder in folders]
+    constants = f"sys.path[:0] = {path!r}\nYARDSTICK = {YARDSTICK_SECONDS}\nSHARED = {SHARED!r}\n"
     done = subprocess.run(
-        [sys._base_executable, "-I", "-S", "-B", "-c", _isolated(folders), "app", function.handler],
-        cwd=ROOT / function.place,
+        [sys._base_executable, "-I", "-S", "-B", "-c", f"import sys\n{constants}{PROBE}"],
+        input=json.dumps([(str(ROOT / function.place), function.handler) for function in functions]),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{function.place} does not import with its layers:\n{done.stderr[-1500:]}"
-    return json.loads(done.stdout)
+    assert done.returncode == 0, (
+        f"{SHARED} does not import with the layers of {functions[0].place}:\n{done.stderr[-1500:]}"
+    )
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    for function, probe in zip(functions, told[-len(functions) :], strict=True):
+        assert "failure" not in probe, f"{function.place} does not import with its layers:\n{probe['failure'][-1500:]}"
+    return told
 
 
-def _isolated(folders: list[Path]) -> str:
-    path = [".", *(str(folder / "python") for folder in folders)]
-    return f"import sys; sys.path[:0] = {path!r}\nYARDSTICK = {YARDSTICK_SECONDS}\n{PROBE}"
+def imports(functions: Sequence[Found], folders: list[Path]) -> Iterator[tuple[Found, dict]]:
+    """Each of these functions, which have the same layers, with its seconds and its modules."""
+    shared, *told = imported(functions, folders) if len(functions) > 1 else (0.0, *imported(functions, folders))
+    for function, first in zip(functions, told, strict=True):
+        found = {**first, "seconds": shared + first["seconds"]}
+        for _ in range(TRIES):
+            if found["seconds"] <= IMPORT_SECONDS or not function.routes:
+                break
+            found = min(found, *imported([function], folders), key=lambda probe: probe["seconds"])
+        yield function, found
+
+
+def imports_shared(function: Found) -> bool:
+    tree = ast.parse((ROOT / function.place / "app.py").read_text())
+    return any(isinstance(node, ast.ImportFrom) and node.module == SHARED for node in tree.body)
+
+
+def test_every_function_imports_what_is_measured_once(composition: Composition) -> None:
+    assert [str(function.place) for function in composition.functions if not imports_shared(function)] == []
 
 
 def test_every_function_imports_with_its_declared_layers_only(
     composition: Composition, layers: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    slow, heavy, seconds = [], [], {}
+    alike: dict[tuple[str, ...], list[Found]] = {}
     for function in composition.functions:
-        names = layers_of(composition, function)
-        found = imported(function, [layers[name] for name in names])
-        for _ in range(TRIES - 1):
-            if found["seconds"] <= IMPORT_SECONDS or not function.routes:
-                break
-            again = imported(function, [layers[name] for name in names])
-            found = min(found, again, key=lambda probe: probe["seconds"])
-        seconds[function.place] = found["seconds"]
-        if found["seconds"] > IMPORT_SECONDS and function.routes:
-            slow.append(f"{function.place}: {found['seconds']:.3f} s")
-        heavy += [
-            f"{function.place} imports {package} without declaring the layer {layer}"
-            for package, layer in HEAVY.items()
-            if package in found["modules"] and layer not in names
-        ]
+        alike.setdefault(tuple(layers_of(composition, function)), []).append(function)
+    slow, heavy, seconds = [], [], {}
+    for names, functions in alike.items():
+        for function, found in imports(functions, [layers[name] for name in names]):
+            seconds[function.place] = found["seconds"]
+            if found["seconds"] > IMPORT_SECONDS and function.routes:
+                slow.append(f"{function.place}: {found['seconds']:.3f} s")
+            heavy += [
+                f"{function.place} imports {package} without declaring the layer {layer}"
+                for package, layer in HEAVY.items()
+                if package in found["modules"] and layer not in names
+            ]
+    assert len(seconds) == len(composition.functions)
     slowest = max(seconds, key=seconds.get)
     with capsys.disabled():
         print(f"\nslowest import: {slowest}, {seconds[slowest] * 1000:.0f} ms of {IMPORT_SECONDS * 1000:.0f}")
