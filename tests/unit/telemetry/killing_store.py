@@ -1,13 +1,31 @@
-"""A store whose process dies at its n-th call, before the store acts or after: then nothing works until it is revived."""
+"""A store whose process dies at its n-th call, before the store acts or after: then nothing works until it is revived.
+
+A death leaves nothing but what the store holds, so what every death of a run would leave can also be noted while it runs
+once: `moments`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+
+CHANGES = ("write", "remove")
 
 
 class Killed(BaseException):
     """SIGKILL: no handler of the product may catch it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the memory store holds between two calls, if the second one never comes; reads leave what was there."""
+
+    after: str
+    at: datetime
+    held: dict[str, Any] = field(repr=False)
+    """Objects are immutable, so a copy of the names is one of everything."""
 
 
 class KillingStore:
@@ -15,13 +33,15 @@ class KillingStore:
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
+        self._dead = False
         self.kill_at: int | None = None
         self.after = False
         self.log: list[tuple[str, str]] = []
-        self._dead = False
+        self.moments: list[Moment] = []
 
     def arm(self, kill_at: int | None, *, after: bool = False) -> None:
         self.kill_at, self.after, self._dead, self.log = kill_at, after, False, []
+        self.moments = [self._moment("nothing")]
 
     def read(self, key: str, **kwargs: Any) -> Any:
         return self._call("read", key, lambda: self._inner.read(key, **kwargs))
@@ -47,8 +67,14 @@ class KillingStore:
         number = len(self.log)
         self.log.append((verb, key))
         if number != self.kill_at:
-            return act()
+            done = act()
+            if verb in CHANGES:
+                self.moments.append(self._moment(f"{verb} {key}"))
+            return done
         self._dead = True
         if self.after:
             act()
         raise Killed
+
+    def _moment(self, after: str) -> Moment:
+        return Moment(after, self._inner._clock.now(), dict(self._inner._held))

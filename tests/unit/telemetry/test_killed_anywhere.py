@@ -1,4 +1,7 @@
-"""SIGKILL between every two steps of an upload and of a run, and then the same again: the figures of an undisturbed one."""
+"""SIGKILL between every two steps of an upload and of a run, and then the same again: the figures of an undisturbed one.
+
+What a death leaves is what the store held: each such moment of one undisturbed run is where another process begins.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from agnes.telemetry.extraction import redaction
 from agnes.telemetry.transcripts import packed, uploads
 from agnes.telemetry.transcripts.tombstones import SessionRedacted
 from tests.builders.transcripts import Transcript
-from tests.unit.telemetry.killing_store import Killed, KillingStore
+from tests.unit.telemetry.killing_store import CHANGES, KillingStore, Moment
 from tests.unit.telemetry.plant import USER, Plant
 
 pytestmark = pytest.mark.slow
@@ -22,8 +25,6 @@ A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 B = "77777777-0002-4f00-9a00-00000000bbbb"
 WHO = Principal(USER, "mira@example.com", "Mira")
 SECRET = Secret("s")
-HELD: dict = {}
-"""The store as prepared the first time; objects are immutable, so copies of it are cheap."""
 
 
 def work(session: str, *, more: bool = False) -> bytes:
@@ -38,49 +39,52 @@ def work(session: str, *, more: bool = False) -> bytes:
 
 
 def prepared(folder) -> Plant:
-    """One session known, which has grown, and a new one; the store not yet armed."""
+    """One session known, which has grown, and a new one; from here on everything is noted."""
     plant = Plant(folder, wrap=KillingStore)
-    if HELD:
-        plant.memory._held = dict(HELD)
-        return plant
     plant.upload(work(A), A)
     plant.run()
     plant.upload(work(A, more=True), A)
     plant.upload(work(A), A, agent="a1")
     plant.upload(work(B), B)
-    HELD.update(plant.memory._held)
+    plant.store.arm(None)
     return plant
+
+
+def left(folder, moment: Moment) -> Plant:
+    """Another process, after the claim of the dead one has ended."""
+    plant = Plant(folder)
+    plant.memory._held = dict(moment.held)
+    plant.clock.sleep((moment.at - plant.clock.now()).total_seconds() + 121)
+    return plant
+
+
+def deaths(plant: Plant) -> list[Moment]:
+    """The moments of all that was done, each of which the store must have let be noted."""
+    store: KillingStore = plant.store
+    assert len(store.moments) == 1 + sum(verb in CHANGES for verb, _ in store.log)
+    return store.moments
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     plant = prepared(tmp_path_factory.mktemp("undisturbed"))
-    plant.store.arm(None)
     plant.run()
-    calls = list(plant.store.log)
+    assert {verb for verb, _ in plant.store.log} == {"read", "write", "list", "remove"}
+    moments = deaths(plant)
     tables = plant.tables()
     plant.state.close()
-    return calls, tables
+    return moments, tables
 
 
-@pytest.mark.slow
 def test_every_step_of_a_run(undisturbed, tmp_path):
-    calls, tables = undisturbed
-    verbs = {verb for verb, _ in calls}
-    assert verbs == {"read", "write", "list", "remove"}
-    for number, (verb, key) in enumerate(calls):
-        for after in (False, True) if verb in ("write", "remove") else (False,):
-            plant = prepared(tmp_path / f"{number}-{after}")
-            plant.store.arm(number, after=after)
-            with pytest.raises(Killed):
-                plant.run()
-            plant.store.arm(None)
-            plant.reborn()
-            plant.run()
-            assert plant.tables() == tables, f"killed {'after' if after else 'before'} {verb} {key}"
-            assert plant.keys("inbox/") == []
-            assert plant.run().sessions == 0
-            plant.state.close()
+    moments, tables = undisturbed
+    for number, moment in enumerate(moments):
+        plant = left(tmp_path / str(number), moment)
+        plant.run()
+        assert plant.tables() == tables, f"killed after {moment.after}"
+        assert plant.keys("inbox/") == []
+        assert plant.run().sessions == 0
+        plant.state.close()
 
 
 def push(store, plant: Plant, body: bytes) -> uploads.Completed:
@@ -96,27 +100,23 @@ def push(store, plant: Plant, body: bytes) -> uploads.Completed:
 def test_every_step_of_an_upload(tmp_path):
     body = work(A, more=True)
     whole = Plant(tmp_path / "whole", wrap=KillingStore)
+    whole.store.arm(None)
     assert push(whole.store, whole, body).status == "stored"
-    calls = list(whole.store.log)
+    verbs = ["read", "read", "read", "read", "write", "read", "write", "remove", "write"]
+    assert [verb for verb, _ in whole.store.log] == verbs
+    moments = deaths(whole)
     whole.run()
     tables = whole.tables()
-    verbs = ["read", "read", "read", "read", "write", "read", "write", "remove", "write"]
-    assert [verb for verb, _ in calls] == verbs
-    for number in range(len(calls)):
-        for after in (False, True):
-            plant = Plant(tmp_path / f"{number}-{after}", wrap=KillingStore)
-            plant.store.arm(number, after=after)
-            with pytest.raises(Killed):
-                push(plant.store, plant, body)
-            plant.store.arm(None)
-            plant.run()  # what was not acknowledged is harmless
-            assert push(plant.store, plant, body).status in ("stored", "unchanged")
-            plant.run()
-            assert plant.tables() == tables
-            assert plant.keys("uploads/") == []
-            assert plant.keys("audit/session_upload/")
-            plant.state.close()
     whole.state.close()
+    for number, moment in enumerate(moments):
+        plant = left(tmp_path / str(number), moment)
+        plant.run()  # what was not acknowledged is harmless
+        assert push(plant.store, plant, body).status in ("stored", "unchanged")
+        plant.run()
+        assert plant.tables() == tables, f"killed after {moment.after}"
+        assert plant.keys("uploads/") == []
+        assert plant.keys("audit/session_upload/")
+        plant.state.close()
 
 
 def test_a_completed_upload_may_be_completed_again(tmp_path):
@@ -130,19 +130,8 @@ def test_a_completed_upload_may_be_completed_again(tmp_path):
     assert (first.status, again.status, first.size) == ("stored", "unchanged", again.size)
 
 
-@pytest.fixture(scope="module")
-def extracted(tmp_path_factory):
-    """The store after everything was extracted: a copy of it is cheaper than a run."""
-    plant = prepared(tmp_path_factory.mktemp("extracted"))
-    plant.store.arm(None)
-    plant.run()
-    plant.state.close()
-    return dict(plant.memory._held)
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_every_step_of_a_redaction(extracted, tmp_path):
+def test_every_step_of_a_redaction(undisturbed, tmp_path):
     """Repeated after any death it leaves nothing of the session anywhere, and the figures of a house without it."""
     without = Plant(tmp_path / "without")
     without.upload(work(B), B)
@@ -153,35 +142,24 @@ def test_every_step_of_a_redaction(extracted, tmp_path):
     def redact(plant: Plant):
         return redaction.redact_session(plant.state, plant.store, USER, A, clock=plant.clock)
 
-    def known(name: str) -> Plant:
-        plant = Plant(tmp_path / name, wrap=KillingStore)
-        plant.memory._held = dict(extracted)
-        return plant
-
-    whole = known("whole")
+    whole = Plant(tmp_path / "whole", wrap=KillingStore)
+    whole.memory._held = dict(undisturbed[0][-1].held)
     whole.store.arm(None)
     redact(whole)
-    calls = list(whole.store.log)
     whole.state.close()
-    assert {verb for verb, _ in calls} == {"read", "write", "list", "remove"}
-    for number, (verb, key) in enumerate(calls):
-        for after in (False, True) if verb in ("write", "remove") else (False,):
-            where = f"killed {'after' if after else 'before'} {verb} {key}"
-            plant = known(f"{number}-{after}")
-            plant.store.arm(number, after=after)
-            with pytest.raises(Killed):
-                redact(plant)
-            plant.store.arm(None)
-            plant.reborn()
-            plant.run()  # a schedule may come first
-            assert redact(plant).derived == "removed", where
-            assert plant.tables() == expected, where
-            assert traces(plant, A) == [], where
-            with pytest.raises(SessionRedacted):
-                push(plant.store, plant, work(A, more=True))
-            plant.run()
-            assert plant.tables() == expected, where
-            plant.state.close()
+    assert {verb for verb, _ in whole.store.log} == {"read", "write", "list", "remove"}
+    for number, moment in enumerate(deaths(whole)):
+        where = f"killed after {moment.after}"
+        plant = left(tmp_path / str(number), moment)
+        plant.run()  # a schedule may come first
+        assert redact(plant).derived == "removed", where
+        assert plant.tables() == expected, where
+        assert traces(plant, A) == [], where
+        with pytest.raises(SessionRedacted):
+            push(plant.store, plant, work(A, more=True))
+        plant.run()
+        assert plant.tables() == expected, where
+        plant.state.close()
 
 
 CLEAN: set[bytes] = set()
