@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint journeys browser cloud scale simulate bench layers infra deploy docs clean
+.PHONY: help run demo test check lint journeys browser cloud scale simulate bench layers composed infra deploy docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -43,7 +43,7 @@ browser: .venv/.dev ## the pages in Debian's Chromium, and axe-core; screenshots
 
 cloud: .venv/.dev layers ## LocalStack and MinIO: the contract suite and the journeys on them
 	$(BIN)/python -m agnes_local.servers install all
-	$(BIN)/python -m agnes_local.servers run -- $(PYTEST) -m "minio or localstack"
+	$(BIN)/python -m agnes_local.servers run -- $(PYTEST) -n 2 --dist loadgroup -m "minio or localstack"
 
 scale: .venv/.dev .venv-scale/.scale ## PySpark over the event lake, in an environment of its own (docs/scale.md); needs Java
 	$(PYTEST) tests/scale
@@ -54,11 +54,13 @@ simulate: .venv/.dev ## the seeded simulation of the state files (SEEDS=2000)
 bench: .venv/.dev ## figures as JSON lines (ONLY=state, feed, browse, telemetry, …)
 	@$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
 
-infra: .venv/.dev ## compose the SAM templates into build/infra and lint them
+composed: .venv/.dev
 	$(BIN)/python -m infra.compose --report
+
+infra: composed ## compose the SAM templates into build/infra and lint them
 	$(BIN)/cfn-lint build/infra/root.yaml $$(ls build/infra/*.yaml | grep -v root.yaml)
 
-layers: .venv/.dev infra ## build and strip the Lambda layers for this machine
+layers: composed ## build and strip the Lambda layers for this machine
 	$(BIN)/python layers/build.py --arch local
 
 deploy: .venv/.dev infra ## put it on AWS with SAM (ARCH=arm64, STACK=agnes): docs/runbooks/deploy.md

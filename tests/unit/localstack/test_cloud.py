@@ -16,7 +16,12 @@ from agnes_local.cloud import DeployFailed, FunctionFailed, client, deploy, remo
 from agnes_local.cloud import invoke as run
 from agnes_local.localstack_host import localstack
 
-pytestmark = [pytest.mark.slow, pytest.mark.localstack, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.localstack,
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("sample"),  # one deployment for all of them
+]
 SAMPLE = pathlib.Path(__file__).with_name("sample")
 STACK = "agnes-sample"
 
