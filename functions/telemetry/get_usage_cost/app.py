@@ -8,6 +8,7 @@ from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
 from agnes.telemetry.usage import figures
+from agnes.telemetry.usage.model import CostBy, Costs, between
 
 app = Function("telemetry-get_usage_cost")
 
@@ -17,7 +18,7 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    by: figures.CostBy = "plugin"
+    by: CostBy = "plugin"
     since: date | None = None
     until: date | None = None
 
@@ -25,7 +26,7 @@ class Wanted(BaseModel):
 @app.route("/api/admin/usage/cost", methods=["GET"])
 @app.route("/api/admin/telemetry/cost", methods=["GET"])
 @endpoint(needs=Needs.ADMIN, query=Wanted)
-def get_usage_cost(who: Principal, query: Wanted) -> figures.Costs:
+def get_usage_cost(who: Principal, query: Wanted) -> Costs:
     """List tokens and their cost by plugin, skill, agent, command, model, user or day."""
-    span = figures.between(query.since, query.until, today=wiring.clock().now().date())
+    span = between(query.since, query.until, today=wiring.clock().now().date())
     return figures.costs(wiring.state(), wiring.store(), who, by=query.by, span=span)

@@ -12,7 +12,7 @@ from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.telemetry.usage import figures
-from agnes.telemetry.usage.figures import DayFigures, ItemLine, Overview
+from agnes.telemetry.usage.model import DayFigures, ItemLine, Overview, Window, span_of
 
 WINDOWS = {"7d": "7 days", "30d": "30 days", "90d": "90 days", "all": "All time"}
 FULL_DAYS = 92
@@ -22,7 +22,7 @@ FULL_DAYS = 92
 class UsageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    window: figures.Window = "30d"
+    window: Window = "30d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class MyUsagePage(_Dashboard):
 def usage_page(state: State, store: ObjectStore, who: Principal, query: UsageQuery, *, today: date) -> UsagePage:
     """Raises DeniedError, UnavailableError."""
     who.require_admin()
-    found = figures.overview(state, store, figures.span_of(query.window, today))
+    found = figures.overview(state, store, span_of(query.window, today))
     with state.read("marketplace", "flea") as db:
         rows = db.execute(
             """SELECT marketplace_id, name, '/marketplace/curated/' || marketplace_id || '/' || name FROM marketplace.plugins
@@ -194,5 +194,5 @@ def usage_page(state: State, store: ObjectStore, who: Principal, query: UsageQue
 
 def my_usage_page(state: State, store: ObjectStore, who: Principal, query: UsageQuery, *, today: date) -> MyUsagePage:
     """Only one's own. Raises UnavailableError."""
-    found = figures.overview(state, store, figures.span_of(query.window, today), user_id=who.user_id)
+    found = figures.overview(state, store, span_of(query.window, today), user_id=who.user_id)
     return MyUsagePage(found, query.window)
