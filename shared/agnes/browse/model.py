@@ -34,7 +34,7 @@ FIGURES = {
     "window": "30 days are today and the 29 days before it, in UTC",
 }
 """What the figures mean: shown by the chip, answered by the API, printed by the command. The figures themselves
-are telemetry's (`agnes.telemetry.rollups`)."""
+are telemetry's (`agnes.telemetry.lake.rollups`)."""
 
 
 @dataclass(frozen=True, slots=True)

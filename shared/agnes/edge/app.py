@@ -15,7 +15,7 @@ CURRENT_REQUEST: ContextVar[ChaliceRequest | None] = ContextVar("current_request
 class Function(Chalice):
     """Chalice, made safe for several threads (the local gateway) and for every content type.
 
-    `name` is `<domain>-<folder>`, as in `functions/marketplace/get_items` → `marketplace-get_items`.
+    `name` is `<domain>-<folder>`, as in `functions/browse/get_items` → `browse-get_items`.
     """
 
     def __init__(self, name: str) -> None:

@@ -223,7 +223,7 @@ class Message:
 
 
 class Queue(Protocol):
-    """At-least-once work: SQS on AWS, a folder of files locally (`agnes_local.queues`)."""
+    """At-least-once work: SQS on AWS, a folder of files locally (`agnes.outside.folder_queue`)."""
 
     def send(self, messages: Iterable[Message]) -> None: ...
 

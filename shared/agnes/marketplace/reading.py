@@ -36,7 +36,7 @@ READING_FORMAT = 4
 """Raised when the same commit would be read differently, so that every marketplace is read again."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-_LFS_POINTER_BYTES = 1024  # a pointer is smaller (git-lfs, docs/spec.md)
+_LFS_POINTER_BYTES = 1024  # a pointer is smaller (the specification of git-lfs)
 
 
 class PluginRefused(Exception):

@@ -1,7 +1,7 @@
 """From harvested sessions to figures: event files, rollups, and the one commit that makes all of them true.
 
 Only who holds the claim publishes. Everything that is written before the commit is an object that nobody knows yet; a
-run that dies leaves such objects to the sweep (agnes.telemetry.sweep), and nothing else.
+run that dies leaves such objects to the sweep (agnes.telemetry.extraction.sweep), and nothing else.
 """
 
 from __future__ import annotations
