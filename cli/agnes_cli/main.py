@@ -54,3 +54,7 @@ def main() -> None:
     except Failure as failure:
         failure.show()
         sys.exit(failure.exit_code)
+    except OSError as exc:  # a full disk, a file that is not ours
+        place = f"{exc.filename}: " if exc.filename else ""
+        Failure(f"{place}{exc.strerror or type(exc).__name__}").show()
+        sys.exit(Failure.exit_code)

@@ -47,11 +47,13 @@ def descends(path: str) -> bool:
 
 
 def untold() -> list[str]:
-    """Private sessions whose tombstone the server does not have yet, oldest first."""
+    """Private sessions whose tombstone the server does not have yet, oldest first. A name that is no session's id, as
+    older clients and hands have written, has nothing that the server could refuse."""
+    from agnes_cli.transcripts import SESSION_ID
+
     told = set(_lines(TOLD))
-    return [
-        session for session in dict.fromkeys(line.partition("\t")[0] for line in _lines(LIST)) if session not in told
-    ]
+    marked = dict.fromkeys(line.partition("\t")[0] for line in _lines(LIST))
+    return [session for session in marked if session not in told and SESSION_ID.fullmatch(session)]
 
 
 def note_told(session_id: str) -> None:
@@ -90,7 +92,7 @@ def _root(path: str) -> str | None:
             for line in file:
                 try:
                     said = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     continue
                 uuid = said.get("uuid") if isinstance(said, dict) else None
                 if isinstance(uuid, str) and len(uuid) == 36:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ class Push:
         workspace.take_queue()
         snapshots = workspace.snapshots()
         queued = workspace.taken()
-        besides = [entry for entry in dict.fromkeys([*named, *self._changed_since()]) if entry not in queued]
+        besides = [e for e in dict.fromkeys([*named, *changed_since(workspace, self._uploaded)]) if e not in queued]
         self._total = len(queued) + len(besides)
         left = [entry for entry in queued if not self._settled(entry)]
         # Queued again before the snapshots go: a crash in between repeats entries, and loses none.
@@ -105,18 +105,12 @@ class Push:
         if not self._settled(entry):
             self._workspace.enqueue([entry])
 
-    def _changed_since(self) -> list[Queued]:
-        """Sessions of which a file differs from what was sent, or has appeared."""
-        sessions = [transcripts.named(Path(path)) for path, mark in self._uploaded.items() if _differs(path, mark)]
-        found = [Queued(session[0], str(session[1])) for session in sessions if session is not None]
-        return found + [entry for entry in self._workspace.missing() if Path(entry.path).is_file()]
-
     def _settled(self, entry: Queued) -> bool:
         """Deal with one session; False if any of its files has to wait. One that cannot be read stops no other."""
         try:
             return self._sent(entry)
         except OSError as exc:
-            return self._wait(entry.path, Failure(f"it cannot be read: {exc.strerror}"))
+            return self._wait(entry.path, _trouble(exc))
         finally:
             self._done += 1
 
@@ -130,7 +124,7 @@ class Push:
             outcome.private.append(entry.path)
             return True
         path = Path(entry.path)
-        files = files_of(entry.session_id, path)
+        files = with_content(entry.session_id, path)
         if not files:
             if entry not in workspace.missing():
                 workspace.note_missing(entry)
@@ -166,7 +160,7 @@ class Push:
         except Failure as failure:
             return self._wait(name, failure)
         except OSError as exc:
-            return self._wait(name, Failure(f"it cannot be read: {exc.strerror}"))
+            return self._wait(name, _trouble(exc))
         self._workspace.note_uploaded(file.path, mark)
         self._uploaded[name] = mark
         outcome.sent.append(name)
@@ -210,6 +204,23 @@ class Push:
         self._workspace.note_failed(entry.session_id, status, path)
         self.outcome.dropped.append({"path": path, "reason": reason})
         self._say(f"refused {path}: {reason}")
+
+
+def _trouble(exc: OSError) -> Failure:
+    """With a transcript, or with a file in which the workspace keeps what was done."""
+    return Failure(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc.strerror or type(exc).__name__))
+
+
+def changed_since(workspace: Workspace, uploaded: Mapping[str, str]) -> list[Queued]:
+    """Sessions of which a file differs from what was sent, or has appeared."""
+    sessions = [transcripts.named(Path(path)) for path, mark in uploaded.items() if _differs(path, mark)]
+    found = [Queued(session[0], str(session[1])) for session in sessions if session is not None]
+    return found + [entry for entry in workspace.missing() if Path(entry.path).is_file()]
+
+
+def with_content(session_id: str, path: Path) -> list[File]:
+    """Files of a session that have something in them. An empty one is as good as missing: its session has just begun."""
+    return [file for file in files_of(session_id, path) if file.path.stat().st_size]
 
 
 def _differs(path: str, mark: str) -> bool:

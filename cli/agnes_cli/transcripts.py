@@ -69,6 +69,6 @@ def _said_session(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             said = json.loads(file.readline(1 << 20)).get("sessionId")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return said if isinstance(said, str) else None

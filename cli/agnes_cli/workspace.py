@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agnes_cli import privacy
+from agnes_cli.failures import Failure
 
 RECORD = "agnes-plugins.json"
 """What `refresh-marketplace` installed here."""
@@ -50,11 +51,11 @@ class Queued:
 
 
 class Workspace:
-    """`root` is AGNES_LOCAL_DIR, else the project that a hook runs for, else the current directory."""
+    """`root` is AGNES_LOCAL_DIR, else the project that a hook runs for, else the current directory. Raises Failure."""
 
     def __init__(self, root: Path | None = None) -> None:
         given = os.environ.get("AGNES_LOCAL_DIR") or os.environ.get("CLAUDE_PROJECT_DIR")
-        self.root = root or (Path(given) if given else Path.cwd())
+        self.root = root or (Path(given) if given else _here())
         self.folder = self.root / ".claude"
         self.queue = self.folder / "agnes-sessions.txt"
         self.private = self.folder / "agnes-sessions-private.txt"
@@ -136,6 +137,13 @@ class Workspace:
 
     def _note(self, name: str, *fields: str) -> None:
         _append(self.folder / name, ["\t".join((_utc(), *fields))])
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise Failure("the current directory is gone", hint="Go to another one.") from None
 
 
 def _entries(files: Iterable[Path]) -> list[Queued]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 import click
 
 from agnes_cli import privacy
+from agnes_cli.failures import Failure
 from agnes_cli.workspace import Queued, Workspace
 
 LOG = "agnes-capture-session.log"
@@ -22,7 +23,10 @@ def command(push: bool) -> None:
     SessionStart queues a session, and SessionEnd does so again: another window's push may have sent, and
     taken off the queue, what was written by then.
     """
-    workspace = Workspace()
+    try:
+        workspace = Workspace()
+    except Failure:  # its folder was removed, and its queue with it
+        return
     try:
         said = json.loads(sys.stdin.buffer.read(STDIN_LIMIT_BYTES) or b"null")
         workspace.log(LOG, _captured(workspace, said))
@@ -45,6 +49,7 @@ def _captured(workspace: Workspace, said: object) -> str:
     if any(character in session_id + path for character in "\t\r\n"):
         return "ignored: a control character in session_id or transcript_path"
     if session_id in workspace.private_ids():
+        privacy.mark(session_id, path)  # it may have had no record yet, by which its forks are known
         return f"private: {session_id}"
     if privacy.descends(path):  # a fork: its status line says so from its start
         privacy.mark(session_id, path)

@@ -72,7 +72,7 @@ def _hooks(workspace: Workspace) -> list[Check]:
         hooks = Check("hooks", OK, f"in {path}")
     lacking = slash_commands.missing(workspace.folder / "commands")
     if lacking:
-        commands = Check("commands", WARNING, f"{', '.join(f'/{Path(name).stem}' for name in lacking)} lacks", hint)
+        commands = Check("commands", WARNING, f"{', '.join(f'/{Path(name).stem}' for name in lacking)} missing", hint)
     else:
         commands = Check("commands", OK, f"in {workspace.folder / 'commands'}")
     if installation.has_status_line(settings):

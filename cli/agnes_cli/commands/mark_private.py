@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from agnes_cli import privacy
-from agnes_cli.failures import BadInput, Failure
+from agnes_cli.failures import BadInput, Failure, Refused
 from agnes_cli.transcripts import SESSION_ID
 
 STDIN_LIMIT_BYTES = 1 << 20
@@ -51,15 +51,24 @@ def _of_hook() -> str:
 
 
 def tell_server(connect: Any) -> list[str]:
-    """Give the server the tombstones that it does not have; which. Raises Failure at the first that it does not take."""
+    """Give the server the tombstones that it does not have; which. Raises Failure, after the others if it refused one."""
     told: list[str] = []
+    refused: Refused | None = None
     untold = privacy.untold()
     if untold:
         with connect() as server:
             for session_id in untold:
-                server.delete(f"/api/me/sessions/{session_id}")
+                try:
+                    server.delete(f"/api/me/sessions/{session_id}")
+                except Refused as failure:
+                    if failure.status == 429:
+                        raise
+                    refused = refused or failure
+                    continue
                 privacy.note_told(session_id)
                 told.append(session_id)
+    if refused is not None:
+        raise refused
     return told
 
 

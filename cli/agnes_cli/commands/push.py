@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from agnes_cli import transcripts
+from agnes_cli import privacy, transcripts
 from agnes_cli.failures import BadInput, Failure
-from agnes_cli.pushing import Outcome, Push
+from agnes_cli.pushing import LIMIT_BYTES, Outcome, Push, changed_since, with_content
+from agnes_cli.transcripts import SESSION_ID
 from agnes_cli.workspace import Queued, Workspace
 
 
@@ -35,6 +36,8 @@ def command(paths: tuple[Path, ...], quiet: bool, as_json: bool, dry_run: bool, 
         return
     with workspace.locked("agnes-push.lock", wait=False) as alone:
         if not alone:
+            if not quiet:
+                click.echo("Another push is at work in this workspace.", err=True)
             return
         shown = _Progress(lines=not (quiet or as_json), terminal=sys.stderr.isatty() and not quiet)
         outcome = Push(workspace, _connect, shown.say, shown.begin).run(named)
@@ -76,8 +79,9 @@ class _Progress:
 
     def begin(self, path: str, done: int, total: int) -> None:
         if self._terminal:
-            size = Path(path).stat().st_size / 1e6
-            self._passing(f"{done + 1} of {total}: {Path(path).name}, {size:.1f} MB"[: _columns() - 1])
+            size = Path(path).stat().st_size
+            shown = f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
+            self._passing(f"{done + 1} of {total}: {Path(path).name}, {shown}"[: _columns() - 1])
 
     def say(self, line: str) -> None:
         self.clear()
@@ -121,8 +125,15 @@ def _scanned(workspace: Workspace) -> list[Queued]:
 
 def _show_plan(workspace: Workspace, named: list[Queued], *, as_json: bool) -> None:
     private, uploaded = workspace.private_ids(), workspace.uploaded()
-    entries = [e for e in dict.fromkeys([*workspace.waiting(), *named]) if e.session_id not in private]
-    files = [file for entry in entries for file in transcripts.files_of(entry.session_id, Path(entry.path))]
+    entries = dict.fromkeys([*workspace.waiting(), *named, *changed_since(workspace, uploaded)])
+    files = [
+        file
+        for entry in entries
+        if entry.session_id not in private and SESSION_ID.fullmatch(entry.session_id)
+        if not privacy.descends(entry.path)
+        for file in with_content(entry.session_id, Path(entry.path))
+        if file.path.stat().st_size <= LIMIT_BYTES
+    ]
     due = [str(file.path) for file in files if uploaded.get(str(file.path)) != file.mark]
     if as_json:
         click.echo(json.dumps({"would_send": due}, indent=2))

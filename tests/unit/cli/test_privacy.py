@@ -103,6 +103,31 @@ def test_the_server_is_told_later(office):
     assert laptop.push(str(path))["sent"] == []
 
 
+def test_what_the_server_does_not_take_keeps_no_other_session_from_it(signed_in):
+    laptop, server = signed_in.laptop, signed_in.server
+    folder = laptop.home / ".config" / "agnes"
+    (folder / "agnes-sessions-private.txt").write_text(f"agent-abc\n{B}\n")
+    broken = 500, {"code": "internal", "message": "broken", "hint": None, "request_id": "x"}
+    server.refuse = lambda _method, path: broken if path.endswith(B) else None
+    assert "broken" in mark(laptop, A).stderr
+    assert (folder / "agnes-sessions-told.txt").read_text() == f"{A}\n"
+    server.refuse = lambda _method, _path: None
+    laptop.push()
+    assert (folder / "agnes-sessions-told.txt").read_text() == f"{A}\n{B}\n"
+    assert "the server knows all" in laptop.agnes("diagnose").stdout
+
+
+def test_a_session_that_was_marked_before_its_first_record_is_known_by_it_later(office):
+    """Its end says where the transcript is; no push has ever seen it."""
+    laptop = office.laptop
+    mark(laptop, A)
+    path = laptop.transcript(A, session(A).body())
+    laptop.capture(A, path)
+    path.unlink()
+    fork = laptop.transcript(B, session(A).body().replace(A.encode(), B.encode()))
+    assert laptop.push(str(fork))["private_skipped"] == [str(fork)]
+
+
 def test_a_fork_is_private_from_its_start(office):
     laptop = office.laptop
     mark(laptop, A)

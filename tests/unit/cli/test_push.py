@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 B = "5d2c8a10-0002-4f00-9a00-00000000bbbb"
+C = "5d2c8a10-0003-4f00-9a00-00000000cccc"
 
 
 def session(session_id: str, prompts: int = 1) -> Transcript:
@@ -173,6 +174,8 @@ def test_a_second_push_leaves_the_first_alone(signed_in):
         fcntl.flock(held, fcntl.LOCK_EX)
         done = laptop.agnes("push")
         assert (done.returncode, done.stdout) == (0, "")
+        assert "Another push is at work" in done.stderr
+        assert laptop.agnes("push", "--quiet").stderr == ""
     assert laptop.push()["sent"] == [str(path)]
 
 
@@ -227,6 +230,52 @@ def test_an_answer_that_is_not_agnes_keeps_the_queue(signed_in):
     done = laptop.agnes("push")
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert laptop.file("agnes-sessions.txt") == f"{A}\t{path}\n"
+
+
+def test_a_transcript_that_is_still_empty_is_sent_when_it_has_something(signed_in):
+    laptop = signed_in.laptop
+    path = laptop.transcript(A, b"")
+    laptop.capture(A, path)
+    assert laptop.push("--dry-run") == {"would_send": []}
+    outcome = laptop.push()
+    assert (outcome["missing"], outcome["dropped"]) == ([str(path)], [])
+    path.write_bytes(session(A).body())
+    assert laptop.push("--dry-run") == {"would_send": [str(path)]}
+    assert laptop.push()["sent"] == [str(path)]
+
+
+def test_a_dry_run_shows_nothing_that_would_stay_here(signed_in):
+    laptop = signed_in.laptop
+    laptop.agnes("mark-private", CLAUDE_CODE_SESSION_ID=A)
+    fork = laptop.transcript(B, session(A).body())
+    large = laptop.transcript(C, b"{}\n" * (18 * 1024 * 1024))
+    laptop.capture(C, large)
+    assert laptop.push("--dry-run", str(fork)) == {"would_send": []}
+
+
+def test_what_the_workspace_does_not_take_is_said_in_a_line(signed_in):
+    laptop = signed_in.laptop
+    path = laptop.transcript(A, session(A).body())
+    laptop.capture(A, path)
+    (laptop.claude / "agnes-sessions-uploaded.txt").mkdir()
+    for root, place in ((laptop.workspace, f"{laptop.claude}/agnes-sessions-uploaded.txt: Is a directory"), ("/dev/null", "/dev/null/.claude: Not a directory")):  # fmt: skip
+        done = laptop.agnes("push", AGNES_LOCAL_DIR=str(root))
+        assert (done.returncode, done.stderr) == (1, f"Error: {place}\n")
+    assert laptop.file("agnes-sessions.txt") == f"{A}\t{path}\n"
+
+
+def test_a_folder_that_is_gone_fails_no_session(signed_in):
+    laptop = signed_in.laptop
+    done = {}
+    for command in ("capture-session", "push"):
+        code = f"import os, sys; os.rmdir(os.getcwd()); sys.argv = ['agnes', '{command}']; from agnes_cli.start import main; main()"
+        laptop.workspace.mkdir(exist_ok=True)
+        done[command] = subprocess.run(
+            [sys.executable, "-c", code], cwd=laptop.workspace, input="{}", capture_output=True, text=True, check=False
+        )
+    assert (done["capture-session"].returncode, done["capture-session"].stderr) == (0, "")
+    assert (done["push"].returncode, "Traceback" in done["push"].stderr) == (1, False)
+    laptop.workspace.mkdir()
 
 
 def test_a_push_that_was_partly_acknowledged_goes_on_where_it_was(signed_in):
