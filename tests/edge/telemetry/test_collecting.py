@@ -173,6 +173,8 @@ def test_hostile_files_are_refused_by_name_and_the_others_arrive(house, admin, d
     drop.put(f"{admin.email}/words.jsonl", b"not json at all\n")
     drop.put(f"{admin.email}/nameless.jsonl", b'{"type":"user"}\n')
     drop.put(f"{admin.email}/lying.jsonl", b'{"sessionId":"../../etc"}\n{"sessionId":5}\n')
+    drop.put(f"{admin.email}/deep.jsonl", b'{"x":' + b"[" * 100_000)
+    drop.put(f"{admin.email}/bytes.jsonl", b'{"sessionId":"\xff"}\n')
     drop.put(f"{admin.email}/empty.jsonl", b"")
     drop.put(f"{admin.email}/{B}.jsonl", b"\xff\xfe\x00")
     drop.put(f"{admin.email}/line\nbreak.jsonl", body(B))
@@ -182,7 +184,7 @@ def test_hostile_files_are_refused_by_name_and_the_others_arrive(house, admin, d
         huge.truncate(51 * 1024 * 1024)
     add(house, admin, drop.wish("homes", "{user}/*.jsonl"))
     expected = {
-        "no_session_id": 3,
+        "no_session_id": 5,
         "empty": 1,
         "not_a_transcript": 1,
         "bad_name": 1,

@@ -6,6 +6,7 @@ import pytest
 
 from agnes.telemetry.extraction.records import Record, lines
 from tests.builders.transcripts import generate
+from tests.unit.telemetry.sessions import extracted
 
 A, B, C = (b'{"type":"user","uuid":"%s","message":{"content":"x"}}' % name for name in (b"a", b"b", b"c"))
 
@@ -36,6 +37,22 @@ def uuids(body: bytes) -> list[str | None]:
 )
 def test_each_line_by_itself(body: bytes, expected: list[str | None]) -> None:
     assert uuids(body) == expected
+
+
+@pytest.mark.parametrize("depth", [*range(960, 1001, 4), 100_000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"x":%s}',
+        '{"isMeta":3,"x":%s}',
+        '{"type":"assistant","message":{"content":[{"type":"tool_use","name":"Skill","input":{"skill":%s}}]}}',
+        '{"type":"user","isMeta":3,"message":{"content":[{"type":"text","text":%s}]}}',
+    ],
+)
+def test_a_line_that_nests_too_deeply_costs_no_other(line: str, depth: int) -> None:
+    deep = (line % ("[" * depth + "]" * depth)).encode()
+    found = extracted(deep + b"\n" + A + b"\n" + deep)
+    assert (found.summary.user_messages, found.files[0].lines) == (1, 3)
 
 
 def test_where_one_call_ends_is_not_seen() -> None:

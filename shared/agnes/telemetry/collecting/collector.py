@@ -35,6 +35,7 @@ from agnes.telemetry import keys
 from agnes.telemetry.claim import claimed
 from agnes.telemetry.collecting import locations
 from agnes.telemetry.collecting.locations import FILE, Kept, Location
+from agnes.telemetry.extraction.records import UNREADABLE
 from agnes.telemetry.keys import InvalidAgentId, InvalidSessionId, TranscriptId, transcript_id
 from agnes.telemetry.transcripts import packed, tombstones, uploads
 from agnes.telemetry.transcripts.tombstones import SessionClosed, SessionPruned, SessionRedacted, Tombstones
@@ -484,7 +485,7 @@ def _stated_session(plain: bytes) -> str | None:
     for line in plain[:1_000_000].split(b"\n")[:200]:
         try:
             said = msgspec.json.decode(line, type=_Stating).sessionId
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except UNREADABLE:
             continue
         if said is not None and keys.is_session_id(said.lower()):
             return said

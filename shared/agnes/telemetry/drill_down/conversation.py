@@ -318,7 +318,7 @@ def _time(line: memoryview, latest: datetime) -> int:
     """0: the line has none, or a wrong one."""
     try:
         at = _head(line).timestamp
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except records.UNREADABLE:
         record = records.lenient(bytes(line))
         at = record and record.timestamp
     if at is None:
@@ -376,7 +376,7 @@ def _object(line: memoryview) -> dict[str, Any]:
     """What a line says; empty if that is no object."""
     try:
         found = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except records.UNREADABLE:
         try:
             found = json.loads(bytes(line).decode("utf-8", "replace"))
         except (ValueError, RecursionError):

@@ -15,6 +15,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for JSON that is none, is of other types, is not UTF-8, or nests a thousand deep."""
+
 MAX_TOKENS = 1_000_000_000
 """Of one message; more is no count, but an attempt to break a sum."""
 
@@ -91,7 +94,7 @@ def _at_once(block: memoryview, count: int) -> list[Record | None] | None:
     begins an object and ends one, no value has a line's end within it, and as many values as lines are one each."""
     try:
         records = _strict_lines(block)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return records if len(records) == count else None
 
@@ -102,7 +105,7 @@ def _one_by_one(view: memoryview, start: int, ends: list[int]) -> Iterator[Recor
         start = end + 1
         try:
             yield _strict(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             if (plain := bytes(line)).strip():
                 yield lenient(plain)
 
@@ -128,10 +131,12 @@ def lenient(line: bytes) -> Record | None:
     """A record of whatever can be used of `line`; None if that is nothing. Bytes that are not UTF-8 become U+FFFD."""
     try:
         found = json.loads(line.decode("utf-8", "replace"))
+        return _record(found) if isinstance(found, dict) else None
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict):
-        return None
+
+
+def _record(found: dict[str, Any]) -> Record:
     message = found.get("message")
     return Record(
         **{name: text(found.get(name)) for name in _TEXTS},
@@ -197,7 +202,7 @@ def value_of(raw: Raw) -> Any:
         return None
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         try:
             return json.loads(bytes(raw).decode("utf-8", "replace"))
         except (ValueError, RecursionError):
