@@ -30,6 +30,8 @@ class Conduct:
     die_reading: bytes = b""
     """The file whose second block never comes: the connection ends instead."""
     hang_reading: bytes = b""
+    refuse_reading: bytes = b""
+    """The file that the server lists and cannot open."""
     lie_about_size: int = 0
 
 
@@ -72,6 +74,8 @@ def rogue_sftp(conduct: Conduct) -> Iterator[Rogue]:
                 return _attributes(self._body(path), folder=False)
 
             def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+                if conduct.refuse_reading and path.endswith(conduct.refuse_reading):
+                    raise asyncssh.SFTPFailure("input/output error")
                 return path
 
             async def read(self, file_obj: object, offset: int, size: int) -> bytes:

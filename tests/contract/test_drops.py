@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachable
+from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachable, FileUnreadable
 from agnes.kernel.ports import Secret
 from agnes.outside.drops import OutsideDrops
 from tests.builders.drop_places import DropPlace, folder_place, s3_place, sftp_place
 from tests.builders.ssh_server import SshServer, ssh_server
-from tests.contract.stores import SERVERS, S3Server, started_server
+from tests.contract.stores import BUCKET, SERVERS, S3Server, started_server
 
 DROPS = OutsideDrops(allow=frozenset({"folder", "private", "http"}))
 
@@ -149,6 +149,17 @@ def test_a_place_that_is_not_there(drop: DropPlace) -> None:
         else:
             with pytest.raises(DropUnreachable, match="nowhere"):
                 list(opened.files(missing, limit=5))
+
+
+def test_what_is_archived_is_refused_alone(moto: S3Server) -> None:
+    drop = s3_place(moto)
+    drop.client.put_object(Bucket=BUCKET, Key=drop.root + "ada/a.jsonl", Body=b"{}", StorageClass="GLACIER")
+    drop.put("ada/b.jsonl", b"{}")
+    with DROPS.open(drop.place, drop.credential, seconds=30) as opened:
+        archived, other = opened.files(drop.pattern("{user}/*.jsonl"), limit=5)
+        with pytest.raises(FileUnreadable, match="InvalidObjectState"):
+            opened.read(archived)
+        assert opened.read(other) == b"{}"
 
 
 def test_a_key_is_no_path_that_climbs(moto: S3Server) -> None:

@@ -38,6 +38,24 @@ class DropUnreachable(UnavailableError):
     code = "location_unreachable"
 
 
+class LocationTooLarge(DropRefused):
+    """What was listed so far is all that is looked at."""
+
+    code = "location_too_large"
+
+    def __init__(self, names: int) -> None:
+        super().__init__(
+            f"the location has more than {names:,} files, and what lies behind them is not looked at",
+            hint="Narrow its pattern, or make several locations of it.",
+        )
+
+
+class FileUnreadable(DropRefused):
+    """One file; the others of its location may be read."""
+
+    code = "unreadable"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a location is. Which fields count is its kind's to say."""
@@ -171,12 +189,12 @@ class Drop(Protocol):
     def files(self, pattern: DropPattern, *, limit: int) -> Iterator[DropFile]:
         """What matches, at most `limit` names looked at in each folder and files in all.
 
-        Raises DropUnreachable, DropRefused. Symbolic links are named as problems and never followed.
+        Raises DropUnreachable, DropRefused, LocationTooLarge. Symbolic links are named as problems and never followed.
         """
         ...
 
     def read(self, file: DropFile) -> bytes | None:
-        """The first `size_bytes` of a file; None if it is gone. Raises DropUnreachable, DropRefused."""
+        """The first `size_bytes` of a file; None if it is gone. Raises FileUnreadable, DropUnreachable, DropRefused."""
         ...
 
 

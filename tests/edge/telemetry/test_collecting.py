@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from agnes.telemetry.collecting import collector
 from tests.builders.drop_places import DropPlace, folder_place
 from tests.builders.house import Answer, House
 from tests.builders.people import Person, add_person, seed_admin
@@ -220,6 +221,32 @@ def test_one_location_that_fails_does_not_stop_another(house, admin, drop):
     assert (found["dying"]["fetched"], found["dying"]["left"]) == (1, 1)
     assert found["dying"]["error_code"] == "location_unreachable"
     assert len(stored(house)) == 2
+
+
+def test_a_file_that_the_server_cannot_read_costs_itself(house, admin):
+    names = [f"{B[:-1]}{digit}.jsonl".encode() for digit in "123"]
+    files = dict.fromkeys(names, body(B))
+    with rogue_sftp(Conduct(names={admin.email.encode(): b""}, files=files, refuse_reading=names[0])) as rogue:
+        place = {"host": rogue.place.host, "port": rogue.place.port, "username": rogue.place.username}
+        wish = {"id": "sick", "kind": "sftp", "pattern": "/{user}/*.jsonl", "matching": "email", **place}
+        credential = json.loads(rogue.credential.value)
+        add(house, admin, {**wish, "host_key": rogue.place.host_key, "credential": credential})
+        report = one(house)
+    assert (report["fetched"], report["refused"], report["error"]) == (2, {"unreadable": 1}, None)
+
+
+def test_more_files_than_are_looked_at_are_said(house, admin, drop):
+    for digit in "123":
+        drop.put(f"{admin.email}/{B[:-1]}{digit}.jsonl", body(B))
+    add(house, admin, drop.wish("homes", "{user}/*.jsonl"))
+    outside = {name: house.wiring.part(name) for name in ("drops", "secrets")}
+    for most, code in ((2, "location_too_large"), (3, None)):
+        found = collector.collect(
+            house.state, house.store, **outside, clock=house.clock, limits=collector.Limits(location_files=most)
+        )
+        report = found.locations["homes"]
+        assert (report.error_code, report.seen, report.left) == (code, most, 0)
+    assert len(stored(house)) == 3
 
 
 def test_a_location_is_looked_at_before_it_is_saved(house, admin):

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachable
+from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachable, FileUnreadable
 from agnes.outside.drops.walk import Named, walk
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -40,12 +40,17 @@ class FolderDrop:
         try:
             with self._opened(tuple(folders)) as folder:
                 fd = os.open(name, _FILE, dir_fd=folder)
+        except PermissionError as exc:
+            raise FileUnreadable(f"{file.path}: {exc.strerror}") from exc
         except OSError:
             return None  # gone, or a link by now
-        with os.fdopen(fd, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                return None
-            return stream.read(file.size_bytes)
+        try:
+            with os.fdopen(fd, "rb") as stream:
+                if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                    return None
+                return stream.read(file.size_bytes)
+        except OSError as exc:
+            raise FileUnreadable(f"{file.path}: {exc.strerror}") from exc
 
     def _listed(self, below: tuple[str, ...], limit: int) -> list[Named]:
         self._check_time()

@@ -9,7 +9,15 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachable, Place
+from agnes.kernel.drops import (
+    DropFile,
+    DropPattern,
+    DropRefused,
+    DropUnreachable,
+    FileUnreadable,
+    LocationTooLarge,
+    Place,
+)
 from agnes.kernel.ports import Secret
 from agnes.outside.drops.places import addresses_of
 from agnes.outside.drops.walk import BAD_NAME, is_text
@@ -18,6 +26,10 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 20
 """Silence after which an answer is given up."""
 PAGE_SIZE = 1000
+NAMES_A_FILE = 10
+"""A bucket may hold millions of objects that are none of ours: so many are looked at for each file that may match."""
+OF_ONE_OBJECT = frozenset({"AccessDenied", "InvalidObjectState"})
+"""Refusals of an object, such as one that is archived; the next may be read."""
 T = TypeVar("T")
 
 
@@ -72,9 +84,10 @@ class S3Drop:
                         return
                     count += 1
                     yield _file(entry, person)
-            # A bucket may hold millions of objects that are none of ours.
-            if not page.get("IsTruncated") or looked_at >= 10 * limit:
+            if not page.get("IsTruncated"):
                 return
+            if looked_at >= NAMES_A_FILE * limit:
+                raise LocationTooLarge(looked_at)
             asked["ContinuationToken"] = page["NextContinuationToken"]
 
     def read(self, file: DropFile) -> bytes | None:
@@ -86,6 +99,8 @@ class S3Drop:
             except ClientError as error:
                 if _code(error) in ("NoSuchKey", "404"):
                     return None
+                if _code(error) in OF_ONE_OBJECT:
+                    raise FileUnreadable(f"{file.path}: the bucket {self._bucket} answered {_code(error)}") from error
                 raise
             with answer["Body"] as body:
                 return self._taken(body, file.size_bytes)

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachable, Place
+from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachable, FileUnreadable, Place
 from agnes.kernel.ports import Secret
 from agnes.outside.drops.places import addresses_of
 from agnes.outside.drops.walk import Named, walk
@@ -133,8 +133,12 @@ class SftpDrop:
                 return None
             async with self._client.open(file.path.encode(), "rb", encoding=None) as stream:
                 return await stream.read(file.size_bytes)
-        except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPPermissionDenied):
+        except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
             return None
+        except (asyncssh.SFTPNoConnection, asyncssh.SFTPConnectionLost):
+            raise
+        except asyncssh.SFTPError as error:  # a permission, a bad disk: the server's word on this file
+            raise FileUnreadable(f"{self._host}: {file.path}: {error.reason}") from error
 
 
 class _Loop:

@@ -16,7 +16,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -27,7 +27,16 @@ import msgspec
 
 from agnes.accounts.model import User
 from agnes.accounts.service import users
-from agnes.kernel.drops import Drop, DropFile, DropPattern, DropRefused, Drops, DropUnreachable
+from agnes.kernel.drops import (
+    Drop,
+    DropFile,
+    DropPattern,
+    DropRefused,
+    Drops,
+    DropUnreachable,
+    FileUnreadable,
+    LocationTooLarge,
+)
 from agnes.kernel.errors import AgnesError, BadRequestError, ConflictError, UnavailableError
 from agnes.kernel.ports import Clock, ObjectStore, Secret, Secrets
 from agnes.kernel.state import Change, Db, State, Tx
@@ -313,8 +322,7 @@ class _Collecting:
             with self._state.read(FILE) as db:
                 known = _known(db, location.id)
             with drops.open(location.place, self._kept.credential(secrets), seconds=seconds) as drop:
-                for file in drop.files(DropPattern.parse(location.pattern), limit=self._limits.location_files):
-                    self._judge(file, known.get(file.path), wanted)
+                self._list(drop, known, wanted)
                 for file, who in wanted if not self._dry_run else ():
                     begun += 1
                     self._take(drop, file, who)
@@ -335,6 +343,17 @@ class _Collecting:
             self.report.left = len(wanted) - begun
             self._write_down(last=True)
         return self.report
+
+    def _list(self, drop: Drop, known: Mapping[str, _Known], wanted: list[tuple[DropFile, User]]) -> None:
+        """What is too much is said, and what was listed before it is collected."""
+        most = self._limits.location_files
+        try:
+            for file in drop.files(DropPattern.parse(self._kept.location.pattern), limit=most + 1):
+                if self.report.seen == most:
+                    raise LocationTooLarge(most)
+                self._judge(file, known.get(file.path), wanted)
+        except LocationTooLarge as exc:
+            self.report.error, self.report.error_code = _told(exc), exc.code
 
     def _judge(self, file: DropFile, known: _Known | None, wanted: list[tuple[DropFile, User]]) -> None:
         self.report.seen += 1
@@ -364,7 +383,12 @@ class _Collecting:
                 self._note(file, who.id, session, exc.code)
                 self.report.refuse(file.path, exc.code)
                 return
-        plain = drop.read(file)
+        try:
+            plain = drop.read(file)
+        except FileUnreadable as exc:
+            log.warning("location %s: %s", self._kept.location.id, exc.message)
+            self.report.refuse(file.path, exc.code)
+            return
         if plain is None:
             self.report.refuse(file.path, VANISHED)
             return
