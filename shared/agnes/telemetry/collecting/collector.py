@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import PurePosixPath
 
 import msgspec
 
@@ -40,12 +38,11 @@ from agnes.kernel.drops import (
 from agnes.kernel.errors import AgnesError, BadRequestError, ConflictError, UnavailableError
 from agnes.kernel.ports import Clock, ObjectStore, Secret, Secrets
 from agnes.kernel.state import Change, Db, State, Tx
-from agnes.telemetry import keys
 from agnes.telemetry.claim import claimed
 from agnes.telemetry.collecting import locations
 from agnes.telemetry.collecting.locations import FILE, Kept, Location
-from agnes.telemetry.extraction.records import UNREADABLE
-from agnes.telemetry.keys import InvalidAgentId, InvalidSessionId, TranscriptId, transcript_id
+from agnes.telemetry.collecting.naming import names_of, transcript_of
+from agnes.telemetry.keys import TranscriptId
 from agnes.telemetry.transcripts import packed, tombstones, uploads
 from agnes.telemetry.transcripts.tombstones import SessionClosed, SessionPruned, SessionRedacted, Tombstones
 
@@ -65,7 +62,7 @@ FETCHED = "fetched"
 CLOSED = frozenset({SessionRedacted.code, SessionPruned.code})
 """Outcomes that stay, however a file grows."""
 NO_PERSON, AMBIGUOUS, DEACTIVATED = "no_such_person", "ambiguous_person", "deactivated_person"
-NO_SESSION, TOO_LARGE, VANISHED, EMPTY = "no_session_id", "transcript_too_large", "vanished", "empty"
+TOO_LARGE, VANISHED, EMPTY = "transcript_too_large", "vanished", "empty"
 
 
 class CollectionBusy(ConflictError):
@@ -270,7 +267,7 @@ def look(drops: Drops, db: Db, given: Location, credential: Secret | None, *, li
 
 
 def _sample(file: DropFile, who: User | str, problem: str | None) -> Sample:
-    session, agent = _names(file.path)
+    session, agent = names_of(file.path)
     shown = session if session is None or agent is None else f"{session}/{agent}"
     return Sample(file.path, file.person, None if isinstance(who, str) else who.email, shown, file.size_bytes, problem)
 
@@ -375,7 +372,7 @@ class _Collecting:
 
     def _take(self, drop: Drop, file: DropFile, who: User) -> None:
         """Read and publish one file. Raises DropUnreachable, DropRefused, UnavailableError."""
-        session, _ = _names(file.path)
+        session, _ = names_of(file.path)
         if session is not None:
             try:
                 self._tombstones_of(who.id).require_open_session(session)
@@ -473,47 +470,3 @@ def _told(exc: AgnesError) -> str:
 
 def _shown(path: str) -> str:
     return path if path.isprintable() else path.encode("unicode_escape", "backslashreplace").decode()[:300]
-
-
-_AGENT = re.compile(r"agent-(.+)\.jsonl")
-
-
-def _names(path: str) -> tuple[str | None, str | None]:
-    """(session, agent) as the path tells: `<session>.jsonl`, `<session>/subagents/agent-<agent>.jsonl`, and in older
-    clients `agent-<agent>.jsonl`, whose session only its content knows."""
-    names = PurePosixPath(path).parts
-    agent = _AGENT.fullmatch(names[-1])
-    if agent is None:
-        stem = names[-1].removesuffix(".jsonl").lower()
-        return (stem if keys.is_session_id(stem) else None), None
-    folder = names[-3].lower() if len(names) > 2 and names[-2] == "subagents" else ""
-    return (folder if keys.is_session_id(folder) else None), agent[1]
-
-
-def transcript_of(user_id: str, path: str, plain: bytes) -> TranscriptId:
-    """Whose session and which file of it: from the names if they hold the session's UUID, else from the first record that
-    states one. Raises InvalidSessionId, InvalidAgentId, BadRequestError."""
-    session, agent = _names(path)
-    if session is None:
-        session = _stated_session(plain)
-    if session is None:
-        raise BadRequestError("neither the name nor the content says which session it is", code=NO_SESSION)
-    return transcript_id(user_id, session, agent)
-
-
-class _Stating(msgspec.Struct):
-    sessionId: str | None = None  # noqa: N815 (Claude Code's name)
-
-
-def _stated_session(plain: bytes) -> str | None:
-    for line in plain[:1_000_000].split(b"\n")[:200]:
-        try:
-            said = msgspec.json.decode(line, type=_Stating).sessionId
-        except UNREADABLE:
-            continue
-        if said is not None and keys.is_session_id(said.lower()):
-            return said
-    return None
-
-
-__all__ = ["InvalidAgentId", "InvalidSessionId", "Limits", "Report", "Tested", "collect", "look"]
