@@ -37,11 +37,6 @@ class ServerProcess:
         self._guard = guard
 
     @property
-    def guard_pid(self) -> int:
-        """The leader of the session in which the server and all that it starts live."""
-        return self._guard.pid
-
-    @property
     def log(self) -> Path:
         return self.folder / f"{self.name}.log"
 

@@ -107,8 +107,10 @@ class Settings(BaseModel):
         600, description="Seconds between collections of transcripts."
     )
     scheduler_usage_processor_interval: Seconds = Field(600, description="Seconds between extractions of usage.")
-    scheduler_verification_detector_interval: Seconds = Field(900, description="Seconds between verification runs.")
-    scheduler_corporate_memory_interval: Seconds = Field(1020, description="Seconds between memory runs.")
+    scheduler_verification_detector_interval: Seconds = Field(
+        900, description="Checked at start; nothing verifies yet."
+    )
+    scheduler_corporate_memory_interval: Seconds = Field(1020, description="Checked at start; there is no memory yet.")
     scheduler_usage_prune_interval: Seconds = Field(86400, description="Seconds between prunings of usage events.")
     scheduler_startup_grace_seconds: int = Field(
         60, ge=0, description="Seconds after the start before the local scheduler runs what is due."

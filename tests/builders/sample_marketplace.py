@@ -37,9 +37,6 @@ class SampleMarketplace(BareRepository):
                 self.files[path] = File(content.encode() if isinstance(content, str) else content)
         return self.commit(message)
 
-    def remove_folder(self, message: str, folder: str) -> str:
-        return self.change(message, {path: None for path in self.files if path.startswith(f"{folder}/")})
-
     def write_manifest(self, manifest: Any, message: str = "Change the catalog") -> str:
         """Commit a catalog: anything JSON-able, or the bytes themselves."""
         body = manifest if isinstance(manifest, bytes) else json.dumps(manifest, indent=2)
@@ -115,18 +112,6 @@ HOSTILE_FILES: dict[str, dict[str, File]] = {
     "overlong name": {"docs/" + "n" * 300 + ".md": File(b"longer than a file system takes")},
 }
 """What goes wrong, to the files that do it, relative to the plugin's folder."""
-
-HOSTILE_SOURCES: dict[str, Any] = {
-    "parent path": "./../outside",
-    "parent inside": "./plugins/../../outside",
-    "absolute path": "/etc",
-    "backslashes": ".\\plugins\\finops",
-    "no dot slash": "plugins/finops",
-    "number": 7,
-    "list": ["./plugins/finops"],
-    "missing folder": "./plugins/nowhere",
-    "git metadata": "./.git",
-}
 
 EXTERNAL_SOURCES: dict[str, dict[str, str]] = {
     "github": {"source": "github", "repo": "northwind/vendored"},

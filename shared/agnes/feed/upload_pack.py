@@ -17,7 +17,6 @@ AGENT = "agent=agnes/1"
 REF = "refs/heads/main"
 ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 RESULT = "application/x-git-upload-pack-result"
-REQUEST = "application/x-git-upload-pack-request"
 MAX_LINES = 100_000
 MAX_HAVES = 256
 """Haves that are looked up; a client with more has a history that is not ours."""
