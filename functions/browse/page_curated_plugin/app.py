@@ -2,7 +2,7 @@
 
 from agnes import wiring
 from agnes.browse import service
-from agnes.browse.pages import PluginPage, StackForm
+from agnes.browse.detail_pages import PluginPage, StackForm
 from agnes.edge import Function, Needs, Redirect, Reply, page
 from agnes.kernel.principal import Principal
 from agnes.stack import service as stack

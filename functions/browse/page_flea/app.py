@@ -2,7 +2,7 @@
 
 from agnes import wiring
 from agnes.browse import service
-from agnes.browse.pages import InnerPage, PluginPage, StackForm, entity_page
+from agnes.browse.detail_pages import InnerPage, PluginPage, StackForm, entity_page
 from agnes.edge import Function, Needs, Redirect, Reply, page
 from agnes.kernel.principal import Principal
 from agnes.stack import service as stack

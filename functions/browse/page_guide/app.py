@@ -1,6 +1,6 @@
 """How plugins get into the marketplaces, and what comes of them there."""
 
-from agnes.browse.pages import FleaGuidePage, FormatGuidePage, GuidePage
+from agnes.browse.guide_pages import FleaGuidePage, FormatGuidePage, GuidePage
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
 

@@ -2,7 +2,7 @@
 
 from agnes import wiring
 from agnes.browse import service
-from agnes.browse.pages import InnerPage
+from agnes.browse.detail_pages import InnerPage
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
 

@@ -2,7 +2,7 @@
 
 from agnes import wiring
 from agnes.browse import service
-from agnes.browse.pages import ListingPage, listing_page
+from agnes.browse.listing_page import ListingPage, listing_page
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
 

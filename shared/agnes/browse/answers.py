@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from agnes.browse.detail import Day, InnerDetail, InnerLine, PluginDetail
 from agnes.browse.markdown import rendered
-from agnes.browse.model import FIGURES, Day, Document, Figures, InnerDetail, InnerLine, Item, PluginDetail, Words
+from agnes.browse.model import FIGURES, Document, Figures, Item, Words
 
 
 def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from pathlib import PurePosixPath
 
 from agnes.browse.catalogue import Catalogue
-from agnes.browse.model import Capability, ChangeLine, Day, Entry, FileLine, Inner
+from agnes.browse.detail import Capability, ChangeLine, Day, FileLine
+from agnes.browse.model import Entry, Inner
 from agnes.kernel.errors import UnsupportedError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ObjectStore

@@ -9,22 +9,9 @@ from urllib.parse import quote
 from agnes.browse import inside
 from agnes.browse import listing as view
 from agnes.browse.catalogue import Catalogue
+from agnes.browse.detail import FileLine, InnerDetail, InnerLine, PluginDetail, Together
 from agnes.browse.listing import ItemsQuery, item_of
-from agnes.browse.model import (
-    NO_WORDS,
-    CategoryFacet,
-    Document,
-    Entry,
-    Figures,
-    FileLine,
-    Inner,
-    InnerDetail,
-    InnerLine,
-    Listing,
-    PluginDetail,
-    Together,
-    Usage,
-)
+from agnes.browse.model import NO_WORDS, CategoryFacet, Document, Entry, Figures, Inner, Listing, Usage
 from agnes.browse.shelf import catalogue
 from agnes.flea.service import EntityNotFound
 from agnes.kernel.errors import DeniedError, NotFoundError

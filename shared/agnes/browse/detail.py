@@ -1,0 +1,121 @@
+"""What a plugin, a flea entity, or a skill or an agent inside one shows on a page of its own, and in its API route."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from agnes.browse.model import Document, Entry, Figures, Inner, Item, Usage, Words
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    day: date
+    invocations: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """A sync that changed a plugin."""
+
+    at: datetime
+    what: Literal["added", "updated", "removed", "refused"]
+    commit: str
+    reason: str = ""
+    """Why a version was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Something that a plugin does by itself once it is installed."""
+
+    kind: Literal["hooks", "mcp", "shell"]
+    title: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InnerLine:
+    """An inner item with its figures, as the plugin's page lists it."""
+
+    inner: Inner
+    words: Words
+    usage: Usage
+    """With the stack count of its plugin."""
+    figures: Figures
+    detail_url: str
+    """Empty for commands, hooks and servers."""
+    invocation: str
+    """What a person types or a model calls, empty for hooks and servers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """A plugin that was used in the same sessions as another."""
+
+    item: Item
+    sessions_30d: int
+
+
+@dataclass(frozen=True, slots=True)
+class PluginDetail:
+    """One plugin, as its page and its API route show it (spec/02 §5)."""
+
+    entry: Entry
+    item: Item
+    is_granted: bool
+    """Whether the person may add it; an admin sees what was granted to others only."""
+    figures: Figures
+    lines: tuple[InnerLine, ...]
+    files: tuple[FileLine, ...]
+    docs: tuple[Document, ...]
+    """What the curator chose, else what is below the plugin's `docs/`."""
+    capabilities: tuple[Capability, ...]
+    changes: tuple[ChangeLine, ...]
+    together: tuple[Together, ...]
+    """What was used in the same sessions in 30 days, the likest first."""
+    same_stacks: tuple[Item, ...]
+    """What else people who have it in their stack have, most of them first."""
+    daily_series: tuple[Day, ...]
+    readme: str
+    """Markdown, empty if there is none."""
+    body: str = ""
+    """Markdown of a skill or an agent by itself: what Claude reads."""
+
+    def of_kind(self, kind: str) -> tuple[InnerLine, ...]:
+        """What a plugin is made of; a skill or an agent by itself has no structure."""
+        return tuple(line for line in self.lines if line.inner.kind == kind and self.entry.type == "plugin")
+
+    @property
+    def itself(self) -> InnerLine | None:
+        """The one thing that a flea skill or agent is."""
+        return next((line for line in self.lines if line.inner.kind == self.entry.type), None)
+
+
+@dataclass(frozen=True, slots=True)
+class InnerDetail:
+    """One skill or agent inside a plugin."""
+
+    parent: Entry
+    parent_item: Item
+    line: InnerLine
+    body: str
+    """Markdown without the front matter."""
+    files: tuple[FileLine, ...]
+    bundle_size: int
+    daily_series: tuple[Day, ...]
+
+    @property
+    def title(self) -> str:
+        return self.line.words.display_name or self.line.inner.name
+
+    @property
+    def category(self) -> str:
+        return self.line.words.category or self.parent.category
