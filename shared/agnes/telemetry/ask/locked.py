@@ -87,7 +87,7 @@ def _one_shot(request: bytes, seconds: float) -> tuple[bytes | None, int]:
     """What the child wrote, None if it was killed, and how it ended."""
     with TemporaryDirectory(prefix="agnes-ask-") as empty:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(CHILD)],
+            [sys.executable, "-I", "-S", "-B", str(CHILD)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
