@@ -10,6 +10,8 @@ PYTEST := $(BIN)/pytest
 
 # A recipe's shell must not inherit somebody else's virtual environment or module path.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# Nor compile our modules anew in each of the thousand processes that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test check lint journeys browser cloud scale simulate bench layers composed infra deploy docs clean
