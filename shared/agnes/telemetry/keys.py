@@ -4,6 +4,7 @@ uploads/<user_id>/<session_id>/<file>-<sha256>.zst      what a client PUT, until
 sessions/<user_id>/<session_id>/main.jsonl.zst | agents/<agent>.jsonl.zst
 inbox/<ulid>.json                                       a transcript is new or has changed, or its session was redacted
 inbox/batches/<ulid>.json | prepared/<ulid>.json        work that a queue's consumers have, and what they have found
+inbox/aside/<ulid>.json                                 the same, of a reprocessing: until nothing of it is missing
 tombstones/<user_id>.json                               sessions of a person that are not taken again
 quarantine/<user_id>/<session_id>/<file>.json           why a transcript is not counted
 exports/<ulid>/<filename>                               large exports, for a day
@@ -29,6 +30,7 @@ SESSIONS = "sessions/"
 QUARANTINE = "quarantine/"
 BATCHES = "inbox/batches/"
 PREPARED = "inbox/prepared/"
+ASIDE = "inbox/aside/"
 UPLOADS = "uploads/"
 EVENTS = "telemetry/events/"
 ROLLUPS = "telemetry/rollups/"
@@ -148,6 +150,10 @@ def batch(ulid: str) -> str:
 
 def prepared(ulid: str) -> str:
     return f"{PREPARED}{ulid}.json"
+
+
+def aside(ulid: str) -> str:
+    return f"{ASIDE}{ulid}.json"
 
 
 def prepared_events(ulid: str) -> str:

@@ -230,6 +230,25 @@ def test_a_reprocessing_fans_out_and_swaps_at_once(plant):
     assert is_clean(plant)
 
 
+def test_what_a_consumer_leaves_aside_after_the_swap_is_removed(plant):
+    """Its message was delivered twice, and it died before it could see that all was done."""
+    backlog(plant)
+    plant.run()
+    plant.clock.sleep(60)
+    upkeep.reprocess(plant.state, clock=plant.clock)
+    queue = ListQueue()
+    run(plant, queue).run()
+    late = inbox.batches(plant.store, [keys.batch(queue.sent[0])])[0]
+    for batch in queue.sent:
+        run(plant).run_batch(batch)
+    tables = plant.tables()
+    run(plant)._prepare(late)
+    assert plant.keys("inbox/") != []
+    run(plant, queue).run()
+    assert is_clean(plant)
+    assert plant.tables() == tables
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed_at_every_step(tmp_path, expected):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from agnes.kernel.ports import ANYTHING, Message
+from agnes.state import StateFiles
 from agnes.telemetry.extraction import redaction, sweep, upkeep
 from agnes.telemetry.model import Limits
 from tests.builders.transcripts import Transcript
@@ -141,6 +143,65 @@ def test_a_reprocessing_is_built_aside_and_swapped_at_once(tmp_path):
     assert plant.keys("inbox/") == plant.keys("telemetry/prepared/") == []
     assert plant.run().sessions == 0
     assert audited(plant) == ["usage.reprocess"]
+
+
+class CommitSeeing(SlowStore):
+    """What a reader sees after each commit of the ledger."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.seen: list[Any] = []
+        self.look: Callable[[], Any] | None = None
+
+    def write(self, key: str, body: bytes, **kwargs: Any) -> Any:
+        written = super().write(key, body, **kwargs)
+        if key == "state/telemetry/head.json" and self.look is not None:
+            self.seen.append(self.look())
+        return written
+
+
+def test_a_large_reprocessing_is_swapped_in_parts_that_each_hold_together(tmp_path):
+    """More sessions than one commit holds: newest first, and at no moment is one missing or counted twice."""
+    plant = Plant(tmp_path / "writer", wrap=CommitSeeing)
+    for number, session in enumerate((C, B, A)):
+        plant.upload(work(session, days_ago=number).body(), session)
+    plant.run()
+    plant.clock.sleep(60)
+    upkeep.reprocess(plant.state, clock=plant.clock)
+    tables = plant.tables()
+    reader = StateFiles(plant.memory, clock=plant.clock, cache_dir=tmp_path / "reader", max_stale_seconds=0)
+
+    def look() -> tuple[int, list[str]]:
+        with reader.read("telemetry") as db:
+            used = "SELECT invocations_30d FROM telemetry.item_windows WHERE plugin = 'finops' AND kind = 'plugin'"
+            left = "SELECT session_id FROM telemetry.sessions, telemetry.progress WHERE extracted_at < reprocess_before"
+            return db.execute(used).fetchone()[0], sorted(session for (session,) in db.execute(left).fetchall())
+
+    plant.store.look = look
+    report = plant.run(limits=Limits(round_bytes=1, publish_sessions=1))
+    reader.close()
+    assert (report.sessions, report.aside) == (3, 0)
+    assert plant.store.seen == [(3, [A, B]), (3, [A]), (3, [])]
+    assert plant.tables() == tables
+    assert plant.keys("inbox/") == plant.keys("telemetry/prepared/") == []
+
+
+def test_a_swap_that_runs_out_of_time_goes_on_with_the_next_run(tmp_path):
+    plant = Plant(tmp_path, wrap=SlowStore)
+    for number, session in enumerate((C, B, A)):
+        plant.upload(work(session, days_ago=number).body(), session)
+    plant.run()
+    tables = plant.tables()
+    plant.clock.sleep(60)
+    upkeep.reprocess(plant.state, clock=plant.clock)
+    in_parts = Limits(round_bytes=1, publish_sessions=1, seconds=1)
+    asides = []
+    while not asides or asides[-1]:
+        asides.append(plant.run(limits=in_parts).aside)
+        assert plant.plugin("finops")["invocations_30d"] == 3
+    assert asides == [1, 2, 3, 2, 1, 0]
+    assert plant.tables() == tables
+    assert plant.keys("inbox/") == plant.keys("telemetry/prepared/") == []
 
 
 def test_a_reprocessing_asked_for_again_begins_anew(tmp_path):

@@ -3,8 +3,9 @@
     inbox/<ulid>.json             a note: a transcript is new or has changed, or its session was redacted
     inbox/batches/<ulid>.json     a batch: which notes, or which stale sessions, a message names
     inbox/prepared/<ulid>.json    a batch that is read and waits to be published (agnes.telemetry.extraction.prepared)
+    inbox/aside/<ulid>.json       one of a reprocessing, which waits for the others of it
 
-One listing shows all of it, in this order.
+One listing shows all of it.
 """
 
 from __future__ import annotations
@@ -49,10 +50,11 @@ class Inbox:
     batches: dict[str, datetime] = field(default_factory=dict)
     """Keys, with when their messages were sent last."""
     prepared: list[str] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
-        return not (self.notes or self.batches or self.prepared)
+        return not (self.notes or self.batches or self.prepared or self.aside)
 
 
 def look(store: ObjectStore) -> Inbox:
@@ -62,6 +64,8 @@ def look(store: ObjectStore) -> Inbox:
             found.batches[entry.key] = entry.modified_at
         elif entry.key.startswith(keys.PREPARED):
             found.prepared.append(entry.key)
+        elif entry.key.startswith(keys.ASIDE):
+            found.aside.append(entry.key)
         else:
             found.notes.append(entry.key)
     return found

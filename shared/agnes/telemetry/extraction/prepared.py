@@ -7,10 +7,10 @@ removes every prepared batch that holds its sessions. Their notes stay, so what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,40 +24,60 @@ from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.model import PROCESSOR_VERSION
 from agnes.telemetry.transcripts import tombstones
 
+_READ_AT_ONCE = 8
+Manifest = TypeVar("Manifest", bound="Head")
 
-class Session(msgspec.Struct):
+
+class Reading(msgspec.Struct):
+    """Which session was read, and the generation that the ledger had of it."""
+
     user_id: str
     session_id: str
     based_on: str
-    row: dict[str, Any] | None
-    transcripts: list[dict[str, Any]] = []
+
+    @property
+    def session(self) -> SessionId:
+        return self.user_id, self.session_id
 
 
-class Prepared(msgspec.Struct):
+class Head(msgspec.Struct):
+    """A manifest without what is to be published: a reprocessing has as many sessions as the whole history."""
+
     id: str
     """Of this reading: a message that is delivered twice gives two."""
     processor_version: int
     pruned_before: date | None
     epoch: str
     """Of the reprocessing that it belongs to; empty for the inbox."""
-    sessions: list[Session]
+    sessions: list[Reading]
     notes: dict[str, SessionId]
     """Those that it has dealt with, and whose they are."""
 
     @property
     def key(self) -> str:
-        return keys.prepared(self.id)
+        return keys.aside(self.id) if self.epoch else keys.prepared(self.id)
 
     @property
     def events_key(self) -> str:
         return keys.prepared_events(self.id)
 
-    def candidates(self) -> list[Candidate]:
-        return [Candidate((s.user_id, s.session_id), s.based_on, s.row, s.transcripts) for s in self.sessions]
-
     def is_current(self, pruned_before: date | None) -> bool:
         """Made by the rules of today, and with the events that are kept today."""
         return self.processor_version == PROCESSOR_VERSION and self.pruned_before == pruned_before
+
+
+class Found(Reading):
+    """A session as it was read: what the ledger is to say of it."""
+
+    row: dict[str, Any] | None
+    transcripts: list[dict[str, Any]] = []
+
+
+class Prepared(Head):
+    sessions: list[Found]
+
+    def candidates(self) -> list[Candidate]:
+        return [Candidate(one.session, one.based_on, one.row, one.transcripts) for one in self.sessions]
 
 
 def write(
@@ -70,15 +90,15 @@ def write(
     notes: Mapping[str, SessionId],
 ) -> Prepared | None:
     """None if a redaction came between: nothing is left of it then."""
-    sessions = [Session(*one.session, one.based_on, one.row, one.transcripts) for one in found.candidates]
+    sessions = [Found(*one.session, one.based_on, one.row, one.transcripts) for one in found.candidates]
     extracted = {one.session for one in found.candidates}
     prepared = Prepared(
-        found.generation,
-        PROCESSOR_VERSION,
-        found.pruned_before,
-        epoch,
-        sessions,
-        dict(notes),
+        id=found.generation,
+        processor_version=PROCESSOR_VERSION,
+        pruned_before=found.pruned_before,
+        epoch=epoch,
+        sessions=sessions,
+        notes=dict(notes),
     )
     if sessions:
         bench.load_events()
@@ -91,13 +111,24 @@ def write(
     return prepared
 
 
-def read(store: ObjectStore, wanted: Iterable[str]) -> list[Prepared]:
-    """Those that are still there."""
-    found = objects.read_all(store, list(wanted))
-    return [msgspec.json.decode(blob.body, type=Prepared) for blob in found if isinstance(blob, Blob)]
+def heads(store: ObjectStore, wanted: Sequence[str]) -> Iterator[Head]:
+    """Those that are still there, in their order; a few are whole in memory at a time."""
+    return _read(store, wanted, Head)
 
 
-def events(store: ObjectStore, one: Prepared, folder: Path) -> Path | None:
+def whole(store: ObjectStore, wanted: Iterable[Head]) -> Iterator[Prepared]:
+    """The same with everything in them."""
+    return _read(store, [one.key for one in wanted], Prepared)
+
+
+def _read(store: ObjectStore, wanted: Sequence[str], kind: type[Manifest]) -> Iterator[Manifest]:
+    for start in range(0, len(wanted), _READ_AT_ONCE):
+        for blob in objects.read_all(store, wanted[start : start + _READ_AT_ONCE]):
+            if isinstance(blob, Blob):
+                yield msgspec.json.decode(blob.body, type=kind)
+
+
+def events(store: ObjectStore, one: Head, folder: Path) -> Path | None:
     """Its events as a file; None if there are none, or a redaction has just removed them."""
     try:
         return objects.fetch(store, [one.events_key], folder)[one.events_key] if one.sessions else None
@@ -107,7 +138,7 @@ def events(store: ObjectStore, one: Prepared, folder: Path) -> Path | None:
         return None
 
 
-def remove(store: ObjectStore, found: Sequence[Prepared]) -> None:
+def remove(store: ObjectStore, found: Iterable[Head]) -> None:
     store.remove([key for one in found for key in (one.key, one.events_key)])
 
 
@@ -115,9 +146,13 @@ def remove_of(store: ObjectStore, user_id: str, sessions: Iterable[str]) -> int:
     """Remove every prepared batch that holds one of these sessions, and all events that no manifest names: a consumer
     that died may have left them. How many batches."""
     gone = {(user_id, session) for session in sessions}
-    waiting = read(store, [entry.key for entry in store.list(keys.PREPARED)])
-    found = [one for one in waiting if gone & {(s.user_id, s.session_id) for s in one.sessions}]
+    waiting = [entry.key for folder in (keys.PREPARED, keys.ASIDE) for entry in store.list(folder)]
+    found, named = [], set()
+    for one in heads(store, waiting):
+        if gone.isdisjoint(reading.session for reading in one.sessions):
+            named.add(one.events_key)
+        else:
+            found.append(one)
     remove(store, found)
-    named = {one.events_key for one in waiting if one not in found}
     store.remove([entry.key for entry in store.list(keys.PREPARED_EVENTS) if entry.key not in named])
     return len(found)

@@ -37,7 +37,8 @@ def sweep(state: State, store: ObjectStore, *, now: datetime, dry_run: bool = Fa
     parts = list(_older(store.list(keys.ROLLUPS), now - OLD))
     with state.read(FILE) as db:
         named = ledger.named_keys(db)
-    named |= {one.events_key for one in prepared.read(store, inbox.look(store).prepared)}
+    waiting = inbox.look(store)
+    named |= {one.events_key for one in prepared.heads(store, [*waiting.prepared, *waiting.aside])}
     known = {_rollup(key) for key in named if key.startswith(keys.ROLLUPS)}
     files = [entry for entry in files if entry.key not in named]
     # A rollup that the ledger has no part of at all is somebody else's.

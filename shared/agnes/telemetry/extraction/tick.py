@@ -7,7 +7,7 @@
         publish: write event files, roll up the days touched, commit the ledger: all of it becomes true at once
         remove the notes of the round
     publish what the queue's consumers have prepared
-    sessions of older rules: harvest them aside, and when all of them are there, publish them in one commit
+    sessions of older rules: harvest them aside, and when all of them are there, publish them
     give the claim back
 
 A consumer of the queue harvests its batch without the claim, so several work at once; then it publishes, or leaves that
@@ -20,7 +20,7 @@ ledger knows: the next run finds nothing to do for them and removes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ from agnes.telemetry.claim import Claim, ExtractionBusy, claimed
 from agnes.telemetry.extraction import inbox, prepared
 from agnes.telemetry.extraction.harvest import Harvester, ServedFor
 from agnes.telemetry.extraction.inbox import Batch, Inbox, Noted
-from agnes.telemetry.extraction.prepared import Prepared
+from agnes.telemetry.extraction.prepared import Head
 from agnes.telemetry.extraction.publishing import Publisher
 from agnes.telemetry.keys import SessionId
 from agnes.telemetry.lake import ledger, objects
@@ -90,7 +90,7 @@ class ExtractionRun:
         with self._alone():
             self.report.left -= self._empty_inbox(free)
             self._publish_prepared()
-            if stale and not self.report.left:
+            if (stale or found.aside) and not self.report.left:
                 self._extract_stale(found)
             if self.report.windows_day != today and not self.report.left:
                 self._publish([])
@@ -108,21 +108,25 @@ class ExtractionRun:
         for batch in inbox.batches(self._store, [keys.batch(batch_id)]):
             self._prepare(batch)
         # Whoever publishes looks again after the claim is given back, so that nothing is left between two.
-        found = inbox.look(self._store)
-        waiting = found.prepared
-        if found.batches and len(waiting) * self._limits.batch_notes < self._limits.publish_sessions:
-            return self.report  # each publication rolls its days up anew: the last of the batches publishes, or a tick
-        while waiting and self._has_time():
+        before: list[str] = []
+        while (due := self._due()) and due != before and self._has_time():
+            before = due
             try:
                 with self._alone():
                     self._publish_prepared()
                     self._swap_if_whole()
             except ExtractionBusy:
                 break
-            before, waiting = waiting, inbox.look(self._store).prepared
-            if waiting == before:
-                break
         return self.report
+
+    def _due(self) -> list[str]:
+        """What a consumer publishes. Each publication rolls its days up anew: the last of the batches publishes, or who
+        makes it a full one, or a tick; and nothing of a reprocessing is whole while somebody reads."""
+        found = inbox.look(self._store)
+        if not found.batches:
+            return [*found.prepared, *found.aside]
+        is_full = len(found.prepared) * self._limits.batch_notes >= self._limits.publish_sessions
+        return found.prepared if is_full else []
 
     def _has_time(self) -> bool:
         return self._until is None or self._clock.monotonic() <= self._until
@@ -197,8 +201,7 @@ class ExtractionRun:
         given = inbox.batches(self._store, found.batches)
         self._send_again(found)
         taken = {note for batch in given for note in batch.notes}
-        waiting = prepared.read(self._store, found.prepared) if taken or found.prepared else []
-        taken |= {note for one in waiting for note in one.notes}
+        taken |= {note for one in prepared.heads(self._store, found.prepared) for note in one.notes}
         free = [note for note in found.notes if note not in taken]
         if self._queue is None or len(free) <= self._limits.fan_out_at:
             return free
@@ -240,19 +243,26 @@ class ExtractionRun:
     def _publish_prepared(self) -> None:
         """Publish what is prepared of the inbox, as much at once as one round may hold."""
         while self._has_time():
-            waiting = [one for one in prepared.read(self._store, inbox.look(self._store).prepared) if not one.epoch]
-            group: list[Prepared] = []
-            for one in waiting:
-                if group and sum(len(p.sessions) for p in (*group, one)) > self._limits.publish_sessions:
-                    break
-                group.append(one)
+            group = self._one_round(prepared.heads(self._store, inbox.look(self._store).prepared))
             if not group:
                 return
             self._keep()
             self._publish(group)
 
-    def _publish(self, group: Sequence[Prepared]) -> None:
+    def _one_round(self, waiting: Iterable[Head]) -> list[Head]:
+        """The first of these: as many as one publication may hold, and one at least."""
+        group: list[Head] = []
+        sessions = 0
+        for one in waiting:
+            sessions += len(one.sessions)
+            if group and sessions > self._limits.publish_sessions:
+                break
+            group.append(one)
+        return group
+
+    def _publish(self, heads: Sequence[Head]) -> None:
         """One commit; the notes of sessions that the ledger has passed meanwhile stay, and are looked at again."""
+        group = list(prepared.whole(self._store, heads))
         with self._state.read(FILE) as db:
             pruned_before = ledger.progress(db).pruned_before
         with self._workbench() as bench:
@@ -279,7 +289,7 @@ class ExtractionRun:
 
     def _extract_stale(self, found: Inbox) -> None:
         """Sessions of older rules, and those that a reprocessing asked for: aside, as long as there is time."""
-        epoch, missing = self._missing()
+        epoch, missing = self._missing(list(prepared.heads(self._store, found.aside)))
         given = {
             tuple(session)
             for batch in inbox.batches(self._store, found.batches)
@@ -299,32 +309,32 @@ class ExtractionRun:
         self._swap_if_whole()
 
     def _swap_if_whole(self) -> None:
-        """Publish a reprocessing when nothing of it is missing. What an earlier one has left is removed."""
-        waiting = [one for one in prepared.read(self._store, inbox.look(self._store).prepared) if one.epoch]
+        """Publish a reprocessing when nothing of it is missing: in one commit if that can hold it, else in several, the
+        newest sessions first (decision 124). What an earlier reprocessing has left is removed."""
+        waiting = list(prepared.heads(self._store, inbox.look(self._store).aside))
         epoch, missing = self._missing(waiting)
         prepared.remove(self._store, [one for one in waiting if one.epoch != epoch])
         aside = [one for one in waiting if one.epoch == epoch]
-        if missing or not aside:
-            self.report.aside = sum(len(one.sessions) for one in aside)
-        else:
-            self._publish(aside)
+        while aside and not missing and self._has_time():
+            self._keep()
+            group = self._one_round(aside)
+            self._publish(group)
+            aside = aside[len(group) :]
+        self.report.aside = sum(len(one.sessions) for one in aside)
 
-    def _missing(self, waiting: Sequence[Prepared] | None = None) -> tuple[str, list[SessionId]]:
+    def _missing(self, waiting: Iterable[Head]) -> tuple[str, list[SessionId]]:
         """The reprocessing that is due, and stale sessions that nobody has prepared for it."""
         with self._state.read(FILE) as db:
             progress = ledger.progress(db)
-            stale = [tuple(session) for session in ledger.stale(db, PROCESSOR_VERSION)]
-            generations = {row[:2]: row[2] for row in ledger.all_generations(db)}
+            stale = ledger.stale(db, PROCESSOR_VERSION)
         epoch = _epoch(progress)
-        if waiting is None:
-            waiting = prepared.read(self._store, inbox.look(self._store).prepared)
         there = {
-            (s.user_id, s.session_id): s.based_on
-            for one in waiting
-            if one.epoch == epoch and one.is_current(progress.pruned_before)
-            for s in one.sessions
+            (*one.session, one.based_on)
+            for head in waiting
+            if head.epoch == epoch and head.is_current(progress.pruned_before)
+            for one in head.sessions
         }
-        return epoch, [session for session in stale if there.get(session) != generations[session]]
+        return epoch, [session[:2] for session in stale if session not in there]
 
     def _workbench(self) -> AbstractContextManager[Workbench]:
         return workbench(memory_limit=self._limits.memory, threads=self._limits.threads)

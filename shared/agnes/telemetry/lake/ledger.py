@@ -186,11 +186,11 @@ def known(db: Db, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], 
     return found
 
 
-def stale(db: Db, processor_version: int, *, limit: int | None = None) -> list[tuple[str, str]]:
-    """(user_id, session_id) of sessions to be extracted again, those first that figures of now need most."""
+def stale(db: Db, processor_version: int, *, limit: int | None = None) -> list[tuple[str, str, str]]:
+    """(user_id, session_id, generation) of sessions to be extracted again, those first that figures of now need most."""
     return db.execute(
         """
-        SELECT user_id, session_id FROM telemetry.sessions, telemetry.progress
+        SELECT user_id, session_id, generation FROM telemetry.sessions, telemetry.progress
         WHERE processor_version <> $version OR extracted_at < reprocess_before
         ORDER BY ended_at DESC NULLS LAST, user_id, session_id LIMIT $limit
         """,
