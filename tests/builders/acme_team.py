@@ -8,6 +8,7 @@ from typing import Any
 
 from agnes.accounts import service as accounts
 from agnes.stack import service as stack
+from agnes.stack.shelf import shelf
 from tests.builders.house import Answer, House
 from tests.builders.sample_marketplace import SampleMarketplace
 
@@ -72,7 +73,7 @@ class Team:
     def served(self, who: str) -> list[str]:
         person = accounts.identify(self.house.state, self.tokens[who], now=self.house.clock.now())
         with self.house.state.read(*stack.FILES) as db:
-            return [p.name for p in stack.served_plugins(db, person)]
+            return [p.name for p in stack.served_plugins(db, person, shelf(db))]
 
     def counts(self) -> dict[str, int]:
         with self.house.state.read(*stack.FILES) as db:

@@ -14,8 +14,7 @@ from agnes.feed.limits import KEEP
 from agnes.kernel.ports import Entry, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
-from agnes.marketplace import versions
-from agnes.stack import service as stack
+from agnes.stack.shelf import shelf
 from agnes.trees.service import TreeMissing
 
 BATCH = 500
@@ -40,9 +39,9 @@ def current_views(state: State, store: ObjectStore) -> set[str]:
     """The commits that active people are served now."""
     commits = set()
     with state.read(*service.STATE_FILES) as db:
-        blocked, on = versions.blocked_trees(db), stack.shelf(db)
+        on = shelf(db)
         for who in _people(db):
-            served, _ = compose.settle_names(service.offers(db, who, blocked, on)[0])
+            served, _ = compose.settle_names(service.offers(db, who, on)[0])
             try:
                 commits.add(service.composed(store, served).commit)
             except TreeMissing:  # their next request says so; here is nothing to keep for them

@@ -7,7 +7,7 @@ feed/zips/<commit>.zip     built when it is first asked for
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,10 +22,10 @@ from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ANYTHING, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
-from agnes.marketplace import versions
-from agnes.marketplace.versions import Blocked
 from agnes.stack import service as stack
+from agnes.stack import shelf
 from agnes.stack.model import blocked_reason
+from agnes.stack.shelf import Shelf
 from agnes.trees import git_objects as git
 from agnes.trees import service as trees
 
@@ -43,9 +43,9 @@ class Feed:
     """Trees that nobody is served."""
 
 
-def offers(db: Db, who: Principal, blocked: Blocked, on: stack.Shelf | None = None) -> tuple[list[Offer], list[Hidden]]:
+def offers(db: Db, who: Principal, on: Shelf) -> tuple[list[Offer], list[Hidden]]:
     """Every plugin version that the person may have, in order of precedence (curated before flea), and those that are
-    blocked."""
+    blocked. Of `db` it reads `stack` alone."""
     found = [
         Offer("curated", plugin.marketplace_id, plugin.served_name, plugin.version, plugin.tree_id,
               plugin.description or "", plugin.raw)
@@ -54,8 +54,9 @@ def offers(db: Db, who: Principal, blocked: Blocked, on: stack.Shelf | None = No
     found += [
         Offer("flea", entity.owner_username, entity.served_name, entity.version, entity.tree_id or "",
               entity.description, {})
-        for entity in stack.served_entities(db, who)
+        for entity in stack.served_entities(db, who, on)
     ]  # fmt: skip
+    blocked = on.marketplace.blocked
     hidden = [
         Hidden(o.source, o.origin, o.name, blocked_reason(o.version, blocked[o.tree_id]))
         for o in found
@@ -69,27 +70,33 @@ def feed_of(state: State, store: ObjectStore, who: Principal) -> Feed:
 
     A person is served the same until one of the state files changes, so the answer is remembered by their generations.
     """
-    seen = [state.version_seen(file) for file in STATE_FILES]
+    seen = {file: state.version_seen(file) for file in STATE_FILES}
     key = f"{who.user_id} {sorted(who.group_ids)} {seen}"
     feed = _feeds.get(store, key)
     if feed is None:
-        feed = _feed_now(state, store, who)
+        feed = _feed_now(state, store, who, _shelf(state, store, seen))
         _feeds.put(store, key, feed)
     return feed
 
 
-def _feed_now(state: State, store: ObjectStore, who: Principal) -> Feed:
-    generation = f"{state.version_seen('marketplace')}"
-    with state.read(*STATE_FILES) as db:
-        # The same for everybody until a marketplace changes.
-        common = _common.get(store, generation)
-        if common is None:
-            common = stack.shelf(db), versions.blocked_trees(db)
-            _common.put(store, generation, common)
-        on, blocked = common
-        offered, stopped = offers(db, who, blocked, on)
+def _shelf(state: State, store: ObjectStore, seen: Mapping[str, tuple[int, str]]) -> Shelf:
+    """What is the same for everybody, never older than the generations `seen`."""
+    parts = {}
+    for file, read in shelf.PARTS.items():
+        key = f"{file} {seen[file]}"
+        parts[file] = _parts.get(store, key)
+        if parts[file] is None:
+            with state.read(file) as db:
+                parts[file] = read(db)
+            _parts.put(store, key, parts[file])
+    return Shelf(**parts)
+
+
+def _feed_now(state: State, store: ObjectStore, who: Principal, on: Shelf) -> Feed:
+    with state.read("stack") as db:
+        offered, stopped = offers(db, who, on)
     served, hidden = compose.settle_names(offered)
-    return Feed(view_of(store, served), (*hidden, *stopped), frozenset(blocked))
+    return Feed(view_of(store, served), (*hidden, *stopped), frozenset(on.marketplace.blocked))
 
 
 def view_of(store: ObjectStore, served: Sequence[Offer]) -> View:
@@ -277,7 +284,7 @@ def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any)
     }  # fmt: skip
 
 
-_common = ImmutableCache(2)
+_parts = ImmutableCache(2 * len(shelf.PARTS))
 _feeds = ImmutableCache(2048)
 _views = ImmutableCache(512)
 _kept = ImmutableCache(512)

@@ -6,15 +6,13 @@ registered anew under the same slug starts without anybody's.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from typing import Any
 
 from agnes.kernel.state import Db
-from agnes.stack.model import ServedPlugin, StackPlugin
+from agnes.stack.model import StackPlugin
 
 _MINE = "removed_at IS NULL AND NOT disabled AND (is_system OR list_contains($wanted, marketplace_id || '/' || name))"
 
@@ -23,96 +21,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """DuckDB's own way from TIMESTAMPTZ to Python costs more than the query."""
 
 
+Since = int
+"""Microseconds since the epoch: of many subscriptions few become times."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Registration:
+class Registration:
     id: str
     name: str
     registered_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """What the `marketplace` state file says of everybody's plugins: read once a generation, where many people are asked about."""
-
-    registered: dict[str, _Registration]
-    rows: dict[str, tuple]
-    system: frozenset[str]
-
-    def mine(self, wanted: Collection[str]) -> list[tuple]:
-        return [self.rows[resource] for resource in {*wanted, *self.system} if resource in self.rows]
-
-
-def shelf(db: Db) -> Shelf:
-    found = _rows(db, "removed_at IS NULL AND NOT disabled", {})
-    rows = {f"{row[0]}/{row[1]}": row for row in found}
-    return Shelf(_registrations(db), rows, frozenset(resource for resource, row in rows.items() if row[9]))
-
-
-def _rows(db: Db, where: str, given: dict[str, Any]) -> list[tuple]:
-    rows = db.execute(
-        "SELECT marketplace_id, name, name, version, tree_id, git_oid, description, raw, released_at, is_system,"  # noqa: S608 (conditions of our own)
-        f" rollout_group, rollout_version FROM marketplace.plugins WHERE {where}",
-        given,
-    ).fetchall()
-    return [(*row[:7], json.loads(row[7]), *row[8:]) for row in rows]
-
-
-def served(db: Db, user_id: str, group_ids: Collection[str], on: Shelf | None = None) -> list[ServedPlugin]:
-    """Granted and subscribed, or system, of what can be served, in the feed's order.
-
-    Plain queries that meet here: DuckDB plans their join for longer than it runs them all.
-    """
-    subscribed, mine = _subscriptions(db, user_id), granted(db, group_ids)
-    registered = on.registered if on else _registrations(db)
-    required = {resource for resource, is_required in mine.items() if is_required}
-    wanted = sorted(mine.keys() & (subscribed.keys() | required))
-    rows = on.mine(wanted) if on else _rows(db, _MINE, {"wanted": wanted})
-    early = _rollouts(db, [row[-1] for row in rows if row[-2] is not None and row[-2] in group_ids])
-    found = []
-    for marketplace_id, name, served_name, *content, is_system, rollout_group, rollout_version in rows:
-        rollout = early.get((marketplace_id, name, rollout_version)) if rollout_group in group_ids else None
-        version, tree_id, git_oid, description, raw, released_at = rollout or content
-        registration, since = registered.get(marketplace_id), subscribed.get(f"{marketplace_id}/{name}")
-        if (
-            tree_id is None
-            or registration is None
-            or not (is_system or f"{marketplace_id}/{name}" in required or _counts(since, registration))
-        ):
-            continue
-        found.append(
-            ServedPlugin(
-                marketplace_id,
-                name,
-                served_name,
-                version,
-                tree_id,
-                git_oid,
-                description,
-                raw,
-                is_system,
-                registration.registered_at,
-                released_at,
-            )
-        )
-    return sorted(found, key=lambda p: (p.registered_at, p.marketplace_id, p.name))
-
-
-def _rollouts(db: Db, version_ids: list[str]) -> dict[tuple[str, str, str], tuple]:
-    """(marketplace, plugin, version id) → columns of a version that a group gets early, unless it is blocked."""
-    if not version_ids:
-        return {}
-    rows = db.execute(
-        "SELECT marketplace_id, plugin_name, id, version, tree_id, git_oid, description, raw, read_at "
-        "FROM marketplace.versions WHERE list_contains($ids, id) "
-        "AND tree_id NOT IN (SELECT tree_id FROM marketplace.blocked_trees)",
-        {"ids": version_ids},
-    ).fetchall()
-    return {row[:3]: (*row[3:7], json.loads(row[7]), row[8]) for row in rows}
-
-
 def stack(db: Db, user_id: str, group_ids: Collection[str]) -> list[StackPlugin]:
     """Everything that a person may have: granted and system plugins, in the feed's order."""
-    registered, subscribed, mine = _registrations(db), _subscriptions(db, user_id), granted(db, group_ids)
+    registered, subscribed, mine = registrations(db), subscriptions(db, user_id), granted(db, group_ids)
     rows = db.execute(
         "SELECT marketplace_id, name, description, coalesce(version, upstream_version), category, author_name, is_system,"  # noqa: S608 (a condition of our own)
         " tree_id IS NOT NULL, coalesce(problem, withheld) FROM marketplace.plugins WHERE " + _MINE,
@@ -120,9 +42,8 @@ def stack(db: Db, user_id: str, group_ids: Collection[str]) -> list[StackPlugin]
     ).fetchall()
     found = []
     for marketplace_id, name, *words, is_system, is_served, problem in rows:
-        registration, since = registered[marketplace_id], subscribed.get(f"{marketplace_id}/{name}")
-        if not _counts(since, registration):
-            since = None
+        registration = registered[marketplace_id]
+        since = counting(subscribed.get(f"{marketplace_id}/{name}"), registration.registered_at)
         required = mine.get(f"{marketplace_id}/{name}", False)
         enabled = is_system or required or since is not None
         line = StackPlugin(
@@ -132,14 +53,17 @@ def stack(db: Db, user_id: str, group_ids: Collection[str]) -> list[StackPlugin]
     return [line for *_, line in sorted(found, key=lambda entry: entry[:3])]
 
 
-def _counts(since: datetime | None, registration: _Registration) -> bool:
-    """Whether a subscription is one of this registration."""
-    return since is not None and since >= registration.registered_at
+def counting(since: Since | None, registered_at: datetime) -> datetime | None:
+    """When somebody subscribed; None if it was to an earlier registration of the marketplace, or never."""
+    if since is None:
+        return None
+    subscribed_at = _EPOCH + timedelta(microseconds=since)
+    return subscribed_at if subscribed_at >= registered_at else None
 
 
-def _registrations(db: Db) -> dict[str, _Registration]:
+def registrations(db: Db) -> dict[str, Registration]:
     rows = db.execute("SELECT id, name, registered_at FROM marketplace.registries").fetchall()
-    return {row[0]: _Registration(*row) for row in rows}
+    return {row[0]: Registration(*row) for row in rows}
 
 
 def granted(db: Db, group_ids: Collection[str]) -> dict[str, bool]:
@@ -147,24 +71,34 @@ def granted(db: Db, group_ids: Collection[str]) -> dict[str, bool]:
 
     Two plain queries: their join and grouping wake DuckDB's other threads, which costs more than it saves.
     """
-    required = {grant_id for (grant_id,) in db.execute("SELECT grant_id FROM stack.required_grants").fetchall()}
-    found: dict[str, bool] = {}
-    for grant_id, resource in db.execute(
+    grants = db.execute(
         "SELECT id, resource_id FROM people.grants "
         "WHERE resource_type = 'marketplace_plugin' AND list_contains($groups, group_id)",
         {"groups": sorted(group_ids)},
-    ).fetchall():
+    ).fetchall()
+    return granted_of(grants, required_grants(db))
+
+
+def granted_of(grants: Iterable[tuple[str, str]], required: Collection[str]) -> dict[str, bool]:
+    """The same of (id, resource) of a person's grants and the ids of those that require."""
+    found: dict[str, bool] = {}
+    for grant_id, resource in grants:
         found[resource] = found.get(resource, False) or grant_id in required
     return found
 
 
-def _subscriptions(db: Db, user_id: str) -> dict[str, datetime]:
-    """`<slug>/<plugin>` → since when."""
-    rows = db.execute(
-        "SELECT marketplace_id || '/' || plugin_name, epoch_us(subscribed_at) FROM stack.subscriptions WHERE user_id = ?",
-        [user_id],
-    ).fetchall()
-    return {resource: _EPOCH + timedelta(microseconds=since) for resource, since in rows}
+def required_grants(db: Db) -> frozenset[str]:
+    return frozenset(grant_id for (grant_id,) in db.execute("SELECT grant_id FROM stack.required_grants").fetchall())
+
+
+def subscriptions(db: Db, user_id: str) -> dict[str, Since]:
+    """By `<slug>/<plugin>`."""
+    return dict(
+        db.execute(
+            "SELECT marketplace_id || '/' || plugin_name, epoch_us(subscribed_at) FROM stack.subscriptions WHERE user_id = ?",
+            [user_id],
+        ).fetchall()
+    )
 
 
 def counts(db: Db) -> dict[tuple[str, str], int]:
@@ -240,6 +174,12 @@ def entity_installs(db: Db, user_id: str) -> dict[str, datetime]:
         "SELECT entity_id, installed_at FROM stack.entity_installs WHERE user_id = ?", [user_id]
     ).fetchall()
     return dict(sorted(sorted(rows), key=itemgetter(1), reverse=True))
+
+
+def added_entities(db: Db, user_id: str) -> set[str]:
+    """Their ids alone: when each was added costs more to read than all the rest."""
+    rows = db.execute("SELECT entity_id FROM stack.entity_installs WHERE user_id = ?", [user_id]).fetchall()
+    return {entity_id for (entity_id,) in rows}
 
 
 def has_entity(db: Db, user_id: str, entity_id: str) -> bool:

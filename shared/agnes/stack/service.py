@@ -33,7 +33,7 @@ from agnes.stack.model import (
     blocked_reason,
     outdone,
 )
-from agnes.stack.repository import Shelf
+from agnes.stack.shelf import Shelf
 
 FILES = ("people", "marketplace", *flea.FILES, "stack")
 """State files that the functions over `db` here need."""
@@ -71,21 +71,14 @@ class _Standing:
     subscribed: bool
 
 
-def served_plugins(db: Db, who: Principal, on: Shelf | None = None) -> list[ServedPlugin]:
-    """What the feed gives this person, by registration of the marketplace and name."""
-    return repository.served(db, who.user_id, who.group_ids, on)
+def served_plugins(db: Db, who: Principal, on: Shelf) -> list[ServedPlugin]:
+    """What the feed gives this person, by registration of the marketplace and name. Of `db` it reads `stack` alone."""
+    return on.plugins(who.group_ids, repository.subscriptions(db, who.user_id))
 
 
-def shelf(db: Db) -> Shelf:
-    """What is the same for everybody: for who asks about many people of one generation."""
-    return repository.shelf(db)
-
-
-def served_entities(db: Db, who: Principal) -> list[Entity]:
-    """The flea entities that the feed gives this person, the oldest first: whoever added them, and when, does not
-    change what two people with the same ones are served (spec/01 §10.13)."""
-    mine = repository.entity_installs(db, who.user_id)
-    return [entity for entity in flea.entities(db) if entity.id in mine and entity.is_served] if mine else []
+def served_entities(db: Db, who: Principal, on: Shelf) -> list[Entity]:
+    """The flea entities that the feed gives this person, the oldest first. Of `db` it reads `stack` alone."""
+    return on.entities(repository.added_entities(db, who.user_id)) if on.flea else []
 
 
 def my_stack(db: Db, who: Principal) -> MyStack:

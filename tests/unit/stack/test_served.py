@@ -13,6 +13,7 @@ from agnes.kernel.principal import Principal
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.settings import load
 from agnes.stack import service
+from agnes.stack.shelf import shelf
 from agnes.wiring import Wiring
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -81,7 +82,7 @@ def test_served_is_the_rule(state):
         if (system or (group in WHO.group_ids and since == NOW)) and not (disabled or removed or empty)
     ]
     with state.read(*service.FILES) as db:
-        found = service.served_plugins(db, WHO)
+        found = service.served_plugins(db, WHO, shelf(db))
     assert [p.name for p in found] == expected
     assert {(p.served_name == p.name, p.registered_at) for p in found} == {(True, EARLIER)}
 
