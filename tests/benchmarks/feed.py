@@ -2,7 +2,8 @@
 
 3 marketplaces, 60 plugins with 5 inner items each, 200 people in 40 groups with a view of their own
 each; then ten times the plugins. Limits are measured in the same run: hashing the same rows, deflating
-the same bytes anew, `git clone` of the same files from a bare repository on disk, and an empty route.
+the same bytes anew, `git clone` of the same files from a bare repository on disk, `git ls-remote` of a server
+that only sends bytes which it has ready, and an empty route. Syncs fetch from real git over HTTP.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 import zlib
 from collections.abc import Callable
 from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ from agnes import settings as settings_module
 from agnes import wiring
 from agnes.accounts import first_start, tokens, users
 from agnes.feed import service as feed
+from agnes.feed import upload_pack
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.ports import Secret
 from agnes.kernel.principal import SCHEDULER, Principal, Via
@@ -41,6 +44,8 @@ from agnes.wiring import Wiring
 from agnes_local.demo_repository import BareRepository, File
 from tests.builders.embedded import embedded_server
 from tests.builders.faulty_store import FaultyStore
+from tests.builders.git_http_server import GitHttpServer
+from tests.builders.loopback import Loopback
 from tests.builders.sample_marketplace import MANIFEST
 
 ADMIN, PASSWORD = "ada@example.com", "correct horse battery"
@@ -201,31 +206,37 @@ def _sync(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
     for n in range(plugins):
         for skill in range(5):
             files[f"plugins/p{n}/skills/s{skill}/SKILL.md"] = File(_text(n * 5 + skill))
+    changed = "plugins/p7/skills/s0/SKILL.md"
     catalog = {"plugins": [{"name": f"p{n}", "source": f"./plugins/p{n}"} for n in range(plugins)]}
     files[MANIFEST] = File(json.dumps(catalog).encode())
     repository = BareRepository(folder / "synced.git", files)
     repository.commit("all")
-    git = DulwichGit(allow=frozenset({"file"}))
+    subprocess.run(["git", "-C", str(repository.folder), "repack", "-adq"], check=True)  # as servers keep theirs
+    allow = frozenset({"http", "private"})
+    git = DulwichGit(allow=allow)
     tools = sync.Syncing(
         wiring.state(), wiring.store(), git, wiring.secrets(), wiring.clock(), JudgedWeb(allow=frozenset())
     )
-    wish = NewMarketplace(
-        name="Synced", slug="synced", url=repository.url, curator_name="Cora", curator_email="cora@example.com"
-    )
-    marketplaces.register(
-        tools.state, SCHEDULER, wish, secrets=tools.secrets, clock=tools.clock, allow=frozenset({"file"})
-    )
-    first = _seconds(lambda: sync.sync(tools, "synced"))
-    times, calls = [], 0
-    for n in range(3):
-        repository.files["plugins/p7/skills/s0/SKILL.md"] = File(_text(10_000 + n))
-        repository.commit("one")
+    with GitHttpServer(folder) as server:
+        wish = NewMarketplace(
+            name="Synced",
+            slug="synced",
+            url=server.url(repository.folder.name),
+            curator_name="Cora",
+            curator_email="cora@example.com",
+        )
+        marketplaces.register(tools.state, SCHEDULER, wish, secrets=tools.secrets, clock=tools.clock, allow=allow)
+        first = _seconds(lambda: sync.sync(tools, "synced"))
+        times, calls = [], 0
+        for n in range(3):
+            repository.files[changed] = File(_text(10_000 + n))
+            repository.commit("one")
+            before = len(wiring.store().trace)
+            times.append(_seconds(lambda: sync.sync(tools, "synced")))
+            calls = len(wiring.store().trace) - before
         before = len(wiring.store().trace)
-        times.append(_seconds(lambda: sync.sync(tools, "synced")))
-        calls = len(wiring.store().trace) - before
-    before = len(wiring.store().trace)
-    unchanged = _seconds(lambda: sync.sync(tools, "synced"))
-    idle = len(wiring.store().trace) - before
+        unchanged = _seconds(lambda: sync.sync(tools, "synced"))
+        idle = len(wiring.store().trace) - before
     emit(name=f"feed_sync_unchanged_ms{suffix}", value=unchanged * 1000, unit="ms", better="lower", aim=None)
     emit(name=f"feed_store_calls_sync_unchanged{suffix}", value=idle, unit="calls", better="lower", aim=None)
     emit(name=f"feed_sync_first_ms{suffix}", value=first * 1000, unit="ms", better="lower", aim=None)
@@ -308,8 +319,9 @@ def _with_git(emit: Emit, base_url: str, token: str, folder: Path, suffix: str) 
     git("clone", "-q", "--bare", str(folder / "clone0"), str(bare))
     local = [clone(bare.as_uri()) for _ in range(5)]
     refs = [git("ls-remote", url) for _ in range(15)]
-    nothing = [git("--version") for _ in range(5)]
-    emit(name=f"feed_git_ls_remote_p50{suffix}", value=_ms(refs), unit="ms", better="lower", aim=25, limit=_ms(nothing))
+    with ReadyRefs() as ready:
+        client = [git("ls-remote", ready.url) for _ in range(15)]
+    emit(name=f"feed_git_ls_remote_p50{suffix}", value=_ms(refs), unit="ms", better="lower", aim=25, limit=_ms(client))
     emit(
         name=f"feed_git_clone_12_warm_p50{suffix}",
         value=_ms(warm),
@@ -321,6 +333,40 @@ def _with_git(emit: Emit, base_url: str, token: str, folder: Path, suffix: str) 
     emit(
         name=f"feed_git_clone_12_cold{suffix}", value=cold * 1000, unit="ms", better="lower", aim=300, limit=_ms(local)
     )
+
+
+class ReadyRefs(Loopback):
+    """Answers git's two questions for refs with bytes that are ready: what is left of ls-remote is git's own time."""
+
+    def __init__(self) -> None:
+        answers = {
+            "GET": (upload_pack.ADVERTISEMENT, upload_pack.advertise_capabilities()),
+            "POST": (upload_pack.RESULT, upload_pack.line(f"{'a' * 40} {upload_pack.REF}\n") + b"0000"),
+        }
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def log_message(self, format: str, *args: object) -> None: ...
+
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                content_type, body = answers[self.command]
+                self.send_response(200)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self.do_GET()
+
+        self._bind(Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/ready.git"
 
 
 def _request(base_url: str, path: str, headers: dict[str, str]) -> Any:

@@ -15,6 +15,8 @@ def get_refs(who: Principal, request: Request) -> Reply:
     """Advertise the one branch; pushing is refused by name."""
     if request.query.get("service") != ["git-upload-pack"]:
         refuse_push()
-    view = service.feed_of(wiring.state(), wiring.store(), who).view
-    body = upload_pack.advertise(view.commit, version=protocol_version(request))
+    if protocol_version(request) == 2:  # says what can be asked; the commit is asked for next
+        body = upload_pack.advertise_capabilities()
+    else:
+        body = upload_pack.advertise_refs(service.feed_of(wiring.state(), wiring.store(), who).view.commit)
     return Reply(body=body, content_type=upload_pack.ADVERTISEMENT, headers={"Cache-Control": "no-cache"})

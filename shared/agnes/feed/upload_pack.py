@@ -55,11 +55,14 @@ def error(message: str) -> bytes:
     return line(f"ERR {message}")
 
 
-def advertise(commit: str, *, version: int) -> bytes:
-    """The answer to GET info/refs?service=git-upload-pack."""
-    if version == 2:
-        lines = ["version 2", AGENT, "ls-refs=unborn", "fetch=shallow", "object-format=sha1"]
-        return b"".join(line(f"{text}\n") for text in lines) + _FLUSH
+def advertise_capabilities() -> bytes:
+    """The answer to GET info/refs?service=git-upload-pack in v2, the same for everybody: refs are a command of their own."""
+    lines = ["version 2", AGENT, "ls-refs=unborn", "fetch=shallow", "object-format=sha1"]
+    return b"".join(line(f"{text}\n") for text in lines) + _FLUSH
+
+
+def advertise_refs(commit: str) -> bytes:
+    """The same in v0: the one branch, and what can be asked."""
     capabilities = (
         f"multi_ack_detailed side-band-64k ofs-delta shallow no-progress symref=HEAD:{REF} object-format=sha1 {AGENT}"
     )

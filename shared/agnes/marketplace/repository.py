@@ -12,7 +12,8 @@ from agnes.kernel.state import Db
 from agnes.marketplace.model import Item, Marketplace, Plugin, PluginItem, RecentSync, Registry, SyncLine, SyncReport
 
 _REGISTRY = ", ".join(f"r.{f.name}" for f in fields(Registry))
-_PLUGIN = ", ".join(f"p.{f.name}" for f in fields(Plugin))
+_PLUGIN_FIELDS = tuple(f.name for f in fields(Plugin))
+_PLUGIN = ", ".join(f"p.{name}" for name in _PLUGIN_FIELDS)
 _JSON_COLUMNS = ("source_spec", "raw", "metadata")
 
 
@@ -92,10 +93,17 @@ def find_plugin(db: Db, marketplace_id: str, name: str) -> Plugin | None:
 
 
 def _plugin(row: Sequence[Any]) -> Plugin:
-    given = dict(zip((f.name for f in fields(Plugin)), row, strict=True))
+    given = dict(zip(_PLUGIN_FIELDS, row, strict=True))
     for column in _JSON_COLUMNS:
         given[column] = json.loads(given[column]) if given[column] is not None else None
     return Plugin(**given)
+
+
+def count_plugins(db: Db, marketplace_id: str) -> int:
+    """Those that are in the catalog now."""
+    return db.execute(
+        "SELECT count(*) FROM marketplace.plugins WHERE marketplace_id = ? AND removed_at IS NULL", [marketplace_id]
+    ).fetchone()[0]
 
 
 def write_plugins(db: Db, changed: Sequence[Plugin]) -> None:
@@ -107,11 +115,10 @@ def write_plugins(db: Db, changed: Sequence[Plugin]) -> None:
         for column in _JSON_COLUMNS:
             # As text inside the document: a JSON column would be read back with its numbers normalised.
             row[column] = None if row[column] is None else json.dumps(row[column], ensure_ascii=False)
-    columns = [f.name for f in fields(Plugin)]
     _delete_plugins(db, "plugins", "name", [(p.marketplace_id, p.name) for p in changed])
     db.execute(
-        f"INSERT INTO marketplace.plugins ({', '.join(columns)}) "  # noqa: S608
-        f"SELECT {', '.join(columns)} FROM (SELECT unnest(from_json(?, ?), recursive := true))",
+        f"INSERT INTO marketplace.plugins ({', '.join(_PLUGIN_FIELDS)}) "  # noqa: S608
+        f"SELECT {', '.join(_PLUGIN_FIELDS)} FROM (SELECT unnest(from_json(?, ?), recursive := true))",
         [json.dumps(rows, default=_text), json.dumps([_PLUGIN_TYPES])],
     )
 

@@ -292,7 +292,7 @@ class _Run:
             action="update" if self.registry.last_commit_sha else "clone",
             commit=commit,
             path=trees.PREFIX,
-            plugin_count=len(repository.plugins(tx.db, self.registry.id)),
+            plugin_count=repository.count_plugins(tx.db, self.registry.id),
             changed=changed,
             added=outcome.added,
             updated=outcome.updated,

@@ -112,7 +112,8 @@ def items_of(version: Version) -> list[Item] | None:
 
 # SQL ------------------------------------------------------------------------------------------
 
-_COLUMNS = ", ".join(f.name for f in fields(Version))
+_FIELDS = tuple(f.name for f in fields(Version))
+_COLUMNS = ", ".join(_FIELDS)
 
 
 def histories(db: Db, marketplace_id: str, plugin: str | None = None) -> dict[str, list[Version]]:
@@ -159,7 +160,7 @@ def holders(db: Db, tree_id: str) -> list[tuple[str, str]]:
 def _grouped(rows: Sequence[Sequence[Any]]) -> dict[str, list[Version]]:
     found: dict[str, list[Version]] = {}
     for row in rows:
-        given = dict(zip((f.name for f in fields(Version)), row, strict=True))
+        given = dict(zip(_FIELDS, row, strict=True))
         given["raw"] = json.loads(given["raw"])
         given["items"] = json.loads(given["items"]) if given["items"] is not None else None
         version = Version(**given)

@@ -101,7 +101,10 @@ class GitServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                self.answer(upload_pack.ADVERTISEMENT, upload_pack.advertise(outer.view.commit, version=self.version()))
+                commit = outer.view.commit
+                v2 = self.version() == 2
+                body = upload_pack.advertise_capabilities() if v2 else upload_pack.advertise_refs(commit)
+                self.answer(upload_pack.ADVERTISEMENT, body)
 
             def do_POST(self):
                 body = self.body()

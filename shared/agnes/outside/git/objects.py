@@ -11,7 +11,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from dulwich.errors import FileFormatException
@@ -26,6 +26,11 @@ HEADER_BYTES = 12
 TRAILER_BYTES = 20
 _SPOOL_BYTES = 16_000_000
 _SLICE = 65_536
+ENTRIES_KEPT = 100_000
+"""Of the folders that a snapshot remembers: some 30 MB, whatever a repository names."""
+
+_Children = dict[str, tuple[int, str]]
+"""Name → mode and id."""
 
 
 class Spool(AbstractContextManager):
@@ -198,6 +203,9 @@ class SpooledSnapshot:
     commit: str
     spool: Spool
     root: str
+    _met: dict[str, _Children] = field(default_factory=dict, repr=False)
+    """Folders on the way to others, by id: the one that holds all plugins is asked for once a plugin."""
+    _entries_met: int = 0
 
     @classmethod
     def of(cls, spool: Spool, oid: str) -> SpooledSnapshot:
@@ -215,10 +223,10 @@ class SpooledSnapshot:
     def folder(self, path: str) -> str | None:
         oid = self.root
         for segment in filter(None, path.split("/")):
-            found = {name: (mode, child) for name, mode, child in self._children(oid)}.get(segment)
-            if found is None or found[0] != FOLDER:
+            mode, child = self._by_name(oid).get(segment, (0, ""))
+            if mode != FOLDER:
                 return None
-            oid = found[1]
+            oid = child
         return oid
 
     def entry(self, path: str) -> GitEntry | None:
@@ -247,6 +255,15 @@ class SpooledSnapshot:
 
     def read(self, oid: str) -> bytes:
         return self.spool.raw(oid, Blob.type_num)
+
+    def _by_name(self, tree_id: str) -> _Children:
+        found = self._met.get(tree_id)
+        if found is None:
+            found = {name: (mode, child) for name, mode, child in self._children(tree_id)}
+            self._entries_met += len(found)
+            if self._entries_met <= ENTRIES_KEPT:
+                self._met[tree_id] = found
+        return found
 
     def _size(self, mode: int, oid: str) -> int:
         if mode == SUBMODULE:
