@@ -17,7 +17,9 @@ from dulwich.web import make_wsgi_chain
 
 from agnes.kernel.git import GitDenied, GitMissing, GitRefused
 from agnes.kernel.ports import Secret
-from agnes.outside.git import DulwichGit, objects
+from agnes.outside.git import DulwichGit
+from agnes.outside.git.limits import GitLimits
+from agnes.outside.git.objects import Spool, SpooledSnapshot, copy_commit
 from tests.builders.git_http_server import GitHttpServer
 from tests.builders.raw_git import RawRepository
 from tests.builders.sample_marketplace import SampleMarketplace
@@ -79,25 +81,26 @@ def test_reads_the_newest_commit_and_nothing_older(market, serve, ref):
         assert snapshot.spool.size(old_tree) is None
 
 
-def test_the_folder_that_holds_many_is_read_once(market, monkeypatch):
-    with folder(market) as url, LOOPBACK.fetch(url, ref="HEAD", token=None, known=None, seconds=SECONDS) as snapshot:
-        below = sorted({path.split("/")[1] for path in market.files if path.startswith("plugins/")})
-        assert len(below) > 1
-        read: list[str] = []
-        raw = snapshot.spool.raw
-        monkeypatch.setattr(snapshot.spool, "raw", lambda oid, kind: read.append(oid) or raw(oid, kind))
-        found = [snapshot.folder(f"plugins/{name}") for name in below]
+class WatchedSpool(Spool):
+    """Tells which objects were read."""
+
+    def raw(self, oid: str, kind: int) -> bytes:
+        self.read = [*getattr(self, "read", []), oid]
+        return super().raw(oid, kind)
+
+
+@pytest.mark.parametrize(("entries_met", "reads"), [(100_000, 2), (0, 4)])
+def test_the_folder_that_holds_all_plugins_is_read_once_within_a_bound(market, entries_met, reads):
+    with WatchedSpool(GitLimits(entries_met=entries_met)) as spool, Repo(str(market.folder)) as repo:
+        copy_commit(lambda oid: repo.object_store[oid.encode()], spool, market.head)
+        snapshot = SpooledSnapshot.of(spool, market.head)
+        spool.read = []
+        found = [snapshot.folder(f"plugins/{name}") for name in ("finops", "sql-style")]
+        assert len(spool.read) == reads  # the root and `plugins`
         assert None not in found
-        assert len(set(found)) == len(below)
-        assert len(read) == 2  # the root and `plugins`
+        assert found[0] != found[1]
         assert snapshot.folder("plugins/none-of-them") is None
         assert snapshot.folder(".claude-plugin/marketplace.json") is None  # a file
-
-
-def test_what_a_snapshot_remembers_has_a_bound(market, monkeypatch):
-    monkeypatch.setattr(objects, "ENTRIES_KEPT", 1)
-    with folder(market) as url, LOOPBACK.fetch(url, ref="HEAD", token=None, known=None, seconds=SECONDS) as snapshot:
-        assert snapshot.folder("plugins/finops") == snapshot.folder("plugins/finops")
 
 
 @pytest.mark.parametrize("serve", [REAL_GIT, dulwich_server, folder])

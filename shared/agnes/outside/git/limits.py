@@ -22,3 +22,5 @@ class GitLimits:
     object_bytes: int = 100_000_000
     """GitHub's limit on a file; one object is held in memory."""
     objects: int = 50_000
+    entries_met: int = 100_000
+    """Of folders on the way to plugins, remembered in 30 MB at most; what is more is read again."""

@@ -26,8 +26,6 @@ HEADER_BYTES = 12
 TRAILER_BYTES = 20
 _SPOOL_BYTES = 16_000_000
 _SLICE = 65_536
-ENTRIES_KEPT = 100_000
-"""Of the folders that a snapshot remembers: some 30 MB, whatever a repository names."""
 
 _Children = dict[str, tuple[int, str]]
 """Name → mode and id."""
@@ -261,7 +259,7 @@ class SpooledSnapshot:
         if found is None:
             found = {name: (mode, child) for name, mode, child in self._children(tree_id)}
             self._entries_met += len(found)
-            if self._entries_met <= ENTRIES_KEPT:
+            if self._entries_met <= self.spool.limits.entries_met:
                 self._met[tree_id] = found
         return found
 
