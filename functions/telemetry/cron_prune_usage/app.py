@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
-from agnes.telemetry.drill_down import viewing
+from agnes.telemetry.drill_down import downloads
 from agnes.telemetry.extraction import upkeep
 from agnes.telemetry.lake import export
 
@@ -16,7 +16,7 @@ def run(tick: Tick) -> upkeep.Pruned:
     """Forget the events and the transcripts that their settings do not keep, and exports and downloads of earlier days."""
     if not tick.dry_run:
         export.remove_old(wiring.store(), now=tick.at)
-        viewing.remove_old(wiring.store(), now=tick.at)
+        downloads.remove_old(wiring.store(), now=tick.at)
     return upkeep.prune_all(
         wiring.state(),
         wiring.store(),

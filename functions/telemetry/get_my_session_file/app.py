@@ -4,7 +4,7 @@ from agnes import wiring
 from agnes.edge import Download, Function, Needs, Redirect, Reply, Request, endpoint
 from agnes.kernel.principal import Principal
 from agnes.telemetry import keys
-from agnes.telemetry.drill_down import viewing
+from agnes.telemetry.drill_down import downloads
 
 app = Function("telemetry-get_my_session_file")
 
@@ -14,9 +14,9 @@ app = Function("telemetry-get_my_session_file")
 def get_my_session_file(who: Principal, session_id: str, request: Request) -> Reply:
     """Download a transcript of yours as `.jsonl`, or with `agent_id` a subagent's. Anything else there is not."""
     if request.query.keys() - {"agent_id"} or len(agents := request.query.get("agent_id", [""])) != 1:
-        raise viewing.FileNotStored
+        raise downloads.FileNotStored
     wanted = session_id if "/" not in session_id and "\\" not in session_id else ""
-    taken = viewing.download_own(
+    taken = downloads.download_own(
         wiring.store(),
         who,
         session_id=keys.session_of(wanted),

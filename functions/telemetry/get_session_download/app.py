@@ -5,7 +5,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes import wiring
 from agnes.edge import Download, Function, Needs, Redirect, Reply, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry.drill_down import viewing
+from agnes.telemetry.drill_down import downloads
+from agnes.telemetry.drill_down.viewing import Viewer
 
 app = Function("telemetry-get_session_download")
 
@@ -23,9 +24,9 @@ class Which(BaseModel):
 @endpoint(needs=Needs.ADMIN, query=Which)
 def get_session_download(who: Principal, user_id: str, session_id: str, query: Which) -> Reply:
     """Download a transcript as `.jsonl`; a large one comes by redirection to a presigned URL."""
-    taken = viewing.download(
+    taken = downloads.download(
         wiring.store(),
-        viewing.Viewer(who),
+        Viewer(who),
         user_id=user_id,
         session_id=session_id,
         agent_id=query.agent_id,

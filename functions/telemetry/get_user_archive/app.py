@@ -6,7 +6,8 @@ from agnes import wiring
 from agnes.accounts import service as accounts
 from agnes.edge import Download, Function, Needs, Redirect, Reply, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry.drill_down import viewing
+from agnes.telemetry.drill_down import downloads
+from agnes.telemetry.drill_down.viewing import Viewer
 
 app = Function("telemetry-get_user_archive")
 
@@ -25,10 +26,10 @@ def get_user_archive(who: Principal, user_id: str, query: Which) -> Reply:
     """Download all transcripts of a person as a ZIP; a large one comes by redirection to a presigned URL."""
     with wiring.state().read("people") as db:
         email = accounts.get_user(db, user_id).email
-    taken = viewing.archive(
+    taken = downloads.archive(
         wiring.state(),
         wiring.store(),
-        viewing.Viewer(who),
+        Viewer(who),
         user_id=user_id,
         email=email,
         part=query.part,

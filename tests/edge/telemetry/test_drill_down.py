@@ -12,7 +12,7 @@ import pytest
 
 from agnes.kernel.errors import NotFoundError
 from agnes.kernel.principal import Principal
-from agnes.telemetry.drill_down import viewing
+from agnes.telemetry.drill_down import downloads, viewing
 from agnes.telemetry.keys import TranscriptId
 from agnes.telemetry.transcripts import stored
 from tests.builders.house import House
@@ -348,11 +348,11 @@ def test_a_large_stock_comes_in_several_archives(used):
     who = Principal(admin.id, admin.email, "Ada", is_admin=True)
 
     def archive(part: int | None):
-        limits = viewing.Limits(inline_bytes=100, archive_files=3)
+        limits = downloads.Limits(inline_bytes=100, archive_files=3)
         whose = {"user_id": mira.id, "email": "Ma'ra \u00fc@example.com", "part": part, "clock": house.clock}
-        return viewing.archive(house.state, house.store, viewing.Viewer(who), **whose, limits=limits)
+        return downloads.archive(house.state, house.store, viewing.Viewer(who), **whose, limits=limits)
 
-    with pytest.raises(viewing.ArchiveInParts) as refused:
+    with pytest.raises(downloads.ArchiveInParts) as refused:
         archive(None)
     assert refused.value.facts == {"parts": 2}
     found = {}
@@ -363,17 +363,17 @@ def test_a_large_stock_comes_in_several_archives(used):
     assert len(found) == 4
     with pytest.raises(NotFoundError):
         archive(3)
-    assert viewing.remove_old(house.store, now=datetime.now(UTC)) == 0
-    assert viewing.remove_old(house.store, now=datetime.now(UTC) + timedelta(days=2)) == 2
+    assert downloads.remove_old(house.store, now=datetime.now(UTC)) == 0
+    assert downloads.remove_old(house.store, now=datetime.now(UTC) + timedelta(days=2)) == 2
     assert not list(house.store.list("downloads/"))
 
 
 def test_archives_are_cut_by_what_they_hold():
     files = [stored.StoredFile(TranscriptId("u", f"s{n}"), 10, datetime.now(UTC)) for n in range(5)]
-    limits = viewing.Limits(archive_plain_bytes=170)
+    limits = downloads.Limits(archive_plain_bytes=170)
     sizes = {files[0].which: 1000}  # the others are thought to have 80
-    assert [len(part) for part in viewing.parts_of(files, sizes, limits)] == [1, 2, 2]
-    assert viewing.parts_of([], {}) == [[]]
+    assert [len(part) for part in downloads.parts_of(files, sizes, limits)] == [1, 2, 2]
+    assert downloads.parts_of([], {}) == [[]]
 
 
 def fetched(house: House, url: str) -> tuple[bytes, str]:

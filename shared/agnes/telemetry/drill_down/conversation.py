@@ -3,31 +3,29 @@
 Every piece has a place, (time, file, offset of its line, number in its line), and places only grow within a file: a line's
 time is never before that of the line above it. So a part is what follows a place, found without holding more than one file
 and one part; a file that grows between two parts adds pieces behind, never before, what was shown. A part begins where the last
-one ended: in that file at the very line, in the others at the last mark before that moment (`Marks`), so that a part costs what it
-shows however long the session is (decision 122). What a transcript says is anybody's text: pieces carry it as it is, cut at a length, and whoever shows it makes it safe
-(`agnes.edge.showing`).
+one ended: in that file at the very line, in the others at the last mark before that moment (`Marks`), so that a part costs
+what it shows however long the session is (decision 122).
 """
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from agnes.kernel.errors import BadRequestError, NotFoundError
+from agnes.telemetry.drill_down.pieces import Piece, pieces_of
 from agnes.telemetry.extraction import records
 from agnes.telemetry.extraction.extract import EARLIEST
 from agnes.telemetry.keys import MAIN
 from agnes.telemetry.model import TranscriptFile
 
-TEXT, THINKING, TOOL_USE, TOOL_RESULT, OTHER = "text", "thinking", "tool_use", "tool_result", "other"
 PIECE_CHARS = 20_000
 """Of a piece's text in a part; `is_truncated` says that there is more, and `whole` has it."""
 PART_BYTES = 1_000_000
@@ -37,11 +35,6 @@ WHOLE_CHARS = 200_000
 MARK_BYTES = 262_144
 """From one mark of a file to the next."""
 
-_TITLE_CHARS = 160
-_TITLES = ("command", "file_path", "notebook_path", "skill", "subagent_type", "pattern", "url", "query", "description")
-"""Fields of a call's input that tell what it is about, the best first."""
-_COMMAND = re.compile(r"<command-name>(/[\w:.-]{1,100})</command-name>")
-_ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
 _ID = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,63})\.(\d{1,10})\.(\d{1,8})")
 _CURSOR = re.compile(r"(\d{1,17})\.([A-Za-z0-9][A-Za-z0-9_-]{0,63})\.(\d{1,10})\.(\d{1,8})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,34 +78,6 @@ class Place(NamedTuple):
         if found is None:
             raise InvalidCursor
         return cls(int(found[1]), found[2] != MAIN, found[2], int(found[3]), int(found[4]))
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One thing that was said or done: a text, a call, its result."""
-
-    id: str
-    type: str
-    """text, tool_use, tool_result; thinking, and other for what a later client may write."""
-    role: str
-    """user or assistant; what tools answer is the user's."""
-    at: datetime | None
-    agent_id: str | None
-    """The subagent whose file it is in; None in the main file."""
-    uuid: str | None
-    model: str | None
-    tool_name: str | None
-    tool_use_id: str | None
-    is_error: bool
-    is_meta: bool
-    """Written by the client for the model, not typed by anybody."""
-    is_sidechain: bool
-    title: str
-    """A line that tells what a call or a typed command is about; may be empty."""
-    text: str
-    chars: int
-    """Of the whole text."""
-    is_truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +181,7 @@ class Reading:
                 continue
             if (before is not None and begin > before) or len(found) >= limit:
                 break
-            for number, piece in enumerate(_pieces(line, file, offset, _moment(at), self._piece_chars)):
+            for number, piece in enumerate(pieces_of(line, file, offset, _moment(at), self._piece_chars)):
                 place = begin._replace(number=number)
                 if after is None or place > after:
                     found.append((place, piece))
@@ -257,7 +222,7 @@ def whole(file: TranscriptFile, piece_id: str, *, start: int = 0, chars: int = W
     if not _begins_line(file.body, offset):
         raise PieceNotFound
     line = next(_lines(file.body, offset))[1]
-    for at, piece in enumerate(_pieces(line, file, offset, None, None)):
+    for at, piece in enumerate(pieces_of(line, file, offset, None, None)):
         if at == number and start <= piece.chars:
             end = start + chars
             cut = replace(piece, text=piece.text[start:end], is_truncated=start > 0 or end < piece.chars)
@@ -278,7 +243,7 @@ def _require_place(file: TranscriptFile, place: Place) -> None:
     latest = max(0, (file.received_at - _EPOCH) // timedelta(microseconds=1))
     if not _time(line, file.received_at) <= place.micros <= latest:
         raise InvalidCursor
-    if place.number >= sum(1 for _ in _pieces(line, file, place.offset, None, 0)):
+    if place.number >= sum(1 for _ in pieces_of(line, file, place.offset, None, 0)):
         raise InvalidCursor
 
 
@@ -328,129 +293,3 @@ def _time(line: memoryview, latest: datetime) -> int:
     except OverflowError:
         return 0
     return 0 if at < EARLIEST else (min(at, latest) - _EPOCH) // timedelta(microseconds=1)
-
-
-def _pieces(
-    line: memoryview, file: TranscriptFile, offset: int, at: datetime | None, piece_chars: int | None
-) -> Iterator[Piece]:
-    record = _object(line)
-    role, message = records.text(record.get("type")), record.get("message")
-    if role == "tool_use_result" or (role is None and "tool_use_result" in record):
-        items, message, role = [{**record, "type": TOOL_RESULT}], {}, "user"  # as old clients wrote it
-    elif role not in records.TURNS or not isinstance(message, dict):
-        return
-    else:
-        content = message.get("content")
-        items = content if isinstance(content, list) else [content]
-    number = 0
-    for item in items:
-        said = _said(item)
-        if said is None:
-            continue
-        kind, title, text = said
-        called = item if isinstance(item, dict) else {}
-        yield Piece(
-            id=f"{file.file}.{offset}.{number}",
-            type=kind,
-            role=role,
-            at=at,
-            agent_id=None if file.file == MAIN else file.file,
-            uuid=records.text(record.get("uuid")),
-            model=records.text(message.get("model")) if role == "assistant" else None,
-            tool_name=records.text(called.get("name")) if kind == TOOL_USE else None,
-            tool_use_id=records.text(
-                called.get("id") if kind == TOOL_USE else called.get("tool_use_id") or called.get("toolUseId")
-            ),
-            is_error=kind == TOOL_RESULT and bool(called.get("is_error")),
-            is_meta=bool(record.get("isMeta") or record.get("isCompactSummary")),
-            is_sidechain=bool(record.get("isSidechain")) or file.file != MAIN,
-            title=title[:_TITLE_CHARS],
-            text=text if piece_chars is None else text[:piece_chars],
-            chars=len(text),
-            is_truncated=piece_chars is not None and len(text) > piece_chars,
-        )
-        number += 1
-
-
-def _object(line: memoryview) -> dict[str, Any]:
-    """What a line says; empty if that is no object."""
-    try:
-        found = msgspec.json.decode(line)
-    except records.UNREADABLE:
-        try:
-            found = json.loads(bytes(line).decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
-            return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _said(item: Any) -> tuple[str, str, str] | None:
-    """(type, title, text) of an item of a message's content; None if it says nothing."""
-    if isinstance(item, str):
-        return (TEXT, _command(item), _clean(item)) if item.strip() else None
-    if not isinstance(item, dict):
-        return None
-    kind = item.get("type")
-    if kind == "text" and isinstance(item.get("text"), str):
-        return _said(item["text"])
-    if kind in ("thinking", "redacted_thinking"):
-        thought = item.get("thinking")
-        return (THINKING, "", _clean(thought)) if isinstance(thought, str) and thought.strip() else None
-    if kind in (TOOL_USE, "server_tool_use"):
-        given = item.get("input")
-        return TOOL_USE, _title(given), _written(given)
-    if kind == TOOL_RESULT or (isinstance(kind, str) and kind.endswith("_tool_result")):
-        return TOOL_RESULT, "", _result(item.get("content"))
-    return OTHER, records.text(kind) or "", _written({k: v for k, v in item.items() if k != "source"})
-
-
-def _result(content: Any) -> str:
-    if not isinstance(content, list):
-        return _written(content)
-    return "\n".join(_result_item(item) for item in content)
-
-
-def _result_item(item: Any) -> str:
-    if isinstance(item, dict):
-        if isinstance(item.get("text"), str):
-            return _clean(item["text"])
-        source = item.get("source")
-        if isinstance(source, dict):
-            return f"[{_clean(str(item.get('type')))} {_clean(str(source.get('media_type') or ''))}]".replace(" ]", "]")
-    return _written(item)
-
-
-def _written(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return _clean(value)
-    try:
-        return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    except (ValueError, RecursionError):  # half a character, or thousands of brackets
-        try:
-            return json.dumps(value)
-        except RecursionError:
-            return "[nested too deeply]"
-
-
-def _title(given: Any) -> str:
-    if not isinstance(given, dict):
-        return ""
-    return next((_line(given[name]) for name in _TITLES if isinstance(given.get(name), str)), "")
-
-
-def _command(text: str) -> str:
-    found = _COMMAND.search(text[:2000])
-    if found is None:
-        return ""
-    arguments = _ARGUMENTS.search(text[:2000])
-    return _line(f"{found[1]} {arguments[1] if arguments else ''}")
-
-
-def _line(text: str) -> str:
-    return " ".join(_clean(text[: 4 * _TITLE_CHARS]).split())
-
-
-def _clean(text: str) -> str:
-    return records.text(text) or ""

@@ -12,8 +12,9 @@ from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.telemetry import keys
-from agnes.telemetry.drill_down import conversation, sessions, viewing
-from agnes.telemetry.drill_down.conversation import Excerpt, Piece
+from agnes.telemetry.drill_down import pieces, sessions, viewing
+from agnes.telemetry.drill_down.conversation import Excerpt
+from agnes.telemetry.drill_down.pieces import Piece
 from agnes.telemetry.drill_down.sessions import Facets, Kpis, PageOf, SessionList, SessionRow, SessionsQuery
 from agnes.telemetry.drill_down.viewing import PartQuery, Transcript, Viewer
 from agnes.telemetry.extraction.redaction import Redacted
@@ -160,14 +161,14 @@ class Said:
     def label(self) -> str:
         piece = self.piece
         match piece.type:
-            case conversation.TOOL_USE:
+            case pieces.TOOL_USE:
                 return piece.tool_name or "Tool"
-            case conversation.TOOL_RESULT:
+            case pieces.TOOL_RESULT:
                 what = "Error" if piece.is_error else "Result"
                 return f"{what} of {self.call.tool_name}" if self.call and self.call.tool_name else what
-            case conversation.THINKING:
+            case pieces.THINKING:
                 return "Thinking"
-            case conversation.OTHER:
+            case pieces.OTHER:
                 return piece.title or "Something else"
         if piece.role == "assistant":
             return "Answer"
@@ -179,13 +180,13 @@ class Said:
 
     @property
     def is_folded(self) -> bool:
-        return self.piece.type != conversation.TEXT or self.piece.is_meta
+        return self.piece.type != pieces.TEXT or self.piece.is_meta
 
     @property
     def kind(self) -> str:
         """For the stylesheet."""
-        if self.piece.type != conversation.TEXT:
-            return "result" if self.piece.type == conversation.TOOL_RESULT else "call"
+        if self.piece.type != pieces.TEXT:
+            return "result" if self.piece.type == pieces.TOOL_RESULT else "call"
         if self.piece.is_meta:
             return "meta"
         return "answer" if self.piece.role == "assistant" else "prompt"
@@ -248,10 +249,10 @@ def session_page(
 
 
 def _stretches(events: Sequence[Piece]) -> list[Stretch]:
-    calls = {piece.tool_use_id: piece for piece in events if piece.type == conversation.TOOL_USE}
+    calls = {piece.tool_use_id: piece for piece in events if piece.type == pieces.TOOL_USE}
     rows: list[tuple[str | None, list[Said]]] = []
     for piece in events:
-        call = calls.get(piece.tool_use_id) if piece.type == conversation.TOOL_RESULT else None
+        call = calls.get(piece.tool_use_id) if piece.type == pieces.TOOL_RESULT else None
         if not rows or rows[-1][0] != piece.agent_id:
             rows.append((piece.agent_id, []))
         rows[-1][1].append(Said(piece, call))
