@@ -1,7 +1,7 @@
 """Take a transcript of one's own away."""
 
 from agnes import wiring
-from agnes.edge import Download, Function, Needs, Redirect, Reply, Request, endpoint
+from agnes.edge import Function, Needs, Reply, Request, endpoint, handed
 from agnes.kernel.principal import Principal
 from agnes.telemetry import keys
 from agnes.telemetry.drill_down import downloads
@@ -23,6 +23,4 @@ def get_my_session_file(who: Principal, session_id: str, request: Request) -> Re
         agent_id=agents[0] or None,
         clock=wiring.clock(),
     )
-    if taken.body is None:
-        return Redirect(taken.url, status=302)
-    return Download(taken.body, filename=taken.filename, content_type=taken.content_type)
+    return handed(taken)

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from agnes import wiring
-from agnes.edge import Download, Function, Needs, Redirect, Reply, endpoint
+from agnes.edge import Function, Needs, Reply, endpoint, handed
 from agnes.kernel.principal import Principal
 from agnes.telemetry.drill_down import downloads
 from agnes.telemetry.drill_down.viewing import Viewer
@@ -32,6 +32,4 @@ def get_session_download(who: Principal, user_id: str, session_id: str, query: W
         agent_id=query.agent_id,
         clock=wiring.clock(),
     )
-    if taken.body is None:
-        return Redirect(taken.url, status=302)
-    return Download(taken.body, filename=taken.filename, content_type=taken.content_type)
+    return handed(taken)

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from agnes import wiring
-from agnes.edge import Download, Function, Needs, Redirect, Reply, endpoint
+from agnes.edge import Function, Needs, Reply, endpoint, handed
 from agnes.kernel.principal import Principal
 from agnes.telemetry.lake import export
 
@@ -34,6 +34,4 @@ def get_usage_export(_who: Principal, query: Wanted) -> Reply:
     since, until = export.moment("since", query.since, now=now), export.moment("until", query.until, now=now)
     filters = export.Filters(since, until, query.user_id, query.source, query.event_type)
     done = export.export(wiring.state(), wiring.store(), filters, kind=query.format, clock=wiring.clock())
-    if done.body is None:
-        return Redirect(done.url, status=302)
-    return Download(done.body, filename=done.filename, content_type=done.content_type)
+    return handed(done)

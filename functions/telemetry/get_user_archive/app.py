@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agnes import wiring
 from agnes.accounts import service as accounts
-from agnes.edge import Download, Function, Needs, Redirect, Reply, endpoint
+from agnes.edge import Function, Needs, Reply, endpoint, handed
 from agnes.kernel.principal import Principal
 from agnes.telemetry.drill_down import downloads
 from agnes.telemetry.drill_down.viewing import Viewer
@@ -35,6 +35,4 @@ def get_user_archive(who: Principal, user_id: str, query: Which) -> Reply:
         part=query.part,
         clock=wiring.clock(),
     )
-    if taken.body is None:
-        return Redirect(taken.url, status=302)
-    return Download(taken.body, filename=taken.filename, content_type=taken.content_type)
+    return handed(taken)

@@ -9,7 +9,19 @@ from agnes.edge.endpoint import endpoint
 from agnes.edge.job import job, queue_job
 from agnes.edge.needs import Needs
 from agnes.edge.page import page
-from agnes.edge.reply import Download, Redirect, Reply
+from agnes.edge.reply import Download, Redirect, Reply, handed
 from agnes.edge.request import Request
 
-__all__ = ["Download", "Function", "Needs", "Redirect", "Reply", "Request", "endpoint", "job", "page", "queue_job"]
+__all__ = [
+    "Download",
+    "Function",
+    "Needs",
+    "Redirect",
+    "Reply",
+    "Request",
+    "endpoint",
+    "handed",
+    "job",
+    "page",
+    "queue_job",
+]

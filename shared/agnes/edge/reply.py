@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from chalice import Response
@@ -41,6 +41,22 @@ def Download(body: bytes, *, filename: str, content_type: str, headers: dict[str
         content_type=content_type,
         headers={"Content-Disposition": f'attachment; filename="{filename}"', **(headers or {})},
     )
+
+
+class File(Protocol):
+    """What somebody takes away: its bytes, or, of a large one, where it can be had."""
+
+    filename: str
+    content_type: str
+    body: bytes | None
+    url: str | None
+
+
+def handed(file: File) -> Reply:
+    """The file itself, or the way to it."""
+    if file.body is None:
+        return Redirect(file.url, status=302)
+    return Download(file.body, filename=file.filename, content_type=file.content_type)
 
 
 def encode(value: Any) -> bytes:

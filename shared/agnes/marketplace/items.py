@@ -6,7 +6,7 @@ or the catalog's entry add to them. Nothing here fails: what cannot be read is l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,18 +96,10 @@ def _add_document(found: _Found, kind: str, name: str, path: str) -> None:
 
 
 def _hooks(found: _Found, given: list[Any]) -> None:
-    sources: list[tuple[str, dict[str, Any]]] = [(HOOKS_FILE, found.json(HOOKS_FILE))]
-    for value in given:
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str):
-                path = one.removeprefix("./")
-                sources.append((path, found.json(path)))
-            elif isinstance(one, dict):
-                sources.append((".claude-plugin/plugin.json", one))
+    sources = [(HOOKS_FILE, found.json(HOOKS_FILE)), *_configs(found, given)]
     for path, config in sources:
         events = config.get("hooks", config)
-        words = config.get("description")
-        description = words[:MAX_DESCRIPTION_CHARACTERS] if isinstance(words, str) else ""
+        description = _described(config)
         for event in events if isinstance(events, dict) else ():
             if isinstance(events[event], list):
                 found.add(Item("hook", str(event), None, description, path, detail=str(event)))
@@ -119,21 +111,28 @@ def _hooks(found: _Found, given: list[Any]) -> None:
 
 def _servers(found: _Found, given: list[Any]) -> None:
     file = next((path for path in SERVER_FILES if path in found.files), None)
-    sources: list[tuple[str, dict[str, Any]]] = [(file, found.json(file))] if file else []
-    for value in given:
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str):
-                path = one.removeprefix("./")
-                sources.append((path, found.json(path)))
-            elif isinstance(one, dict):
-                sources.append((".claude-plugin/plugin.json", one))
+    sources = [*([(file, found.json(file))] if file else []), *_configs(found, given)]
     for path, config in sources:
         servers = config.get("mcpServers", config)
         for name, server in servers.items() if isinstance(servers, dict) else ():
             if isinstance(server, dict):
-                words = server.get("description")
-                description = words[:MAX_DESCRIPTION_CHARACTERS] if isinstance(words, str) else ""
-                found.add(Item("mcp", str(name), None, description, path, detail=_transport(server)))
+                found.add(Item("mcp", str(name), None, _described(server), path, detail=_transport(server)))
+
+
+def _configs(found: _Found, given: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(file, what it says) of what manifests give: paths of files, objects, or lists of either."""
+    for value in given:
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, str):
+                path = one.removeprefix("./")
+                yield path, found.json(path)
+            elif isinstance(one, dict):
+                yield ".claude-plugin/plugin.json", one
+
+
+def _described(config: dict[str, Any]) -> str:
+    words = config.get("description")
+    return words[:MAX_DESCRIPTION_CHARACTERS] if isinstance(words, str) else ""
 
 
 def _transport(server: dict[str, Any]) -> str | None:
