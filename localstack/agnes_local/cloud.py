@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from agnes_local.sam_package import Packager
+from agnes_local.sam_package import Packager, load_template
 
 REGION = "us-east-1"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -103,7 +103,7 @@ def deploy(
         except ClientError as refusal:
             if "No updates are to be performed" not in str(refusal):
                 raise
-    found = _settled(cloudformation, stack, start + within_seconds)
+    found = _settled(cloudformation, stack, start + within_seconds, outputs=_promised(template))
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     return Deployment(stack, endpoint, outputs, time.monotonic() - start, packager.uploaded_bytes)
 
@@ -130,7 +130,9 @@ def remove(endpoint: str, stack: str, *, within_seconds: float = 300) -> None:
     deadline = time.monotonic() + within_seconds
     while (found := _describe(cloudformation, stack)) and found["StackStatus"] != "DELETE_COMPLETE":
         if found["StackStatus"] == "DELETE_FAILED" or time.monotonic() > deadline:
-            raise DeployFailed(stack, found["StackStatus"], _reasons(cloudformation, stack))
+            reasons = _reasons(cloudformation, stack)
+            if _describe(cloudformation, stack):  # and not gone in the end
+                raise DeployFailed(stack, found["StackStatus"], reasons)
         time.sleep(0.25)
 
 
@@ -143,13 +145,21 @@ def _describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:
         raise
 
 
-def _settled(cloudformation: Any, stack: str, deadline: float) -> dict[str, Any]:
+def _promised(template: Path) -> set[str]:
+    """Names of the outputs that the stack of this template has in any case."""
+    outputs = load_template(template).get("Outputs") or {}
+    return {name for name, output in outputs.items() if "Condition" not in output}
+
+
+def _settled(cloudformation: Any, stack: str, deadline: float, *, outputs: set[str]) -> dict[str, Any]:
+    """The stack when it stands. LocalStack says that it does a moment before it knows its outputs."""
     while True:
         found = _describe(cloudformation, stack)
         status = found["StackStatus"] if found else "gone"
-        if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        stands = status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        if stands and outputs <= {output["OutputKey"] for output in found.get("Outputs", [])}:
             return found
-        if not status.endswith("_IN_PROGRESS"):
+        if not stands and not status.endswith("_IN_PROGRESS"):
             raise DeployFailed(stack, status, _reasons(cloudformation, stack))
         if time.monotonic() > deadline:
             raise DeployFailed(stack, f"{status} at the deadline", _reasons(cloudformation, stack))
@@ -170,8 +180,14 @@ def _reasons(cloudformation: Any, stack: str) -> list[str]:
 
 
 def _failures(cloudformation: Any, stack: str) -> list[str]:
+    try:
+        events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    except ClientError as refusal:
+        if "does not exist" in str(refusal):
+            return []
+        raise
     return [
         f"{stack}: {event['LogicalResourceId']} ({event['ResourceType']}): {event['ResourceStatusReason']}"
-        for event in cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+        for event in events
         if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")
     ]

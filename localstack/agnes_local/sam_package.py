@@ -26,6 +26,7 @@ ARCHIVES = {
     "AWS::Lambda::Function": ("Code", "S3Bucket", "S3Key"),
     "AWS::Lambda::LayerVersion": ("Content", "S3Bucket", "S3Key"),
 }
+LAYERS = ("ContentUri", "Content")
 TEMPLATES = {"AWS::CloudFormation::Stack": "TemplateURL", "AWS::Serverless::Application": "Location"}
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -65,11 +66,12 @@ def load_template(path: Path) -> dict[str, Any]:
     return template
 
 
-def zip_folder(folder: Path) -> bytes:
-    """The folder as a zip whose bytes depend on names, contents and the executable bit only."""
+def zip_folder(folder: Path, *, compiled: bool = False) -> bytes:
+    """The folder as a zip whose bytes depend on names, contents and the executable bit only; with what was `compiled` in it,
+    as a layer's build does, or without, as a checkout's use does by the way."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as bundle:
-        for path in _files(folder):
+        for path in _files(folder, compiled=compiled):
             member = zipfile.ZipInfo(path.relative_to(folder).as_posix(), ZIP_DATE)
             member.create_system = 3  # Unix, wherever this runs
             member.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
@@ -78,9 +80,9 @@ def zip_folder(folder: Path) -> bytes:
     return out.getvalue()
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, *, compiled: bool) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and (compiled or "__pycache__" not in path.parts):
             yield path
 
 
@@ -120,7 +122,7 @@ class Packager:
         if not folder.is_dir():
             raise TemplateRefused(f"{template}: {name}.{where} names {named}, which is no folder. Was it built?")
         if folder not in self._folders:
-            self._folders[folder] = self._put(zip_folder(folder), "zip")
+            self._folders[folder] = self._put(zip_folder(folder, compiled=where in LAYERS), "zip")
         properties[where] = {bucket: self.bucket, key: self._folders[folder]}
 
     def _put(self, body: bytes, suffix: str) -> str:

@@ -37,6 +37,7 @@ def test_a_zip_depends_on_names_and_contents_only(tmp_path):
     write(tmp_path / "two", {"a/x.py": "1", "b.py": "2", "a/__pycache__/x.pyc": "compiled"})
     os.utime(tmp_path / "two/b.py", (0, 0))
     assert zip_folder(tmp_path / "one") == zip_folder(tmp_path / "two")
+    assert zip_folder(tmp_path / "one") != zip_folder(tmp_path / "two", compiled=True), "a layer is built with it"
     (tmp_path / "two/b.py").write_text("3")
     assert zip_folder(tmp_path / "one") != zip_folder(tmp_path / "two")
 
