@@ -139,17 +139,27 @@ def _base_python(running: tuple[int, ...] = sys.version_info[:2]) -> str:
     return found
 
 
+def uv() -> str | None:
+    """The uv beside our own interpreter, or on the PATH."""
+    return shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+
+
 def _venv(folder: Path) -> None:
     _run("a virtual environment", [_base_python(), "-m", "venv", "--without-pip", str(folder)])
 
 
 def _pip(python: Path, arguments: Sequence[str], what: str) -> None:
-    """Installs into `python`'s environment with uv where there is one, else with the pip of our own interpreter."""
-    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+    """Installs into `python`'s environment with uv where there is one, else with the pip of our own interpreter.
+
+    Neither compiles: of thousands of modules, few are ever imported.
+    """
     command = (
-        [uv, "pip", "install", "--quiet", "--python", str(python)]
-        if uv
-        else [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-warn-script-location"]
+        [found, "pip", "install", "--quiet", "--python", str(python)]
+        if (found := uv())
+        else [
+            *(sys.executable, "-m", "pip", "--python", str(python), "install"),
+            *("--quiet", "--no-warn-script-location", "--no-compile"),
+        ]
     )
     _run(what, [*command, *arguments])
 

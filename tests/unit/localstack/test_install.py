@@ -12,6 +12,7 @@ from agnes_local import install
 pytestmark = pytest.mark.slow
 
 LOCALSTACK = pathlib.Path(install.__file__).parents[1]
+INSTALLERS = ("uv", "pip") if install.uv() else ("pip",)
 
 
 @pytest.fixture(autouse=True)
@@ -80,17 +81,15 @@ def test_another_python_is_refused_by_name(monkeypatch, tmp_path):
 @pytest.mark.localstack
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("with_uv", [pytest.param(True, id="uv"), pytest.param(False, id="pip")])
-def test_localstack_installs_from_its_pins_alone(with_uv, monkeypatch, tmp_path):
-    """Both installers, into an empty cache; --no-deps, so a pin that is missing shows when LocalStack is imported."""
-    if not with_uv:
-        bare = tmp_path / "venv"
-        subprocess.run([sys.executable, "-m", "venv", str(bare)], check=True)
-        environment = os.environ | {"PATH": os.defpath, "PYTHONPATH": str(LOCALSTACK)}
-        command = [str(bare / "bin/python"), "-m", "agnes_local.servers", "install", "localstack"]
-    else:
-        environment = os.environ | {"PYTHONPATH": str(LOCALSTACK)}
-        command = [sys.executable, "-m", "agnes_local.servers", "install", "localstack"]
+@pytest.mark.parametrize("installer", INSTALLERS)
+def test_localstack_installs_from_its_pins_alone(installer, tmp_path):
+    """By each installer that is here, into an empty cache; --no-deps, so a pin that is missing shows when it is imported."""
+    python, environment = sys.executable, os.environ | {"PYTHONPATH": str(LOCALSTACK)}
+    if installer == "pip":
+        python = str(tmp_path / "venv/bin/python")
+        subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+        environment |= {"PATH": os.defpath}
+    command = [python, "-m", "agnes_local.servers", "install", "localstack"]
     first = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert first.returncode == 0, first.stderr
     again = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
