@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from datetime import date, timedelta
@@ -32,8 +33,8 @@ def plant(tmp_path):
     plant.state.close()
 
 
-def skill(session: str = A, name: str = "finops:forecast", times: int = 1) -> Transcript:
-    t = Transcript(session)
+def skill(session: str = A, name: str = "finops:forecast", times: int = 1, seed: int = 0) -> Transcript:
+    t = Transcript(session, rng=random.Random(seed)) if seed else Transcript(session)
     t.prompt("Go")
     for _ in range(times):
         t.result(t.use("Skill", skill=name), "Launching")
@@ -324,3 +325,36 @@ def test_events_are_parquet_in_hive_layout(plant):
         "WHERE event_type = 'tool_use' GROUP BY day ORDER BY day"
     )
     assert rows.fetchall() == [(date(2026, 11, 20), 1), (date(2026, 11, 21), 1)]
+
+
+def test_a_session_of_more_than_anybody_does_is_put_aside_and_others_count(plant):
+    """Fifty megabytes hold a million calls, which no function's memory does: whoever sends that stops only himself."""
+    blocks = [",".join(f'{{"type":"tool_use","id":"{n}-{i}","name":"Bash"}}' for i in range(2001)) for n in range(50)]
+    lines = [f'{{"type":"assistant","uuid":"{n}","message":{{"content":[{of}]}}}}\n' for n, of in enumerate(blocks)]
+    plant.upload("".join(lines).encode(), A)
+    plant.upload(skill(A).body(), A, agent="a1")
+    plant.upload(skill(B, seed=2).body(), B)
+    report = plant.run()
+    assert report.quarantined == [f"{USER}/{A}/main: too_many_events", f"{USER}/{A}/a1: too_many_events"]
+    assert plant.plugin("finops")["invocations_30d"] == 1
+    plant.upload(skill(A).body(), A)
+    plant.run()
+    assert plant.plugin("finops")["invocations_30d"] == 2
+
+
+def test_a_session_counts_as_far_as_its_files_fit(plant):
+    huge = b'{"x":"' + b"a" * 49_000_000 + b'"}\n'
+    plant.upload(huge + skill(A).body(), A)
+    for number in range(1, 8):
+        plant.upload(huge if number < 7 else skill(A, times=2).body(), A, agent=f"a{number}")
+    assert plant.run().quarantined == [f"{USER}/{A}/a6: session_too_large"]
+    assert plant.plugin("finops")["invocations_30d"] == 2
+
+
+def test_a_large_file_is_read_again_when_its_turn_comes(plant):
+    noise = base64.b64encode(random.Random(1).randbytes(8_000_000))
+    plant.upload(b'{"x":"' + noise + b'"}\n' + skill(A).body(), A)
+    plant.upload(skill(A, seed=2).body(), A, agent="b")
+    assert plant.run().quarantined == []
+    assert plant.plugin("finops")["invocations_30d"] == 2
+    assert plant.run().sessions == 0

@@ -33,6 +33,9 @@ UUID_LENGTH = 36
 MAX_DAYS = 200
 """UTC days that one session may have events on; each day costs an object."""
 
+MAX_EVENTS = 100_000
+"""Of one session: ten times what the longest have. All of them are in memory until it ends."""
+
 _COMMAND = re.compile(r"<command-name>/([A-Za-z][\w:-]*)</command-name>")
 _NOT_TYPED = ("<local-command-", "<bash-stdout>", "<bash-stderr>", "[Request interrupted by user")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -45,11 +48,18 @@ class SessionKey:
     generation: str
 
 
+class _TooManyEvents(Exception):
+    pass
+
+
 def extract(files: Iterable[TranscriptFile], key: SessionKey, served: Served) -> Extraction:
-    """The events of a session. A file that cannot be counted has a `reason` in its report, and no events."""
+    """The events of a session, whose own file comes first; each is read before the next is asked for.
+
+    A file that cannot be counted has a `reason` in its report, and no events.
+    """
     session = _Session(key, served)
     with _no_garbage_collection():
-        reports = [session.read(file) for file in sorted(files, key=lambda file: (file.file != MAIN, file.file))]
+        reports = [session.read(file) for file in files]
         return session.result(reports)
 
 
@@ -78,15 +88,21 @@ class _Session:
         self.failed: set[str] = set()
         self.times: list[datetime] = []
         self.clean = _Names()
+        self.is_too_large = False
         self.caused: dict[tuple[str | None, ...], tuple[Any, ...]] = {}
         """What attributions were found to stand for."""
 
     def read(self, file: TranscriptFile) -> FileReport:
         report = FileReport(file.file, len(file.body))
+        if self.is_too_large:
+            return report
         reading = _Reading(self, file)
-        for records in lines(file.body):
-            report.skipped_lines += reading.take(records, report.lines + 1)
-            report.lines += len(records)
+        try:
+            for records in lines(file.body):
+                report.skipped_lines += reading.take(records, report.lines + 1)
+                report.lines += len(records)
+        except _TooManyEvents:
+            self.is_too_large = True
         reading.date_undated()
         if report.lines == report.skipped_lines:
             report.reason = "no_records" if report.lines else "empty"
@@ -96,13 +112,17 @@ class _Session:
         for tool_id in self.failed:
             for event in self.calls.get(tool_id, ()):
                 event.is_error = True
+        if self.is_too_large:
+            return _refused(reports, "too_many_events")
         events = [*self.events.values(), *self.messages.values()]
         extraction = Extraction(events, summarise(events, self.times), reports)
-        if len(extraction.days) > MAX_DAYS:
-            for report in reports:
-                report.reason = "too_many_days"
-            return Extraction(files=reports)
-        return extraction
+        return extraction if len(extraction.days) <= MAX_DAYS else _refused(reports, "too_many_days")
+
+
+def _refused(reports: list[FileReport], reason: str) -> Extraction:
+    for report in reports:
+        report.reason = reason
+    return Extraction(files=reports)
 
 
 class _Reading:
@@ -229,6 +249,8 @@ class _Reading:
         event_id = self._id(record, kind, line, tool_id or "", tool or "")
         if event_id in self._events:
             return
+        if len(self._events) >= MAX_EVENTS:
+            raise _TooManyEvents
         event = self._events[event_id] = self._event(record, kind, event_id)
         event.tool_name, event.model = tool, clean[message.model]
         if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
@@ -258,6 +280,8 @@ class _Reading:
                 event_id = _bounded(f"{message.id}||{EventType.MESSAGE}||")
             else:
                 event_id = self._id(record, EventType.MESSAGE, line)
+            if len(self._messages) >= MAX_EVENTS:
+                raise _TooManyEvents
             event = self._messages[response] = self._event(record, EventType.MESSAGE, event_id)
             event.model = self._clean[message.model]
             if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
@@ -320,6 +344,8 @@ class _Reading:
 
     def _add(self, event: Event) -> bool:
         """False if this session has the event already: subagents may be inline and in a file of their own."""
+        if len(self._events) >= MAX_EVENTS:
+            raise _TooManyEvents
         return self._events.setdefault(event.event_id, event) is event
 
 

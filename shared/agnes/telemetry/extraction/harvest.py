@@ -15,14 +15,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from agnes.kernel.errors import AgnesError
+from agnes.kernel.errors import AgnesError, UnavailableError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Blob, Clock, ObjectStore
 from agnes.kernel.state import Db, State
 from agnes.telemetry.extraction.extract import SessionKey, extract
 from agnes.telemetry.extraction.inbox import Noted
 from agnes.telemetry.extraction.served import Served
-from agnes.telemetry.keys import SessionId, TranscriptId
+from agnes.telemetry.keys import MAIN, SessionId, TranscriptId
 from agnes.telemetry.lake import ledger, objects
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.lake.ledger import Known
@@ -32,6 +32,11 @@ from agnes.telemetry.transcripts import packed, tombstones
 log = logging.getLogger("agnes.telemetry")
 
 _READ_AHEAD = 8
+_AHEAD_BYTES = 8_000_000
+"""Packed, of one session; what is more is read again when its turn comes."""
+
+MAX_SESSION_BYTES = 300_000_000
+"""Plain, of all files of a session: its own first, then its subagents' as far as they fit."""
 
 ServedFor = Callable[[str], Served]
 
@@ -58,6 +63,14 @@ class Harvest:
     finished: list[SessionId] = field(default_factory=list)
     """All that were dealt with, also those that had nothing new."""
     candidates: list[Candidate] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Stored:
+    """A file of a session as it was read; without its `body` where that was too much to keep."""
+
+    version: str
+    body: bytes | None
 
 
 @dataclass(slots=True)
@@ -145,7 +158,7 @@ class Harvester:
     def _session(
         self,
         work: _Work,
-        bodies: dict[str, Blob] | None,
+        bodies: dict[str, _Stored] | None,
         served: Served,
         found: Harvest,
         report: Report,
@@ -159,24 +172,19 @@ class Harvester:
         if not work.noted and not set(work.known.files) <= set(bodies):
             found.candidates.append(Candidate(session, work.known.generation, None))
             return []
-        files, unread = [], []
-        for file, blob in bodies.items():
-            before = work.known.files.get(file)
-            same = before is not None and before.version == blob.version.tag
-            try:
-                plain = packed.unpack(blob.body)
-            except AgnesError as exc:
-                unread.append(FileReport(file, 0, reason=exc.code))
-                continue
-            files.append(TranscriptFile(file, plain, before.received_at if same else now))
+        unread: list[FileReport] = []
+        received: dict[str, datetime] = {}
         try:
+            files = self._unpacked(work, bodies, received, unread, now)
             extraction = extract(files, SessionKey(*session, found.generation), served)
+        except UnavailableError:
+            raise
         except Exception:  # one session's surprise must not stop the others' figures
             log.exception("session %s cannot be extracted", work.session_id)
-            extraction = Extraction(files=[FileReport(f.file, len(f.body), reason="extraction_failed") for f in files])
+            unread = [FileReport(file, 0, reason="extraction_failed") for file in bodies]
+            extraction = Extraction()
         if (since := found.pruned_before) is not None:
             extraction.events = [e for e in extraction.events if e.occurred_at and e.occurred_at.date() >= since]
-        received = {file.file: file.received_at for file in files}
         transcripts = [
             self._file_row(work, said, bodies[said.file], received.get(said.file, now), report)
             for said in (*extraction.files, *unread)
@@ -194,15 +202,51 @@ class Harvester:
         report.events += len(extraction.events)
         return extraction.events
 
-    def _changed(self, work: _Work) -> dict[str, Blob] | None:
+    def _unpacked(
+        self,
+        work: _Work,
+        bodies: dict[str, _Stored],
+        received: dict[str, datetime],
+        unread: list[FileReport],
+        now: datetime,
+    ) -> Iterator[TranscriptFile]:
+        """One after another, so that one plain transcript is in memory at a time. Says when each was `received`, and what
+        stays `unread` and why; a file that has gone since leaves `bodies`."""
+        left = MAX_SESSION_BYTES
+        for file in sorted(bodies, key=lambda file: (file != MAIN, file)):
+            stored = bodies[file]
+            if stored.body is None:
+                again = self._store.read(TranscriptId(work.user_id, work.session_id, file).key)
+                if not isinstance(again, Blob):
+                    del bodies[file]
+                    continue
+                stored.version, stored.body = again.version.tag, again.body
+            try:
+                plain = packed.unpack(stored.body)
+            except AgnesError as exc:
+                unread.append(FileReport(file, 0, reason=exc.code))
+                continue
+            finally:
+                stored.body = None
+            if len(plain) > left:
+                unread.append(FileReport(file, len(plain), reason="session_too_large"))
+                continue
+            left -= len(plain)
+            before = work.known.files.get(file)
+            received[file] = before.received_at if before is not None and before.version == stored.version else now
+            yield TranscriptFile(file, plain, received[file])
+
+    def _changed(self, work: _Work) -> dict[str, _Stored] | None:
         """All files of the session that exist; None if the ledger has these very versions."""
-        found: dict[str, Blob] = {}
+        found: dict[str, _Stored] = {}
         same: list[str] = []
+        kept = 0
         for file in sorted(work.files):
             blob = self._store.read(TranscriptId(work.user_id, work.session_id, file).key)
             if not isinstance(blob, Blob):
                 continue
-            found[file] = blob
+            kept += len(blob.body)
+            found[file] = _Stored(blob.version.tag, blob.body if kept <= _AHEAD_BYTES else None)
             before = work.known.files.get(file)
             if before is not None and before.version == blob.version.tag:
                 same.append(file)
@@ -211,7 +255,7 @@ class Harvester:
             return None
         return found
 
-    def _file_row(self, work: _Work, said: FileReport, blob: Blob, received_at: datetime, report: Report) -> dict:
+    def _file_row(self, work: _Work, said: FileReport, stored: _Stored, received_at: datetime, report: Report) -> dict:
         which = TranscriptId(work.user_id, work.session_id, said.file)
         report.files += 1
         report.plain_bytes += said.plain_bytes
@@ -221,7 +265,7 @@ class Harvester:
             report.quarantined.append(f"{which.user_id}/{which.session_id}/{which.file}: {said.reason}")
             why = {
                 "key": which.key,
-                "version": blob.version.tag,
+                "version": stored.version,
                 "processor_version": PROCESSOR_VERSION,
                 **asdict(said),
             }
@@ -231,7 +275,7 @@ class Harvester:
             "user_id": which.user_id,
             "session_id": which.session_id,
             "file": which.file,
-            "version": blob.version.tag,
+            "version": stored.version,
             "received_at": received_at,
             "plain_bytes": said.plain_bytes,
             "lines": said.lines,
