@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
+"""Whose parts of a second tell a reader nothing."""
 WIDEST = 60
 """Characters of one column on a terminal; whole text goes into a file or a pipe."""
 
@@ -31,8 +34,8 @@ def table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], *, none
 
 
 def facts(pairs: Mapping[str, Any]) -> None:
-    """One line a fact that there is."""
-    shown = {name: plain(value) for name, value in pairs.items() if value not in (None, "", [])}
+    """One line a fact that there is; what is inside of another one is named by both, `transcripts.status`."""
+    shown = {name: plain(value) for name, value in _flat(pairs) if value not in (None, "", [], {})}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
         click.echo(f"{name.ljust(width)}  {value}")
@@ -47,9 +50,19 @@ def plain(value: Any) -> str:
             return "yes" if value else "no"
         case list():
             return ", ".join(plain(each) for each in value)
+        case str() if _TIME.fullmatch(value):
+            return value.partition(".")[0] + "Z"
         case _:
             text = str(value).replace("\n", " ")
             return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
+
+
+def _flat(pairs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in pairs.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{plain(name)}.{inner}", found) for inner, found in _flat(value))
+        else:
+            yield plain(name), value
 
 
 def _cut(text: str, limit: int | None) -> str:

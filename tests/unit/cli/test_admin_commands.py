@@ -154,7 +154,10 @@ def test_a_job_is_run_now(ada):
     assert "telemetry.extract is done" in run(ada, "run", "telemetry.extract")
     assert json.loads(run(ada, "run", "telemetry.extract", "--json"))["ok"] is True
     assert "telemetry.collect is done" in run(ada, "run", "telemetry.collect")
-    assert "telemetry.prune would do this" in run(ada, "run", "telemetry.prune", "--dry-run")
+    pruned = run(ada, "run", "telemetry.prune", "--dry-run")
+    assert "telemetry.prune would do this" in pruned
+    assert "\ntranscripts.status          skipped\n" in pruned
+    assert "telemetry.backfill has begun" in run(ada, "run", "telemetry.backfill")
     assert json.loads(run(ada, "run", "telemetry.prune", "--json"))["status"] == "done"
     listed = run(ada, "run").splitlines()
     assert listed[0].split()[0] == "JOB"
@@ -166,6 +169,7 @@ class TestRefusals:
         ("arguments", "code", "says"),
         [
             pytest.param(["run", "nothing"], 1, "telemetry.extract", id="unknown-job"),
+            pytest.param(["run", "telemetry.backfill", "--dry-run"], 2, "has no dry run", id="no-dry-run"),
             pytest.param(["marketplace", "sync"], 2, "--all", id="sync-of-nothing"),
             pytest.param(["marketplace", "sync", "nowhere"], 1, "marketplace_not_found", id="unknown-marketplace"),
             pytest.param(["marketplace", "update", "acme"], 2, "nothing was given", id="empty-update"),

@@ -35,6 +35,7 @@ def histories(draw: st.DrawFn):
     return whole, [(step, draw(st.booleans())) for step in steps]
 
 
+@pytest.mark.timeout(400)  # half a minute on an idle machine, minutes beside a full test run
 @settings(
     max_examples=20,
     deadline=None,

@@ -17,6 +17,7 @@ OF_THEIR_OWN = {
     "marketplace.sync": ("/api/marketplaces/sync-all", {}),
 }
 """Jobs with a route of their own, which does the work and answers with what it did."""
+WITHOUT_DRY_RUN = frozenset({"telemetry.backfill"})
 COLUMNS = {
     "JOB": "name",
     "SCHEDULE": "schedule",
@@ -47,6 +48,10 @@ def command(job: str | None, dry_run: bool, wait_seconds: int, as_json: bool) ->
 
     if job is None and dry_run:
         raise BadInput("say which job")
+    if job in WITHOUT_DRY_RUN and dry_run:
+        raise BadInput(
+            f"{job} has no dry run", hint="It only makes anew what is there, and once more changes no figure."
+        )
     with connect() as server:
         if job is None:
             _list(server.get(RUN), as_json=as_json)
@@ -67,8 +72,9 @@ def command(job: str | None, dry_run: bool, wait_seconds: int, as_json: bool) ->
     if as_json:
         shown.as_json(answer)
     else:
-        done = "would do this" if dry_run and ok else "is done" if ok else "was not done wholly"
-        click.echo(f"{job} {done}.")
+        begun = isinstance(report, dict) and report.get("status") == "started"
+        done = "has begun" if begun else "is done" if ok else "was not done wholly"
+        click.echo(f"{job} {'would do this' if dry_run and ok else done}.")
         shown.facts(report if isinstance(report, dict) else {"Report": report})
     if not ok:
         sys.exit(1)
