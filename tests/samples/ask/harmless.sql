@@ -83,3 +83,11 @@ SELECT column_name FROM (SUMMARIZE SELECT 1 AS n)
 SELECT 'žluťoučký 🐎' AS said
 -- == a null character in text | [["a\u0000b"]]
 SELECT 'a' || chr(0) || 'b' AS said
+-- == a CTE that names the table that it narrows | [[1]]
+WITH usage_users AS (SELECT * FROM usage_users WHERE email = 'ada@example.com') SELECT count(*) AS n FROM usage_users
+-- == a CTE seen from a subquery and from the next one | [[1, 2]]
+WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS y FROM a) SELECT (SELECT x FROM a) AS x, y FROM b WHERE EXISTS (FROM a)
+-- == a CTE under a union | [[1], [1]]
+WITH a AS (SELECT 1 AS x) SELECT x FROM a UNION ALL SELECT x FROM a
+-- == a CTE inside of a CTE | [[2]]
+WITH a AS (WITH b AS (SELECT 2 AS x) SELECT x FROM b) SELECT x FROM a

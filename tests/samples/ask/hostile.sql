@@ -251,3 +251,17 @@ SELECT 'x
 SELECT error('mine')
 -- == division beyond | failed | Overflow|Out of Range|Conversion
 SELECT 170141183460469231731687303715884105727::HUGEINT + 1
+-- == settings under the name of a CTE of another scope | rejected | no table 'pg_settings'
+WITH x AS (WITH pg_settings AS (SELECT 1) SELECT 1) SELECT name, setting FROM pg_settings
+-- == databases under a CTE's name with a schema | rejected | no table 'main.duckdb_databases'
+WITH duckdb_databases AS (SELECT 1) SELECT path FROM main.duckdb_databases
+-- == settings inside of a CTE of their own name | rejected | no table 'pg_settings'
+WITH pg_settings AS (SELECT * FROM pg_settings) SELECT * FROM pg_settings
+-- == settings before the CTE of their name | rejected | no table 'pg_settings'
+WITH a AS (SELECT * FROM pg_settings), pg_settings AS (SELECT 1) SELECT * FROM a
+-- == settings as the beginning of a recursion of their name | rejected | no table 'pg_settings'
+WITH RECURSIVE pg_settings(name) AS (SELECT name FROM pg_settings UNION ALL SELECT 'x') SELECT * FROM pg_settings
+-- == a file under the name of a CTE beside it | rejected | no table '/etc/passwd'
+SELECT (WITH "/etc/passwd" AS (SELECT 1) SELECT 1), (SELECT count(*) FROM "/etc/passwd")
+-- == a row that is too large to be sent | failed | more than 4 MB
+SELECT repeat('x', 5000000) AS x

@@ -143,6 +143,8 @@ def execute(db: Any, duckdb: Any, sql: str) -> dict[str, Any]:
         raise Failed(f"the query needed more memory than the {MEMORY} that it may have") from None
     except duckdb.Error as error:
         raise Failed(str(error)) from None
+    if cut and not rows:
+        raise Failed(f"a single row has more than {MAX_BYTES // 1_000_000} MB")
     return {"columns": names, "rows": rows, "cut": cut}
 
 
@@ -166,31 +168,37 @@ def judge(db: Any, duckdb: Any, sql: str, functions: frozenset[str], tables: fro
         raise Failed(str(error)) from None
     if tree["error"] or len(tree["statements"]) != 1:
         raise Rejected(str(tree.get("error_message", "it cannot be understood")))
-    nodes = list(walk(tree["statements"]))
-    defined = {entry["key"].lower() for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
-    defined |= {node["cte_name"].lower() for node in nodes if node.get("cte_name")}
-    for node in nodes:
+    for node, named in walk(tree["statements"]):
         kind = node.get("type")
         if isinstance(kind, str):
-            check_kind(kind, node, tables | defined)
+            check_kind(kind, node, tables, named)
         name = node.get("function_name")
         if isinstance(name, str):
             check_function(name, node, functions)
 
 
-def walk(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object of the tree. By hand: what is nested deeply must not end the interpreter's stack."""
-    waiting = [tree]
+def walk(tree: Any) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """Every object of the tree, with the names that a WITH has given there: a name of another scope names nothing.
+    By hand: what is nested deeply must not end the interpreter's stack."""
+    nothing: frozenset[str] = frozenset()
+    waiting: list[tuple[Any, frozenset[str]]] = [(tree, nothing)]
     while waiting:
-        found = waiting.pop()
-        if isinstance(found, dict):
-            yield found
-            waiting.extend(found.values())
-        elif isinstance(found, list):
-            waiting.extend(found)
+        found, named = waiting.pop()
+        if isinstance(found, list):
+            waiting.extend((item, named) for item in found)
+        elif isinstance(found, dict):
+            for entry in found.get("cte_map", {}).get("map", ()):
+                waiting.append((entry["value"], named))
+                named |= {entry["key"].lower()}
+            yield found, named
+            own = {found["cte_name"].lower()} if found.get("cte_name") else nothing
+            for name, value in found.items():
+                if name != "cte_map":
+                    # What a recursion begins with does not know its name yet.
+                    waiting.append((value, named if name in ("left", "query") else named | own))
 
 
-def check_kind(kind: str, node: dict[str, Any], tables: frozenset[str]) -> None:
+def check_kind(kind: str, node: dict[str, Any], tables: frozenset[str], named: frozenset[str]) -> None:
     if kind.endswith("_NODE") and kind not in QUERY_NODES:
         raise Rejected(
             f"{WRITES.get(kind, kind.removesuffix('_NODE').removesuffix('_QUERY'))} inside of a SELECT is not run"
@@ -199,7 +207,8 @@ def check_kind(kind: str, node: dict[str, Any], tables: frozenset[str]) -> None:
         path = [node.get("catalog_name"), node.get("schema_name"), node["table_name"]]
         name = ".".join(part for part in path if part)
         bare = name.lower().removeprefix("usage.").removeprefix("main.")
-        if bare not in tables and bare not in CATALOG_VIEWS:
+        is_named = not (path[0] or path[1]) and name.lower() in named
+        if bare not in tables and bare not in CATALOG_VIEWS and not is_named:
             raise Rejected(f"there is no table {name!r} to ask; there are {', '.join(sorted(tables))}")
     elif kind == "SHOW_REF" and node.get("table_name") not in SHOWN:
         raise Rejected(f"SHOW {node.get('table_name')} is not run")
