@@ -125,7 +125,9 @@ def get_user(db: Db, user_id: str) -> User:
     """Raises NotFoundError."""
     user = repository.find_user(db, user_id)
     if user is None:
-        raise NotFoundError("there is no such user", code="user_not_found")
+        raise NotFoundError(
+            "there is no such user", code="user_not_found", hint="`agnes admin user list` shows the ids of accounts."
+        )
     return user
 
 

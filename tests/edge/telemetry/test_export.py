@@ -94,6 +94,37 @@ def test_filters(used, query, types):
     assert {row["event_type"] for row in rows(used, query)} == types
 
 
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "a=1", "'=1"]
+
+
+def test_a_spreadsheet_computes_nothing_that_a_transcript_says(tmp_path):
+    with House(tmp_path) as house:
+        admin = seed_admin(house)
+        t = Transcript(A, cwd="=cmd|' /C calc'!A0")
+        for name in FORMULAS:
+            t.use(name, skill=name)
+        upload(house, admin, A, t.body())
+        run_usage(house, admin)
+
+        def told(kind: str) -> str:
+            return house.get(f"/api/admin/usage/export?event_type=tool_use&format={kind}", token=admin.token).text
+
+        in_csv, in_json = csv.DictReader(io.StringIO(told("csv"), newline="")), map(json.loads, told("json").splitlines())
+        cells = [(row["tool_name"], row["cwd"]) for row in in_csv]
+        exact = [row["tool_name"] for row in in_json]
+        assert cells == [(f"'{name}" if name[0] in "=+-@\t\r" else name, f"'{t.cwd}") for name in exact]
+        assert {"=1+1", "+1", "-1", "@SUM(1)", "a=1"} <= set(exact)
+        house.state.close()
+
+
+def test_times_are_iso_8601(used):
+    house, admin, _ = used
+    in_csv = house.get("/api/admin/usage/export", token=admin.token).text
+    times = [row["occurred_at"] for row in csv.DictReader(io.StringIO(in_csv))]
+    assert times == [row["occurred_at"] for row in rows(used)]
+    assert all(time[10] == "T" and time.endswith("Z") and datetime.fromisoformat(time) < START for time in times)
+
+
 def test_a_user_by_id(used):
     _, admin, mira = used
     assert {row["user_id"] for row in rows(used, f"user_id={mira.id}")} == {mira.id}
@@ -110,6 +141,8 @@ def test_a_user_by_id(used):
         ("since=yesterday", 400),
         ("until=2026-13-01", 400),
         ("since=7w", 400),
+        ("since=7d&until=30d", 400),
+        ("since=7d&until=7d", 400),
     ],
 )
 def test_what_is_refused(used, query, status):

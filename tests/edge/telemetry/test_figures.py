@@ -150,6 +150,44 @@ def test_key_figures_and_facets_of_events(used):
     assert facets["username"] == [{"value": f"{n}@example.com", "count": 4} for n in ("mira", "noah")]
 
 
+def test_nothing_is_counted_as_zero(used):
+    found = used.json("/api/admin/usage/kpis?username=nobody@example.com")
+    counted = ("invocations", "errors", "error_rate", "distinct_users", "distinct_tools", "prompts", "responses", "tokens")
+    assert [found[name] for name in counted] == [0] * len(counted)
+    assert found["cost_usd"] is None
+
+
+def test_a_typed_command_and_its_call_are_one_everywhere(tmp_path):
+    """Two sessions, the second a fork of the first; 5 calls, of which one failed."""
+    with House(tmp_path) as house:
+        serve(house, "finops", items=(("finops", "skill", "forecast"), ("finops", "command", "close")))
+        admin = seed_admin(house)
+        t = Transcript(at=datetime(2026, 11, 22, 23, 59, 58, tzinfo=UTC))
+        t.command("finops:forecast")
+        t.result(t.use("Skill", skill="finops:forecast"), "ok")
+        t.command("finops:close")
+        t.command("unknown:thing")
+        upload(house, admin, t.session, t.body())
+        fork = "77777777-0002-4f00-9a00-00000000bbbb"
+        t.result(t.use("mcp__plugin_finops_db__q"), "no", is_error=True)
+        t.result(t.use("Bash", command="ls"), "ok")
+        upload(house, admin, fork, t.body().replace(t.session.encode(), fork.encode()))
+        run_usage(house, admin)
+
+        def asked(path: str) -> dict:
+            return house.get(f"/api/admin/usage/{path}", token=admin.token).json()
+
+        totals, kpis = asked("summary?window=7d")["totals"], asked("kpis")
+        assert (totals["calls"], totals["errors"], totals["prompts"]) == (5, 1, 3)
+        assert (kpis["invocations"], kpis["errors"], kpis["prompts"]) == (5, 1, 3)
+        assert kpis["tokens"] == totals["spent"]["tokens"]
+        days = [(row["bucket"], row["invocations"]) for row in asked("query?group_by=day")["rows"]]
+        assert days == [("2026-11-22", 1), ("2026-11-23", 4)]
+        assert asked("query")["total"] == 5
+        assert asked("query?event_type=slash_command")["total"] == 3
+        house.state.close()
+
+
 def test_rows_and_groups(used):
     rows = used.json("/api/admin/usage/query?only_errors=true")
     assert [(r["tool_name"], r["username"], r["is_error"]) for r in rows["rows"]] == [
@@ -196,6 +234,7 @@ def test_what_is_searched_for_is_taken_literally(used, q, calls):
         ("cost?by=weather", 422),
         ("cost?since=yesterday", 422),
         ("cost?since=2026-11-23&until=2026-11-20", 400),
+        ("cost?since=1990-01-01", 400),
         ("prices?x=1", 200),
     ],
 )
@@ -283,6 +322,28 @@ def test_the_dashboard_shows_the_figures_as_charts_tables_and_totals(used):
     assert page(used, "/admin/usage?window=all", used.admin).count("<tr>") > 20
     page(used, "/admin/usage?window=2d", used.admin, 422)
     page(used, "/admin/usage", used.mira, 403)
+
+
+def test_names_that_a_transcript_invents_stay_in_their_place(tmp_path):
+    with House(tmp_path) as house:
+        serve(house, "finops")
+        house.state.commit(
+            "marketplace", lambda tx: tx.db.execute("UPDATE marketplace.plugins SET tree_id = 't' WHERE name = 'finops'")
+        )
+        admin = seed_admin(house)
+        t = Transcript()
+        for number in range(60):
+            t.say([{"type": "text", "text": "x"}], model=f"\u202e<b>{number:02}")
+        t.use("Skill", skill="finops:../a?b=1#c", tokens=(0, 0, 0, 0))
+        upload(house, admin, t.session, t.body())
+        run_usage(house, admin)
+        shown = house.get("/admin/usage", cookie=admin.cookie).text
+        assert shown.count("<bdi>\u202e&lt;b&gt;") == 5
+        assert "and 55 more cost." in shown
+        assert shown.count("\u202e&lt;b&gt;") == 55  # five in the sentence, fifty in the table
+        assert 'href="/marketplace/curated/acme/finops/skill/..%2Fa%3Fb%3D1%23c"' in shown
+        assert len(house.get("/api/admin/usage/kpis", token=admin.token).json()["unpriced_models"]) == 60
+        house.state.close()
 
 
 def test_ones_own_page_has_only_ones_own(used):

@@ -61,7 +61,9 @@ def test_cost_follows_the_prices_and_is_unknown_without_one(ada):
     assert costs == {"claude-sonnet-4-6": pytest.approx(3.0), "mystery-1": None}
     dollars = ["--input", "1000", "--output", "0", "--cache-read", "0", "--cache-write", "0"]
     assert "from 2026-11-01 on" in usage(ada, "prices", "set", "mystery*", "--from", "2026-11-01", *dollars).stdout
-    assert "mystery*" in usage(ada, "prices").stdout
+    listed = usage(ada, "prices")
+    assert "mystery*" in listed.stdout
+    assert "US dollars a million tokens" in listed.stderr
     done = usage(ada, "cost", "--by", "day", "--since", "2026-11-20", "--until", "2026-11-20")
     assert done.stdout.splitlines()[1].split() == ["2026-11-20", "1,000,700", "0", "0", "0", "$3.70"]
     usage(ada, "prices", "remove", "mystery*", "--from", "2026-11-01")

@@ -10,6 +10,8 @@ from agnes_cli import shown
 from agnes_cli.failures import BadInput
 
 ACTIVITY = "/api/admin/activity"
+MOST = 5000
+"""Lines at once."""
 COLUMNS = {
     "TIME": "ts",
     "WHO": "who",
@@ -54,7 +56,7 @@ def _filters(command: Any) -> Any:
         click.option("--resource", help="The thing, such as marketplace:acme."),
         click.option("--result", help="Pattern with % and _, such as error%."),
         click.option("--text", help="What the details contain."),
-        click.option("--limit", type=click.IntRange(1, 5000), default=50, show_default=True),
+        click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True),
         JSON,
     ):
         command = option(command)
@@ -151,4 +153,5 @@ def _list(
             COLUMNS, [row | {"who": row["user_email"] or row["client_kind"]} for row in rows], none="Nothing fits."
         )
         if following is not None:
-            click.echo(f"There is more: --limit {limit * 2}", err=True)
+            more = f"--limit {min(limit * 2, MOST)}" if limit < MOST else "ask for less with --since, --user or --action"
+            click.echo(f"There is more: {more}.", err=True)

@@ -47,7 +47,8 @@ COMMENTS: dict[str, dict[str, str]] = {
         **_TOKENS,
     },
     "usage_events": {
-        "": "One row an event, each event once. Invocations are all event types but prompt and message.",
+        "": "One row an event, each event once. Invocations are all event types but prompt and message, and of those only with "
+        "source = 'builtin' OR item_kind IS NOT NULL: another one is a typed command that its Skill call counts.",
         "day": "UTC day of occurred_at",
         "occurred_at": "time of the event, UTC",
         "user_id": "who",

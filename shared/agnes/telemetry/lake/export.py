@@ -13,6 +13,7 @@ from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import Change, State
 from agnes.telemetry import keys
 from agnes.telemetry.lake import event_table, objects
+from agnes.telemetry.lake.batch import EVENT_COLUMNS
 from agnes.telemetry.model import FILE
 
 INLINE_BYTES = 4 * 1000 * 1000
@@ -21,7 +22,19 @@ URL_SECONDS = 900
 KEPT = timedelta(days=1)
 
 CONTENT_TYPES = {"csv": "text/csv", "json": "application/x-ndjson", "parquet": "application/octet-stream"}
-_COPY = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json", "parquet": "FORMAT parquet, COMPRESSION zstd"}
+_TIMES = "TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'"
+_COPY = {
+    "csv": f"FORMAT csv, HEADER, {_TIMES}",
+    "json": f"FORMAT json, {_TIMES}",
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+}
+# A spreadsheet computes a cell that begins like a formula, and names and folders come from whoever wrote the transcript.
+_TEXTS = [name for name, kind in EVENT_COLUMNS.items() if kind == "VARCHAR" and name != "generation"]
+_QUOTED = ", ".join(
+    f"if(regexp_matches({name}, '^[=+@\\t\\r-]'), '''' || {name}, {name}) AS {name}" for name in _TEXTS
+)
+_ALL = "* EXCLUDE generation"
+_COLUMNS = {"csv": f"{_ALL} REPLACE ({_QUOTED})", "json": _ALL, "parquet": _ALL}
 _BACK = re.compile(r"(\d{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -36,15 +49,27 @@ class InvalidMoment(BadRequestError):
         )
 
 
+class InvalidSpan(BadRequestError):
+    code = "invalid_span"
+    hint = "`until` is not included, and must be later than `since`."
+
+    def __init__(self, since: datetime, until: datetime) -> None:
+        super().__init__(f"nothing lies between since={since.isoformat()} and until={until.isoformat()}")
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """`since` is included, `until` is not; `user` is an id or an e-mail address."""
+    """`since` is included, `until` is not; `user` is an id or an e-mail address. Raises InvalidSpan."""
 
     since: datetime | None = None
     until: datetime | None = None
     user: str | None = None
     source: str | None = None
     event_type: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise InvalidSpan(self.since, self.until)
 
     @property
     def said(self) -> dict[str, Any]:
@@ -98,7 +123,7 @@ def export(
     ) as bench:
         path = bench.folder / filename
         (rows,) = bench.db.execute(
-            f"COPY (SELECT * EXCLUDE generation FROM events WHERE {where} ORDER BY occurred_at, event_id) "  # noqa: S608 (fixed parts)
+            f"COPY (SELECT {_COLUMNS[kind]} FROM events WHERE {where} ORDER BY occurred_at, event_id) "  # noqa: S608 (fixed parts)
             f"TO '{path}' ({_COPY[kind]})",
             parameters,
         ).fetchone()

@@ -19,7 +19,8 @@ from agnes.telemetry.lake.prices import ALL_TOKENS, COST
 from agnes.telemetry.model import FILE
 
 FACET_VALUES = 50
-_CALL = "event_type NOT IN ('prompt', 'message')"
+# As the rollups count: a typed command and the call that it became are one, and the typed one has no item.
+_CALL = "event_type NOT IN ('prompt', 'message') AND (source = 'builtin' OR item_kind IS NOT NULL)"
 _NAMES = ("tool_name", "skill_name", "subagent_type", "command_name")
 
 GroupBy = Literal["day", "username", "tool_name", "source", "ref_id", "model", "item"]
@@ -153,8 +154,9 @@ def kpis(state: State, store: ObjectStore, who: Principal, wish: EventsFilter, *
     who.require_admin()
     with _found(state, store, wish, now - timedelta(minutes=wish.since_minutes)) as bench:
         calls, errors, *rest = bench.db.execute(
-            f"""SELECT count_if({_CALL}), count_if({_CALL} AND is_error), count(DISTINCT user_id), count(DISTINCT session_id),
-                count(DISTINCT tool_name), count_if(event_type = 'prompt'), count_if(event_type = 'message'),
+            f"""SELECT count(*) FILTER ({_CALL}), count(*) FILTER ({_CALL} AND is_error),
+                count(DISTINCT user_id), count(DISTINCT session_id), count(DISTINCT tool_name),
+                count(*) FILTER (event_type = 'prompt'), count(*) FILTER (event_type = 'message'),
                 coalesce(sum({ALL_TOKENS}), 0)::BIGINT, sum(cost_usd), coalesce(sum(unpriced_tokens), 0)::BIGINT
             FROM found"""  # noqa: S608 (fixed parts)
         ).fetchone()

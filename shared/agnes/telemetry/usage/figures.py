@@ -33,6 +33,8 @@ from agnes.telemetry.usage.model import (
 )
 
 TOP = 10
+MODELS = 50
+"""Told by name; a transcript may hold any number."""
 DAU_DAYS = 30
 
 
@@ -168,7 +170,7 @@ def _people(bench: Workbench, accounts: dict[str, tuple[str, str]]) -> tuple[Per
 def _models(bench: Workbench) -> tuple[ModelLine, ...]:
     rows = bench.db.execute(
         f"SELECT model, sum(responses)::BIGINT, {_SPENT} FROM user_model_daily GROUP BY model "  # noqa: S608 (fixed parts)
-        f"ORDER BY sum(cost_usd) DESC NULLS LAST, sum({ALL_TOKENS}) DESC, model"
+        f"ORDER BY sum(cost_usd) DESC NULLS LAST, sum({ALL_TOKENS}) DESC, model LIMIT {MODELS}"
     ).fetchall()
     return tuple(ModelLine(model or "unknown", responses, Spent(*spent)) for model, responses, *spent in rows)
 

@@ -36,8 +36,9 @@ def between(since: date | None, until: date | None, *, today: date) -> Span:
     end = until or today
     begin = since or end - timedelta(days=29)
     if begin > end or (end - begin).days >= LONGEST_DAYS:
+        hint = "`since` must not be later than `until`." if begin > end else "Ask for a shorter one."
         raise BadRequestError(
-            f"from {begin} to {end} is no span of 1 to {LONGEST_DAYS} days", code="invalid_span", hint="Swap them?"
+            f"from {begin} to {end} is no span of 1 to {LONGEST_DAYS} days", code="invalid_span", hint=hint
         )
     return Span(begin, end)
 
@@ -160,6 +161,7 @@ class Overview:
     """Tools by error rate, of those with at least 5 calls."""
     people: tuple[PersonLine, ...]
     models: tuple[ModelLine, ...]
+    """The dearest 50."""
 
 
 @dataclass(frozen=True, slots=True)

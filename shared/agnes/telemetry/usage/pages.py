@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
@@ -135,6 +136,8 @@ class UsagePage(_Dashboard):
     template: ClassVar[str] = "telemetry/usage.html"
     title: ClassVar[str] = "Usage"
     PATH: ClassVar[str] = "/admin/usage"
+    NAMED: ClassVar[int] = 5
+    """Models without a price; names come from transcripts, and there may be any number."""
 
     titles: dict[tuple[str, str], str]
     """(marketplace id, plugin) → path of its page, of what still has one."""
@@ -164,7 +167,7 @@ class UsagePage(_Dashboard):
     def link(self, line: ItemLine) -> str:
         """Where an item is shown; empty for what has no page."""
         plugin = self.titles.get((line.marketplace_id, line.plugin), "")
-        return f"{plugin}/{line.kind}/{line.name}" if plugin and line.kind in ("skill", "agent") else plugin
+        return f"{plugin}/{line.kind}/{quote(line.name, safe='')}" if plugin and line.kind in ("skill", "agent") else plugin
 
 
 def _rate(days: tuple[DayFigures, ...]) -> tuple[float | None]:

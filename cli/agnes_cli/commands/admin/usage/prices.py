@@ -35,7 +35,12 @@ def command(ctx: click.Context, as_json: bool) -> None:
         return
     with connect() as server:
         found = server.get(PRICES)
-    shown.as_json(found) if as_json else shown.table(COLUMNS, found, none="No model has a price.")
+    if as_json:
+        shown.as_json(found)
+        return
+    shown.table(COLUMNS, found, none="No model has a price.")
+    if found:
+        click.echo("US dollars a million tokens, from that day (UTC) on.", err=True)
 
 
 @command.command("set")
