@@ -109,7 +109,10 @@ def test_a_spreadsheet_computes_nothing_that_a_transcript_says(tmp_path):
         def told(kind: str) -> str:
             return house.get(f"/api/admin/usage/export?event_type=tool_use&format={kind}", token=admin.token).text
 
-        in_csv, in_json = csv.DictReader(io.StringIO(told("csv"), newline="")), map(json.loads, told("json").splitlines())
+        in_csv, in_json = (
+            csv.DictReader(io.StringIO(told("csv"), newline="")),
+            map(json.loads, told("json").splitlines()),
+        )
         cells = [(row["tool_name"], row["cwd"]) for row in in_csv]
         exact = [row["tool_name"] for row in in_json]
         assert cells == [(f"'{name}" if name[0] in "=+-@\t\r" else name, f"'{t.cwd}") for name in exact]

@@ -153,5 +153,7 @@ def _list(
             COLUMNS, [row | {"who": row["user_email"] or row["client_kind"]} for row in rows], none="Nothing fits."
         )
         if following is not None:
-            more = f"--limit {min(limit * 2, MOST)}" if limit < MOST else "ask for less with --since, --user or --action"
+            more = (
+                f"--limit {min(limit * 2, MOST)}" if limit < MOST else "ask for less with --since, --user or --action"
+            )
             click.echo(f"There is more: {more}.", err=True)

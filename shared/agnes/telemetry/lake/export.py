@@ -30,9 +30,7 @@ _COPY = {
 }
 # A spreadsheet computes a cell that begins like a formula, and names and folders come from whoever wrote the transcript.
 _TEXTS = [name for name, kind in EVENT_COLUMNS.items() if kind == "VARCHAR" and name != "generation"]
-_QUOTED = ", ".join(
-    f"if(regexp_matches({name}, '^[=+@\\t\\r-]'), '''' || {name}, {name}) AS {name}" for name in _TEXTS
-)
+_QUOTED = ", ".join(f"if(regexp_matches({name}, '^[=+@\\t\\r-]'), '''' || {name}, {name}) AS {name}" for name in _TEXTS)
 _ALL = "* EXCLUDE generation"
 _COLUMNS = {"csv": f"{_ALL} REPLACE ({_QUOTED})", "json": _ALL, "parquet": _ALL}
 _BACK = re.compile(r"(\d{1,5})([mhd])")

@@ -167,7 +167,11 @@ class UsagePage(_Dashboard):
     def link(self, line: ItemLine) -> str:
         """Where an item is shown; empty for what has no page."""
         plugin = self.titles.get((line.marketplace_id, line.plugin), "")
-        return f"{plugin}/{line.kind}/{quote(line.name, safe='')}" if plugin and line.kind in ("skill", "agent") else plugin
+        return (
+            f"{plugin}/{line.kind}/{quote(line.name, safe='')}"
+            if plugin and line.kind in ("skill", "agent")
+            else plugin
+        )
 
 
 def _rate(days: tuple[DayFigures, ...]) -> tuple[float | None]:
