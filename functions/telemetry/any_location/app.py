@@ -4,7 +4,7 @@ from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
 from agnes.telemetry.collecting import locations
-from agnes.telemetry.collecting.locations import Location, LocationChange
+from agnes.telemetry.collecting.model import Location, LocationChange
 
 app = Function("telemetry-any_location")
 

@@ -4,7 +4,7 @@ from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
 from agnes.telemetry.collecting import locations
-from agnes.telemetry.collecting.locations import Location, NewLocation
+from agnes.telemetry.collecting.model import FILE, Location, NewLocation
 
 app = Function("telemetry-any_locations")
 
@@ -14,7 +14,7 @@ app = Function("telemetry-any_locations")
 @endpoint(needs=Needs.ADMIN)
 def get_locations(_who: Principal) -> list[Location]:
     """List where transcripts are collected from; credentials are not told."""
-    with wiring.state().read(locations.FILE) as db:
+    with wiring.state().read(FILE) as db:
         return locations.locations(db)
 
 

@@ -5,7 +5,7 @@ from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
 from agnes.telemetry.collecting import collector, locations
 from agnes.telemetry.collecting.collector import Tested
-from agnes.telemetry.collecting.locations import NewLocation
+from agnes.telemetry.collecting.model import FILE, NewLocation
 
 app = Function("telemetry-post_location_test")
 
@@ -25,6 +25,6 @@ def post_test(who: Principal, body: NewLocation) -> Tested:
 @endpoint(needs=Needs.ADMIN)
 def post_saved_test(_who: Principal, id: str) -> Tested:
     """Show what lies at a saved location and whose it is; nothing is fetched."""
-    with wiring.state().read("people", locations.FILE) as db:
+    with wiring.state().read("people", FILE) as db:
         kept = locations.get_kept(db, id)
         return collector.look(wiring.drops(), db, kept.location, kept.credential(wiring.secrets()))

@@ -39,8 +39,8 @@ from agnes.kernel.errors import AgnesError, BadRequestError, ConflictError, Unav
 from agnes.kernel.ports import Clock, ObjectStore, Secret, Secrets
 from agnes.kernel.state import Change, Db, State, Tx
 from agnes.telemetry.claim import claimed
-from agnes.telemetry.collecting import locations
-from agnes.telemetry.collecting.locations import FILE, Kept, Location
+from agnes.telemetry.collecting import locations, rules
+from agnes.telemetry.collecting.model import FILE, Kept, Location
 from agnes.telemetry.collecting.naming import names_of, transcript_of
 from agnes.telemetry.keys import TranscriptId
 from agnes.telemetry.transcripts import packed, tombstones, uploads
@@ -260,9 +260,9 @@ def look(drops: Drops, db: Db, given: Location, credential: Secret | None, *, li
                     if len(samples) < EXAMPLES:
                         samples.append(_sample(file, who, problem))
     except (DropRefused, DropUnreachable) as exc:
-        mark = locations.fingerprint(shown) if shown else ""
+        mark = rules.fingerprint(shown) if shown else ""
         return Tested(False, shown, mark, False, seen, dict(refused), tuple(samples), _told(exc), exc.code)
-    mark = locations.fingerprint(shown) if shown else ""
+    mark = rules.fingerprint(shown) if shown else ""
     return Tested(key_is_known, shown, mark, key_is_known, seen, dict(refused), tuple(samples))
 
 
