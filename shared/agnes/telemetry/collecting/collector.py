@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -36,12 +35,14 @@ from agnes.kernel.drops import (
     LocationTooLarge,
 )
 from agnes.kernel.errors import AgnesError, BadRequestError, ConflictError, UnavailableError
-from agnes.kernel.ports import Clock, ObjectStore, Secret, Secrets
+from agnes.kernel.ports import Clock, ObjectStore, Secrets
 from agnes.kernel.state import Change, Db, State, Tx
 from agnes.telemetry.claim import claimed
-from agnes.telemetry.collecting import locations, rules
-from agnes.telemetry.collecting.model import FILE, Kept, Location
+from agnes.telemetry.collecting import locations
+from agnes.telemetry.collecting.listed import People, problem_of
+from agnes.telemetry.collecting.model import FILE, Kept
 from agnes.telemetry.collecting.naming import names_of, transcript_of
+from agnes.telemetry.collecting.report import Limits, LocationReport, Report
 from agnes.telemetry.keys import TranscriptId
 from agnes.telemetry.transcripts import packed, tombstones, uploads
 from agnes.telemetry.transcripts.tombstones import SessionClosed, SessionPruned, SessionRedacted, Tombstones
@@ -49,8 +50,6 @@ from agnes.telemetry.transcripts.tombstones import SessionClosed, SessionPruned,
 log = logging.getLogger("agnes.telemetry")
 
 CLAIM = "jobs/telemetry.collect/claim.json"
-EXAMPLES = 20
-"""Refusals that a report tells one by one."""
 AT_ONCE = 4
 """Locations. Each may hold one transcript in memory, plain, packed and as it is stored: 150 MB at worst."""
 NOTED_EACH = 100
@@ -61,8 +60,7 @@ WARM = timedelta(seconds=2)
 FETCHED = "fetched"
 CLOSED = frozenset({SessionRedacted.code, SessionPruned.code})
 """Outcomes that stay, however a file grows."""
-NO_PERSON, AMBIGUOUS, DEACTIVATED = "no_such_person", "ambiguous_person", "deactivated_person"
-TOO_LARGE, VANISHED, EMPTY = "transcript_too_large", "vanished", "empty"
+VANISHED = "vanished"
 
 
 class CollectionBusy(ConflictError):
@@ -73,110 +71,9 @@ class CollectionBusy(ConflictError):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    seconds: float = 600
-    """Of a run."""
-    location_seconds: float = 300
-    location_files: int = 50_000
-    """Names that are looked at in a location."""
-
-
-@dataclass(slots=True)
-class LocationReport:
-    """What a run found in one location: `seen` = `fetched` + `unchanged` + the refused + `left`."""
-
-    seen: int = 0
-    fetched: int = 0
-    """Or, in a dry run, to be fetched."""
-    unchanged: int = 0
-    plain_bytes: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
-    """How many for which reason."""
-    examples: list[str] = field(default_factory=list)
-    """`<path>: <reason>`, the first of them."""
-    left: int = 0
-    """Files that the next run will fetch: time was up, or the location stopped answering."""
-    error: str | None = None
-    """Why the location could not be collected wholly."""
-    error_code: str | None = None
-
-    def refuse(self, path: str, reason: str) -> None:
-        self.refused[reason] = self.refused.get(reason, 0) + 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append(f"{path}: {reason}")
-
-
-@dataclass(slots=True)
-class Report:
-    locations: dict[str, LocationReport] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-    """Locations that are not enabled."""
-    fetched: int = 0
-    failed: int = 0
-    """Locations with an error."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    path: str
-    person: str
-    """What stands for `{user}`."""
-    email: str | None
-    session_id: str | None
-    size_bytes: int
-    problem: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """A location as it is now; nothing was read or kept."""
-
-    ok: bool
-    host_key: str
-    """What an SFTP server shows. Compare the fingerprint with what its administrator says before you save it."""
-    fingerprint: str
-    confirmed: bool
-    """The host key is the one that was given, so the location was signed in to and listed."""
-    files_seen: int
-    refused: dict[str, int]
-    samples: tuple[Sample, ...]
-    error: str | None = None
-    error_code: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
     version: str
     outcome: str
-
-
-class People:
-    """Who a word in a path is, by a location's rule. Never a guess: what two people could be is nobody."""
-
-    def __init__(self, accounts: Iterable[User]) -> None:
-        self._by_id = {user.id: user for user in accounts}
-        self._by_email = {user.email.lower(): user for user in self._by_id.values()}
-        self._by_local: dict[str, list[User]] = {}
-        for user in self._by_id.values():
-            self._by_local.setdefault(user.email.lower().partition("@")[0], []).append(user)
-
-    def of(self, location: Location, word: str) -> User | str:
-        """The person, or why there is none. A deactivated account still makes a local part ambiguous."""
-        if location.matching == "map":
-            named = location.people.get(word, "")
-            found = self._by_id.get(named) or self._by_email.get(named.lower())
-        elif location.matching == "id":
-            found = self._by_id.get(word)
-        elif location.matching == "email":
-            found = self._by_email.get(word.lower())
-        else:
-            same = self._by_local.get(word.lower(), [])
-            if len(same) > 1:
-                return AMBIGUOUS
-            found = same[0] if same else None
-        if found is None:
-            return NO_PERSON
-        return found if found.active else DEACTIVATED
 
 
 def collect(
@@ -235,52 +132,6 @@ def _side_by_side(
     return found
 
 
-def look(drops: Drops, db: Db, given: Location, credential: Secret | None, *, limits: Limits | None = None) -> Tested:
-    """Look at a location: is it there, what lies there, whose is it? `db` has `people`."""
-    limits = limits or Limits(location_seconds=15, location_files=2000)
-    shown, key_is_known = "", True
-    refused: Counter[str] = Counter()
-    samples: list[Sample] = []
-    seen = 0
-    try:
-        if given.kind == "sftp":
-            if given.host_key:
-                shown = given.host_key
-            else:
-                shown, key_is_known = locations.with_shown_key(drops, given.place), False
-        if key_is_known:
-            people = People(users(db))
-            with drops.open(given.place, credential, seconds=limits.location_seconds) as drop:
-                for file in drop.files(DropPattern.parse(given.pattern), limit=limits.location_files):
-                    seen += 1
-                    who = people.of(given, file.person)
-                    problem = _problem(file) or (who if isinstance(who, str) else None)
-                    if problem:
-                        refused[problem] += 1
-                    if len(samples) < EXAMPLES:
-                        samples.append(_sample(file, who, problem))
-    except (DropRefused, DropUnreachable) as exc:
-        mark = rules.fingerprint(shown) if shown else ""
-        return Tested(False, shown, mark, False, seen, dict(refused), tuple(samples), _told(exc), exc.code)
-    mark = rules.fingerprint(shown) if shown else ""
-    return Tested(key_is_known, shown, mark, key_is_known, seen, dict(refused), tuple(samples))
-
-
-def _sample(file: DropFile, who: User | str, problem: str | None) -> Sample:
-    session, agent = names_of(file.path)
-    shown = session if session is None or agent is None else f"{session}/{agent}"
-    return Sample(file.path, file.person, None if isinstance(who, str) else who.email, shown, file.size_bytes, problem)
-
-
-def _problem(file: DropFile) -> str | None:
-    """Why a file is not worth reading, as far as its listing tells."""
-    if file.problem:
-        return file.problem
-    if file.size_bytes > packed.MAX_PLAIN_BYTES:
-        return TOO_LARGE
-    return EMPTY if file.size_bytes == 0 else None
-
-
 class _Collecting:
     """One location in one run."""
 
@@ -325,10 +176,10 @@ class _Collecting:
                     self._take(drop, file, who)
         except (DropRefused, DropUnreachable) as exc:
             log.warning("location %s: %s", location.id, exc.message)
-            self.report.error, self.report.error_code = _told(exc), exc.code
+            self.report.fail(exc)
             begun -= 1 if begun else 0  # the one that it broke off in
         except AgnesError as exc:  # ours: what is noted so far holds
-            self.report.error, self.report.error_code = _told(exc), exc.code
+            self.report.fail(exc)
             begun -= 1 if begun else 0
         except Exception:  # one location's surprise must not stop the others
             log.exception("location %s", location.id)
@@ -350,11 +201,11 @@ class _Collecting:
                     raise LocationTooLarge(most)
                 self._judge(file, known.get(file.path), wanted)
         except LocationTooLarge as exc:
-            self.report.error, self.report.error_code = _told(exc), exc.code
+            self.report.fail(exc)
 
     def _judge(self, file: DropFile, known: _Known | None, wanted: list[tuple[DropFile, User]]) -> None:
         self.report.seen += 1
-        problem = _problem(file)
+        problem = problem_of(file)
         who = self._people.of(self._kept.location, file.person)
         if problem is None and isinstance(who, str):
             problem = who
@@ -450,7 +301,7 @@ class _Collecting:
             self._state.commit(FILE, change)
         except (UnavailableError, ConflictError) as exc:
             # Published already; without a note the next run does the same again.
-            self.report.error, self.report.error_code = _told(exc), exc.code
+            self.report.fail(exc)
         self._noted = []
 
 
@@ -462,10 +313,6 @@ _SHAPE = json.dumps(
 def _known(db: Db, location_id: str) -> dict[str, _Known]:
     rows = db.execute("SELECT path, version, outcome FROM collector.files WHERE location_id = ?", [location_id])
     return {path: _Known(version, outcome) for path, version, outcome in rows.fetchall()}
-
-
-def _told(exc: AgnesError) -> str:
-    return f"{exc.message}. {exc.hint}" if exc.hint else exc.message
 
 
 def _shown(path: str) -> str:
