@@ -149,9 +149,9 @@ def test_lists_by_prefix_in_key_order(store):
     assert keys(store.list("nothing/")) == []
 
 
-@pytest.mark.parametrize("after", ["l/a", "l/a/b", "l/a/c", "l/a/c/", "l/a0", "l/z", "a", "z"])
+@pytest.mark.parametrize("after", ["l/a", "l/a/b", "l/a/c", "l/a/c/", "l/a0", "l/c=", "l/c=1/x", "l/z", "a", "z"])
 def test_lists_after_a_key(store, after):
-    names = ["l/A", "l/a-b", "l/a/b", "l/a/c.d", "l/a/c/d", "l/a0", "l/b"]
+    names = ["l/A", "l/a-b", "l/a/b", "l/a/c.d", "l/a/c/d", "l/a0", "l/b", "l/c=1/x", "l/c=1/y", "l/c=2/x"]
     for name in names:
         store.write(name, b"x", expect=ABSENT)
     assert keys(store.list("l/", after=after)) == [name for name in names if name > after]
@@ -166,9 +166,11 @@ def test_a_listing_tells_size_version_and_time(store):
 
 def test_lists_more_than_a_page(store):
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: store.write(f"many/{n:03}", b"", expect=ANYTHING), range(170)))
-    assert keys(store.list("many/")) == [f"many/{n:03}" for n in range(170)]
-    store.remove(f"many/{n:03}" for n in range(170))
+        list(pool.map(lambda n: store.write(f"many/n={n:03}", b"", expect=ANYTHING), range(170)))
+    names = [f"many/n={n:03}" for n in range(170)]
+    assert keys(store.list("many/")) == names
+    assert keys(store.list("many/", after="many/n=007")) == names[8:]
+    store.remove(names)
     assert keys(store.list("many/")) == []
 
 
