@@ -118,13 +118,17 @@ def _secret_arn(name: str) -> dict[str, str]:
 
 
 def _queues(entry: Entry) -> list[dict[str, Any]]:
-    if not entry.sends:
-        return []
-    arns = [
-        {"Fn::Sub": f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{Stack}}-{queue}"}
-        for queue in sorted(entry.sends)
+    """Those that it sends to; and of its own, that what failed may come again soon. SAM lets it receive from that one."""
+    actions = {
+        "sqs:SendMessage": entry.sends,
+        "sqs:ChangeMessageVisibility": (entry.queue.name,) if entry.queue else (),
+    }
+    arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${Stack}"
+    return [
+        {"Effect": "Allow", "Action": action, "Resource": [{"Fn::Sub": f"{arn}-{name}"} for name in sorted(names)]}
+        for action, names in actions.items()
+        if names
     ]
-    return [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arns}]
 
 
 def _invocations(functions: Sequence[str]) -> list[dict[str, Any]]:

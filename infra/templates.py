@@ -43,7 +43,7 @@ def compose(functions: Iterable[Found], entries: Entries, document: dict[str, An
         for where, e in entries.items()
     }
     layers = {f"{name.title()}Layer": _layer(name) for name in root.pop("x-layers")}
-    root["Resources"] |= layers
+    root["Resources"] |= layers | _alarms(entries)
     given = (
         {name: {"Ref": name} for name in layers}
         | nested["Parameters"]
@@ -139,6 +139,7 @@ def _function(function: Found, entry: Entry, scheduled: list[str]) -> dict[str, 
         }
     if entry.schedule:
         properties["Events"] = {"Schedule": _schedule(function, entry.schedule)}
+        properties["EventInvokeConfig"] = _failing(entry.schedule)
     if entry.queue:
         resources |= _queue(logical, entry)
         properties["Events"] = {
@@ -167,6 +168,40 @@ def _schedule(function: Found, schedule: Schedule) -> dict[str, Any]:
             "RetryPolicy": {"MaximumRetryAttempts": schedule.retries, "MaximumEventAgeInSeconds": 3600},
             "DeadLetterConfig": {"Arn": {"Ref": "FailedRunsArn"}},
         },
+    }
+
+
+def _failing(schedule: Schedule) -> dict[str, Any]:
+    """A schedule only hands its event over: whether the function did its work, Lambda alone sees."""
+    return {
+        "MaximumRetryAttempts": min(2, schedule.retries),  # Lambda knows no more
+        "MaximumEventAgeInSeconds": 3600,
+        "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": {"Ref": "FailedRunsArn"}}},
+    }
+
+
+def _alarms(entries: Entries) -> dict[str, Any]:
+    """One for each queue of what failed for good; AlarmTopic is told, if there is one."""
+    names = {"failed-runs"} | {f"{entry.queue.name}-failed" for entry in entries.values() if entry.queue}
+    return {
+        f"{_pascal(name)}Alarm": {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {
+                "AlarmName": {"Fn::Sub": f"${{AWS::StackName}}-{name}"},
+                "AlarmDescription": "Something failed as often as it was tried: docs/runbooks/dead-letters.md",
+                "Namespace": "AWS/SQS",
+                "MetricName": "ApproximateNumberOfMessagesVisible",
+                "Dimensions": [{"Name": "QueueName", "Value": {"Fn::Sub": f"${{AWS::StackName}}-{name}"}}],
+                "Statistic": "Maximum",
+                "Period": 300,
+                "EvaluationPeriods": 1,
+                "Threshold": 0,
+                "ComparisonOperator": "GreaterThanThreshold",
+                "TreatMissingData": "notBreaching",
+                "AlarmActions": {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]},
+            },
+        }
+        for name in sorted(names)
     }
 
 

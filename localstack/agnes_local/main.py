@@ -6,6 +6,9 @@ agnes-local routes | schedules                what infra/ says there is
 agnes-local run-job NAME [--dry-run]          run a scheduled job once, here and now
 agnes-local state history FILE
 agnes-local state restore FILE [GENERATION]
+agnes-local dead-letters [list]               what failed as often as it was tried: runs of schedules, messages of queues
+agnes-local dead-letters send-again QUEUE     put its letters back into the queue
+agnes-local dead-letters remove QUEUE         throw them away
 agnes-local demo                              fill it with a sample marketplace, people and a month of use
 """
 
@@ -16,8 +19,10 @@ import sys
 from collections.abc import Callable
 
 from agnes import settings as settings_module
-from agnes.kernel.errors import AgnesError
+from agnes.kernel.errors import AgnesError, NotFoundError
 
+SHOWN = 20
+"""Letters of a queue."""
 USAGE = (__doc__ or "").partition("\n\n")[2]
 
 
@@ -69,6 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     restore.set_defaults(action=_restore)
     restore.add_argument("file")
     restore.add_argument("generation", type=int, nargs="?", help="default: the one before the newest")
+    letters = actions.add_parser("dead-letters")
+    letters.set_defaults(action=_letters)
+    verb = letters.add_subparsers(dest="verb", metavar="VERB")
+    verb.add_parser("list")
+    for name, action in (("send-again", _send_again), ("remove", _remove)):
+        one = verb.add_parser(name)
+        one.set_defaults(action=action)
+        one.add_argument("queue")
     return parser
 
 
@@ -138,3 +151,44 @@ def _restore(options: argparse.Namespace, _settings: settings_module.Settings) -
     wanted = options.generation or state.generation(options.file) - 1
     print(f"{options.file}: generation {state.restore(options.file, wanted)} is generation {wanted} again")
     return 0
+
+
+def _letters(_options: argparse.Namespace, _settings: settings_module.Settings) -> int:
+    from agnes import wiring
+
+    letters, queues = wiring.dead_letters(), _queues()
+    counts = letters.count(queues[1:])
+    for queue in queues:
+        print(f"{queue}: {counts[queue]}")
+        for letter in letters.read(queue, at_most=SHOWN) if counts[queue] else ():
+            print(f"  {letter.id}  {letter.body[:200]}{'  ' if letter.reason else ''}{letter.reason[:300]}")
+        if counts[queue] > SHOWN:
+            print(f"  and {counts[queue] - SHOWN} more")
+    return 0
+
+
+def _send_again(options: argparse.Namespace, _settings: settings_module.Settings) -> int:
+    from agnes import wiring
+
+    print(f"{options.queue}: {wiring.dead_letters().send_again(_known(options.queue))} sent again")
+    return 0
+
+
+def _remove(options: argparse.Namespace, _settings: settings_module.Settings) -> int:
+    from agnes import wiring
+
+    print(f"{options.queue}: {wiring.dead_letters().remove(_known(options.queue))} removed")
+    return 0
+
+
+def _known(queue: str) -> str:
+    if queue not in (queues := _queues()):
+        raise NotFoundError(f"no queue {queue}", hint=f"There are: {', '.join(queues)}.")
+    return queue
+
+
+def _queues() -> list[str]:
+    from agnes.outside.dead_letters import FAILED_RUNS
+    from agnes_local import composed
+
+    return [FAILED_RUNS, *(consumer.queue for consumer in composed.consumers())]

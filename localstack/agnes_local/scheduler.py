@@ -36,6 +36,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from agnes import wiring
 from agnes.kernel.errors import AgnesError, ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
+from agnes.kernel.ports import retry_seconds
 from agnes.outside.folder_jobs import QUEUE as TRIGGERS
 from agnes.outside.folder_queue import Delivery, FolderQueue
 from agnes.settings import Settings
@@ -184,7 +185,7 @@ def deliver(queue: FolderQueue, consumer: Consumer) -> int:
         failed = {delivery.id for delivery in batch}
     for delivery in batch:
         if delivery.id in failed:
-            queue.release(delivery, delay_seconds=min(60.0, 2.0**delivery.attempts))
+            queue.release(delivery, delay_seconds=retry_seconds(delivery.attempts))
         else:
             queue.acknowledge(delivery)
     return len(batch)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ from agnes.kernel.clock import FixedClock, SystemClock
 from agnes.kernel.ports import ANYTHING, Secret
 from agnes.outside.folder_queue import FolderQueue
 from agnes.outside.object_store.folder import FolderStore
+from agnes.outside.object_store.s3 import S3Store
 from agnes.state import StateFiles
 from agnes.telemetry import keys
 from agnes.telemetry.extraction import upkeep
@@ -336,6 +339,34 @@ def _of_events(emit: Callable[..., None], root: Path, events: int) -> None:
         emit(f"export.{kind}", seconds, "s of CPU time", better="lower", aim=None)
         emit(f"export.{kind}.size", size / MEGA, "MB", better="lower", aim=None)
         emit(f"export.{kind}.peak_memory", peak, "MB", better="lower", aim=300)
+    if events == MEGA:
+        _through_minio(emit, root, events // LAKE_DAYS * LAKE_DAYS)
+
+
+def _through_minio(emit: Callable[..., None], root: Path, rows: int) -> None:
+    """The same exports over S3: the lake is read from MinIO, the file goes there in parts and comes by its URL."""
+    from agnes_local.servers import minio
+
+    with minio() as server:
+        made = {"endpoint_url": server.endpoint, "region": "us-east-1", "access_key_id": server.user}
+        made["secret_access_key"] = Secret(server.password)
+        store = S3Store("bench", **made)
+        store._client.create_bucket(Bucket="bench")
+        folder = _store(root)
+        for entry in folder.list(""):
+            store.write(entry.key, folder.read(entry.key).body, expect=ANYTHING)
+        for kind in ("csv", "json", "parquet"):
+            seconds, wall, peak, url, filename = _alone(_export_to_s3, root, made, kind)
+            path = root / filename
+            with urllib.request.urlopen(url) as answer, path.open("wb") as file:
+                assert filename in answer.headers["content-disposition"]
+                shutil.copyfileobj(answer, file)
+            count = "count(*), count(DISTINCT event_id), min(occurred_at)"
+            (found,) = duckdb.sql(f"SELECT {count} FROM '{path}'").fetchall()
+            assert found[:2] == (rows, rows), found
+            emit(f"export.{kind}.minio", seconds, "s of CPU time", better="lower", aim=None)
+            emit(f"export.{kind}.minio.clock", wall, "s", better="lower", aim=28)
+            emit(f"export.{kind}.minio.peak_memory", peak, "MB", better="lower", aim=300)
 
 
 def _lake(root: Path, events: int) -> None:
@@ -415,6 +446,14 @@ def _export(root: Path, kind: str) -> tuple[float, int, float]:
     (entry,) = store.list(keys.EXPORTS)
     store.remove([entry.key])
     return times[0], entry.size_bytes, _peak()
+
+
+def _export_to_s3(root: Path, made: dict[str, Any], kind: str) -> tuple[float, float, float, str, str]:
+    store, clock = S3Store("bench", **made), FixedClock(NOW)
+    with _runner(root, store, clock=clock, cache=f"cache-{kind}") as (state, _), _timed() as times:
+        done = export.export(state, store, export.Filters(), kind=kind, clock=clock)
+    assert done.url is not None
+    return times[0], times[1], _peak(), done.url, done.filename
 
 
 if __name__ == "__main__":

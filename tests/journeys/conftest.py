@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agnes_local.cloud import Deployment
 from agnes_local.localstack_host import localstack as running_localstack
 from tests.builders.deployed import STALE_SECONDS, deploy_house, run_job
 from tests.builders.embedded import embedded_server
@@ -36,7 +37,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 
 @pytest.fixture(scope="session")
-def localstack() -> Iterator[Target]:
+def deployment() -> Iterator[Deployment]:
     """The templates and layers that AWS would get, deployed to LocalStack."""
     parameters = {
         "SeedAdminEmail": ADMIN,
@@ -46,10 +47,14 @@ def localstack() -> Iterator[Target]:
     }
     # Runtimes that import duckdb are large: those without work end soon.
     with running_localstack(idle_seconds=20) as server:
-        stack = deploy_house(server.endpoint, stack="agnes-journeys", parameters=parameters)
-        job = partial(run_job, stack)
-        with Target(stack.outputs["Url"], ADMIN, OPERATOR_TOKEN, job, stale_seconds=STALE_SECONDS) as target:
-            yield target
+        yield deploy_house(server.endpoint, stack="agnes-journeys", parameters=parameters)
+
+
+@pytest.fixture(scope="session")
+def localstack(deployment: Deployment) -> Iterator[Target]:
+    job = partial(run_job, deployment)
+    with Target(deployment.outputs["Url"], ADMIN, OPERATOR_TOKEN, job, stale_seconds=STALE_SECONDS) as target:
+        yield target
 
 
 @pytest.fixture(

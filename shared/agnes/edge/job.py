@@ -150,6 +150,7 @@ def queue_job(name: str) -> Callable[[Callable[[dict], Any]], Callable[..., Any]
                 except Exception:
                     log.exception("a message of %s failed", name, extra={"message_id": record["messageId"]})
                     failures.append({"itemIdentifier": record["messageId"]})
+                    _sooner(record)
                 finally:
                     CURRENT_ACTOR.reset(actor)
             return {"batchItemFailures": failures}
@@ -158,3 +159,10 @@ def queue_job(name: str) -> Callable[[Callable[[dict], Any]], Callable[..., Any]
         return handler
 
     return decorate
+
+
+def _sooner(record: dict[str, Any]) -> None:
+    try:
+        wiring.queue().again(record)
+    except UnavailableError as exc:  # then it comes when the queue gives it out again
+        log.warning("%s", exc.message, extra={"message_id": record["messageId"]})

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from mmap import mmap
-from typing import Protocol
+from typing import Any, Protocol
 
 from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
 
@@ -223,14 +223,47 @@ class Message:
 
 
 class Queue(Protocol):
-    """At-least-once work: SQS on AWS, a folder of files locally (`agnes.outside.folder_queue`)."""
+    """At-least-once work: SQS on AWS, a folder of files locally (`agnes_local.scheduler` feeds its consumers)."""
 
     def send(self, messages: Iterable[Message]) -> None: ...
 
+    def again(self, record: Mapping[str, Any]) -> None:
+        """Of a delivery that failed, as its consumer was given it: let it come again after `retry_seconds`, which is sooner
+        than the queue would. Raises UnavailableError."""
+        ...
+
+
+def retry_seconds(attempts: int) -> float:
+    """After how long a message comes again that was delivered so many times: a passing fault costs seconds, one of minutes
+    does not use up five attempts."""
+    return float(min(900, 4**attempts))
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    id: str
+    body: str
+    """The message, or the event of the run, as JSON."""
+    reason: str
+    """Empty where only the log knows."""
+
 
 class DeadLetters(Protocol):
-    """What was tried often enough and is kept for an operator: runs of schedules, and messages of queues."""
+    """What was tried often enough and is kept for an operator: runs of schedules (`failed-runs`), and messages of queues."""
 
     def count(self, queues: Iterable[str]) -> dict[str, int]:
-        """By queue, and `failed-runs` of the schedules. Raises UnavailableError."""
+        """By queue, and `failed-runs`. Raises UnavailableError."""
+        ...
+
+    def read(self, queue: str, *, at_most: int) -> list[DeadLetter]:
+        """Some of them, which stay. Raises UnavailableError."""
+        ...
+
+    def send_again(self, queue: str) -> int:
+        """Put them back where they came from, as never tried; how many. Raises UnavailableError, and InvalidError for
+        `failed-runs`: the next run of a schedule does what one of them did not."""
+        ...
+
+    def remove(self, queue: str) -> int:
+        """Raises UnavailableError."""
         ...

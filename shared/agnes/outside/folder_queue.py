@@ -15,9 +15,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -58,6 +59,9 @@ class FolderQueue:
             touched.add(folder / "ready")
         for ready in touched:
             _sync(ready)
+
+    def again(self, record: Mapping[str, Any]) -> None:
+        """Who feeds the consumers, does it: `release`."""
 
     def receive(self, queue: str, *, visibility_seconds: float, max_attempts: int, at_most: int = 1) -> list[Delivery]:
         """Take up to `at_most` messages for `visibility_seconds`; acknowledge or release each.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agnes.kernel.errors import UnavailableError
-from agnes.kernel.ports import Message
+from agnes.kernel.ports import Message, retry_seconds
 
 BATCH = 10
 """Messages of one call; SQS takes no more."""
@@ -35,6 +35,18 @@ class SqsQueue:
             waiting = list(members)
             for start in range(0, len(waiting), BATCH):
                 self._send(queue, waiting[start : start + BATCH])
+
+    def again(self, record: Mapping[str, Any]) -> None:
+        queue = record["eventSourceARN"].rpartition(":")[2]
+        later = int(retry_seconds(int(record["attributes"]["ApproximateReceiveCount"])))
+        try:
+            self._client.change_message_visibility(
+                QueueUrl=f"{self._url_prefix.rpartition('/')[0]}/{queue}",
+                ReceiptHandle=record["receiptHandle"],
+                VisibilityTimeout=later,
+            )
+        except (BotoCoreError, ClientError) as exc:
+            raise UnavailableError(f"the queue {queue} does not let a message come again sooner") from exc
 
     def _send(self, queue: str, batch: list[Message]) -> None:
         entries = [

@@ -1,0 +1,125 @@
+"""What fails for good on AWS's queues: it is kept, an operator sees it and is told of it, and has it done once it is mended."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agnes_local.cloud import Deployment, client
+from agnes_local.localstack_host import DUMMY_ACCOUNT
+from tests.builders.target import Target
+
+pytestmark = [pytest.mark.localstack, pytest.mark.timeout(600)]
+
+SECONDS = 120
+QUEUE = "telemetry-extract"
+BATCH = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+EXTRACT = "telemetry-cron_extract_usage"
+
+
+class Yard:
+    """The queues and the bucket of a deployed house, as its operator reaches them."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.sqs, self.s3, self.functions = (client(name, deployment.endpoint) for name in ("sqs", "s3", "lambda"))
+        self.stack, self.bucket = deployment.stack, deployment.outputs["Bucket"]
+        self.endpoint = deployment.endpoint
+        self.prefix = self.url(QUEUE).removesuffix(QUEUE)
+
+    def url(self, queue: str) -> str:
+        return self.sqs.get_queue_url(QueueName=f"{self.stack}-{queue}")["QueueUrl"]
+
+    def said(self, queue: str) -> dict[str, str]:
+        return self.sqs.get_queue_attributes(QueueUrl=self.url(queue), AttributeNames=["All"])["Attributes"]
+
+    def left(self, queue: str) -> int:
+        said = self.said(queue)
+        return sum(int(said[f"ApproximateNumberOfMessages{kind}"]) for kind in ("", "NotVisible", "Delayed"))
+
+    def command(self, *words: str) -> str:
+        environ = {
+            "PATH": os.environ["PATH"],
+            **DUMMY_ACCOUNT,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AGNES_QUEUE": "sqs",
+            "AGNES_QUEUE_URL_PREFIX": self.prefix,
+        }
+        agnes_local = Path(sys.executable).with_name("agnes-local")
+        done = subprocess.run(
+            [agnes_local, "dead-letters", *words], env=environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def yard(deployment: Deployment) -> Yard:
+    return Yard(deployment)
+
+
+def until(what: Callable[[], Any]) -> Any:
+    end = time.monotonic() + SECONDS
+    while not (found := what()):
+        assert time.monotonic() < end, what
+        time.sleep(0.5)
+    return found
+
+
+def letters(house: Target) -> dict[str, Any]:
+    fields = house.admin().get("/api/admin/activity/health").json()["fields"]
+    return next(field for field in fields if field["key"] == "dead_letters")
+
+
+def test_a_batch_that_fails_is_kept_seen_and_done_once_it_is_mended(localstack: Target, yard: Yard):
+    key = f"inbox/batches/{BATCH}.json"
+    policy = json.loads(yard.said(QUEUE)["RedrivePolicy"])
+    assert policy["maxReceiveCount"] in (5, "5")
+    twice = json.dumps(policy | {"maxReceiveCount": 2})  # five would take minutes
+    yard.sqs.set_queue_attributes(QueueUrl=yard.url(QUEUE), Attributes={"RedrivePolicy": twice})
+    yard.s3.put_object(Bucket=yard.bucket, Key=key, Body=b"no batch")
+    try:
+        sent = yard.sqs.send_message(QueueUrl=yard.url(QUEUE), MessageBody=json.dumps({"batch": BATCH}))
+        # Its second delivery comes after seconds, though the queue would hold it back for 90 minutes.
+        assert int(yard.said(QUEUE)["VisibilityTimeout"]) == 5400
+        until(lambda: int(yard.said(f"{QUEUE}-failed")["ApproximateNumberOfMessages"]))
+    finally:
+        yard.s3.delete_object(Bucket=yard.bucket, Key=key)
+    assert yard.left(QUEUE) == 0
+    seen = until(lambda: (found := letters(localstack))["color"] == "yellow" and found)
+    assert f"1 in {QUEUE}" in seen["value"]
+    assert f"{QUEUE}: 1\n  {sent['MessageId']}  {json.dumps({'batch': BATCH})}" in yard.command()
+    assert yard.command("send-again", QUEUE) == f"{QUEUE}: 1 sent again\n"
+    until(lambda: not yard.left(QUEUE))
+    assert yard.left(f"{QUEUE}-failed") == 0, "mended, so it was done and did not come back"
+
+
+def test_a_run_that_fails_is_kept_with_its_reason(localstack: Target, yard: Yard):
+    """The schedule only hands its event over: it is Lambda that keeps what the function did not do."""
+    key = f"inbox/batches/{BATCH}.json"
+    yard.s3.put_object(Bucket=yard.bucket, Key=key, Body=b"no batch")
+    try:
+        yard.functions.invoke(
+            FunctionName=f"{yard.stack}-{EXTRACT}", InvocationType="Event", Payload=b'{"of": "a test"}'
+        )
+        until(lambda: '"of": "a test"' in yard.command())
+    finally:
+        yard.s3.delete_object(Bucket=yard.bucket, Key=key)
+    (told,) = [line for line in yard.command().splitlines() if '"of": "a test"' in line]
+    assert EXTRACT in told
+    yard.command("remove", "failed-runs")
+    assert "failed-runs: 0" in yard.command()
+
+
+def test_each_queue_of_dead_letters_has_its_alarm(deployment: Deployment, yard: Yard):
+    alarms = client("cloudwatch", deployment.endpoint).describe_alarms()["MetricAlarms"]
+    watched = {(dimension["Value"]) for alarm in alarms for dimension in alarm["Dimensions"]}
+    queues = [url.rpartition("/")[2] for url in yard.sqs.list_queues(QueueNamePrefix=yard.stack)["QueueUrls"]]
+    assert watched == {queue for queue in queues if queue.endswith(("-failed", "-failed-runs"))}
