@@ -12,7 +12,7 @@ from typing import Any
 
 from agnes import wiring
 from agnes.kernel.errors import AgnesError
-from agnes_local import composed
+from agnes_local import composed, grounds
 from agnes_local.process_life import log_as_json
 
 
@@ -54,7 +54,9 @@ def announced(answers: list[dict[str, Any]]) -> str:
 def main() -> int:
     from infra import compose
 
-    log_as_json(wiring.settings().log_level)
+    settings = wiring.settings()
+    log_as_json(settings.log_level)
+    grounds.check(settings.agnes_data_dir)
     compose.write_openapi(composed.composition())
     if text := announced(prepare()):
         print(text, flush=True)

@@ -80,7 +80,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as exc:
         if exc.errno == errno.EADDRINUSE:
             raise CannotStart(
-                f"port {port} of {host} is taken by another program. Set PORT to a free one, or to 0 to have one picked."
+                f"port {port} of {host} is taken by another program, perhaps by another Agnes. Choose another one, such as "
+                f"PORT={port + 1 if port < 65535 else 8000}, or PORT=0 to have a free one picked: PORT=0 make run"
             ) from exc
         raise CannotStart(f"cannot listen on {host}:{port}: {exc.strerror or exc}") from exc
     return listener

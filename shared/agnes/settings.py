@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from agnes.kernel.errors import AgnesError
+from agnes.kernel.reasons import reason
 
 
 def _of_rate(value: object) -> object:
@@ -197,7 +198,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     try:
         settings = Settings.model_validate(given)
     except ValidationError as exc:
-        problems = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in exc.errors(include_input=False)]
+        problems = [f"{str(e['loc'][0]).upper()}: {reason(e)}" for e in exc.errors(include_input=False)]
     else:
         problems = _contradictions(settings)
     if problems:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from threading import Lock
@@ -64,6 +64,15 @@ class Content:
         """What pages worked out of this content alone."""
         self._indexing = Lock()
         self._index: Index | None = None
+
+    def with_authors(self, authors: Mapping[str, str]) -> Content:
+        """The same, its numbers too, but that owners are called what `authors` says; itself if they are already."""
+        renamed = {
+            n: replace(entry, author_name=authors.get(entry.owner_id, ""))
+            for n, entry in enumerate(self.entries)
+            if entry.owner_id and entry.author_name != authors.get(entry.owner_id, "")
+        }
+        return Content([renamed.get(n, entry) for n, entry in enumerate(self.entries)]) if renamed else self
 
     @property
     def index(self) -> Index:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
@@ -28,9 +29,7 @@ def entries(db: Db) -> list[Entry]:
     inside = flea.items(db)
     found = flea.entities(db)
     blocked = versions.blocked_trees(db) if found else {}
-    people = dict(
-        db.execute("SELECT id, coalesce(nullif(trim(name), ''), email) FROM people.users").fetchall() if found else ()
-    )
+    people = authors(db, {entity.owner_user_id for entity in found})
     return [
         Entry(
             id=f"{SOURCE}-{entity.id}",
@@ -59,6 +58,18 @@ def entries(db: Db) -> list[Entry]:
         )
         for entity in found
     ]
+
+
+def authors(db: Db, owners: Collection[str]) -> dict[str, str]:
+    """User id → what an owner is called on pages."""
+    if not owners:
+        return {}
+    return dict(
+        db.execute(
+            "SELECT id, coalesce(nullif(trim(name), ''), email) FROM people.users WHERE list_contains(?, id)",
+            [sorted(owners)],
+        ).fetchall()
+    )
 
 
 def marks(db: Db) -> list[tuple[str, int]]:

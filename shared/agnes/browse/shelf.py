@@ -2,7 +2,7 @@
 
 Asking for the newest generations costs microseconds; a read of them costs DuckDB's planning and joins, 15 ms. So a
 listing asks, and reads again only what changed. Sign-ins commit to `people` all day long: that layer has a mark made
-of its own content, and what it did not change is kept.
+of its own content, and what it did not change is kept. An owner's new name is written into the entries that are there.
 """
 
 from __future__ import annotations
@@ -93,6 +93,8 @@ def _renewed(db: Db, seen: Versions, made: Made) -> Made:
     mark = _mark_of_people(db) if "people" in changed else made.people_mark
     reach = _reach(db) if mark != made.people_mark else old.reach
     regrouped = reach is not old.reach
+    if "people" in changed and not is_new:
+        content = content.with_authors(flea.authors(db, content.owners))
     marks = _marks_of_stacks(db) if "stack" in changed else made.stack_marks
     if is_new or regrouped:
         holdings = _holdings(db, content, reach)
@@ -100,7 +102,8 @@ def _renewed(db: Db, seen: Versions, made: Made) -> Made:
         holdings = _holdings_of_some(db, old, {user_id for (_, user_id), _ in marks.items() ^ made.stack_marks.items()})
     else:
         holdings = old.holdings
-    sights = Sights(content, measures, reach) if regrouped or measures is not old.measures else old.sights
+    seeing = (content, measures, reach)
+    sights = old.sights if seeing == (old.content, old.measures, old.reach) else Sights(*seeing)
     if sights is old.sights and holdings is old.holdings:
         return Made(seen, mark, marks, old)
     return Made(seen, mark, marks, Catalogue(content, measures, reach, holdings, sights))

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import traceback
 from typing import Any
 
 import pydantic
 
 from agnes.edge.reply import Reply
-from agnes.kernel.errors import AgnesError, InvalidError, LimitError
+from agnes.kernel.errors import AgnesError, InvalidError, LimitError, UnavailableError
+from agnes.kernel.reasons import reason
 
 log = logging.getLogger("agnes.edge")
 
 NAMED_FIELDS, NAMED_CHARACTERS = 8, 64
 """What a message names; `errors` has all of it."""
+NO_ROOM = os.strerror(errno.ENOSPC)
 CORRECT_FIELDS = "Correct the fields named in `errors`."
+
+
+class DiskFull(UnavailableError):
+    code = "disk_full"
 
 
 def error_body(error: AgnesError, request_id: str) -> dict[str, Any]:
@@ -43,6 +51,9 @@ def known_error(exc: Exception, *, request_id: str, where: str) -> AgnesError:
         if exc.status >= 500:
             log.warning("%s", exc.message, extra={"request_id": request_id, "where": where, "code": exc.code})
         return exc
+    if NO_ROOM in str(exc):  # of the system, or of DuckDB in the system's words
+        log.error("%s: %s", where, exc, extra={"request_id": request_id, "where": where, "code": DiskFull.code})
+        return DiskFull("the disk of this server is full", hint="Tell an operator: it works again once there is room.")
     log.error(
         "unexpected %s in %s",
         type(exc).__name__,
@@ -55,8 +66,8 @@ def known_error(exc: Exception, *, request_id: str, where: str) -> AgnesError:
 def invalid_input(exc: pydantic.ValidationError, part: str) -> InvalidError:
     """Every field that is wrong, in one answer; values are not repeated, they may be secrets."""
     errors = [
-        {"field": ".".join(str(piece) for piece in error["loc"]) or part, "reason": error["msg"]}
-        for error in exc.errors(include_url=False, include_context=False, include_input=False)
+        {"field": ".".join(str(piece) for piece in error["loc"]) or part, "reason": reason(error)}
+        for error in exc.errors(include_url=False, include_input=False)
     ]
     named = [f"{error['field'][:NAMED_CHARACTERS]}: {error['reason']}" for error in errors[:NAMED_FIELDS]]
     if len(errors) > NAMED_FIELDS:

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from agnes.kernel.errors import InvalidError
+from agnes.kernel.reasons import reason
 from agnes.marketplace import components, strict_json
 from agnes.marketplace.components import (
     Channel,
@@ -233,13 +234,13 @@ def first_reason(exc: ValidationError) -> str:
 
     A field of several forms has an error for each: said is the one that came furthest, as that form was likely meant.
     """
-    errors = exc.errors(include_url=False, include_input=False, include_context=False)
+    errors = exc.errors(include_url=False, include_input=False)
     same = [error for error in errors if error["loc"][:1] == errors[0]["loc"][:1]]
     error = max(same, key=lambda one: len(one["loc"]))
     where = str(error["loc"][0])
     keys = [part for part in error["loc"][1:] if isinstance(part, str) and not _is_form(part)]
-    reason = ": ".join([where, *keys[-1:], error["msg"].removeprefix("Value error, ")])
-    return reason if len(same) == 1 else f"{reason} (or another allowed form)"
+    said = ": ".join([where, *keys[-1:], reason(error)])
+    return said if len(same) == 1 else f"{said} (or another allowed form)"
 
 
 def _is_form(part: str) -> bool:

@@ -51,6 +51,8 @@ class SecretsFile:
             held = json.loads(self._path.read_bytes())
         except FileNotFoundError:
             return {}
+        except OSError as error:
+            raise UnavailableError(f"cannot read {self._path}: {error.strerror}") from error
         except ValueError as error:
             raise SecretsDamaged(self._path) from error
         if not isinstance(held, dict) or not all(isinstance(value, str) for value in held.values()):

@@ -347,3 +347,18 @@ def test_the_guide_is_linked(team):
     plant(team, "notes")
     assert 'href="/marketplace/guide/flea"' in page(team, "eve", "/marketplace?tab=flea")
     assert "Quarantined" in page(team, "eve", "/marketplace/guide/flea")
+
+
+def test_an_owners_new_name_is_on_the_page_at_once(team):
+    at = f"/api/marketplace/flea/{plant(team, 'cleaner')}/detail"
+    bob = team.call("GET", "bob", "/api/me").json()["user_id"]
+
+    def shown() -> tuple[str, int]:
+        owner = team.call("GET", "ada", at).json()["owner_display"]
+        return owner, len(items(team, "ada", "tab=flea&q=Robertson"))
+
+    before = shown()
+    team.call("PATCH", "ada", f"/api/users/{bob}", {"name": "Bob Robertson"})
+    assert (before[1], shown()) == (0, ("Bob Robertson", 1))
+    team.call("PATCH", "ada", f"/api/users/{bob}", {"name": before[0]})
+    assert shown() == before

@@ -127,7 +127,7 @@ def test_a_bad_entry_keeps_its_last_good_version(workshop, market):
     workshop.sync()
     finops = workshop.plugins()["finops"]
     assert finops.is_served
-    assert finops.problem == f"{MANIFEST}: version: Input should be a valid string"
+    assert finops.problem == f"{MANIFEST}: version: must be text"
     assert finops.raw["version"] == "1.4.0"
 
 
