@@ -12,6 +12,10 @@ from typing import Any
 
 from agnes import wiring
 from agnes.kernel.errors import AgnesError
+from agnes.kernel.ports import ObjectStore
+from agnes.ops import health
+from agnes.ops.health import Migrations
+from agnes.state import packaged
 from agnes_local import composed, grounds
 from agnes_local.process_life import log_as_json
 
@@ -51,6 +55,17 @@ def announced(answers: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def overtaken(store: ObjectStore, migrations: Migrations) -> str:
+    """What an operator should know of state files that a newer release has migrated; empty most of the time."""
+    newer = sorted(file for file, found in health.files(store, migrations).items() if found.status == "mismatch")
+    if not newer:
+        return ""
+    return (
+        f"A newer Agnes has used this data: {', '.join(newer)} can be read and not changed, so signing in and much else fail.\n"
+        "Update this checkout (git pull), or begin anew in another folder (AGNES_DATA_DIR).\n"
+    )
+
+
 def main() -> int:
     from infra import compose
 
@@ -58,6 +73,7 @@ def main() -> int:
     log_as_json(settings.log_level)
     grounds.check(settings.agnes_data_dir)
     compose.write_openapi(composed.composition())
-    if text := announced(prepare()):
-        print(text, flush=True)
+    for tell in (lambda: overtaken(wiring.store(), packaged()), lambda: announced(prepare())):
+        if text := tell():
+            print(text, flush=True)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from agnes.kernel.ports import ANYTHING, Secret
+from agnes.outside.object_store.folder import FolderStore
 from tests.builders.embedded import EmbeddedServer, _processes
 
 pytestmark = pytest.mark.slow
@@ -121,6 +124,18 @@ def test_it_starts_again_on_what_it_left(tmp_path: Path) -> None:
         )
         assert login.status_code == 200
         server.kill()
+
+
+def test_data_of_a_newer_release_is_told_at_the_start(tmp_path: Path) -> None:
+    seed = {"SEED_ADMIN_EMAIL": "a@example.com", "SEED_ADMIN_PASSWORD": "correct horse"}
+    assert run(tmp_path, "prepare", **seed).returncode == 0
+    store = FolderStore(tmp_path / "data" / "store", secret=Secret("s"), base_url="http://agnes.invalid")
+    head = json.loads(store.read("state/people/head.json").body)
+    head["schema"]["people"] += 1
+    store.write("state/people/head.json", json.dumps(head).encode(), expect=ANYTHING)
+    done = run(tmp_path, "prepare", **seed)
+    assert "A newer Agnes has used this data: people can be read and not changed" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
