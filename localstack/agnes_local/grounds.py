@@ -17,7 +17,7 @@ class FolderUnfit(UnavailableError):
     code = "folder_unfit"
 
 
-def check(folder: Path) -> None:
+def check(folder: Path, *, needed_bytes: int = NEEDED_BYTES) -> None:
     """Make the folder if it is not there. Raises FolderUnfit."""
     shown = folder.absolute()
     try:
@@ -35,9 +35,9 @@ def check(folder: Path) -> None:
             hint=f"{ELSEWHERE}, or see whose it is (ls -ld {there}): it belongs to whoever started Agnes first.",
         ) from exc
     free = shutil.disk_usage(folder).free
-    if free < NEEDED_BYTES:
+    if free < needed_bytes:
         raise FolderUnfit(
             f"the disk of the data folder {shown} is full: {free // 1_000_000} MB are free, and Agnes needs "
-            f"{NEEDED_BYTES // 1_000_000} to work",
+            f"{needed_bytes // 1_000_000} to work",
             hint="Make room, or set AGNES_DATA_DIR to a folder on another disk.",
         )

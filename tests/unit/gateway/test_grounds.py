@@ -31,7 +31,6 @@ def test_a_folder_that_takes_nothing_is_named_with_the_reason() -> None:
     assert "ls -ld /proc)" in told.value.hint
 
 
-def test_a_full_disk_is_told_with_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grounds, "NEEDED_BYTES", 10**18)
+def test_a_full_disk_is_told_with_what_is_free(tmp_path: Path) -> None:
     with pytest.raises(FolderUnfit, match=r"is full: \d+ MB are free, and Agnes needs 1000000000000 to work"):
-        grounds.check(tmp_path)
+        grounds.check(tmp_path, needed_bytes=10**18)
