@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 
-from agnes.kernel.clock import FixedClock
+from agnes.kernel.clock import FixedClock, SystemClock
 from agnes.kernel.ports import ABSENT, Secret, upload_headers
 from agnes.outside.object_store.folder import FolderStore
 from agnes.outside.object_store.memory import MemoryStore
@@ -21,6 +21,8 @@ from agnes.outside.object_store.presigned import (
     UploadMismatch,
     content_disposition,
 )
+from agnes.telemetry.lake.objects import put_file
+from tests.contract.stores import BUCKET
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 BODY = b"declared bytes"
@@ -47,6 +49,20 @@ def test_a_get_url_serves_as_declared(server):
     status, body, headers = fetch(url)
     assert (status, body, headers["content-type"]) == (200, b"zip", "application/zip")
     assert headers["content-disposition"] == content_disposition("näme.zip")
+
+
+def test_a_get_url_serves_an_export_that_was_written_in_parts(server, tmp_path):
+    """Two parts of 5 MiB and a rest, as a file is sent that is never whole in memory."""
+    store, path = server.store(), tmp_path / "usage_events.csv"
+    path.write_bytes(b"".join(b"%07d\n" % number for number in range(1_400_000)))
+    put_file(store, SystemClock(), "exports/x/usage_events.csv", path, "text/csv")
+    (told,) = store._client.list_objects_v2(Bucket=BUCKET, Prefix=store._prefix + "exports/")["Contents"]
+    assert told["ETag"].endswith('-3"'), "three parts"
+    url = store.presign_get("exports/x/usage_events.csv", seconds=60, filename=path.name, content_type="text/csv")
+    status, body, headers = fetch(url)
+    assert (status, headers["content-type"]) == (200, "text/csv")
+    assert headers["content-disposition"] == content_disposition(path.name)
+    assert body == path.read_bytes()
 
 
 def test_a_put_url_takes_the_declared_bytes(server):

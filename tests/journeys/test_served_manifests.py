@@ -80,11 +80,15 @@ def test_from_every_source_and_of_every_form(square: Square, registry: NpmRegist
         extra={MANIFEST: json.dumps(forms), "more/close.md": CLOSE, "more/hooks.json": '{"hooks": {}}'},
         **forms,
     )
+    # Of an event that a later client will know: inline, and in the file that no manifest names.
+    run = [{"hooks": [{"type": "command", "command": "true"}]}]
+    table = json.dumps({"hooks": {"SessionStart": run, "TaskDreamed": run}})
+    market.add_plugin("newer", extra={MANIFEST: table, "hooks/hooks.json": table})
     guild.admin.call("PATCH", f"/api/marketplaces/{guild.slug}", json={"allow_external": True})
     report = guild.sync()
     assert report["refused"] == []
 
-    curated = ("packed", "hub", "linked", "deep", "mended", "bare", "forms")
+    curated = ("packed", "hub", "linked", "deep", "mended", "bare", "forms", "newer")
     vera = analyst_with(guild, *curated, name="vera")
     for kind in ("plugin", "skill", "agent"):
         vera.post(f"/api/store/entities/{square.plant(f'a-{kind}', kind=kind)}/install")
@@ -99,6 +103,11 @@ def test_from_every_source_and_of_every_form(square: Square, registry: NpmRegist
     client.plugin_validate(clone)
     for name in served:
         client.plugin_validate(clone / "plugins" / name)
+    client.plugin_install(f"newer@{added['name']}")
+    (newer,) = client.plugin_list()
+    assert newer["enabled"]
+    assert len(newer["errors"]) == 1, "the file of what it does not know, and no other"
+    assert "TaskDreamed" in newer["errors"][0]
 
 
 def test_what_we_refuse_is_what_the_client_refuses(tmp_path: Path):

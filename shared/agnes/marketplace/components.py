@@ -7,52 +7,33 @@ curator reads the reason at the sync. The forms are those of the version that we
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictStr, WrapValidator, model_validator
 
 from agnes.marketplace.limits import MAX_TEXT_CHARACTERS
+from agnes.trees.hooks import EVENTS
 
-EVENTS = frozenset(
-    [
-        "PreToolUse",
-        "PostToolUse",
-        "PostToolUseFailure",
-        "PostToolBatch",
-        "Notification",
-        "UserPromptSubmit",
-        "UserPromptExpansion",
-        "SessionStart",
-        "SessionEnd",
-        "Stop",
-        "StopFailure",
-        "SubagentStart",
-        "SubagentStop",
-        "PreCompact",
-        "PostCompact",
-        "PermissionRequest",
-        "PermissionDenied",
-        "Setup",
-        "TeammateIdle",
-        "TaskCreated",
-        "TaskCompleted",
-        "Elicitation",
-        "ElicitationResult",
-        "ConfigChange",
-        "WorktreeCreate",
-        "WorktreeRemove",
-        "InstructionsLoaded",
-        "CwdChanged",
-        "FileChanged",
-        "MessageDisplay",
-    ]
-)
+_EVENT = re.compile(r"[A-Z][A-Za-z]{3,39}")
+_ALIKE = 0.9
+
+
+def _known_event(value: str) -> str:
+    if value not in EVENTS:
+        raise ValueError("Claude Code has no such event")
+    return value
 
 
 def _event(value: str) -> str:
+    """One that a later client may know is taken, and served apart from the others (agnes.trees.hooks)."""
     if value not in EVENTS:
-        raise ValueError("Claude Code has no such event")
+        if meant := get_close_matches(value, EVENTS, 1, _ALIKE):
+            raise ValueError(f"Claude Code has no such event; is {meant[0]} meant?")
+        if not _EVENT.fullmatch(value):
+            raise ValueError("Claude Code has no such event")
     return value
 
 
@@ -136,6 +117,9 @@ class Matched(_Form):
 
 HookTable = dict[Annotated[str, AfterValidator(_event)], list[Matched]]
 Hooks = Annotated[JsonPath | HookTable | list[JsonPath | HookTable], AsGiven]
+KnownTable = dict[Annotated[str, AfterValidator(_known_event)], list[Matched]]
+KnownHooks = Annotated[JsonPath | KnownTable | list[JsonPath | KnownTable], AsGiven]
+"""In a catalog, of which the client loads nothing if it does not know one event."""
 
 
 class LocalServer(_Form):

@@ -33,6 +33,7 @@ from agnes.marketplace.components import (
     Dependency,
     Experimental,
     Hooks,
+    KnownHooks,
     LanguageServers,
     MarkdownPaths,
     Monitors,
@@ -140,6 +141,7 @@ class CatalogEntry(PluginManifest):
     source: Any = None
     category: Text | None = None
     tags: Words = []
+    hooks: KnownHooks | None = None
     strict: StrictBool = True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +27,12 @@ from agnes.marketplace.items import inner_items
 from agnes.marketplace.manifest import PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
 from agnes.marketplace.model import Item
 from agnes.marketplace.sources import EXTERNAL_KINDS, Inside, SourceInvalid, locate
-from agnes.trees import packaging
+from agnes.trees import hooks, packaging
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
 from agnes.trees.rules import MAX_FILE_BYTES, MAX_FILES, MAX_TREE_BYTES, UnsafePath, check_files, check_path
 
-READING_FORMAT = 4
+READING_FORMAT = 5
 """Raised when the same commit would be read differently, so that every marketplace is read again."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -176,6 +176,7 @@ def _content(store: ObjectStore, listed: Listed, files: list[TreeFile], fingerpr
     if manifest.name not in (None, entry.name):
         shown = str(manifest.name).encode("unicode_escape").decode()[:80]
         warnings.append(f"{PLUGIN_MANIFEST}: the name is {shown}; it is served as {entry.name}")
+    warnings += _of_newer_events(items)
     warnings += [f"{path}: a Git LFS pointer, the file itself is not served" for path in sorted(_pointers(files))]
     content = Content(
         tree_id=tree.id,
@@ -188,6 +189,14 @@ def _content(store: ObjectStore, listed: Listed, files: list[TreeFile], fingerpr
         manifest=manifest,
     )
     return content, [f"{entry.name}: {warning}" for warning in warnings]
+
+
+def _of_newer_events(items: Iterable[Item]) -> list[str]:
+    return [
+        f"{item.relpath}: hooks: {item.name} is an event that Claude Code {hooks.CLIENT} does not know: only later ones run it"
+        for item in items
+        if item.kind == "hook" and item.detail and item.detail not in hooks.EVENTS
+    ]
 
 
 def read_manifest(files: Mapping[str, bytes]) -> PluginManifest:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agnes.kernel.errors import InvalidError
+from agnes.trees import hooks
 from agnes.trees.model import TreeFile
 
 MANIFEST = ".claude-plugin/plugin.json"
@@ -52,15 +53,24 @@ def package(
     kept = {file.path: file for file in files if not _is_private(file.path)}
     manifest = in_served_form(_read_manifest(kept.pop(MANIFEST, None)))
     own_version = manifest.pop("version", None)
+    served, changed = hooks.apart(manifest.get("hooks"), lambda path: _json(kept.get(path)))
+    if changed:
+        if hooks.NEWER_FILE in kept:
+            raise ManifestInvalid(f"{hooks.NEWER_FILE} is the name of a file of ours: give yours another one")
+        manifest["hooks"] = served
+        kept |= {path: TreeFile(path, _written(value)) for path, value in changed.items()}
     manifest["name"] = name
     if description and not manifest.get("description"):
         manifest["description"] = description
     base = own_version if isinstance(own_version, str) else upstream_version
     version = f"{_base_version(base)}+{_content_hash(manifest, kept.values())}"
     stamped = {"name": name, "version": version, **{k: v for k, v in manifest.items() if k != "name"}}
-    body = (json.dumps(stamped, indent=2, ensure_ascii=False) + "\n").encode()
-    kept[MANIFEST] = TreeFile(MANIFEST, body)
+    kept[MANIFEST] = TreeFile(MANIFEST, _written(stamped))
     return Package(version, tuple(kept[path] for path in sorted(kept)), stamped)
+
+
+def _written(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def in_served_form(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -104,6 +114,14 @@ def _read_manifest(file: TreeFile | None) -> dict[str, Any]:
     if not isinstance(manifest, dict):
         raise ManifestInvalid("not a JSON object")
     return manifest
+
+
+def _json(file: TreeFile | None) -> Any:
+    """What a file holds, or None: whether it has to be JSON, others say."""
+    try:
+        return json.loads(file.body.decode("utf-8-sig")) if file else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _base_version(upstream: str | None) -> str:

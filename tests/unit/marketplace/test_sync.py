@@ -131,6 +131,17 @@ def test_a_bad_entry_keeps_its_last_good_version(workshop, market):
     assert finops.raw["version"] == "1.4.0"
 
 
+def test_a_hook_of_a_newer_event_is_served_apart_and_told(workshop, market):
+    """The pinned client would load nothing of the plugin, or no hook of the file."""
+    workshop.sync()
+    market.change("newer", {"plugins/finops/hooks/hooks.json": json.dumps({"hooks": {"Stop": [], "TaskDreamed": []}})})
+    report = workshop.sync()
+    assert report.updated == ["finops"]
+    said = "hooks/hooks.json: hooks: TaskDreamed is an event that Claude Code 2.1.197 does not know: only later ones run it"
+    assert report.warnings == [f"finops: {said}"]
+    assert workshop.plugins()["finops"].problem is None
+
+
 def test_a_plugin_that_returns_does_not_do_so_silently(workshop, market):
     """Its grants and subscriptions count again (spec/01 §10.10)."""
     workshop.sync()
