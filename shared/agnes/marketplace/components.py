@@ -119,7 +119,7 @@ HookTable = dict[Annotated[str, AfterValidator(_event)], list[Matched]]
 Hooks = Annotated[JsonPath | HookTable | list[JsonPath | HookTable], AsGiven]
 KnownTable = dict[Annotated[str, AfterValidator(_known_event)], list[Matched]]
 KnownHooks = Annotated[JsonPath | KnownTable | list[JsonPath | KnownTable], AsGiven]
-"""In a catalog, of which the client loads nothing if it does not know one event."""
+"""In a catalog's entry, which has no files to put others in."""
 
 
 class LocalServer(_Form):
