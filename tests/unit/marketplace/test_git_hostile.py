@@ -141,9 +141,8 @@ def bomb(declared: int, inflated: int) -> bytes:
             [bomb(200_000_000, 1000)], GitTooLarge, "the repository's files are larger than we take", id="declared huge"
         ),
         pytest.param(
-            [bomb(90_000_000, 1000)] * 4, GitTooLarge, "the repository's files are larger than we take", id="huge in sum"
+            [bomb(10, 30_000_000)], GitFailed, "the server sent a damaged pack (the stream is longer than it says)", id="grows beyond"
         ),
-        pytest.param([bomb(10, 30_000_000)], GitFailed, "the server sent a damaged pack (error)", id="grows beyond"),
         pytest.param(
             [
                 git.pack_entry(git.BLOB, b"base"),
@@ -155,8 +154,13 @@ def bomb(declared: int, inflated: int) -> bytes:
             "the repository's files are larger than we take",
             id="delta declares huge",
         ),
-        pytest.param([b"\x35not zlib"], GitFailed, "the server sent a damaged pack", id="no zlib"),
-        pytest.param([b"\xff" * 40], GitFailed, "the server sent a damaged pack", id="endless header"),
+        pytest.param(
+            [b"\x35not zlib"], GitFailed,
+            "the server sent a damaged pack (Error -3 while decompressing data: incorrect header check)", id="no zlib",
+        ),
+        pytest.param(
+            [b"\xff" * 40], GitFailed, "the server sent a damaged pack (it is cut short)", id="endless header"
+        ),
     ],
 )  # fmt: skip
 def test_packs_that_explode_are_refused_unexploded(entries, kind, message):
@@ -175,7 +179,7 @@ def test_packs_that_explode_are_refused_unexploded(entries, kind, message):
         pytest.param(b"HACK" + bytes(60), "the server sent something else than a pack", id="another file"),
         pytest.param(sealed(b"PACK\0\0\0\2\0\0\0\0"), "the repository lacks its object", id="empty pack"),
         pytest.param(
-            b"PACK\0\0\0\2\0\0\0\0" + bytes(20), "the server sent a damaged pack (ChecksumMismatch)", id="sum"
+            b"PACK\0\0\0\2\0\0\0\0" + bytes(20), "the server sent a damaged pack (its checksum is another)", id="sum"
         ),
     ],
 )

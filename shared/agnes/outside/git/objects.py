@@ -1,31 +1,23 @@
-"""The objects of one commit, unpacked once into a temporary file and read by id.
-
-A pack is judged before anything in it is inflated: the number of objects and the declared size of
-each (zlib turns a kilobyte into a megabyte, a delta into more). dulwich holds an object to its
-declaration, so what passed the scan cannot grow later.
-"""
+"""The objects of one commit, unpacked once into a temporary file and read by id."""
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO
 
 from dulwich.errors import FileFormatException
-from dulwich.object_format import SHA1
 from dulwich.objects import Blob, Commit, ShaFile, Tag, Tree, parse_tree
-from dulwich.pack import OFS_DELTA, REF_DELTA, PackData, PackInflater
 
-from agnes.kernel.git import FOLDER, SUBMODULE, GitDamaged, GitEntry, GitFailed, GitTooLarge
+from agnes.kernel.git import FOLDER, SUBMODULE, GitDamaged, GitEntry, GitTooLarge
 from agnes.outside.git.limits import GitLimits
 
-HEADER_BYTES = 12
-TRAILER_BYTES = 20
 _SPOOL_BYTES = 16_000_000
-_SLICE = 65_536
+_NAMES = {kind.type_num: kind.type_name for kind in (Commit, Tree, Blob, Tag)}
 
 _Children = dict[str, tuple[int, str]]
 """Name → mode and id."""
@@ -46,42 +38,20 @@ class Spool(AbstractContextManager):
     def __contains__(self, oid: str) -> bool:
         return oid in self._at
 
-    def add(self, item: ShaFile) -> None:
-        oid = item.id.decode()
+    def add(self, kind: int, raw: bytes) -> str:
+        """The object's id, which follows from its content."""
+        oid = hashlib.sha1(b"%s %d\0" % (_NAMES[kind], len(raw)) + raw, usedforsecurity=False).hexdigest()
         if oid in self._at:
-            return
-        raw = item.as_raw_string()
+            return oid
         if len(self._at) >= self.limits.objects:
             raise too_many_objects(self.limits.objects)
         if len(raw) > self.limits.object_bytes or self._end + len(raw) > self.limits.unpacked_bytes:
-            raise GitTooLarge("the repository's files are larger than we take", hint="Remove large files from it.")
+            raise too_large()
         self._file.seek(self._end)
         self._file.write(raw)
-        self._at[oid] = (item.type_num, self._end, len(raw))
+        self._at[oid] = (kind, self._end, len(raw))
         self._end += len(raw)
-
-    def add_pack(self, pack: IO[bytes]) -> None:
-        """Add every object of a pack file. Raises GitFailed, GitTooLarge."""
-        pack.flush()
-        size = pack.seek(0, 2)
-        if size < HEADER_BYTES + TRAILER_BYTES:
-            raise GitFailed("the server sent no pack")
-        # As bytes and not as an mmap: mapping a spooled file would force it to disk, and 100 MB fit.
-        pack.seek(0)
-        contents = pack.read()
-        scan(contents, self.limits)
-        pack.seek(0)
-        try:
-            data = PackData("received.pack", SHA1, file=_Named(pack), size=size)
-            with closing(data):
-                data.check()
-                for item in PackInflater.for_pack_data(data):
-                    self.add(item)
-        except GitFailed:
-            raise
-        # dulwich raises many kinds for damaged packs, bare AssertionError and ValueError among them.
-        except Exception as exc:
-            raise GitFailed(f"the server sent a damaged pack ({type(exc).__name__})") from exc
+        return oid
 
     def kind(self, oid: str) -> int | None:
         """Git's number of the object's type, None if it is not here."""
@@ -103,95 +73,12 @@ class Spool(AbstractContextManager):
         return self._file.read(size)
 
 
-class _Named:
-    """A file whose name dulwich may look at; spooled files have none while in memory."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "fileno":
-            raise AttributeError(name)
-        return getattr(self._file, name)
-
-
 def too_many_objects(limit: int) -> GitTooLarge:
     return GitTooLarge(f"the repository has more than {limit} objects in one commit", hint="Split it.")
 
 
-def scan(pack: bytes, limits: GitLimits) -> None:
-    """Raise GitTooLarge or GitFailed unless what a pack declares is within the limits."""
-    if pack[:4] != b"PACK":
-        raise GitFailed("the server sent something else than a pack")
-    count = int.from_bytes(pack[8:12], "big")
-    if count > limits.objects:
-        raise too_many_objects(limits.objects)
-    view = memoryview(pack)
-    end = len(pack) - TRAILER_BYTES
-    at, total = HEADER_BYTES, 0
-    try:
-        for _ in range(count):
-            kind, size, at = _header(pack, at)
-            if kind == OFS_DELTA:
-                while pack[at] & 0x80:
-                    at += 1
-                at += 1
-            elif kind == REF_DELTA:
-                at += 20
-            inflated, at = _inflate_start(view, at, end)
-            if kind in (OFS_DELTA, REF_DELTA):
-                _, behind = _varint(inflated, 0)
-                result, _ = _varint(inflated, behind)
-                size = max(size, result)
-            total += size
-            if size > limits.object_bytes or total > limits.unpacked_bytes:
-                raise GitTooLarge("the repository's files are larger than we take", hint="Remove large files from it.")
-    except (IndexError, zlib.error) as exc:
-        raise GitFailed("the server sent a damaged pack") from exc
-
-
-def _header(pack: bytes, at: int) -> tuple[int, int, int]:
-    """(type, declared size, offset behind) of a pack entry."""
-    first = pack[at]
-    size, shift = first & 15, 4
-    at += 1
-    more = first & 0x80
-    while more:
-        byte = pack[at]
-        at += 1
-        size |= (byte & 0x7F) << shift
-        shift += 7
-        more = byte & 0x80
-    return (first >> 4) & 7, size, at
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value, shift = 0, 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            return value, at
-
-
-def _inflate_start(view: memoryview, at: int, end: int) -> tuple[bytes, int]:
-    """The first bytes of a zlib stream and the offset behind it, never holding more than a slice of it."""
-    stream = zlib.decompressobj()
-    first = b""
-    feed: bytes | memoryview = b""
-    while not stream.eof:
-        if not feed:
-            if at >= end:
-                raise zlib.error("the stream has no end")
-            feed = view[at : min(at + _SLICE, end)]
-            at += len(feed)
-        part = stream.decompress(feed, _SLICE)
-        if len(first) < 20:
-            first += part[:20]
-        feed = stream.unconsumed_tail
-    return first, at - len(stream.unused_data)
+def too_large() -> GitTooLarge:
+    return GitTooLarge("the repository's files are larger than we take", hint="Remove large files from it.")
 
 
 @dataclass
@@ -292,7 +179,7 @@ def copy_commit(load: Callable[[str], ShaFile], spool: Spool, oid: str) -> None:
             continue
         try:
             item = load(wanted)
-            spool.add(item)
+            spool.add(item.type_num, item.as_raw_string())
             if isinstance(item, Tag):
                 todo.append((item.object[1].decode(), 0))
             elif isinstance(item, Commit):

@@ -21,7 +21,8 @@ from agnes.kernel.git import GitFailed, GitMissing, GitSnapshot, GitTooLarge
 from agnes.kernel.ports import Secret
 from agnes.outside.git.addresses import Dial, Resolve, dial
 from agnes.outside.git.limits import GitLimits
-from agnes.outside.git.objects import HEADER_BYTES, Spool, SpooledSnapshot, copy_commit, too_many_objects
+from agnes.outside.git.objects import Spool, SpooledSnapshot, copy_commit, too_many_objects
+from agnes.outside.git.packs import HEADER_BYTES, unpack
 from agnes.outside.git.transport import Alarm, JudgedHttpClient, check_scheme
 
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
@@ -104,7 +105,9 @@ class DulwichGit:
                 alarm.check()
                 raise GitFailed(f"the server does not speak git as it should ({_words(exc)})") from exc
             if wanted:
-                spool.add_pack(pack)
+                pack.seek(0)
+                # As bytes and not as an mmap: mapping a spooled file would force it to disk, and 100 MB fit.
+                unpack(pack.read(), spool)
         return wanted[0] if wanted else None
 
     def _copy(self, url: str, ref: str, known: str | None, spool: Spool) -> str | None:
