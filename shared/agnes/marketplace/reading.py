@@ -25,7 +25,7 @@ from agnes.kernel.web import WebFailed, WebRefused, WebUnreachable
 from agnes.marketplace.external import External
 from agnes.marketplace.items import inner_items
 from agnes.marketplace.manifest import PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
-from agnes.marketplace.model import Item
+from agnes.marketplace.model import Item, Plugin
 from agnes.marketplace.sources import EXTERNAL_KINDS, Inside, SourceInvalid, locate
 from agnes.trees import hooks, packaging
 from agnes.trees import service as trees
@@ -77,10 +77,10 @@ def read_plugin(
     listed: Listed,
     plugin_root: str,
     *,
-    known: str | None,
+    known: Plugin | None,
     external: External | None = None,
 ) -> Reading:
-    """Read one plugin. `known` is the fingerprint of what is stored: equal input is not read again.
+    """Read one plugin. Input whose fingerprint is that of its row `known` is not read again.
 
     Without `external`, plugins of other repositories are only catalogued.
     """
@@ -105,12 +105,12 @@ def read_plugin(
         return Reading(listed, kind, problem=exc.message)
 
 
-def _read(store: ObjectStore, snapshot: GitSnapshot, listed: Listed, place: Inside, known: str | None) -> Reading:
+def _read(store: ObjectStore, snapshot: GitSnapshot, listed: Listed, place: Inside, known: Plugin | None) -> Reading:
     folder = _existing_folder(snapshot, place)
     fingerprint = _fingerprint(listed, folder)
-    if fingerprint == known:
+    if known and known.fingerprint == fingerprint:
         return Reading(listed, place.kind, same=True)
-    content, warnings = _content(store, listed, _files(snapshot, folder), fingerprint)
+    content, warnings = _content(store, listed, _files(snapshot, folder), fingerprint, known.tree_id if known else None)
     return Reading(listed, place.kind, content=content, warnings=tuple(warnings))
 
 
@@ -164,14 +164,16 @@ def _files(snapshot: GitSnapshot, folder: str) -> list[TreeFile]:
     return files
 
 
-def _content(store: ObjectStore, listed: Listed, files: list[TreeFile], fingerprint: str) -> tuple[Content, list[str]]:
+def _content(
+    store: ObjectStore, listed: Listed, files: list[TreeFile], fingerprint: str, known_tree: str | None
+) -> tuple[Content, list[str]]:
     entry = listed.entry
     by_path = {file.path: file.body for file in files}
     manifest = read_manifest(by_path)
     package = packaging.package(
         name=entry.name, files=files, upstream_version=entry.version, description=entry.description
     )
-    tree = trees.put(store, package.files)
+    tree = trees.put(store, package.files, known=known_tree)
     items, warnings = inner_items(by_path, manifest, entry)
     if manifest.name not in (None, entry.name):
         shown = str(manifest.name).encode("unicode_escape").decode()[:80]

@@ -151,7 +151,7 @@ class _Run:
                 raise GitUnreachable(
                     f"reading the plugins took longer than {self.seconds:g} seconds",
                     code="sync_timeout",
-                    hint="What was read is kept: sync again to go on.",
+                    hint="Try again; the nightly sync waits longest.",
                 )
             name = listed.entry.name
             before = known.get(name)
@@ -160,7 +160,7 @@ class _Run:
                 snapshot,
                 listed,
                 catalog.plugin_root,
-                known=before.fingerprint if before else None,
+                known=before,
                 external=external,
             )
             shown, said = pages.of_plugin(name)

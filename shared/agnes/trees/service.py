@@ -38,13 +38,16 @@ def tree_id(files: Sequence[TreeFile]) -> str:
     return digest.hexdigest()
 
 
-def put(store: ObjectStore, files: Sequence[TreeFile]) -> Tree:
+def put(store: ObjectStore, files: Sequence[TreeFile], *, known: str | None = None) -> Tree:
     """Store `files`. Raises UnsafePath before anything is written.
 
-    Written even if they are there: nothing may have named them for long, and what is young is never swept.
+    Written even if they are there: nothing may have named them for long, and what is young is never swept. `known` is the
+    id of a tree that a row names, which is there and is not swept either: it alone is not written again.
     """
     check_files(files)
     tree, pack = build(files)
+    if tree.id == known:
+        return tree
     # The pack first: a tree that can be read is whole. Both hold the same bytes whoever writes them.
     store.write(f"{PREFIX}{tree.id}.pack", pack, expect=ANYTHING)
     store.write(f"{PREFIX}{tree.id}.json", msgspec.json.encode(tree), expect=ANYTHING, content_type="application/json")

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from agnes.kernel.clock import FixedClock
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.git import GitFailed, GitMissing, GitUnreachable
 from agnes.kernel.ports import ANYTHING, Secret
@@ -16,12 +17,13 @@ from agnes.marketplace.manifest import CatalogInvalid
 from agnes.marketplace.model import MarketplaceChange
 from agnes.marketplace.sync import SyncOvertaken
 from agnes.outside.git import DulwichGit
+from agnes.outside.object_store.memory import MemoryStore
 from agnes.trees import service as trees
 from agnes_local.demo_repository import EXECUTABLE, SYMLINK, File
 from tests.builders.git_http_server import GitHttpServer
 from tests.builders.raw_git import RawRepository
 from tests.builders.sample_marketplace import EXTERNAL_SOURCES, MANIFEST, PLUGINS, SampleMarketplace
-from tests.unit.marketplace.conftest import ADMIN, ALLOW, START
+from tests.unit.marketplace.conftest import ADMIN, ALLOW, START, workshop_over
 
 
 @pytest.fixture
@@ -59,6 +61,26 @@ def test_an_unchanged_commit_says_so_and_reads_nothing(workshop, market):
     assert (report.action, report.changed, report.plugin_count) == ("update", False, 3)
     assert workshop.plugins() == before
     assert workshop.rows("SELECT outcome FROM marketplace.syncs ORDER BY started_at") == [("changed",), ("unchanged",)]
+
+
+def test_content_that_its_row_names_is_not_stored_again(tmp_path):
+    clock = FixedClock(START)
+    workshop = workshop_over(tmp_path, MemoryStore(clock=clock), clock)
+    market = SampleMarketplace(tmp_path / "m.git")
+    workshop.register(market.url)
+    workshop.sync()
+    trees_of = {name: plugin.tree_id for name, plugin in workshop.plugins().items()}
+    stored = {entry.key: entry.modified_at for entry in workshop.tools.store.list(trees.PREFIX)}
+    catalog = market.manifest()
+    for entry in catalog["plugins"]:
+        entry["category"] = "Anything else"
+    market.files[MANIFEST] = File(json.dumps(catalog).encode())
+    market.release_finops("1.5.0")
+    assert sorted(workshop.sync().updated) == sorted(PLUGINS)
+    after = {entry.key: entry.modified_at for entry in workshop.tools.store.list(trees.PREFIX)}
+    assert {key: after[key] for key in stored} == stored
+    [new] = {key.removeprefix(trees.PREFIX)[:64] for key in after.keys() - stored.keys()}
+    assert {name: plugin.tree_id for name, plugin in workshop.plugins().items()} == trees_of | {"finops": new}
 
 
 def test_another_way_of_reading_reads_an_unchanged_commit_again(workshop, market):
