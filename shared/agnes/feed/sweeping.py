@@ -4,8 +4,8 @@ In use is what a row of a state file names, and what a view that is still kept h
 condemned first, in `feed/condemned.json`, and removed when it has been so for GRACE: a state that is
 restored from a recent generation finds its trees, and so does whoever is reading one just now.
 
-A sync may store a tree again that was condemned. So its objects are written anew
-(`trees.service.put`), young ones are never removed, and syncs stand still while this removes.
+A sync may store a tree again that was condemned. So its objects are written anew (`trees.service.put`)
+unless a row names it, young ones are never removed, and syncs stand still while this removes.
 """
 
 from __future__ import annotations
