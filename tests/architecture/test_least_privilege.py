@@ -214,7 +214,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory, policies: Policies) -> Gu
     folder = tmp_path_factory.mktemp("house")
     with AnsweringApi(ANSWERS) as api, GuardedHouse(folder, policies, model_url=api.url) as house:
         house.run("ops-cron_prepare")
-        team = Team(house, folder)
+        team = Team(house, folder, anew=True)
         with_everything(house, team)
     return house
 

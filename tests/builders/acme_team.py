@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from agnes.accounts import service as accounts
 from agnes.stack import service as stack
 from agnes.stack.shelf import shelf
+from tests.builders.beginnings import begun
 from tests.builders.house import Answer, House
 from tests.builders.sample_marketplace import SampleMarketplace
 
@@ -23,20 +25,13 @@ MARKETPLACES = "/api/marketplaces"
 
 
 class Team:
-    """`registered` also registers the repository as `acme` and syncs it."""
+    """`registered` also registers the repository as `acme` and syncs it; `anew` lets everything happen in this very house."""
 
-    def __init__(self, house: House, folder: Path, *, registered: bool = False) -> None:
+    def __init__(self, house: House, folder: Path, *, registered: bool = False, anew: bool = False) -> None:
         self.house = house
         self.market = SampleMarketplace(folder / "m.git")
-        importlib.import_module("functions.accounts.cron_first_start.app").run({}, None)
-        self.tokens = {"ada": house.login("ada@example.com", "correct horse")}
-        for name in ("bob", "eve"):
-            email = f"{name}@example.com"
-            user = self.post("ada", "/api/users", {"email": email, "name": name.title()}, 201)
-            self.post("ada", f"/api/users/{user['id']}/set-password", {"password": "battery staple"}, 204)
-            self.tokens[name] = house.login(email, "battery staple")
-        self.group = self.post("ada", "/api/admin/groups", {"name": "Finance", "description": ""}, 201)["id"]
-        self.post("ada", f"/api/admin/groups/{self.group}/members", {"email": "bob@example.com"}, 201)
+        tokens, self.group = _staff(house) if anew else begun(house, _staff, **ENVIRON)
+        self.tokens = dict(tokens)
         if registered:
             self.register()
             self.sync()
@@ -82,6 +77,26 @@ class Team:
     def audited(self, file: str) -> list[str]:
         with self.house.state.read(file) as db:
             return [row[0] for row in db.execute(f'SELECT action FROM {file}.audit ORDER BY "at", id').fetchall()]
+
+
+def _staff(house: House) -> tuple[Mapping[str, str], str]:
+    """Everybody's token, and the group Finance."""
+
+    def post(path: str, body: Any, status: int) -> Any:
+        answer = house.post(path, token=tokens["ada"], json_body=body)
+        assert answer.status == status, answer.text
+        return answer.json() if answer.body else None
+
+    importlib.import_module("functions.accounts.cron_first_start.app").run({}, None)
+    tokens = {"ada": house.login("ada@example.com", "correct horse")}
+    for name in ("bob", "eve"):
+        email = f"{name}@example.com"
+        user = post("/api/users", {"email": email, "name": name.title()}, 201)
+        post(f"/api/users/{user['id']}/set-password", {"password": "battery staple"}, 204)
+        tokens[name] = house.login(email, "battery staple")
+    group = post("/api/admin/groups", {"name": "Finance", "description": ""}, 201)["id"]
+    post(f"/api/admin/groups/{group}/members", {"email": "bob@example.com"}, 201)
+    return tokens, group
 
 
 def code(answer: Answer, status: int) -> str:

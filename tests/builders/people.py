@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from agnes.accounts import first_start
-from agnes.kernel.clock import FixedClock
-from agnes.kernel.ports import ABSENT, Secret
+from agnes.kernel.ports import Secret
+from tests.builders.beginnings import begun
 from tests.builders.house import House
 
 ADMIN_EMAIL = "ada@example.com"
@@ -31,25 +26,8 @@ class Person:
 
 
 def seed_admin(house: House) -> Person:
-    """Ada, as SEED_ADMIN_EMAIL and SEED_ADMIN_PASSWORD make her, signed in.
-
-    A house that holds nothing yet gets what an equal one held after the same, since passwords are slow on purpose.
-    """
-    if not isinstance(house.clock, FixedClock) or any(house.store.list("")):
-        return _seed(house)
-    held, ada = _seeded(house.clock.now())
-    for key, body in held.items():
-        house.store.write(key, body, expect=ABSENT)
-    return ada
-
-
-@cache
-def _seeded(at: datetime) -> tuple[Mapping[str, bytes], Person]:
-    with TemporaryDirectory() as folder, House(Path(folder), clock=FixedClock(at)) as house:
-        ada = _seed(house)
-        house.state.close()
-        keys = [entry.key for entry in house.store.list("") if not entry.key.startswith("leases/")]
-        return {key: house.store.read(key).body for key in keys}, ada
+    """Ada, as SEED_ADMIN_EMAIL and SEED_ADMIN_PASSWORD make her, signed in."""
+    return begun(house, _seed)
 
 
 def _seed(house: House) -> Person:

@@ -18,6 +18,7 @@ import pytest
 from agnes.kernel.ports import Secret
 from agnes.outside.object_store.folder import FolderStore
 from tests.builders.acme_team import ENVIRON, Team
+from tests.builders.beginnings import begun
 from tests.builders.house import START, House
 from tests.builders.house_server import HouseServer
 from tests.builders.people import PASSWORD, Person, add_person, seed_admin
@@ -88,6 +89,11 @@ class Office:
         return [entry.key.removeprefix(prefix) for entry in self.house.store.list(prefix)]
 
 
+def _staff(house: House) -> tuple[Person, Person]:
+    admin = seed_admin(house)
+    return admin, add_person(house, admin, EMAIL)
+
+
 @pytest.fixture
 def office(tmp_path):
     from agnes.kernel.clock import FixedClock
@@ -96,8 +102,7 @@ def office(tmp_path):
     store = FolderStore(tmp_path / "store", secret=Secret("s" * 32), base_url="http://to-be-set", clock=clock)
     with House(tmp_path / "house", store=store, clock=clock) as house, HouseServer(house) as server:
         store._signer = type(store._signer)(store._signer.secret, server.url)
-        admin = seed_admin(house)
-        mira = add_person(house, admin, EMAIL)
+        admin, mira = begun(house, _staff)
         laptop = Laptop(tmp_path / "home", tmp_path / "ws", server.url)
         laptop.home.mkdir()
         laptop.workspace.mkdir()
