@@ -45,7 +45,7 @@ browser: .venv/.dev ## the pages in Debian's Chromium, and axe-core; screenshots
 
 cloud: .venv/.dev layers ## LocalStack and MinIO: the contract suite and the journeys on them
 	$(BIN)/python -m agnes_local.servers install all
-	$(BIN)/python -m agnes_local.servers run -- $(PYTEST) -n 2 --dist loadgroup -m "minio or localstack"
+	$(BIN)/python -m agnes_local.servers run -- $(PYTEST) -n 2 --dist loadscope -m "minio or localstack"
 
 scale: .venv/.dev .venv-scale/.scale ## PySpark over the event lake, in an environment of its own (docs/scale.md); needs Java
 	$(PYTEST) tests/scale

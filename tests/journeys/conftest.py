@@ -59,14 +59,7 @@ def localstack(deployment: Deployment) -> Iterator[Target]:
 
 @pytest.fixture(
     scope="session",
-    params=[
-        "embedded",
-        pytest.param(
-            "localstack",
-            # One deployment for all of them: in one process, while another runs what needs none.
-            marks=[pytest.mark.localstack, pytest.mark.timeout(600), pytest.mark.xdist_group("deployed")],
-        ),
-    ],
+    params=["embedded", pytest.param("localstack", marks=[pytest.mark.localstack, pytest.mark.timeout(600)])],
 )
 def house(request: pytest.FixtureRequest) -> Target:
     return request.getfixturevalue(request.param)

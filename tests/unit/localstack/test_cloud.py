@@ -16,12 +16,7 @@ from agnes_local.cloud import DeployFailed, FunctionFailed, client, deploy, remo
 from agnes_local.cloud import invoke as run
 from agnes_local.localstack_host import localstack
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.localstack,
-    pytest.mark.timeout(300),
-    pytest.mark.xdist_group("sample"),  # one deployment for all of them
-]
+pytestmark = [pytest.mark.slow, pytest.mark.localstack, pytest.mark.timeout(300)]
 SAMPLE = pathlib.Path(__file__).with_name("sample")
 STACK = "agnes-sample"
 
