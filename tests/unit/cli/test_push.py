@@ -15,6 +15,8 @@ pytestmark = pytest.mark.slow
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 B = "5d2c8a10-0002-4f00-9a00-00000000bbbb"
 C = "5d2c8a10-0003-4f00-9a00-00000000cccc"
+TOO_MUCH = (b'{"said":"' + b"x" * 3000 + b'"}\n') * (18 * 1024)
+"""54 MB where 50 are the most that is sent; in lines that are as long as real ones."""
 
 
 def session(session_id: str, prompts: int = 1) -> Transcript:
@@ -139,7 +141,7 @@ def test_what_is_no_transcript_is_refused_for_good_and_noted(signed_in):
 
 def test_a_transcript_over_the_limit_waits_without_being_sent(signed_in):
     laptop = signed_in.laptop
-    path = laptop.transcript(A, b"{}\n" * (18 * 1024 * 1024))
+    path = laptop.transcript(A, TOO_MUCH)
     laptop.capture(A, path)
     before = len(signed_in.server.seen)
     (waiting,) = laptop.push()["waiting"]
@@ -248,7 +250,7 @@ def test_a_dry_run_shows_nothing_that_would_stay_here(signed_in):
     laptop = signed_in.laptop
     laptop.agnes("mark-private", CLAUDE_CODE_SESSION_ID=A)
     fork = laptop.transcript(B, session(A).body())
-    large = laptop.transcript(C, b"{}\n" * (18 * 1024 * 1024))
+    large = laptop.transcript(C, TOO_MUCH)
     laptop.capture(C, large)
     assert laptop.push("--dry-run", str(fork)) == {"would_send": []}
 

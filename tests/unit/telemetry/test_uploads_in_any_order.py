@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.telemetry.plant import Plant
 from tests.unit.telemetry.strategies import bodies
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 B = "77777777-0002-4f00-9a00-00000000bbbb"
