@@ -39,7 +39,7 @@ from agnes.telemetry.extraction.extract import SessionKey, extract
 from agnes.telemetry.extraction.served import Served, ServedPlugin
 from agnes.telemetry.extraction.tick import QUEUE, ExtractionRun
 from agnes.telemetry.keys import transcript_id
-from agnes.telemetry.lake import export, rollups
+from agnes.telemetry.lake import export, rollups, windows
 from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, workbench
 from agnes.telemetry.lake.objects import fetch
 from agnes.telemetry.lake.prices import Price, PriceList
@@ -432,9 +432,9 @@ def _rollups(root: Path, events: int) -> list[tuple[str, float]]:
         groups = rollups.groups_of_days(dict.fromkeys(days, events // LAKE_DAYS))
         everything = _seconds(lambda: [base(group) for group in groups])
         made_of = (bases[rollups.ITEM_USER_DAILY], bases[rollups.USE_DAILY], prices)
-        window = min(_seconds(lambda: rollups.windows(bench, *made_of, today=today)) for _ in range(3))
+        window = min(_seconds(lambda: windows.of_items(bench, *made_of, today=today)) for _ in range(3))
         use = bases[rollups.USE_DAILY]
-        together = min(_seconds(lambda: rollups.together(bench, use, today=today)) for _ in range(3))
+        together = min(_seconds(lambda: windows.together(bench, use, today=today)) for _ in range(3))
     return [("daily_of_one_day", one), ("daily_of_31_days", everything), ("windows", window), ("together", together)]
 
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from agnes.telemetry.lake import rollups
+from agnes.telemetry.lake import rollups, windows
 from agnes.telemetry.lake.batch import workbench
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ def together(rows: Iterable[Row], *, older: Iterable[int] = (), **how: int) -> l
                 f"'a' AS plugin, 1 AS invocations) TO '{path}' (FORMAT parquet)"
             )
             files[TODAY - timedelta(days=ago)] = path
-        found = rollups.together(bench, files, today=TODAY, **how)
+        found = windows.together(bench, files, today=TODAY, **how)
     return [(row["plugin"], row["with_plugin"], row["sessions_30d"], row["likeness"]) for row in found]
 
 
@@ -70,7 +70,7 @@ def test_days_made_before_sessions_were_kept_are_read_and_say_nothing():
 def test_a_plugin_has_the_likest_twelve_and_ties_are_by_name():
     rows = sessions(range(4), "hub", *(f"p{n:02d}" for n in range(15)))
     of_hub = [row[1] for row in together(rows) if row[0] == "hub"]
-    assert len(of_hub) == rollups.TOGETHER_AT_MOST
+    assert len(of_hub) == windows.TOGETHER_AT_MOST
     assert of_hub == [f"p{n:02d}" for n in range(12)]
     # What is used everywhere else too is less alike than what goes with it alone.
     rows += sessions(range(100, 140), "p00")
@@ -80,7 +80,7 @@ def test_a_plugin_has_the_likest_twelve_and_ties_are_by_name():
 def test_of_a_session_with_everything_the_fifty_most_used_count():
     rows = [(0, f"p{n:02d}", number, 100 - n) for number in range(3) for n in range(60)]
     found = together(rows)
-    assert {row[0] for row in found} == {f"p{n:02d}" for n in range(rollups.PLUGINS_OF_A_SESSION)}
+    assert {row[0] for row in found} == {f"p{n:02d}" for n in range(windows.PLUGINS_OF_A_SESSION)}
 
 
 def test_work_is_bounded_and_sessions_of_few_plugins_say_most():

@@ -17,7 +17,7 @@ from agnes.kernel.state import State
 from agnes.telemetry import keys
 from agnes.telemetry.extraction.harvest import Candidate
 from agnes.telemetry.keys import SessionId, TranscriptId
-from agnes.telemetry.lake import current, ledger, objects, prices, rollups
+from agnes.telemetry.lake import current, ledger, objects, prices, rollups, windows
 from agnes.telemetry.lake.batch import SESSION, Workbench, Written
 from agnes.telemetry.lake.ledger import Changes, Known, Progress
 from agnes.telemetry.model import FILE, PROCESSOR_VERSION, Report
@@ -163,14 +163,14 @@ class Publisher:
         for name, of_days in others.items():
             bases[name] |= {day: fetched[key] for day, key in of_days.items()}
         changes.daily_since = since
-        changes.windows = rollups.windows(
+        changes.windows = windows.of_items(
             bench,
             bases[rollups.ITEM_USER_DAILY],
             bases[rollups.USE_DAILY],
             price_list,
             today=changes.windows_day,
         )
-        changes.together = rollups.together(bench, bases[rollups.USE_DAILY], today=changes.windows_day)
+        changes.together = windows.together(bench, bases[rollups.USE_DAILY], today=changes.windows_day)
 
     def _days(
         self,
