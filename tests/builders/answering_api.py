@@ -28,6 +28,8 @@ class Answer:
     stop_reason: str = "end_turn"
     status: int = 200
     after_seconds: float = 0.0
+    page: str = ""
+    """What a proxy says in place of the API: HTML, and 200."""
 
 
 def wrote(sql: str, rationale: str = "Counts what was asked.") -> Answer:
@@ -90,12 +92,15 @@ def _handler(api: AnsweringApi) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             answer = api.next(body, {name.lower(): value for name, value in self.headers.items()})
             time.sleep(answer.after_seconds)
-            self._send(answer.status, _message(body, answer) if answer.status == 200 else _error(answer.status))
+            if answer.page:
+                self._send(200, answer.page.encode(), "text/html")
+            else:
+                found = _message(body, answer) if answer.status == 200 else _error(answer.status)
+                self._send(answer.status, json.dumps(found).encode(), "application/json")
 
-        def _send(self, status: int, answer: dict[str, Any]) -> None:
-            sent = json.dumps(answer).encode()
+        def _send(self, status: int, sent: bytes, kind: str) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(sent)))
             self.end_headers()
             self.wfile.write(sent)

@@ -56,10 +56,9 @@ class Claude:
                     problem, tokens = f"it was cut off at {tokens} tokens", tokens * 2
                     continue
                 found = _object(message)
-                missing = [name for name in prompt.schema.get("required", ()) if name not in (found or ())]
-                if found is not None and not missing:
+                problem = "it is no JSON object" if found is None else _unlike(found, prompt.schema)
+                if found is not None and not problem:
                     return found
-                problem = f"{', '.join(missing)} missing" if found is not None else "it is no JSON object"
         if problem.startswith("its API"):
             raise ModelUnavailable(problem)
         if problem:
@@ -70,7 +69,7 @@ class Claude:
         import anthropic
 
         try:
-            return client.messages.create(
+            message = client.messages.create(
                 model=prompt.model,
                 max_tokens=tokens,
                 system=prompt.system,
@@ -78,6 +77,9 @@ class Claude:
                 output_config={"format": {"type": "json_schema", "schema": prompt.schema}},
                 timeout=seconds,
             )
+            if isinstance(message, anthropic.types.Message) and isinstance(message.content, list):
+                return message
+            raise ModelUnavailable("what answered is no Messages API", hint="Check ANTHROPIC_BASE_URL.")
         except anthropic.APITimeoutError as error:
             raise ModelUnavailable(f"no answer within {prompt.seconds:g} seconds") from error
         except anthropic.APIConnectionError:
@@ -111,6 +113,15 @@ class _Passing(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def _unlike(found: dict[str, Any], schema: dict[str, Any]) -> str:
+    """What of the schema it has not; empty if nothing."""
+    missing = [name for name in schema.get("required", ()) if name not in found]
+    texts = [name for name, kind in schema.get("properties", {}).items() if kind.get("type") == "string"]
+    wrong = [name for name in texts if name in found and not isinstance(found[name], str)]
+    said = [f"{', '.join(names)} {what}" for names, what in ((missing, "missing"), (wrong, "no text")) if names]
+    return "; ".join(said)
 
 
 def _object(message: Any) -> dict[str, Any] | None:

@@ -107,7 +107,11 @@ def is_session_id(text: str) -> bool:
 def user(user_id: str) -> str:
     """Raises BadRequestError."""
     if not _USER.fullmatch(user_id):
-        raise BadRequestError("only a person has sessions", code="no_person", hint="Sign in as a user.")
+        raise BadRequestError(
+            f"{user_id[:80]!r} is nobody who has sessions",
+            code="no_person",
+            hint="It is an account's id: `agnes admin user list` shows them.",
+        )
     return user_id
 
 

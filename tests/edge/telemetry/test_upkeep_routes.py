@@ -47,3 +47,9 @@ def test_for_ever_is_the_default(tmp_path):
         admin = seed_admin(house)
         answer = house.post("/api/admin/usage/prune", token=admin.token).json()
         assert (answer["status"], answer["reason"][:28]) == ("skipped", "USAGE_EVENTS_RETENTION_DAYS ")
+        assert (answer["deleted"], answer["remaining"]) == (0, 0)
+        t = Transcript(A)
+        t.prompt("Forecast")
+        upload(house, admin, A, t.body())
+        run_usage(house, admin)
+        assert house.post("/api/admin/usage/prune", token=admin.token).json()["remaining"] == 1

@@ -68,6 +68,8 @@ def test_cost_follows_the_prices_and_is_unknown_without_one(ada):
     assert done.stdout.splitlines()[1].split() == ["2026-11-20", "1,000,700", "0", "0", "0", "$3.70"]
     usage(ada, "prices", "remove", "mystery*", "--from", "2026-11-01")
     assert "unknown price" in usage(ada, "cost").stdout
+    unsound = ada.agnes("admin", "usage", "prices", "set", "m", "--from", "2026-11-01", *dollars[2:], "--input", "nan")
+    assert (unsound.returncode, "'nan' is no number" in unsound.stderr) == (2, True), unsound.stderr
     gone = ada.agnes("admin", "usage", "prices", "remove", "mystery*", "--from", "2026-11-01")
     assert (gone.returncode, "price_not_found" in gone.stderr) == (1, True)
 

@@ -56,7 +56,10 @@ def prune(state: State, *, clock: Clock, retention_days: int, dry_run: bool = Fa
     What is forgotten stays so when its transcript grows or is extracted again. Raises UnavailableError.
     """
     if retention_days <= 0:
-        return Pruned(SKIPPED, retention_days, reason="USAGE_EVENTS_RETENTION_DAYS is 0: events are kept for ever")
+        with state.read(FILE) as db:
+            nothing, everything = ledger.rows_before(db, date.min)
+        why = "USAGE_EVENTS_RETENTION_DAYS is 0: events are kept for ever"
+        return Pruned(SKIPPED, retention_days, nothing, everything, reason=why)
     now = clock.now()
     cutoff = now.date() - timedelta(days=retention_days)
     with state.read(FILE) as db:

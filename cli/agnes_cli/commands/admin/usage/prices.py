@@ -17,7 +17,17 @@ COLUMNS = {
     "CACHE WRITE": "cache_write",
     "SET BY": "set_by",
 }
-DOLLARS = click.FloatRange(0, 100_000)
+
+
+class Dollars(click.FloatRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found: float = super().convert(value, param, ctx)
+        if found != found:  # noqa: PLR0124 (nan is in any range)
+            self.fail(f"{value!r} is no number", param, ctx)
+        return found
+
+
+DOLLARS = Dollars(0, 100_000)
 FROM = click.option(
     "--from", "valid_from", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The first day (UTC) it holds."
 )
