@@ -1,8 +1,8 @@
 """The scheduled jobs: which there are, when each ran and is due, and how an operator has one run now.
 
-A run that is asked for is made by the job's own function, with the rights of that function: who asks needs no more than to start it
-(`agnes.kernel.jobs`). It leaves `jobs/<name>/last.json`, or `jobs/<name>/dry-run.json`, with the id that the asker was given, and a line `job.ran` of
-the audit with the asker and the outcome.
+A run that is asked for is made by the job's own function, with the rights of that function: who asks needs no more
+than to start it (`agnes.kernel.jobs`). It leaves `jobs/<name>/last.json`, or `jobs/<name>/dry-run.json`, with the id
+that the asker was given, and a line `job.ran` of the audit with the asker and the outcome.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ FILE = "collector"
 """The state file."""
 
 Matching = Literal["email", "local_part", "id", "map"]
-"""What stands for `{user}`: a whole e-mail address, the part before its @, an account's id, or a word that `people` explains."""
+"""What stands for `{user}`: a whole e-mail address, the part before its @, an account's id, or a word that `people`
+explains."""
 
 
 class Credential(BaseModel):

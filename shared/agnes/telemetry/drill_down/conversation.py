@@ -1,10 +1,10 @@
 """A session as a conversation: its files in the order in which things happened, a part at a time. Pure.
 
-Every piece has a place, (time, file, offset of its line, number in its line), and places only grow within a file: a line's
-time is never before that of the line above it. So a part is what follows a place, found without holding more than one file
-and one part; a file that grows between two parts adds pieces behind, never before, what was shown. A part begins where the last
-one ended: in that file at the very line, in the others at the last mark before that moment (`Marks`), so that a part costs
-what it shows however long the session is (decision 122).
+Every piece has a place, (time, file, offset of its line, number in its line), and places only grow within a file: a
+line's time is never before that of the line above it. So a part is what follows a place, found without holding more
+than one file and one part; a file that grows between two parts adds pieces behind, never before, what was shown. A
+part begins where the last one ended: in that file at the very line, in the others at the last mark before that moment
+(`Marks`), so that a part costs what it shows however long the session is (decision 122).
 """
 
 from __future__ import annotations
@@ -235,8 +235,8 @@ def _begins_line(body: bytes, offset: int) -> bool:
 
 
 def _require_place(file: TranscriptFile, place: Place) -> None:
-    """A place is trusted no further than it can be checked on its own line: one that was made up shows its maker wrong times
-    at worst. Raises InvalidCursor."""
+    """A place is trusted no further than it can be checked on its own line: one that was made up shows its maker
+    wrong times at worst. Raises InvalidCursor."""
     if not _begins_line(file.body, place.offset):
         raise InvalidCursor
     line = next(_lines(file.body, place.offset))[1]
@@ -259,8 +259,9 @@ _head = msgspec.json.Decoder(_Head).decode
 
 
 def _timed_lines(file: TranscriptFile, start: int, now: int | None) -> Iterator[tuple[int, int, memoryview]]:
-    """(microseconds since 1970, offset, line) from the line at `start` on, whose time is `now` if that is known. Lines without a
-    time have that of the line above, the first ones that of the first line which has one; a file without any has 0."""
+    """(microseconds since 1970, offset, line) from the line at `start` on, whose time is `now` if that is known.
+    Lines without a time have that of the line above, the first ones that of the first line which has one; a file
+    without any has 0."""
     if now is None:
         times = (at for _, line in _lines(file.body) if (at := _time(line, file.received_at)))
         now = next(times, 0)

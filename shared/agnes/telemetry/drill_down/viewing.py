@@ -140,8 +140,8 @@ def excerpt(
 def part_of(
     store: ObjectStore, files: Sequence[StoredFile], after: Place | None, reading: conversation.Reading
 ) -> Part:
-    """A part of a session, from those of its files that may have something of it. Files whose marks this process has are not read
-    where they say that there is nothing."""
+    """A part of a session, from those of its files that may have something of it. Files whose marks this process has
+    are not read where they say that there is nothing."""
     named = {file.which.file: file for file in files}
     known = {name: found for name, file in named.items() if (found := _marked.get(store, file.version))}
     own = after.file if after else None

@@ -1,7 +1,9 @@
-"""Reading sessions: their transcripts from the store, extracted, their events spooled. Needs no claim, changes no ledger.
+"""Reading sessions: their transcripts from the store, extracted, their events spooled. Needs no claim, changes no
+ledger.
 
 Several processes may harvest at once. What one has found is true only of the ledger that it looked at, so it says for
-each session which generation that was: whoever publishes drops a session that has moved on (agnes.telemetry.extraction.publishing).
+each session which generation that was: whoever publishes drops a session that has moved on
+(agnes.telemetry.extraction.publishing).
 """
 
 from __future__ import annotations

@@ -121,7 +121,8 @@ def presign(
     size_bytes: int,
     sha256: str,
 ) -> Presigned:
-    """Where to PUT a transcript, packed as `agnes.telemetry.transcripts.packed` says; `size_bytes` and `sha256` are of the packed form.
+    """Where to PUT a transcript, packed as `agnes.telemetry.transcripts.packed` says; `size_bytes` and `sha256` are
+    of the packed form.
 
     Raises InvalidSessionId, InvalidAgentId, TranscriptTooLarge, InvalidError, SessionClosed.
     """
