@@ -6,6 +6,7 @@ import click
 
 from agnes_cli import shown
 from agnes_cli.failures import BadInput
+from agnes_cli.options import JSON
 
 BLOCKED = "/api/admin/blocked-trees"
 COLUMNS = {
@@ -26,7 +27,6 @@ BLOCKED_COLUMNS = {
     "SINCE": "blocked_at",
     "PLUGINS": "plugins",
 }
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
 OFF = click.option("--off", is_flag=True, help="End it.")
 
 

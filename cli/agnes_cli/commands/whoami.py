@@ -5,10 +5,11 @@ import json
 import click
 
 from agnes_cli import config
+from agnes_cli.options import JSON
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 def command(as_json: bool) -> None:
     """Show which account of which server this computer is signed in to."""
     from agnes_cli.server import Server

@@ -8,6 +8,7 @@ import click
 
 from agnes_cli import shown
 from agnes_cli.failures import BadInput
+from agnes_cli.options import JSON
 
 ACTIVITY = "/api/admin/activity"
 MOST = 5000
@@ -31,7 +32,6 @@ SYNC_COLUMNS = {
 FIELD_COLUMNS = {"": "color", "FIELD": "label", "STATE": "value", "WHAT TO DO": "advice"}
 _SINCE = re.compile(r"([1-9]\d{0,5})([mhd]?)")
 _MINUTES = {"": 1, "m": 1, "h": 60, "d": 1440}
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
 
 
 class Since(click.ParamType):

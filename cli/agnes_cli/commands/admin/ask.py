@@ -8,6 +8,7 @@ import click
 
 from agnes_cli import shown
 from agnes_cli.failures import BadInput, Refused
+from agnes_cli.options import JSON
 
 if TYPE_CHECKING:
     from agnes_cli.server import Server
@@ -20,7 +21,7 @@ ENDS, ANEW = frozenset({"exit", "quit"}), frozenset({"new"})
 
 @click.command()
 @click.argument("question", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 @click.option("--follow-up", is_flag=True, help="Go on from the last question that was asked here.")
 def command(question: str | None, as_json: bool, follow_up: bool) -> None:
     """Ask about usage in words: prints the SQL that was written for QUESTION, and its rows.

@@ -4,6 +4,7 @@ import click
 
 from agnes_cli import shown
 from agnes_cli.failures import BadInput
+from agnes_cli.options import JSON
 
 GRANTS = "/api/admin/grants"
 COLUMNS = {
@@ -14,7 +15,6 @@ COLUMNS = {
     "BY": "assigned_by",
     "SINCE": "assigned_at",
 }
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
 TYPE = click.option("--type", "kind", default="marketplace_plugin", show_default=True, help="The type of resource.")
 
 

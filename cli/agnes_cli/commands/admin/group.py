@@ -3,6 +3,7 @@ from __future__ import annotations
 import click
 
 from agnes_cli import shown
+from agnes_cli.options import JSON
 
 GROUPS = "/api/admin/groups"
 COLUMNS = {
@@ -14,7 +15,6 @@ COLUMNS = {
     "DESCRIPTION": "description",
 }
 MEMBER_COLUMNS = {"EMAIL": "email", "NAME": "name", "ACTIVE": "active", "SOURCE": "source", "ADDED": "added_at"}
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
 
 
 @click.group()

@@ -7,6 +7,7 @@ import click
 
 from agnes_cli import marketplace_versions, secret_input, shown
 from agnes_cli.failures import BadInput
+from agnes_cli.options import JSON
 
 MARKETPLACES = "/api/marketplaces"
 COLUMNS = {
@@ -28,7 +29,6 @@ PLUGIN_COLUMNS = {
     "SOURCE": "source_type",
     "PROBLEM": "problem",
 }
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
 
 
 @click.group()

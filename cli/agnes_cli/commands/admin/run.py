@@ -8,6 +8,7 @@ import click
 
 from agnes_cli import shown
 from agnes_cli.failures import BadInput
+from agnes_cli.options import JSON
 
 RUN = "/api/admin/run"
 OF_THEIR_OWN = {
@@ -41,7 +42,7 @@ LOOK_SECONDS = 1.0
     show_default=True,
     help="Seconds to wait for the end.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 def command(job: str | None, dry_run: bool, wait_seconds: int, as_json: bool) -> None:
     """Run JOB now instead of when it is due; without JOB, list the jobs with their schedules and last runs."""
     from agnes_cli.server import connect

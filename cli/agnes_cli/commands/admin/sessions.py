@@ -11,6 +11,7 @@ import click
 
 from agnes_cli import saving, shown, spending
 from agnes_cli.failures import BadInput, Refused
+from agnes_cli.options import JSON
 
 SESSIONS = "/api/admin/sessions"
 COLUMNS = {
@@ -26,7 +27,6 @@ COLUMNS = {
 }
 SORTS = ["started_at", "ended_at", "username", "model", "tokens", "active_seconds", "user_messages", "tool_errors"]
 PIECES_AT_ONCE = 500
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
 _SESSION = re.compile(r"[0-9a-fA-F-]{1,64}")
 
 

@@ -5,10 +5,10 @@ import sys
 import click
 
 from agnes_cli import secret_input, shown
+from agnes_cli.options import JSON
 
 COLUMNS = {"EMAIL": "email", "NAME": "name", "ROLE": "role", "ACTIVE": "active", "GROUPS": "in_groups", "ID": "id"}
 ACCESS_COLUMNS = {"TYPE": "resource_type", "RESOURCE": "resource_id", "THROUGH": "through"}
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
 
 
 @click.group()

@@ -5,13 +5,14 @@ from typing import Any
 import click
 
 from agnes_cli import shown
+from agnes_cli.options import JSON
 
 KINDS = {"Skills": "skills", "Agents": "agents", "Commands": "commands", "Hooks": "hooks", "MCP servers": "mcps"}
 
 
 @click.command()
 @click.argument("plugin")
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 def command(plugin: str, as_json: bool) -> None:
     """Describe PLUGIN, an id that `search` printed: what is inside, whose it is, how it is used."""
     from agnes_cli.catalog_ids import named

@@ -3,6 +3,7 @@ from __future__ import annotations
 import click
 
 from agnes_cli import shown
+from agnes_cli.options import JSON
 
 COLUMNS = {
     "ID": "id",
@@ -27,7 +28,7 @@ COLUMNS = {
 )
 @click.option("--page", type=click.IntRange(min=1), default=1)
 @click.option("--page-size", type=click.IntRange(1, 100), default=24)
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 def command(
     *,
     words: tuple[str, ...],

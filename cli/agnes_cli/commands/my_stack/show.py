@@ -3,12 +3,13 @@ from __future__ import annotations
 import click
 
 from agnes_cli import shown
+from agnes_cli.options import JSON
 
 COLUMNS = {"ID": "id", "VERSION": "version", "STACK": "state", "MARKETPLACE": "origin", "NOTE": "problem"}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 def command(as_json: bool) -> None:
     """List the plugins that were granted to you, which of them are in your stack, and what you added from colleagues."""
     from agnes_cli.server import connect

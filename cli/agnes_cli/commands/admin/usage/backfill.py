@@ -3,10 +3,11 @@ from __future__ import annotations
 import click
 
 from agnes_cli import shown
+from agnes_cli.options import JSON
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 def command(as_json: bool) -> None:
     """Make the rollups of all days anew from their events, in the background; doing it twice changes nothing."""
     from agnes_cli.server import connect

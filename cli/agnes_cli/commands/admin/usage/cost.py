@@ -3,6 +3,7 @@ from __future__ import annotations
 import click
 
 from agnes_cli import shown, spending
+from agnes_cli.options import JSON
 
 USAGE_COST = "/api/admin/usage/cost"
 COLUMNS = {"INPUT": "input", "OUTPUT": "output", "CACHE READ": "cache_read", "CACHE WRITE": "cache_creation"}
@@ -18,7 +19,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 )
 @click.option("--since", type=DAY, help="The first day (UTC); 30 days ago if not given.")
 @click.option("--until", type=DAY, help="The last day (UTC), included; today if not given.")
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 def command(by: str, since: object, until: object, as_json: bool) -> None:
     """List tokens and what they cost at the prices that were in force on each day."""
     from agnes_cli.server import connect

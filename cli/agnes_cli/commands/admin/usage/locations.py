@@ -8,6 +8,7 @@ import click
 
 from agnes_cli import secret_input, shown
 from agnes_cli.failures import BadInput
+from agnes_cli.options import JSON
 
 LOCATIONS = "/api/admin/usage/locations"
 COLUMNS = {
@@ -27,7 +28,6 @@ SAMPLE_COLUMNS = {
     "BYTES": "size_bytes",
     "PROBLEM": "problem",
 }
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
 
 
 @click.group()

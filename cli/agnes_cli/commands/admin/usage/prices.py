@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from agnes_cli import shown
+from agnes_cli.options import JSON
 
 PRICES = "/api/admin/usage/prices"
 COLUMNS = {
@@ -31,7 +32,6 @@ DOLLARS = Dollars(0, 100_000)
 FROM = click.option(
     "--from", "valid_from", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The first day (UTC) it holds."
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
 
 
 @click.group(invoke_without_command=True)

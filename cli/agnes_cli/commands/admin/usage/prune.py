@@ -3,12 +3,13 @@ from __future__ import annotations
 import click
 
 from agnes_cli import shown
+from agnes_cli.options import JSON
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would be forgotten.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 def command(dry_run: bool, yes: bool, as_json: bool) -> None:
     """Forget now the events and transcripts that their settings do not keep; figures stay."""
     from agnes_cli.server import connect

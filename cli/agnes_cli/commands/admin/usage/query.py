@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from agnes_cli import shown, spending
+from agnes_cli.options import JSON
 
 USAGE_QUERY = "/api/admin/usage/query"
 ROWS = {
@@ -39,7 +40,7 @@ EVENTS = ["tool_use", "subagent", "mcp_call", "slash_command", "prompt", "messag
 @click.option("--sort", metavar="COLUMN:asc|desc")
 @click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
 @click.option("--offset", type=click.IntRange(0, 50_000), default=0)
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 def command(since: str, only_errors: bool, as_json: bool, **wish: Any) -> None:
     """List calls, or count them in groups."""
     from agnes_cli.server import connect

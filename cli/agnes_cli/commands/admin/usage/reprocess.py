@@ -3,11 +3,12 @@ from __future__ import annotations
 import click
 
 from agnes_cli import shown
+from agnes_cli.options import JSON
 
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 def command(yes: bool, as_json: bool) -> None:
     """Extract every session again in the background; figures are never empty meanwhile."""
     from agnes_cli.server import connect

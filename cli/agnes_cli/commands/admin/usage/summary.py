@@ -3,6 +3,7 @@ from __future__ import annotations
 import click
 
 from agnes_cli import shown, spending
+from agnes_cli.options import JSON
 
 USAGE_SUMMARY = "/api/admin/usage/summary"
 TOOLS = {"TOOL": "tool_name", "SOURCE": "source", "CALLS": "invocations", "ERRORS": "errors", "PEOPLE": "people"}
@@ -13,7 +14,7 @@ MODELS = {"MODEL": "model", "RESPONSES": "responses", "TOKENS": "tokens", "COST"
 
 @click.command()
 @click.option("--window", type=click.Choice(["7d", "30d", "90d", "all"]), default="7d", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the server's answer.")
+@JSON
 def command(window: str, as_json: bool) -> None:
     """Sum up a window: tools, people, models and what they cost."""
     from agnes_cli.server import connect
