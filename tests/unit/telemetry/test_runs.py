@@ -248,6 +248,15 @@ def test_a_claim_of_the_dead_ends(plant):
     assert plant.run().sessions == 1
 
 
+def test_a_claim_of_a_clock_that_was_wrong_holds_nobody_up(plant):
+    plant.upload(skill().body(), A)
+    plant.clock.sleep(86400)
+    claim = claimed(plant.store, keys.CLAIM, plant.clock)
+    claim.__enter__()
+    plant.clock.sleep(-86400)
+    assert plant.run().sessions == 1
+
+
 def test_an_idle_run_asks_the_store_twice(tmp_path):
     plant = Plant(tmp_path, wrap=KillingStore)
     plant.upload(skill().body(), A)
