@@ -351,6 +351,19 @@ def test_a_session_of_more_than_anybody_does_is_put_aside_and_others_count(plant
     assert plant.plugin("finops")["invocations_30d"] == 2
 
 
+def test_a_session_whose_names_are_too_much_is_put_aside_and_others_count(plant):
+    """DuckDB would run out of the memory of a run, at each of them again."""
+    long = {
+        name: name * 60 for name in ("cwd", "parentUuid", "attributionSkill", "attributionPlugin", "attributionAgent")
+    }
+    calls = [{"type": "tool_use", "id": str(number), "name": "Bash"} for number in range(400)]
+    said = [{"type": "assistant", "uuid": f"{n:0300}", "message": {"content": calls}, **long} for n in range(100)]
+    plant.upload(b"".join(json.dumps(each).encode() + b"\n" for each in said), A)
+    plant.upload(skill(B, seed=2).body(), B)
+    assert plant.run().quarantined == [f"{USER}/{A}/main: events_too_large"]
+    assert plant.plugin("finops")["invocations_30d"] == 1
+
+
 def test_a_session_counts_as_far_as_its_files_fit(plant):
     huge = b'{"x":"' + b"a" * 49_000_000 + b'"}\n'
     plant.upload(huge + skill(A).body(), A)

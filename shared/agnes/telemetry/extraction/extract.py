@@ -113,13 +113,14 @@ class _Session:
             for event in self.calls.get(tool_id, ()):
                 event.is_error = True
         if self.is_too_large:
-            return _refused(reports, "too_many_events")
+            return refused(reports, "too_many_events")
         events = [*self.events.values(), *self.messages.values()]
         extraction = Extraction(events, summarise(events, self.times), reports)
-        return extraction if len(extraction.days) <= MAX_DAYS else _refused(reports, "too_many_days")
+        return extraction if len(extraction.days) <= MAX_DAYS else refused(reports, "too_many_days")
 
 
-def _refused(reports: list[FileReport], reason: str) -> Extraction:
+def refused(reports: list[FileReport], reason: str) -> Extraction:
+    """Nothing of a session counts, for one reason."""
     for report in reports:
         report.reason = reason
     return Extraction(files=reports)

@@ -21,14 +21,14 @@ from agnes.kernel.errors import AgnesError, UnavailableError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Blob, Clock, ObjectStore
 from agnes.kernel.state import Db, State
-from agnes.telemetry.extraction.extract import SessionKey, extract
+from agnes.telemetry.extraction.extract import SessionKey, extract, refused
 from agnes.telemetry.extraction.inbox import Noted
 from agnes.telemetry.extraction.served import Served
 from agnes.telemetry.keys import MAIN, SessionId, TranscriptId
 from agnes.telemetry.lake import ledger, objects
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.lake.ledger import Known
-from agnes.telemetry.model import FILE, PROCESSOR_VERSION, Event, Extraction, FileReport, Limits, Report, TranscriptFile
+from agnes.telemetry.model import FILE, PROCESSOR_VERSION, Extraction, FileReport, Limits, Report, TranscriptFile
 from agnes.telemetry.transcripts import packed, tombstones
 
 log = logging.getLogger("agnes.telemetry")
@@ -36,6 +36,11 @@ log = logging.getLogger("agnes.telemetry")
 _READ_AHEAD = 8
 _AHEAD_BYTES = 8_000_000
 """Packed, of one session; what is more is read again when its turn comes."""
+
+SESSION_EVENT_BYTES = 64_000_000
+"""Encoded; DuckDB has to sort them in the memory of a run."""
+ROUND_EVENT_BYTES = 64_000_000
+"""A round ends with the session that passes it."""
 
 MAX_SESSION_BYTES = 300_000_000
 """Plain, of all files of a session: its own first, then its subagents' as far as they fit."""
@@ -136,8 +141,8 @@ class Harvester:
         for session, (work, reading) in zip(sessions, self._read_ahead(map(work_of, sessions)), strict=True):
             found.finished.append(session)
             if work is not None:
-                bench.spool(self._session(work, reading.result(), served_for(work.user_id), found, report))
-            if report.plain_bytes - before_bytes > self._limits.round_bytes:
+                self._session(work, reading.result(), served_for(work.user_id), bench, found=found, report=report)
+            if report.plain_bytes - before_bytes > self._limits.round_bytes or bench.spooled_bytes > ROUND_EVENT_BYTES:
                 break
             keep()
         return found
@@ -162,18 +167,20 @@ class Harvester:
         work: _Work,
         bodies: dict[str, _Stored] | None,
         served: Served,
+        bench: Workbench,
+        *,
         found: Harvest,
         report: Report,
-    ) -> list[Event]:
+    ) -> None:
         """Extract one session if anything of it changed."""
         now = self._clock.now()
         session = (work.user_id, work.session_id)
         if bodies is None:
             report.unchanged += 1
-            return []
+            return
         if not work.noted and not set(work.known.files) <= set(bodies):
             found.candidates.append(Candidate(session, work.known.generation, None))
-            return []
+            return
         unread: list[FileReport] = []
         received: dict[str, datetime] = {}
         try:
@@ -187,6 +194,8 @@ class Harvester:
             extraction = Extraction()
         if (since := found.pruned_before) is not None:
             extraction.events = [e for e in extraction.events if e.occurred_at and e.occurred_at.date() >= since]
+        if not bench.spool(extraction.events, most_bytes=SESSION_EVENT_BYTES):
+            extraction = refused(extraction.files, "events_too_large")
         transcripts = [
             self._file_row(work, said, bodies[said.file], received.get(said.file, now), report)
             for said in (*extraction.files, *unread)
@@ -202,7 +211,6 @@ class Harvester:
         found.candidates.append(Candidate(session, work.known.generation, row, transcripts))
         report.sessions += 1
         report.events += len(extraction.events)
-        return extraction.events
 
     def _unpacked(
         self,

@@ -45,6 +45,8 @@ _FILLED = ", ".join(
 )
 
 _encode = msgspec.json.Encoder().encode_lines
+_ENCODED_AT_ONCE = 5000
+"""Events, of half a kilobyte each but for who means harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +72,24 @@ class Workbench:
         )
         self.db.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         self._spool = (folder / "events.ndjson").open("ab")
-        self.spooled = 0
+        self.spooled_bytes = 0
 
     def close(self) -> None:
         self._spool.close()
         self.db.close()
 
-    def spool(self, events: Sequence[Event]) -> None:
-        """Keep events on disk until `load_events`, so that memory does not grow with the input."""
-        self._spool.write(_encode(events))
-        self.spooled += len(events)
+    def spool(self, events: Sequence[Event], *, most_bytes: int) -> bool:
+        """Keep events on disk until `load_events`, so that memory does not grow with the input. False, and none of them
+        is kept, if they are more than `most_bytes`: names may be long, and there may be many."""
+        begin = self._spool.tell()
+        for start in range(0, len(events), _ENCODED_AT_ONCE):
+            self._spool.write(_encode(events[start : start + _ENCODED_AT_ONCE]))
+            if self._spool.tell() - begin > most_bytes:
+                self._spool.truncate(begin)
+                self._spool.seek(begin)
+                return False
+        self.spooled_bytes = self._spool.tell()
+        return True
 
     def load_events(self) -> None:
         """Make the table `harvested` of what was spooled; it has a column `day` besides the events' own, and is
