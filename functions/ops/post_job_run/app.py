@@ -1,9 +1,8 @@
 """Have a job run now."""
 
-from pydantic import BaseModel, ConfigDict
-
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
+from agnes.edge.job import RunQuery
 from agnes.kernel import audit
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change
@@ -12,15 +11,9 @@ from agnes.ops import jobs
 app = Function("ops-post_job_run")
 
 
-class How(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    dry_run: bool = False
-
-
 @app.route("/api/admin/run/{job}", methods=["POST"])
-@endpoint(needs=Needs.OPERATOR, query=How, status=202)
-def post_job_run(who: Principal, job: str, query: How) -> jobs.Started:
+@endpoint(needs=Needs.OPERATOR, query=RunQuery, status=202)
+def post_job_run(who: Principal, job: str, query: RunQuery) -> jobs.Started:
     """Start a job in the background; GET the same path with the `run_id` to see what became of it."""
     now = wiring.clock().now()
     started = jobs.start(wiring.jobs(), who, job, dry_run=query.dry_run, now=now)

@@ -1,25 +1,18 @@
 """Let old usage events and transcripts go now."""
 
-from pydantic import BaseModel, ConfigDict
-
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
+from agnes.edge.job import RunQuery
 from agnes.kernel.principal import Principal
 from agnes.telemetry.extraction import upkeep
 
 app = Function("telemetry-post_prune_usage")
 
 
-class How(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    dry_run: bool = False
-
-
 @app.route("/api/admin/usage/prune", methods=["POST"])
 @app.route("/api/admin/telemetry/prune", methods=["POST"])
-@endpoint(needs=Needs.OPERATOR, query=How)
-def post_prune_usage(_who: Principal, query: How) -> upkeep.Pruned:
+@endpoint(needs=Needs.OPERATOR, query=RunQuery)
+def post_prune_usage(_who: Principal, query: RunQuery) -> upkeep.Pruned:
     """Forget the events and the transcripts that their settings do not keep; figures stay."""
     return upkeep.prune_all(
         wiring.state(),

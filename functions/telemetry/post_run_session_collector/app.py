@@ -2,26 +2,18 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
-from agnes.edge.job import Tick, run_job
+from agnes.edge.job import RunQuery, Tick, run_job
 from agnes.kernel.principal import Principal
 from agnes.telemetry.collecting import collector
 
 app = Function("telemetry-post_run_session_collector")
 
 
-class How(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    dry_run: bool = False
-
-
 @app.route("/api/admin/run-session-collector", methods=["POST"])
-@endpoint(needs=Needs.OPERATOR, query=How)
-def post_run_session_collector(_who: Principal, query: How) -> dict[str, Any]:
+@endpoint(needs=Needs.OPERATOR, query=RunQuery)
+def post_run_session_collector(_who: Principal, query: RunQuery) -> dict[str, Any]:
     """Collect now and answer when it is done: `{ok, details}`. 409 while another run is busy."""
     tick = Tick(at=wiring.clock().now(), dry_run=query.dry_run)
     beat = run_job("telemetry.collect", _collect, tick, told="job.ran")

@@ -22,6 +22,8 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from agnes import wiring
 from agnes.edge.endpoint import Contract
 from agnes.edge.errors import known_error
@@ -41,6 +43,14 @@ class Tick:
     """One run of a job: when it was due, and whether it may change anything."""
 
     at: datetime
+    dry_run: bool = False
+
+
+class RunQuery(BaseModel):
+    """How an operator asks for a run."""
+
+    model_config = ConfigDict(extra="forbid")
+
     dry_run: bool = False
 
 
