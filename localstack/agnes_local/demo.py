@@ -67,7 +67,10 @@ def fill(data_dir: Path) -> str:
         sessions += 1
     run_job("telemetry.extract", lambda _tick: service.extract_usage(state, store, clock=clock), Tick(at=now))
     shown = f"Sign in as {ADMIN[0]} with the password {password.value}" if is_new else "The accounts were there already"
-    return f"{sessions} sessions of {len(PEOPLE)} people. {shown}."
+    return (
+        f"{sessions} sessions of {len(PEOPLE)} people. {shown}.\n"
+        "Its marketplace is a folder of this machine: start Agnes with AGNES_GIT_ALLOW=file if its nightly sync is to succeed."
+    )
 
 
 def _as(user_id: str, email: str, name: str) -> Principal:

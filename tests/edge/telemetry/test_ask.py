@@ -38,6 +38,7 @@ ANSWERS = {
     "Too fast": failed(429),
     "A wrong model": failed(404),
     "Half a character": said('{"sql": "SELECT 1 AS one", "rationale": "\\ud83d"}'),
+    "Wide rows": wrote("SELECT repeat('x', 1500000) AS x FROM range(9)"),
     "Many rows": wrote("SELECT i FROM range(1200) t(i)"),
 }
 
@@ -153,7 +154,15 @@ def test_sql_that_fails_is_a_400_with_what_duckdb_says(house, ask):
 
 def test_the_first_thousand_rows_are_answered(ask):
     found = ask("Many rows").json()
-    assert (len(found["rows"]), found["row_count"], found["truncated"]) == (1000, 1200, True)
+    assert (len(found["rows"]), found["row_count"], found["truncated"], found["cut"]) == (1000, 1200, True, False)
+
+
+def test_of_wide_rows_it_says_that_there_are_more(house, people, ask):
+    found = ask("Wide rows").json()
+    assert len(found["rows"]) == found["row_count"] < 5
+    assert (found["truncated"], found["cut"]) == (True, True)
+    shown = page(house, people, question="Wide rows").text
+    assert f"{found['row_count']} or more rows" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_a_question_and_its_follow_up(laptop, api):
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["email", "active", "ada@example.com", "yes"]
     assert "  SELECT email, active\n  FROM usage_users ORDER BY email\nLists accounts.\n" in done.stderr
-    assert "1 rows in" in done.stderr
+    assert "1 row in" in done.stderr
     followed = laptop.agnes("admin", "ask", "How many?", "--follow-up", "--json")
     assert json.loads(followed.stdout)["rows"] == [{"people": 1}]
     assert [turn["content"] for turn in api.requests[-1]["messages"]] == ["Who is there?", PEOPLE, "How many?"]

@@ -110,7 +110,9 @@ def _show(answer: dict[str, Any], *, as_json: bool) -> None:
         return
     shown.table({shown.plain(name): name for name in answer["columns"]}, answer["rows"], none="No rows.")
     more = f"; the first {len(answer['rows'])} are here" if answer["truncated"] else ""
-    click.echo(f"{answer['row_count']} rows in {answer['exec_ms'] / 1000:.1f} s{more}.", err=True)
+    least = " or more" if answer["cut"] else ""
+    rows = "row" if answer["row_count"] == 1 and not least else "rows"
+    click.echo(f"{answer['row_count']}{least} {rows} in {answer['exec_ms'] / 1000:.1f} s{more}.", err=True)
 
 
 def _show_sql(sql: Any) -> None:

@@ -37,12 +37,14 @@ class Asked:
     rows: list[dict[str, Any]] | None
     """The first 1,000."""
     row_count: int
-    """Of all, at most 10,000."""
+    """Of all, or where they are `cut` of those that were fetched: 10,000, or 4 MB, at most."""
     truncated: bool
     """There are more rows than `rows` has."""
     llm_ms: float
     exec_ms: float | None = None
     rejected: str | None = None
+    cut: bool = False
+    """There are more than `row_count`."""
 
 
 class InvalidQuestion(BadRequestError):
@@ -113,7 +115,9 @@ def ask(
     told("success", row_count=len(found.rows), exec_ms=exec_ms)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows[:SHOWN_ROWS]]
     truncated = found.cut or len(found.rows) > len(rows)
-    return Asked(question, sql, rationale, found.columns, rows, len(found.rows), truncated, llm_ms, exec_ms)
+    return Asked(
+        question, sql, rationale, found.columns, rows, len(found.rows), truncated, llm_ms, exec_ms, cut=found.cut
+    )
 
 
 def checked(question: str) -> str:

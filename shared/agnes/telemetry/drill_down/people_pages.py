@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Literal
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,7 +30,7 @@ class PeopleQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     q: str = Field("", max_length=200)
-    state: str = Field("", pattern="^(active|deactivated)?$")
+    state: Literal["", "active", "deactivated"] = ""
     offset: int = Field(0, ge=0, le=1_000_000)
 
 
