@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachable, FileUnreadable
+from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachable, FileUnreadable, LocationTooLarge
 from agnes.kernel.ports import Secret
 from agnes.outside.drops import OutsideDrops
+from agnes.outside.drops.s3 import S3Drop
 from tests.builders.drop_places import DropPlace, folder_place, s3_place, sftp_place
 from tests.builders.ssh_server import SshServer, ssh_server
 from tests.contract.stores import BUCKET, SERVERS, S3Server, started_server
@@ -160,6 +162,21 @@ def test_what_is_archived_is_refused_alone(moto: S3Server) -> None:
         with pytest.raises(FileUnreadable, match="InvalidObjectState"):
             opened.read(archived)
         assert opened.read(other) == b"{}"
+
+
+class EndlessBucket:
+    """Pages of objects that are nobody's transcripts."""
+
+    def list_objects_v2(self, **asked: object) -> dict[str, object]:
+        found = {"Key": "ada/x.jsonl", "Size": 2, "ETag": '"e"', "LastModified": datetime(2026, 11, 20, tzinfo=UTC)}
+        others = [{"Key": f"others/{number}.txt"} for number in range(99)]
+        return {"Contents": [found, *others], "IsTruncated": True, "NextContinuationToken": "next"}
+
+
+def test_a_bucket_of_others_objects_is_not_looked_through_and_says_so() -> None:
+    looked = S3Drop(EndlessBucket(), "drops", seconds=30).files(DropPattern.parse("{user}/*.jsonl"), limit=50)
+    with pytest.raises(LocationTooLarge, match="more than 500 files"):
+        list(looked)
 
 
 def test_a_key_is_no_path_that_climbs(moto: S3Server) -> None:
