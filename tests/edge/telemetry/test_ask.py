@@ -88,6 +88,7 @@ def test_sql_and_rows_come_back_and_the_audit_has_both(house, api, ask, people, 
         "row_count": 1,
         "truncated": False,
         "rejected": None,
+        "cut": False,
     }
     line = audited(house)[-1]
     assert (line["action"], line["result"], line["email"]) == ("usage.ask", "success", people["ada"].email)
