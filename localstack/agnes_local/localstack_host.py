@@ -53,14 +53,14 @@ class LocalStackServer:
 
 @contextlib.contextmanager
 def starting_localstack(
-    *, services: Sequence[str] = SERVICES, idle_seconds: float = 60, python: Path | None = None
+    *, services: Sequence[str] = SERVICES, idle_seconds: float = 60, python: Path | None = None, anew: bool = False
 ) -> Iterator[LocalStackServer]:
-    """LocalStack begun but not waited for; call `wait_ready`. The server of LOCALSTACK_ENDPOINT where that is set.
+    """LocalStack begun but not waited for; call `wait_ready`. The server of LOCALSTACK_ENDPOINT where that is set, unless `anew`.
 
     Nothing is kept: each start is empty. A runtime without work ends after `idle_seconds`. `python` is the
     interpreter of the functions (AGNES_LAMBDA_PYTHON, else a bare one, so that layers must hold what they import).
     """
-    if endpoint := os.environ.get("LOCALSTACK_ENDPOINT"):
+    if (endpoint := os.environ.get("LOCALSTACK_ENDPOINT")) and not anew:
         yield LocalStackServer(endpoint.rstrip("/"), None)
         return
     interpreter, plugin, runtime = install.localstack_python(), install.executor(), install.lambda_runtime()
@@ -100,8 +100,8 @@ def starting_localstack(
 
 @contextlib.contextmanager
 def localstack(
-    *, services: Sequence[str] = SERVICES, idle_seconds: float = 60, python: Path | None = None
+    *, services: Sequence[str] = SERVICES, idle_seconds: float = 60, python: Path | None = None, anew: bool = False
 ) -> Iterator[LocalStackServer]:
-    with starting_localstack(services=services, idle_seconds=idle_seconds, python=python) as server:
+    with starting_localstack(services=services, idle_seconds=idle_seconds, python=python, anew=anew) as server:
         server.wait_ready()
         yield server

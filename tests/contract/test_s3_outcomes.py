@@ -24,7 +24,7 @@ from agnes.kernel.ports import (
 from agnes.outside.object_store.s3 import S3Store, StoreRefused
 from tests.builders.lossy_proxy import LATE_SECONDS, HttpFault, lossy_proxy
 
-PATIENCE_SECONDS = 0.4
+PATIENCE_SECONDS = 0.7
 
 
 class Once:

@@ -45,8 +45,8 @@ def deployment() -> Iterator[Deployment]:
         "SchedulerApiToken": OPERATOR_TOKEN,
         "GitAllow": SETTINGS["AGNES_GIT_ALLOW"],
     }
-    # Runtimes that import duckdb are large: those without work end soon.
-    with running_localstack(idle_seconds=20) as server:
+    # One of its own: `make cloud` has another, which would answer nobody else while this deploys.
+    with running_localstack(anew=True) as server:
         yield deploy_house(server.endpoint, stack="agnes-journeys", parameters=parameters)
 
 
