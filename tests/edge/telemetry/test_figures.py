@@ -148,6 +148,13 @@ def test_key_figures_and_facets_of_events(used):
     facets = used.json("/api/admin/telemetry/facets?event_type=tool_use")
     assert facets["tool_name"] == [{"value": "Bash", "count": 4}, {"value": "Skill", "count": 4}]
     assert facets["username"] == [{"value": f"{n}@example.com", "count": 4} for n in ("mira", "noah")]
+    assert {facet["value"] for facet in facets["event_type"]} == {"tool_use", "prompt", "message"}, (
+        "another may be chosen"
+    )
+    chosen = used.json("/api/admin/usage/facets?username=mira@example.com&tool_name=Bash")
+    assert chosen["username"] == [{"value": f"{n}@example.com", "count": 2} for n in ("mira", "noah")]
+    assert chosen["tool_name"] == [{"value": "Bash", "count": 2}, {"value": "Skill", "count": 2}]
+    assert chosen["event_type"] == [{"value": "tool_use", "count": 2}]
 
 
 def test_nothing_is_counted_as_zero(used):

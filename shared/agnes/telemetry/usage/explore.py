@@ -22,6 +22,13 @@ FACET_VALUES = 50
 # As the rollups count: a typed command and the call that it became are one, and the typed one has no item.
 _CALL = "event_type NOT IN ('prompt', 'message') AND (source = 'builtin' OR item_kind IS NOT NULL)"
 _NAMES = ("tool_name", "skill_name", "subagent_type", "command_name")
+_CHOICES = {
+    "username": "(user_id = $username OR lower(username) = lower($username))",
+    "tool_name": "tool_name = $tool_name",
+    "source": "source = $source",
+    "event_type": "event_type = $event_type",
+}
+"""Filters that are set to one of a facet's values → SQL over `found`."""
 
 GroupBy = Literal["day", "username", "tool_name", "source", "ref_id", "model", "item"]
 _BUCKETS = {
@@ -169,12 +176,17 @@ def kpis(state: State, store: ObjectStore, who: Principal, wish: EventsFilter, *
 def facets(state: State, store: ObjectStore, who: Principal, wish: EventsFilter, *, now: datetime) -> Facets:
     """Raises DeniedError, UnavailableError."""
     who.require_admin()
-    with _found(state, store, wish, now - timedelta(minutes=wish.since_minutes)) as bench:
+    others = wish.model_copy(update=dict.fromkeys(_CHOICES, ""))
+    chosen = {name: value for name in _CHOICES if (value := getattr(wish, name))}
+    with _found(state, store, others, now - timedelta(minutes=wish.since_minutes)) as bench:
 
         def values(column: str) -> list[Facet]:
+            given = {name: value for name, value in chosen.items() if name != column}
+            where = " AND ".join([f"coalesce({column}, '') <> ''", *(_CHOICES[name] for name in given)])
             rows = bench.db.execute(
-                f"SELECT {column} AS value, count(*) AS n FROM found WHERE coalesce({column}, '') <> '' GROUP BY value "  # noqa: S608
-                f"ORDER BY n DESC, value LIMIT {FACET_VALUES}"
+                f"SELECT {column} AS value, count(*) AS n FROM found WHERE {where} GROUP BY value "  # noqa: S608 (fixed parts)
+                f"ORDER BY n DESC, value LIMIT {FACET_VALUES}",
+                given,
             ).fetchall()
             return [Facet(*row) for row in rows]
 
@@ -188,11 +200,7 @@ def _found(state: State, store: ObjectStore, wish: EventsFilter, since: datetime
     with state.read("people", FILE) as db:
         people = db.execute("SELECT id, email FROM people.users").fetchall()
         price_list = prices.price_list(db)
-    tests = {
-        "username": "(e.user_id = $username OR lower(people.email) = lower($username))",
-        "tool_name": "tool_name = $tool_name",
-        "source": "source = $source",
-        "event_type": "event_type = $event_type",
+    tests = _CHOICES | {
         "q": "(" + " OR ".join(f"contains(lower({name}), lower($q))" for name in _NAMES) + ")",
     }
     given = {name: value for name in tests if (value := getattr(wish, name))}
@@ -200,8 +208,9 @@ def _found(state: State, store: ObjectStore, wish: EventsFilter, since: datetime
     with event_table.events(store, state, since=since.date()) as bench:
         bench.table("people", {"user_id": "VARCHAR", "email": "VARCHAR"}, people)
         bench.db.execute(
-            f"""CREATE TABLE passed AS SELECT e.*, coalesce(people.email, e.user_id) AS username
-            FROM events e LEFT JOIN people USING (user_id) WHERE {" AND ".join(where)}""",  # noqa: S608 (fixed parts)
+            f"""CREATE TABLE passed AS FROM (
+                SELECT e.*, coalesce(people.email, e.user_id) AS username FROM events e LEFT JOIN people USING (user_id)
+            ) WHERE {" AND ".join(where)}""",  # noqa: S608 (fixed parts)
             {"since": since, **given},
         )
         pairs = bench.db.execute(
