@@ -13,6 +13,7 @@ from agnes_cli.workspace import Queued, Workspace
 
 LOG = "agnes-capture-session.log"
 STDIN_LIMIT_BYTES = 1 << 20
+FORK = "private, like the session that it continues"
 
 
 @click.command()
@@ -29,7 +30,10 @@ def command(push: bool) -> None:
         return
     try:
         said = json.loads(sys.stdin.buffer.read(STDIN_LIMIT_BYTES) or b"null")
-        workspace.log(LOG, _captured(workspace, said))
+        captured = _captured(workspace, said)
+        # A collector may fetch a fork's transcript as soon as it is there, so the server hears of it now.
+        push = push or captured.startswith(FORK)
+        workspace.log(LOG, captured)
     except Exception as exc:  # a hook that fails would disturb the analyst's work
         _log_quietly(workspace, f"failed: {type(exc).__name__}")
     if push:
@@ -53,7 +57,7 @@ def _captured(workspace: Workspace, said: object) -> str:
         return f"private: {session_id}"
     if privacy.descends(path):  # a fork: its status line says so from its start
         privacy.mark(session_id, path)
-        return f"private, like the session that it continues: {session_id}"
+        return f"{FORK}: {session_id}"
     entry = Queued(session_id, path)
     if entry in workspace.waiting():
         return f"queued before: {session_id}"

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -137,6 +138,18 @@ def test_a_fork_is_private_from_its_start(office):
     laptop.capture(B, fork)
     assert laptop.file("agnes-sessions.txt") == ""
     assert statusline(laptop, {"session_id": B}) == LOCK
+
+
+def test_the_server_hears_of_a_fork_when_it_begins(signed_in):
+    """Whatever collects transcripts may come before the session ends."""
+    laptop, tombstones = signed_in.laptop, f"tombstones/{signed_in.mira.id}.json"
+    laptop.transcript(A, session(A).body())
+    mark(laptop, A)
+    laptop.capture(B, laptop.transcript(B, session(A).body().replace(A.encode(), B.encode())))
+    until = time.monotonic() + 30
+    while B not in json.loads(signed_in.house.store.read(tombstones).body)["sessions"]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_hook_may_say_which_session(office):
