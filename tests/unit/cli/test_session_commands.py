@@ -120,3 +120,22 @@ def test_it_is_for_admins(office):
     office.sign_in()
     for command in (("list",), ("show", office.mira.id, A), ("download", office.mira.id)):
         assert "HTTP 403" in sessions(office.laptop, *command, code=1).stderr
+
+
+def test_a_session_and_a_person_are_redacted_when_one_is_sure(ada):
+    assert "give a session's id, or --all" in sessions(ada, "redact", EMAIL, code=2).stderr
+    assert "give a session's id, or --all" in sessions(ada, "redact", EMAIL, A, "--all", code=2).stderr
+    assert "is no session's id" in sessions(ada, "redact", EMAIL, "../x", "--yes", code=1).stderr
+    refused = ada.agnes("admin", "sessions", "redact", EMAIL, A, stdin="n\n")
+    assert refused.returncode == 1
+    assert f"Remove session {A} of {EMAIL} for good?" in refused.stderr
+    assert A in sessions(ada, "list").stdout
+    done = sessions(ada, "redact", EMAIL, A, "--yes")
+    assert done.stdout == "Removed for good. Sessions: 1; stored objects: 2.\n"
+    listed = sessions(ada, "list", "--user", EMAIL, "--everything").stdout
+    assert A not in listed
+    assert WAITING in listed
+    gone = json.loads(sessions(ada, "redact", EMAIL, "--all", "--yes", "--json").stdout)
+    assert gone["derived"] == "removed"
+    assert "No session fits." in sessions(ada, "list", "--user", EMAIL, "--everything").stderr
+    assert B in sessions(ada, "list").stdout

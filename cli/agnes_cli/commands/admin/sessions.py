@@ -32,7 +32,7 @@ _SESSION = re.compile(r"[0-9a-fA-F-]{1,64}")
 
 @click.group()
 def command() -> None:
-    """Sessions of Claude Code: list them, read one, take transcripts away. Reading and taking is written down."""
+    """Sessions of Claude Code: list them, read one, take transcripts away, remove them. All of it is written down."""
 
 
 @command.command("list")
@@ -162,6 +162,33 @@ def download(
                 saving.require_place(_numbered(name, number), replace=force)
             for number in numbers:
                 _take(server, path, _numbered(name, number), force, part=number)
+
+
+@command.command()
+@click.argument("person")
+@click.argument("session_id", required=False)
+@click.option("--all", "of_person", is_flag=True, help="Every session of the person.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@JSON
+def redact(person: str, session_id: str | None, *, of_person: bool, yes: bool, as_json: bool) -> None:
+    """Remove a session of a PERSON for good, from transcripts, events and figures; it is never taken again."""
+    from agnes_cli.server import connect, route
+
+    if of_person == (session_id is not None):
+        raise BadInput("give a session's id, or --all for every session of the person")
+    with connect() as server:
+        user_id = _user_id(server, person)
+        if not yes:
+            what = f"session {session_id}" if session_id else "every session"
+            click.confirm(f"Remove {what} of {shown.plain(person)} for good?", abort=True, err=True)
+        parts = [user_id] if session_id is None else [user_id, session_id]
+        done = server.delete(route("api", "admin", "usage", "sessions", *parts))
+    if as_json:
+        shown.as_json(done)
+        return
+    click.echo(f"Removed for good. Sessions: {len(done['sessions'])}; stored objects: {done['objects_removed']}.")
+    if done["derived"] == "pending":
+        click.echo("Events and figures follow with the next run of the extraction.")
 
 
 def _take(server: Any, path: str, out: Path, force: bool, **query: Any) -> None:
