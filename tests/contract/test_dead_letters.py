@@ -17,6 +17,8 @@ from agnes.kernel.ports import DeadLetters, Message
 from agnes.outside.dead_letters import FolderDeadLetters, SqsDeadLetters
 from agnes.outside.folder_queue import FolderQueue
 
+pytestmark = pytest.mark.slow
+
 Bury = Callable[[str, str], None]
 
 

@@ -24,6 +24,8 @@ from agnes.kernel.ports import (
 from agnes.outside.object_store.s3 import S3Store, StoreRefused
 from tests.builders.lossy_proxy import LATE_SECONDS, HttpFault, lossy_proxy
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 0.7
 """With a server that says nothing; any other fault shows at once, and a busy server is no fault."""
 

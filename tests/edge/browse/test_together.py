@@ -15,6 +15,8 @@ from tests.builders.people import Person, add_person, seed_admin
 from tests.builders.telemetry_house import run_usage, serve, upload
 from tests.builders.transcripts import Transcript
 
+pytestmark = pytest.mark.slow
+
 PLUGINS = ("finops", "chartkit", "deploys", "secret")
 SESSIONS = [
     *[("finops", "chartkit")] * 4,

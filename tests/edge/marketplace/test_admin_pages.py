@@ -10,6 +10,8 @@ import pytest
 from tests.builders.acme_team import ENVIRON, WORDS, Team
 from tests.builders.house import Answer, House
 
+pytestmark = pytest.mark.slow
+
 HOME = "/admin/marketplaces"
 FINOPS = f"{HOME}/acme/plugins/finops"
 

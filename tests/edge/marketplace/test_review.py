@@ -10,6 +10,8 @@ import pytest
 from tests.builders.acme_team import ENVIRON, Team, code
 from tests.builders.house import House
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = "/api/marketplaces/acme/plugins/finops"
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.builders.acme_team import ENVIRON, Team, code
 from tests.builders.house import House
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def team(tmp_path: Path):

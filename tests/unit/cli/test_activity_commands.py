@@ -11,6 +11,8 @@ from agnes.edge.job import Tick, run_job
 from agnes.kernel.errors import UnavailableError
 from infra import compose
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def built():

@@ -15,6 +15,8 @@ from agnes.trees import service as trees
 from agnes_local.demo_repository import BareRepository, File
 from tests.builders.sample_marketplace import HOSTILE_FILES, MANIFEST, SampleMarketplace, small_plugin
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 

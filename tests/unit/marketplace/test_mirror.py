@@ -16,6 +16,8 @@ from tests.builders.sample_marketplace import PNG, SampleMarketplace
 from tests.builders.web_server import WebServer
 from tests.unit.marketplace.conftest import ALLOW
 
+pytestmark = pytest.mark.slow
+
 JPEG = b"\xff\xd8\xff" + bytes(16)
 
 

@@ -14,6 +14,8 @@ from agnes.trees import service as trees
 from tests.builders.npm_registry import NpmRegistry, archive, integrity
 from tests.builders.sample_marketplace import SampleMarketplace, small_plugin
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = "@northwind/tool"
 
 

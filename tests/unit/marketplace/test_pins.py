@@ -13,6 +13,8 @@ from agnes.marketplace.model import MarketplaceChange
 from tests.builders.sample_marketplace import SampleMarketplace
 from tests.unit.marketplace.conftest import ADMIN, ALLOW
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def market(workshop) -> SampleMarketplace:

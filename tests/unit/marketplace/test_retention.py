@@ -19,6 +19,8 @@ from tests.builders.sample_marketplace import PNG, SampleMarketplace
 from tests.unit.feed.test_feed_material import offer
 from tests.unit.marketplace.conftest import ADMIN, START, Workshop, workshop_over
 
+pytestmark = pytest.mark.slow
+
 KEEP = Keep(versions=2, days=30)
 OF = ("acme", "finops")
 
