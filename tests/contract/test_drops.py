@@ -18,6 +18,8 @@ from tests.builders.drop_places import DropPlace, folder_place, s3_place, sftp_p
 from tests.builders.ssh_server import SshServer, ssh_server
 from tests.contract.stores import BUCKET, SERVERS, S3Server, started_server
 
+pytestmark = pytest.mark.slow
+
 DROPS = OutsideDrops(allow=frozenset({"folder", "private", "http"}))
 
 

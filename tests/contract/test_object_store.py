@@ -23,6 +23,8 @@ from agnes.kernel.ports import (
 )
 from tests.contract.stores import SECRETS
 
+pytestmark = pytest.mark.slow
+
 
 def keys(entries) -> list[str]:
     return [entry.key for entry in entries]

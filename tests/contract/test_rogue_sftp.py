@@ -12,6 +12,8 @@ from agnes.kernel.drops import DropPattern, DropUnreachable
 from agnes.outside.drops import OutsideDrops, sftp
 from tests.builders.rogue_sftp import Conduct, Rogue, rogue_sftp
 
+pytestmark = pytest.mark.slow
+
 DROPS = OutsideDrops(allow=frozenset({"private"}))
 EVERYBODY = DropPattern.parse("/{user}/*.jsonl")
 

@@ -17,6 +17,8 @@ from tests.builders.house import House
 from tests.builders.people import add_person, seed_admin
 from tests.builders.telemetry_house import upload_form
 
+pytestmark = pytest.mark.slow
+
 HEALTH = "/api/admin/activity/health"
 SESSION = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 

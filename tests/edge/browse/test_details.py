@@ -11,6 +11,8 @@ from agnes_local import demo
 from tests.builders.house import House
 from tests.builders.people import Person, add_person, seed_admin
 
+pytestmark = pytest.mark.slow
+
 FINOPS = "/marketplace/curated/northwind/finops"
 
 

@@ -15,6 +15,8 @@ from tests.builders.people import Person
 from tests.builders.telemetry_house import upload_form
 from tests.builders.transcripts import Transcript
 
+pytestmark = pytest.mark.slow
+
 EMPTIED = {
     "flea": ("flea.entities", "flea.items"),
     "stack": ("stack.entity_installs", "stack.subscriptions", "stack.audit"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agnes.browse import shelf
 from agnes.kernel.principal import SCHEDULER
 from agnes.marketplace import service as marketplace
 from tests.builders.people import Person, add_person
+
+pytestmark = pytest.mark.slow
 
 
 def layers(shop):

@@ -10,6 +10,8 @@ from agnes.kernel.ports import Secret
 from agnes_local import demo
 from tests.builders.house import House
 
+pytestmark = pytest.mark.slow
+
 ADMIN, PASSWORD = "ada@example.com", "correct horse"
 
 

@@ -13,6 +13,8 @@ from tests.builders.acme_team import ENVIRON, Team
 from tests.builders.house import House
 from tests.builders.sample_marketplace import PNG, SampleMarketplace
 
+pytestmark = pytest.mark.slow
+
 FINOPS = "/marketplace/curated/northwind/finops"
 ACME = "/marketplace/curated/acme/finops"
 

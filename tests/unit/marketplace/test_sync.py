@@ -25,6 +25,8 @@ from tests.builders.raw_git import RawRepository
 from tests.builders.sample_marketplace import EXTERNAL_SOURCES, MANIFEST, PLUGINS, SampleMarketplace
 from tests.unit.marketplace.conftest import ADMIN, ALLOW, START, workshop_over
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def market(workshop) -> SampleMarketplace:
