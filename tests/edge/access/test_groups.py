@@ -4,6 +4,8 @@ import pytest
 
 from tests.builders.people import ADMIN_EMAIL, add_person, audit
 
+pytestmark = pytest.mark.slow
+
 
 def make(house, admin, name="Finance", **more):
     return house.post("/api/admin/groups", token=admin.token, json_body={"name": name, **more})

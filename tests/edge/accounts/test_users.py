@@ -7,6 +7,8 @@ import pytest
 from agnes.accounts import repository
 from tests.builders.people import ADMIN_EMAIL, PASSWORD, add_person, audit, sign_in
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_account_is_made_shown_and_listed(house, admin):
     made = house.post("/api/users", token=admin.token, json_body={"email": "Bob@Example.com", "name": " Bob B. "})
