@@ -46,8 +46,6 @@ EVENTS = frozenset(
     ]
 )
 NEWER_FILE = "hooks/agnes-newer-events.json"
-
-
 STANDARD_FILE = "hooks/hooks.json"
 """Read though no manifest names it."""
 

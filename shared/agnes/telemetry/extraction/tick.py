@@ -289,7 +289,7 @@ class ExtractionRun:
 
     def _extract_stale(self, found: Inbox) -> None:
         """Sessions of older rules, and those that a reprocessing asked for: aside, as long as there is time."""
-        epoch, missing = self._missing(list(prepared.heads(self._store, found.aside)))
+        epoch, missing = self._missing(prepared.heads(self._store, found.aside))
         given = {
             tuple(session)
             for batch in inbox.batches(self._store, found.batches)

@@ -12,6 +12,7 @@ import msgspec
 
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.state import Db, Tx
+from agnes.telemetry.model import TOKENS
 
 SESSION_COLUMNS = {
     "user_id": "VARCHAR",
@@ -37,10 +38,7 @@ SESSION_COLUMNS = {
     "distinct_skills": "BIGINT",
     "folders": "BIGINT[]",
     "primary_model": "VARCHAR",
-    "input_tokens": "BIGINT",
-    "output_tokens": "BIGINT",
-    "cache_read_tokens": "BIGINT",
-    "cache_creation_tokens": "BIGINT",
+    **dict.fromkeys(TOKENS, "BIGINT"),
 }
 TRANSCRIPT_COLUMNS = {
     "user_id": "VARCHAR",
@@ -56,15 +54,12 @@ TRANSCRIPT_COLUMNS = {
 BATCH_COLUMNS = {"key": "VARCHAR", "day": "DATE", "events": "BIGINT", "size_bytes": "BIGINT"}
 PART_COLUMNS = {"rollup": "VARCHAR", "day": "DATE", "key": "VARCHAR", "size_bytes": "BIGINT"}
 _ITEM = dict.fromkeys(("source", "marketplace_id", "plugin", "kind", "name"), "VARCHAR")
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
-DAILY_COLUMNS = {"day": "DATE", **_ITEM} | dict.fromkeys(
-    ("invocations", "distinct_users", "errors", *_TOKENS), "BIGINT"
-)
+DAILY_COLUMNS = {"day": "DATE", **_ITEM} | dict.fromkeys(("invocations", "distinct_users", "errors", *TOKENS), "BIGINT")
 WINDOW_COLUMNS = {
     **_ITEM,
     **dict.fromkeys(("invocations_7d", "distinct_users_7d", "errors_7d"), "BIGINT"),
     **dict.fromkeys(("invocations_30d", "distinct_users_30d", "errors_30d", "active_days_30d"), "BIGINT"),
-    **dict.fromkeys([f"{name}_30d" for name in (*_TOKENS, "tokens")], "BIGINT"),
+    **dict.fromkeys([f"{name}_30d" for name in (*TOKENS, "tokens")], "BIGINT"),
     "trend_pct": "DOUBLE",
     "last_used_day": "DATE",
     "cost_usd_30d": "DOUBLE",
