@@ -1,10 +1,9 @@
 """The real Claude Code client, installed by npm into a cache folder outside the checkout.
 
-    python -m agnes_local.claude_install        prints the path of the binary
+    python -m agnes_local.claude_install        installs every tested version and prints the paths
 
-One version is pinned here for every suite and for `tests/samples/transcripts/real`. The package
-brings a native binary for the machine as an optional dependency, which is what we run: npm's
-install scripts are not needed and stay off.
+The versions stand in `agnes.claude_code.versions`. The package brings a native binary for the machine
+as an optional dependency, which is what we run: npm's install scripts are not needed and stay off.
 """
 
 from __future__ import annotations
@@ -13,10 +12,11 @@ import platform
 import sys
 from pathlib import Path
 
+from agnes.claude_code import versions
 from agnes.kernel.errors import UnavailableError
 from agnes_local import npm
 
-CLAUDE_VERSION = "2.1.197"
+CLAUDE_VERSION = versions.OLDEST
 PACKAGE = "@anthropic-ai/claude-code"
 INSTALL_SECONDS = 600
 
@@ -27,14 +27,14 @@ class ClaudeUnavailable(UnavailableError):
     code = "claude_unavailable"
 
 
-def claude_binary() -> Path:
-    """The pinned client's executable, installed on the first call. Raises ClaudeUnavailable."""
-    home = npm.cache_dir() / "claude" / CLAUDE_VERSION
+def claude_binary(version: str = CLAUDE_VERSION) -> Path:
+    """The executable of one version of the client, installed on the first call. Raises ClaudeUnavailable."""
+    home = npm.cache_dir() / "claude" / version
     found = _native_binary(home)
     if found is None:
         npm.install(
             PACKAGE,
-            CLAUDE_VERSION,
+            version,
             home,
             is_whole=lambda: _native_binary(home) is not None,
             seconds=INSTALL_SECONDS,
@@ -42,7 +42,7 @@ def claude_binary() -> Path:
         )
         found = _native_binary(home)
     if found is None:
-        raise ClaudeUnavailable(f"{PACKAGE} {CLAUDE_VERSION} brings no binary for {sys.platform} {platform.machine()}")
+        raise ClaudeUnavailable(f"{PACKAGE} {version} brings no binary for {sys.platform} {platform.machine()}")
     return found
 
 
@@ -55,7 +55,8 @@ def _native_binary(home: Path) -> Path | None:
 
 def main() -> int:
     try:
-        print(claude_binary())
+        for version in versions.TESTED:
+            print(claude_binary(version))
     except ClaudeUnavailable as missing:
         print(f"claude_install: {missing}" + (f" {missing.hint}" if missing.hint else ""), file=sys.stderr)
         return 1

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "shared" / "agnes"
 
 LADDER = (
+    ("claude_code",),
     ("ops",),
     ("accounts",),
     ("access",),
