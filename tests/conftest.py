@@ -1,9 +1,11 @@
-"""How processes share the tests where `--dist loadscope` says so (`make cloud`)."""
+"""Fixtures of all suites, and how processes share the tests where `--dist loadscope` says so (`make cloud`)."""
 
 from __future__ import annotations
 
 import pytest
 from xdist.scheduler import LoadFileScheduling, LoadScopeScheduling
+
+from agnes.claude_code import versions
 
 
 class ByHouse(LoadFileScheduling):
@@ -18,3 +20,12 @@ class ByHouse(LoadFileScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:
     return ByHouse(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+@pytest.fixture(scope="session", params=versions.TESTED)
+def claude_version(request: pytest.FixtureRequest) -> str:
+    """Each version of the Claude Code client that is tested, in turn: hand it to `ClaudeClient`, `Laptop` or `Desk`.
+
+    For tests whose outcome may differ between versions; the others take the default of the builders.
+    """
+    return request.param

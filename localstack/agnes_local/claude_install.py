@@ -2,7 +2,7 @@
 
     python -m agnes_local.claude_install        installs every tested version and prints the paths
 
-The versions stand in `agnes.claude_code.versions`. The package brings a native binary for the machine
+The versions are in `agnes.claude_code.versions`. The package brings a native binary for the machine
 as an optional dependency, which is what we run: npm's install scripts are not needed and stay off.
 """
 
@@ -16,7 +16,6 @@ from agnes.claude_code import versions
 from agnes.kernel.errors import UnavailableError
 from agnes_local import npm
 
-CLAUDE_VERSION = versions.OLDEST
 PACKAGE = "@anthropic-ai/claude-code"
 INSTALL_SECONDS = 600
 
@@ -27,7 +26,7 @@ class ClaudeUnavailable(UnavailableError):
     code = "claude_unavailable"
 
 
-def claude_binary(version: str = CLAUDE_VERSION) -> Path:
+def claude_binary(version: str = versions.OLDEST) -> Path:
     """The executable of one version of the client, installed on the first call. Raises ClaudeUnavailable."""
     home = npm.cache_dir() / "claude" / version
     found = _native_binary(home)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agnes.claude_code import versions
 from agnes_local.claude_install import claude_binary
 
 TOOLS = ("Bash", "Read", "Skill", "Task", "Agent")
@@ -59,7 +60,8 @@ class SessionResult:
 class ClaudeClient:
     """One person's laptop: `home` (empty at first), the folder they work in, and the model's address.
 
-    `environment` is added last, so a test can hand in a token, git settings or `PATH`.
+    `environment` is added last, so a test can hand in a token, git settings or `PATH`. `version` is the client's; a test
+    whose outcome may differ between versions takes it from the fixture `claude_version` and so runs with each.
     """
 
     home: Path
@@ -67,6 +69,11 @@ class ClaudeClient:
     api_url: str = "http://127.0.0.1:9"
     environment: Mapping[str, str] = field(default_factory=dict)
     deadline_seconds: float = 90
+    version: str = versions.OLDEST
+
+    @property
+    def binary(self) -> Path:
+        return claude_binary(self.version)
 
     def env(self) -> dict[str, str]:
         """The whole environment of the client: also right for `agnes` and `git` run as the same person."""
@@ -84,7 +91,7 @@ class ClaudeClient:
 
     def run(self, *arguments: str, check: bool = True, stdin: str = "") -> Run:
         """`claude ARGUMENTS` in the workspace. Raises ClientFailed on the deadline and, if `check`, on an exit code."""
-        command = (str(claude_binary()), *arguments)
+        command = (str(self.binary), *arguments)
         process = subprocess.Popen(
             command,
             cwd=self.workspace,

@@ -22,7 +22,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from agnes_local.claude_install import claude_binary
 from tests.builders.claude_client import ClaudeClient, ClientFailed
 
 READY = b"shortcuts"
@@ -47,7 +46,7 @@ class ClaudeTerminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self._process = subprocess.Popen(
-            [str(claude_binary()), "--allowedTools", *self.allowed_tools],
+            [str(self.client.binary), "--allowedTools", *self.allowed_tools],
             cwd=self.client.workspace,
             env=self.client.env() | {"TERM": "xterm-256color"},
             stdin=slave,

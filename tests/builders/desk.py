@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agnes.claude_code import versions
 from agnes_local.claude_install import claude_binary
 from tests.builders.claude_client import ClaudeClient
 from tests.builders.guild import Guild
@@ -29,18 +30,18 @@ class Desk:
     token: str
 
     @classmethod
-    def of(cls, guild: Guild, folder: Path, *, git: bool = True) -> Desk:
+    def of(cls, guild: Guild, folder: Path, *, git: bool = True, claude_version: str = versions.OLDEST) -> Desk:
         who = guild.person("mira")
         team = guild.group(who)
         grants = {plugin: guild.grant(team, plugin) for plugin in ("finops", "chartkit")}
         tools = folder / "bin"
         tools.mkdir()
-        for tool in (claude_binary(), Path(sys.executable).with_name("agnes")):
+        for tool in (claude_binary(claude_version), Path(sys.executable).with_name("agnes")):
             (tools / tool.name).symlink_to(tool)
         # Hooks run in a shell with the system's own tools; git is not among them where a test leaves it out.
         for name in ("sh", "bash", "cat", "env", *(("git",) if git else ())):
             (tools / name).symlink_to(shutil.which(name))
-        laptop = Laptop.new(guild.target, folder / "mira", **QUIET, PATH=str(tools))
+        laptop = Laptop.new(guild.target, folder / "mira", claude_version=claude_version, **QUIET, PATH=str(tools))
         token = who.make_token()["token"]
         laptop.login(token)
         return cls(guild, who, grants, laptop, token)

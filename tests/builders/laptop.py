@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agnes.claude_code import versions
 from tests.builders.claude_client import KEPT, ClaudeClient
 from tests.builders.target import Target
 
@@ -27,11 +28,12 @@ class Laptop:
     home: Path
     workspace: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    claude_version: str = versions.OLDEST
 
     @classmethod
-    def new(cls, target: Target, folder: Path, **environment: str) -> Laptop:
+    def new(cls, target: Target, folder: Path, *, claude_version: str = versions.OLDEST, **environment: str) -> Laptop:
         """`folder` must not exist yet."""
-        laptop = cls(target, folder / "home", folder / "ws", environment)
+        laptop = cls(target, folder / "home", folder / "ws", environment, claude_version)
         laptop.home.mkdir(parents=True)
         laptop.workspace.mkdir()
         return laptop
@@ -63,7 +65,9 @@ class Laptop:
 
     def claude(self, api_url: str, **environment: str) -> ClaudeClient:
         """The real client as this person runs it, `agnes` on its PATH."""
-        return ClaudeClient(self.home, self.workspace, api_url, {**self.env(), **environment})
+        return ClaudeClient(
+            self.home, self.workspace, api_url, {**self.env(), **environment}, version=self.claude_version
+        )
 
     def keep_transcripts(self, session_id: str = REAL_SESSION, *, day: datetime | None = None) -> Path:
         """Put a stored session and its subagents where the client would, as of yesterday; its transcript.

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agnes_local.claude_install import CLAUDE_VERSION
+from agnes.claude_code import versions
 from tests.builders.claude_client import ClaudeClient, records
 from tests.builders.claude_scenario import play, prepare, session_scripts, type_in_terminal, typed_replies
 from tests.builders.git_http_server import GitHttpServer
@@ -28,7 +28,7 @@ LISTINGS = {"agent_listing_delta", "skill_listing"}
 
 README = f"""# Real transcripts
 
-Written by the Claude Code client **{CLAUDE_VERSION}**, driven by `tests/builders/claude_scenario.py` against a scripted model.
+Written by the Claude Code client **{versions.OLDEST}**, driven by `tests/builders/claude_scenario.py` against a scripted model.
 Record them again with `python -m tests.builders.record_transcripts`; do not edit them by hand.
 
 | session | how | what |

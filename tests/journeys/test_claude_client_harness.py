@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from agnes_local.claude_install import CLAUDE_VERSION, claude_binary
+from agnes.claude_code import versions
+from agnes_local.claude_install import claude_binary
 from agnes_local.demo_repository import demo_files, write_files
 from tests.builders.claude_client import ClaudeClient, ClientFailed, records
 from tests.builders.claude_scenario import (
@@ -79,13 +80,13 @@ def files_naming(secret: str, folder: Path) -> set[str]:
 
 class TestInstall:
     def test_runs_the_pinned_version(self):
-        done = subprocess.run([claude_binary(), "--version"], capture_output=True, text=True, check=True)
-        assert done.stdout.startswith(f"{CLAUDE_VERSION} ")
+        done = subprocess.run([claude_binary(versions.OLDEST), "--version"], capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(f"{versions.OLDEST} ")
 
     def test_is_quick_when_done(self):
-        claude_binary()
+        claude_binary(versions.OLDEST)
         begin = time.monotonic()
-        claude_binary()
+        claude_binary(versions.OLDEST)
         assert time.monotonic() - begin < 0.5
 
     def test_names_what_is_missing(self, tmp_path: Path):
@@ -315,7 +316,7 @@ class TestTranscripts:
                     "version",
                     "isSidechain",
                 } <= record.keys()
-                assert record["version"] == CLAUDE_VERSION
+                assert record["version"] == versions.OLDEST
         assert {record["type"] for record in played.main} >= {"user", "assistant", "attachment", "last-prompt"}
 
     def test_a_skill_call_is_answered_by_its_launch_and_its_text(self, played: Played):
@@ -404,8 +405,8 @@ class TestTranscripts:
     def test_the_samples_are_of_the_pinned_version(self):
         samples = Path(__file__).parents[1] / "samples" / "transcripts" / "real"
         found = [record for path in samples.rglob("*.jsonl") for record in records(path)]
-        assert {record["version"] for record in found if "version" in record} == {CLAUDE_VERSION}
-        assert f"**{CLAUDE_VERSION}**" in (samples / "README.md").read_text()
+        assert {record["version"] for record in found if "version" in record} == {versions.OLDEST}
+        assert f"**{versions.OLDEST}**" in (samples / "README.md").read_text()
 
 
 class TestSessions:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from agnes.claude_code import versions
 from agnes.trees import hooks, packaging
 from agnes.trees.hooks import NEWER_FILE, apart
 from agnes.trees.model import TreeFile
@@ -85,7 +86,5 @@ def test_a_plugin_may_not_bring_a_file_of_that_name() -> None:
         packaged({"hooks": {"TaskDreamed": RUN}}, TreeFile(NEWER_FILE, b"{}"))
 
 
-def test_the_pin_is_one() -> None:
-    from agnes_local.claude_install import CLAUDE_VERSION
-
-    assert hooks.CLIENT == CLAUDE_VERSION
+def test_what_every_client_knows_is_what_the_oldest_knows() -> None:
+    assert hooks.CLIENT == versions.OLDEST
