@@ -17,9 +17,18 @@ MAX_TREE_BYTES = 50_000_000
 MAX_PATH_CHARACTERS = 240
 MAX_DEPTH = 24
 
-# Reserved by Windows with any extension (Microsoft, "Naming Files, Paths, and Namespaces").
+# Reserved by Windows with any extension (Microsoft, "Naming Files, Paths, and Namespaces"): superscript digits
+# count as digits there, and the console has two names of its own.
 _DEVICES = frozenset(
-    ["con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))]
+    [
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        "conin$",
+        "conout$",
+        *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"),
+    ]
 )
 _FORBIDDEN = frozenset('\\:*?"<>|')
 # Explicit directional formatting changes how a name reads (Unicode TR 36, 2.10).
@@ -65,7 +74,7 @@ def _problem(segment: str) -> str | None:
     lowered = segment.lower()
     if lowered == ".git" or lowered.startswith("git~"):
         return "git metadata"
-    if lowered.split(".")[0] in _DEVICES:
+    if lowered.split(".")[0].rstrip(" ") in _DEVICES:
         return "a device name on Windows"
     for character in segment:
         if character in _FORBIDDEN:

@@ -271,6 +271,21 @@ def test_a_folder_that_holds_a_missing_file_is_damaged_alone():
         ("64:ff9b::a9fe:a9fe", False),  # NAT64 of 169.254.169.254
         ("64:ff9b::8c52:7904", True),
         ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),  # Teredo
+        ("64:ff9b::c058:6301", False),  # NAT64 of 192.88.99.1
+        ("64:ff9b:1::8c52:7904", False),  # NAT64 within one network
+        ("192.0.0.1", False),
+        ("192.0.0.9", False),  # port control protocol, which Python calls global
+        ("192.88.99.1", False),  # relays of 6to4
+        ("::ffff:192.88.99.1", False),
+        ("192.175.48.1", False),  # AS112
+        ("fec0::1", False),  # site-local
+        ("feff::1", False),
+        ("3fff::1", False),  # documentation
+        ("3fff:fff::1", False),
+        ("3fff:1000::1", True),
+        ("5f00::1", False),  # segment routing
+        ("2001:db8::1", False),
+        ("2606:50c0:8000::153", True),
     ],
 )
 def test_which_addresses_are_public(address, public):
