@@ -26,11 +26,18 @@ def require_same_origin(request: Request, *, public_host: str) -> None:
         origin = request.headers.get("origin")
         if origin is None:
             return
-        hosts = {request.headers.get("host", ""), public_host}
-        if urlsplit(origin).netloc in hosts:
+        if _host(origin) in {request.headers.get("host", ""), public_host}:
             return
     raise DeniedError(
         "this request was started by another site",
         code="cross_site_request",
         hint="Open the page itself and try again.",
     )
+
+
+def _host(origin: str) -> str | None:
+    """Host and port of an `Origin`; None for one that is no URL, such as `null` or `http://[::1`."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None

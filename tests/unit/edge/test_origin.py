@@ -9,7 +9,7 @@ from agnes.kernel.errors import DeniedError
 
 def request(method="POST", **headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request(method, "/x", "/x", {"host": "agnes.test", **named}, {}, {}, "", "", {})
+    return Request(method, "/x", "/x", {"host": "agnes.test"} | named, {}, {}, "", "", {})
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,11 @@ def test_lets_our_own_pages_and_other_clients_write(allowed):
         request(sec_fetch_site="cross-site", origin="https://agnes.test"),
         request(origin="https://evil.test"),
         request(origin="null"),
+        request(origin=""),
+        request(origin="", host=""),
+        request(origin="http://[::1"),
+        request(origin="http://[agnes.test]"),
+        request(origin="https://agnes.test\udcff"),
         request("DELETE", origin="https://agnes.test.evil.test"),
     ],
 )
