@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -134,7 +135,8 @@ class Signer:
         return f"{self.base_url}{ROUTE}{quote(key, safe='/=@+')}?{query}"
 
     def _signature(self, key: str, said: Mapping[str, str]) -> str:
-        text = "\0".join([key, *(f"{name}={said[name]}" for name in sorted(said))])
+        # As JSON, so that no part of the text can be moved from one field, or from the key, into another.
+        text = json.dumps([key, sorted(said.items())])
         return hmac.new(self.secret.value.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
