@@ -30,6 +30,8 @@ class Answer:
     after_seconds: float = 0.0
     page: str = ""
     """What a proxy says in place of the API: HTML, and 200."""
+    raw: bytes | None = None
+    """The body in place of a message, as JSON by its header."""
 
 
 def wrote(sql: str, rationale: str = "Counts what was asked.") -> Answer:
@@ -38,6 +40,12 @@ def wrote(sql: str, rationale: str = "Counts what was asked.") -> Answer:
 
 def said(text: str) -> Answer:
     return Answer(text)
+
+
+def message(**fields: Any) -> Answer:
+    """A message of the API with some fields replaced."""
+    body = _message({"model": "m"}, Answer('{"sql": "SELECT 1", "rationale": "x"}')) | fields
+    return Answer(raw=json.dumps(body).encode())
 
 
 CUT_OFF = Answer('{"sql": "SELECT', "max_tokens")
@@ -94,6 +102,8 @@ def _handler(api: AnsweringApi) -> type[BaseHTTPRequestHandler]:
             time.sleep(answer.after_seconds)
             if answer.page:
                 self._send(200, answer.page.encode(), "text/html")
+            elif answer.raw is not None:
+                self._send(answer.status, answer.raw, "application/json")
             else:
                 found = _message(body, answer) if answer.status == 200 else _error(answer.status)
                 self._send(answer.status, json.dumps(found).encode(), "application/json")

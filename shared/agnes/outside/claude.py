@@ -79,7 +79,9 @@ class Claude:
             )
             if isinstance(message, anthropic.types.Message) and isinstance(message.content, list):
                 return message
-            raise ModelUnavailable("what answered is no Messages API", hint="Check ANTHROPIC_BASE_URL.")
+            raise _NotTheApi
+        except (ValueError, RecursionError):
+            raise _NotTheApi from None  # JSON that is none, or nests without end
         except anthropic.APITimeoutError as error:
             raise ModelUnavailable(f"no answer within {prompt.seconds:g} seconds") from error
         except anthropic.APIConnectionError:
@@ -107,6 +109,11 @@ class Claude:
         return key
 
 
+class _NotTheApi(ModelUnavailable):
+    def __init__(self) -> None:
+        super().__init__("the server at this address is not the Messages API", hint="Check ANTHROPIC_BASE_URL.")
+
+
 class _Passing(Exception):
     """Worth another attempt."""
 
@@ -125,9 +132,11 @@ def _unlike(found: dict[str, Any], schema: dict[str, Any]) -> str:
 
 
 def _object(message: Any) -> dict[str, Any] | None:
-    text = "".join(block.text for block in message.content if block.type == "text")
+    """The JSON object in the text blocks of a response; None without one. Blocks of another shape are passed over:
+    the client's models are filled without validation."""
+    texts = (getattr(block, "text", None) for block in message.content if getattr(block, "type", None) == "text")
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = json.loads("".join(text for text in texts if isinstance(text, str)))
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.builders.answering_api import CUT_OFF, KEY, REFUSED, Answer, AnsweringApi, failed, said, wrote
+from tests.builders.answering_api import CUT_OFF, KEY, REFUSED, Answer, AnsweringApi, failed, message, said, wrote
 from tests.builders.asking import environ, expected_rows, fill, samples, values
 from tests.builders.house import House
 from tests.builders.people import add_person, seed_admin
@@ -259,6 +259,40 @@ def test_a_key_that_was_put_with_the_secrets_works_at_once(tmp_path, api):
         assert house.post(ROUTES[0], token=ada.token, json_body=body).status == 503
         house.wiring.part("secrets").put("anthropic", Secret(KEY))
         assert house.post(ROUTES[0], token=ada.token, json_body=body).status == 200
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        pytest.param(Answer(raw=b""), "model_unavailable", id="empty"),
+        pytest.param(Answer(raw=b"{"), "model_unavailable", id="cut"),
+        pytest.param(Answer(raw=b"\xff\xfe"), "model_unavailable", id="bytes"),
+        pytest.param(Answer(raw=b"null"), "model_unavailable", id="null"),
+        pytest.param(Answer(raw=DEEP.encode()), "model_unavailable", id="deep"),
+        pytest.param(Answer(raw=b"", status=204), "model_unavailable", id="no-content"),
+        pytest.param(message(content=None), "model_unavailable", id="content-null"),
+        pytest.param(message(content=[None]), "model_output_unusable", id="block-null"),
+        pytest.param(message(content=[5, [], {}]), "model_output_unusable", id="blocks"),
+        pytest.param(message(content=[{"type": "text"}]), "model_output_unusable", id="no-text"),
+        pytest.param(message(content=[{"type": "text", "text": {}}]), "model_output_unusable", id="text-object"),
+        pytest.param(message(content=[{"type": "text", "text": DEEP}]), "model_output_unusable", id="text-deep"),
+        pytest.param(message(stop_reason=5, content=[]), "model_output_unusable", id="stop-reason"),
+    ],
+)
+def test_an_api_that_answers_nonsense_is_an_answer_of_its_own(answer, code):
+    from agnes.kernel.errors import AgnesError
+    from agnes.kernel.llm import Prompt, Said
+    from agnes.kernel.ports import Secret
+    from agnes.outside.claude import Claude
+
+    schema = {"required": ["sql"], "properties": {"sql": {"type": "string"}}}
+    with AnsweringApi({"x": answer}) as api:
+        with pytest.raises(AgnesError) as refused:
+            Claude(lambda: Secret(KEY), base_url=api.url).answer(Prompt("m", "", (Said("user", "x"),), schema))
+        assert refused.value.code == code
 
 
 def test_a_model_that_is_slow_is_given_up():
