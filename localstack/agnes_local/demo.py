@@ -87,7 +87,7 @@ def _people(now: datetime, password: Secret) -> tuple[dict[str, str], bool]:
         if user is None:
             is_new = True
             user = users.create(state, SCHEDULER, email=email, name=name, now=now)
-            users.set_password(state, SCHEDULER, user.id, password, now=now)
+            users.set_password(state, wiring.store(), SCHEDULER, user.id, password, now=now)
         ids[email] = user.id
     if is_new:
         groups.add_membership(state, SCHEDULER, ids[ADMIN[0]], group_id="admin", now=now)

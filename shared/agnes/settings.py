@@ -215,8 +215,8 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("AGNES_QUEUE_URL_PREFIX: needed, because AGNES_QUEUE is sqs")
     if settings.seed_admin_password.get_secret_value() and not settings.seed_admin_email:
         problems.append("SEED_ADMIN_EMAIL: needed, because SEED_ADMIN_PASSWORD is set")
-    if 0 < len(settings.seed_admin_password.get_secret_value()) < 8:
-        problems.append("SEED_ADMIN_PASSWORD: must have 8 characters or more")
+    if 0 < len(settings.seed_admin_password.get_secret_value()) < 12:
+        problems.append("SEED_ADMIN_PASSWORD: must have 12 characters or more")
     return problems
 
 

@@ -30,7 +30,14 @@ TRIES = 6
 YARDSTICK_SECONDS = 0.015
 """What the probe's own fixed work takes on an idle core of the machine that the budget was set on. Where it takes longer
 right before and after the import, the core is slower or shared by so much, and the import's time is told in idle seconds."""
-HEAVY = {"anthropic": "llm", "pyarrow": "arrow", "dulwich": "git", "jinja2": "web", "asyncssh": "sftp"}
+HEAVY = {
+    "anthropic": "llm",
+    "pyarrow": "arrow",
+    "dulwich": "git",
+    "jinja2": "web",
+    "asyncssh": "sftp",
+    "zxcvbn": "passwords",
+}
 """Packages that a function must not import unless it has the layer."""
 
 PROBE = """

@@ -92,7 +92,7 @@ def _staff(house: House) -> tuple[Mapping[str, str], str]:
     for name in ("bob", "eve"):
         email = f"{name}@example.com"
         user = post("/api/users", {"email": email, "name": name.title()}, 201)
-        post(f"/api/users/{user['id']}/set-password", {"password": "battery staple"}, 204)
+        post(f"/api/users/{user['id']}/set-password", {"password": "battery staple"}, 200)
         tokens[name] = house.login(email, "battery staple")
     group = post("/api/admin/groups", {"name": "Finance", "description": ""}, 201)["id"]
     post(f"/api/admin/groups/{group}/members", {"email": "bob@example.com"}, 201)

@@ -42,13 +42,13 @@ def sign_in(house: House, email: str, password: str = PASSWORD) -> Person:
     return Person(answer.json()["user_id"], answer.json()["email"], answer.json()["access_token"])
 
 
-def add_person(house: House, admin: Person, email: str, *, groups: tuple[str, ...] = ()) -> Person:
+def add_person(house: House, admin: Person, email: str, *, name: str = "", groups: tuple[str, ...] = ()) -> Person:
     """An account with a password in these groups (by id), signed in."""
-    made = house.post("/api/users", token=admin.token, json_body={"email": email})
+    made = house.post("/api/users", token=admin.token, json_body={"email": email, "name": name})
     assert made.status == 201, made.text
     user_id = made.json()["id"]
     password = {"password": PASSWORD}
-    assert house.post(f"/api/users/{user_id}/set-password", token=admin.token, json_body=password).status == 204
+    assert house.post(f"/api/users/{user_id}/set-password", token=admin.token, json_body=password).status == 200
     for group_id in groups:
         added = house.post(f"/api/admin/groups/{group_id}/members", token=admin.token, json_body={"email": email})
         assert added.status == 201, added.text

@@ -65,7 +65,7 @@ class Target:
         """An account of its own for this test, signed in."""
         email = f"{name}.{secrets.token_hex(4)}@northwind.example"
         made = made_by.post("/api/users", json={"email": email}, expect=201).json()
-        made_by.post(f"/api/users/{made['id']}/set-password", json={"password": PASSWORD}, expect=204)
+        made_by.post(f"/api/users/{made['id']}/set-password", json={"password": PASSWORD}, expect=200)
         return self.sign_in(email)
 
     def settle(self) -> None:

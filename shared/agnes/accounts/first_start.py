@@ -58,10 +58,15 @@ def prepare(
     password = seed_password if seed_password is not None and seed_password.value else None
     with state.read("people") as db:
         must_seed = bool(seed_email) and _must_seed(db, seed_email, password)
+        login = repository.find_login(db, seed_email) if must_seed else None
+        has_password = login is not None and login.password_hash is not None
         must_open = not repository.admins_who_can_sign_in(db)
     if dry_run or not (must_seed or must_open):
         return FirstStart(seed_email if must_seed else "", None)
-    password_hash = passwords.hash_password(password) if must_seed and password else None
+    password_hash = None
+    if must_seed and password and not has_password:
+        check_password(password, about=(seed_email,))
+        password_hash = passwords.hash_password(password)
     secret = new_credential("")
 
     def change(tx: Tx) -> FirstStart:
@@ -96,7 +101,7 @@ def bootstrap(state: State, store: ObjectStore, asked: Setup, *, now: datetime) 
     """
     email = email_of(asked.email)
     name = name_of(asked.name or email.partition("@")[0])
-    check_password(asked.given_password)
+    check_password(asked.given_password, about=(email, name))
     ip = CURRENT_ACTOR.get().client_ip
     limits.count_address(store, "setup", ip, limit=limits.SETUPS_A_MINUTE, now=now)
     with state.read("people") as db:

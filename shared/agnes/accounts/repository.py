@@ -155,11 +155,16 @@ def remove_user(db: Db, user_id: str, *, by: str, now: datetime) -> None:
     """The account, its memberships and sessions; token rows stay, revoked."""
     db.execute("DELETE FROM people.memberships WHERE user_id = ?", [user_id])
     db.execute("DELETE FROM people.sessions WHERE user_id = ?", [user_id])
-    db.execute(
+    revoke_tokens(db, user_id, by=by, now=now)
+    db.execute("DELETE FROM people.users WHERE id = ?", [user_id])
+
+
+def revoke_tokens(db: Db, user_id: str, *, by: str, now: datetime) -> int:
+    """Revoke all tokens of an account that are not revoked; how many they were."""
+    return db.execute(
         "UPDATE people.tokens SET revoked_at = ?, revoked_by = ? WHERE user_id = ? AND revoked_at IS NULL",
         [now, by, user_id],
-    )
-    db.execute("DELETE FROM people.users WHERE id = ?", [user_id])
+    ).fetchone()[0]
 
 
 def is_member(db: Db, user_id: str, group_id: str) -> bool:

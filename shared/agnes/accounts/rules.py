@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from agnes.kernel.errors import BadRequestError
@@ -16,8 +17,14 @@ SESSION_LIFETIME = timedelta(hours=24)
 LONGEST_TOKEN_LIFETIME = timedelta(days=3650)
 BOOTSTRAP_SCOPE = "bootstrap-analyst"
 LONGEST_BOOTSTRAP_LIFETIME = timedelta(hours=1)
-MIN_PASSWORD, MAX_PASSWORD = 8, 1024
+MIN_PASSWORD, MAX_PASSWORD = 12, 1024
 """Characters. The upper bound keeps a body of megabytes away from Argon2."""
+MIN_GUESSES = 10**8
+"""By zxcvbn's estimate (its score 3): what withstands an attack on stolen hashes that are slow, as Argon2's are."""
+MIN_OWN_CHARACTERS = 8
+"""Beside the words that an attacker knows of the person: zxcvbn alone takes `grace.hopper` from Grace Hopper."""
+_ESTIMATED_CHARACTERS = 72
+"""zxcvbn takes no more; its time grows faster than the length."""
 
 # "Valid e-mail address" of the HTML standard, in lower case; so no control or direction characters.
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -50,13 +57,39 @@ def name_of(text: str, *, what: str = "name", longest: int = 200) -> str:
     return name
 
 
-def check_password(password: Secret) -> None:
+def check_password(password: Secret, *, about: Iterable[str]) -> None:
+    """Raise BadRequestError for a password that is too short, too long, or easy to guess.
+
+    `about` are words that an attacker knows of the person: e-mail address and name. Passwords that are among the most
+    common ones, or made of such words, keyboard rows, dates or repetitions, are refused (zxcvbn).
+    """
     if not MIN_PASSWORD <= len(password.value) <= MAX_PASSWORD:
         raise BadRequestError(
             f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters",
             code="bad_password",
             hint="Choose another one.",
         )
+    from zxcvbn import zxcvbn
+
+    known = ["agnes", *(part for text in about for part in (text, *re.split(r"[^\w]+", text)) if len(part) > 2)]
+    if len(_without(password.value, known)) < MIN_OWN_CHARACTERS:
+        raise BadRequestError(
+            "this password is made of your name or address", code="weak_password", hint="Add a few uncommon words."
+        )
+    estimate = zxcvbn(password.value[:_ESTIMATED_CHARACTERS], user_inputs=known)
+    if estimate["guesses"] < MIN_GUESSES:
+        said = estimate["feedback"]
+        advice = said["warning"].rstrip(".") or "It resembles words that are tried first"
+        raise BadRequestError(
+            "this password is easy to guess", code="weak_password", hint=f"{advice}. Add a few uncommon words."
+        )
+
+
+def _without(password: str, words: Iterable[str]) -> str:
+    """`password` without these words, whatever their case; the longest are taken out first."""
+    for word in sorted(words, key=len, reverse=True):
+        password = re.sub(re.escape(word), "", password, flags=re.IGNORECASE)
+    return password
 
 
 def expiry_of(now: datetime, *, days: int | None, ttl_seconds: int | None, scope: str) -> datetime | None:

@@ -85,6 +85,16 @@ def mine(db: Db, store: ObjectStore, who: Principal) -> list[Token]:
     return [_token(Token, row, use) for row, use in zip(rows, _last_uses(store, rows), strict=True)]
 
 
+def live(db: Db, store: ObjectStore, user_id: str, now: datetime) -> list[Token]:
+    """A person's tokens that are neither revoked nor expired, newest first."""
+    rows = [
+        row
+        for row in _rows(db, "t.user_id = ? AND t.revoked_at IS NULL", [user_id])
+        if row.expires_at is None or row.expires_at > now
+    ]
+    return [_token(Token, row, use) for row, use in zip(rows, _last_uses(store, rows), strict=True)]
+
+
 def get(db: Db, store: ObjectStore, who: Principal, token_id: str) -> Token:
     """One of a person's own tokens. Raises NotFoundError."""
     rows = _rows(db, "t.user_id = ? AND t.id = ?", [who.user_id, token_id])

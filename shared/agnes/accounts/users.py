@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agnes.accounts import passwords, repository
-from agnes.accounts.model import User
+from agnes.accounts import passwords, repository, tokens
+from agnes.accounts.model import Token, User
 from agnes.accounts.rules import check_password, email_of, name_of
 from agnes.accounts.service import get_user, require_another_admin
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.ids import UserId, new_ulid
-from agnes.kernel.ports import Secret
+from agnes.kernel.ports import ObjectStore, Secret
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, State, Tx
 
@@ -68,21 +69,44 @@ def update(
     return state.commit("people", change)
 
 
-def set_password(state: State, who: Principal, user_id: str, password: Secret, *, now: datetime) -> None:
-    """Set it and end all sessions of the account; its tokens stay. Raises BadRequestError, NotFoundError."""
+@dataclass(frozen=True, slots=True)
+class PasswordReset:
+    """What is left of an account's ways in after its password was set: tokens are not sign-ins and outlive them."""
+
+    revoked_tokens: int
+    tokens: list[Token]
+    """Those that still open the account."""
+
+
+def set_password(
+    state: State,
+    store: ObjectStore,
+    who: Principal,
+    user_id: str,
+    password: Secret,
+    *,
+    revoke_tokens: bool = False,
+    now: datetime,
+) -> PasswordReset:
+    """Set it and end all sign-ins of the account, and its tokens too if that is asked for.
+
+    Raises BadRequestError, NotFoundError.
+    """
     who.require_admin()
-    check_password(password)
     with state.read("people") as db:
-        get_user(db, user_id)
+        user = get_user(db, user_id)
+    check_password(password, about=(user.email, user.name))
     password_hash = passwords.hash_password(password)
 
-    def change(tx: Tx) -> None:
+    def change(tx: Tx) -> PasswordReset:
         user = get_user(tx.db, user_id)
         repository.set_password(tx.db, user_id, password_hash, now)
         repository.revoke_sessions(tx.db, user_id, now)
-        tx.record(Change("user.set_password", f"user:{user_id}", {"email": user.email}))
+        revoked = repository.revoke_tokens(tx.db, user_id, by=who.email, now=now) if revoke_tokens else 0
+        tx.record(Change("user.set_password", f"user:{user_id}", {"email": user.email, "revoked_tokens": revoked}))
+        return PasswordReset(revoked, tokens.live(tx.db, store, user_id, now))
 
-    state.commit("people", change)
+    return state.commit("people", change)
 
 
 def delete(state: State, who: Principal, user_id: str, *, now: datetime) -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from agnes.accounts import first_start
+from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ports import Secret
 from functions.accounts.cron_first_start import app as job
 from functions.accounts.cron_prune import app as prune
@@ -34,6 +35,13 @@ def test_a_seed_never_overwrites_a_password(house):
     prepare(house, ADMIN_EMAIL, PASSWORD)
     prepare(house, ADMIN_EMAIL, "something else")
     assert sign_in(house, ADMIN_EMAIL)
+
+
+def test_a_seeded_password_that_is_easy_to_guess_is_refused(house):
+    with pytest.raises(BadRequestError, match="easy to guess"):
+        prepare(house, ADMIN_EMAIL, "password1234")
+    with house.state.read("people") as db:
+        assert db.execute("SELECT count(*) FROM people.users").fetchone() == (0,)
 
 
 def test_a_seed_makes_an_existing_account_an_admin(house, admin):

@@ -84,7 +84,11 @@ def test_a_new_password_ends_all_sessions_but_no_token(house, admin):
     second = sign_in(house, bob.email)
     house.clock.sleep(1)
     body = {"password": "another long one"}
-    assert house.post(f"/api/users/{bob.id}/set-password", token=admin.token, json_body=body).status == 204
+    reset = house.post(f"/api/users/{bob.id}/set-password", token=admin.token, json_body=body).json()
+    assert (reset["revoked_tokens"], [(t["name"], t["prefix"]) for t in reset["tokens"]]) == (
+        0,
+        [("laptop", token[:10])],
+    )
     assert house.get("/api/me", token=bob.token).json()["code"] == "session_revoked"
     assert house.get("/api/me", cookie=second.cookie).json()["code"] == "session_revoked"
     assert house.get("/api/me", token=token).status == 200
@@ -92,7 +96,38 @@ def test_a_new_password_ends_all_sessions_but_no_token(house, admin):
     assert sign_in(house, bob.email, "another long one").id == bob.id
 
 
-@pytest.mark.parametrize("password", ["", "1234567", "x" * 1025])
+def test_a_new_password_ends_the_tokens_too_if_asked(house, admin):
+    bob = add_person(house, admin, "bob@example.com")
+    tokens = [
+        house.post("/auth/tokens", token=bob.token, json_body={"name": name}).json()["token"] for name in ("a", "b")
+    ]
+    body = {"password": "another long one", "revoke_tokens": True}
+    reset = house.post(f"/api/users/{bob.id}/set-password", token=admin.token, json_body=body)
+    assert (reset.status, reset.json()) == (200, {"revoked_tokens": 2, "tokens": []})
+    for token in tokens:
+        assert house.get("/api/me", token=token).json()["code"] == "token_revoked"
+
+
+@pytest.mark.parametrize(
+    ("password", "advice"),
+    [
+        pytest.param("password123!", "commonly used", id="common"),
+        pytest.param("qwertyuiop12", "commonly used", id="keyboard"),
+        pytest.param("aaaaaaaaaaaaaaaa", "Repeats", id="repeated"),
+        pytest.param("bob@example.com", "your name or address", id="own-address"),
+        pytest.param("Bobby Tables 1", "your name or address", id="own-name"),
+    ],
+)
+def test_passwords_that_are_easy_to_guess_are_refused_with_the_reason(house, admin, password, advice):
+    bob = add_person(house, admin, "bob@example.com", name="Bobby Tables")
+    body = {"password": password}
+    answer = house.post(f"/api/users/{bob.id}/set-password", token=admin.token, json_body=body)
+    assert (answer.status, answer.json()["code"]) == (400, "weak_password")
+    assert advice in answer.text
+    assert password not in answer.text
+
+
+@pytest.mark.parametrize("password", ["", "12345678901", "x" * 1025])
 def test_passwords_too_short_or_too_long_are_refused_and_not_repeated(house, admin, password):
     body = {"password": password}
     answer = house.post(f"/api/users/{admin.id}/set-password", token=admin.token, json_body=body)

@@ -72,15 +72,36 @@ def test_refuses_names_that_would_lie_on_a_screen(name, code):
     assert refused.value.code == code
 
 
-@pytest.mark.parametrize("length", [0, 7, 1025])
+WORDS = "quartz lemur vivid tundra "
+
+
+@pytest.mark.parametrize("length", [0, 11, 1025])
 def test_refuses_passwords_too_short_or_too_long(length):
-    with pytest.raises(BadRequestError):
-        rules.check_password(Secret("x" * length))
+    with pytest.raises(BadRequestError) as refused:
+        rules.check_password(Secret((WORDS * 40)[:length]), about=())
+    assert refused.value.code == "bad_password"
 
 
-@pytest.mark.parametrize("length", [8, 1024])
+@pytest.mark.parametrize("length", [12, 1024])
 def test_takes_passwords_within_the_limits(length):
-    rules.check_password(Secret("x" * length))
+    rules.check_password(Secret((WORDS * 40)[:length]), about=())
+
+
+@pytest.mark.parametrize(
+    ("password", "about"),
+    [
+        ("x" * 1024, ()),
+        ("123456789012", ()),
+        ("Passw0rd2026!", ()),
+        ("agnesagnes12", ()),
+        ("grace.hopper", ("grace.hopper@example.com", "Grace Hopper")),
+        ("hopper1906!!", ("grace.hopper@example.com", "Grace Hopper")),
+    ],
+)
+def test_refuses_passwords_that_are_easy_to_guess(password, about):
+    with pytest.raises(BadRequestError) as refused:
+        rules.check_password(Secret(password), about=about)
+    assert refused.value.code == "weak_password"
 
 
 @pytest.mark.parametrize(

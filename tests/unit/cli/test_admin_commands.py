@@ -141,10 +141,10 @@ def test_accounts(shop, ada):
     assert house.login("omar@example.com", "battery staple")
     (omar,) = [u for u in json.loads(run(ada, "user", "list", "--json")) if u["email"] == "omar@example.com"]
     assert "Finance" in [group["name"] for group in omar["groups"]]
-    run(ada, "user", "set-password", "OMAR@example.com", "--stdin", stdin="horse battery\n")
-    assert house.login("omar@example.com", "horse battery")
+    run(ada, "user", "set-password", "OMAR@example.com", "--stdin", stdin="horse battery pony\n")
+    assert house.login("omar@example.com", "horse battery pony")
     run(ada, "user", "deactivate", omar["id"])
-    assert house.post("/auth/token", json_body={"email": omar["email"], "password": "horse battery"}).status != 200
+    assert house.post("/auth/token", json_body={"email": omar["email"], "password": "horse battery pony"}).status != 200
     run(ada, "user", "activate", "omar@example.com")
     run(ada, "user", "delete", "omar@example.com", "--yes")
     assert "omar" not in run(ada, "user", "list")

@@ -8,6 +8,7 @@ from agnes_cli import secret_input, shown
 from agnes_cli.options import JSON
 
 COLUMNS = {"EMAIL": "email", "NAME": "name", "ROLE": "role", "ACTIVE": "active", "GROUPS": "in_groups", "ID": "id"}
+TOKEN_COLUMNS = {"NAME": "name", "SCOPE": "scope", "CREATED": "created_at", "LAST USED": "last_used_at", "ID": "id"}
 ACCESS_COLUMNS = {"TYPE": "resource_type", "RESOURCE": "resource_id", "THROUGH": "through"}
 
 
@@ -74,8 +75,9 @@ def access(user: str, as_json: bool) -> None:
 @command.command("set-password")
 @click.argument("user")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Take it from standard input instead of asking.")
-def set_password(user: str, from_stdin: bool) -> None:
-    """Set a password; all sessions of USER end."""
+@click.option("--revoke-tokens", is_flag=True, help="Also revoke all personal access tokens of USER.")
+def set_password(user: str, from_stdin: bool, revoke_tokens: bool) -> None:
+    """Set a password; USER is signed out everywhere. Lists the tokens that still open the account."""
     from agnes_cli import people
     from agnes_cli.server import connect, route
 
@@ -83,8 +85,14 @@ def set_password(user: str, from_stdin: bool) -> None:
         found = people.user(server, user)
         given = from_stdin or not sys.stdin.isatty()
         password = secret_input.from_stdin("password") if given else secret_input.asked("New password")
-        server.post(route("api", "users", found["id"], "set-password"), {"password": password})
+        body = {"password": password, "revoke_tokens": revoke_tokens}
+        reset = server.post(route("api", "users", found["id"], "set-password"), body)
     click.echo(f"{shown.plain(found['email'])} has a new password.")
+    if reset["revoked_tokens"]:
+        click.echo(f"Tokens revoked: {reset['revoked_tokens']}.")
+    if reset["tokens"]:
+        click.echo("These tokens still open the account; --revoke-tokens ends them:")
+        shown.table(TOKEN_COLUMNS, reset["tokens"], none="")
 
 
 @command.command()
