@@ -144,6 +144,9 @@ class Limits:
     seconds: float = 600
     memory: str = "150MB"
     threads: int = 1
+    events_beside: int = 150_000
+    """Of a group of days: its event files are written while it is rolled up, which takes some 60 MB more than one after
+    the other."""
     batch_notes: int = 200
     """Of one message, where there is a queue."""
     fan_out_at: int = 600

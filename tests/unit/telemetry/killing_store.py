@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import RLock
 from typing import Any
 
 CHANGES = ("write", "remove")
@@ -34,6 +35,7 @@ class KillingStore:
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self._dead = False
+        self._lock = RLock()
         self.kill_at: int | None = None
         self.after = False
         self.log: list[tuple[str, str]] = []
@@ -62,6 +64,11 @@ class KillingStore:
         return getattr(self._inner, name)
 
     def _call(self, verb: str, key: str, act: Callable[[], Any]) -> Any:
+        """One call at a time, so that each of several threads' calls has a number of its own."""
+        with self._lock:
+            return self._numbered(verb, key, act)
+
+    def _numbered(self, verb: str, key: str, act: Callable[[], Any]) -> Any:
         if self._dead:
             raise Killed
         number = len(self.log)

@@ -7,9 +7,12 @@ run that dies leaves such objects to the sweep (agnes.telemetry.extraction.sweep
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore
@@ -18,14 +21,15 @@ from agnes.telemetry import keys
 from agnes.telemetry.extraction.harvest import Candidate
 from agnes.telemetry.keys import SessionId, TranscriptId
 from agnes.telemetry.lake import current, ledger, objects, prices, rollups, windows
-from agnes.telemetry.lake.batch import SESSION, Workbench, Written
+from agnes.telemetry.lake.batch import SESSION, Workbench
 from agnes.telemetry.lake.ledger import Changes, Known, Progress
-from agnes.telemetry.model import FILE, PROCESSOR_VERSION, Report
+from agnes.telemetry.model import FILE, PROCESSOR_VERSION, Limits, Report
 from agnes.telemetry.transcripts import tombstones
 
 MERGED_AT = 8
 """Event files of one day; a run that would add another merges them."""
 RETIRED_FOR = timedelta(days=1)
+KEPT_EACH_SECONDS = 3
 
 
 @dataclass(slots=True)
@@ -59,10 +63,11 @@ class Plan:
 
 
 class Publisher:
-    def __init__(self, store: ObjectStore, state: State, *, clock: Clock) -> None:
+    def __init__(self, store: ObjectStore, state: State, *, clock: Clock, limits: Limits) -> None:
         self._store = store
         self._state = state
         self._clock = clock
+        self._limits = limits
 
     def plan(
         self, candidates: Iterable[Candidate], *, also: Iterable[SessionId] = (), rebuilt: Iterable[date] = ()
@@ -146,92 +151,21 @@ class Publisher:
             price_list = prices.price_list(db)
             changes.forgotten = ledger.retired_before(db, changes.at - RETIRED_FOR)
         bench.table("live_generations", SESSION, live)
-        bases: dict[str, dict[date, Path]] = {name: {} for name in rollups.BASES}
-        new = bench.harvested_by_day() if days else {}
-        for group in rollups.groups_of_days({day: events.get(day, 0) + new.get(day, 0) for day in days}):
-            part = {day: stored[day] for day in group}
-            for name, paths in self._days(bench, generation, part, changes, keep).items():
-                bases[name] |= paths
+        untouched = {name: {day: key for day, key in parts[name].items() if day not in plan.touched} for name in parts}
+        wanted = [key for of_days in untouched.values() for key in of_days.values()]
+        with (
+            objects.Uploads(self._store, self._clock) as uploads,
+            _Making(self._store, bench, changes, uploads, generation=generation, since=since, keep=keep) as making,
+        ):
+            making.days(stored, events, beside=self._limits.events_beside)
+            fetched = objects.fetch(self._store, wanted, bench.folder)
+            for name, of_days in untouched.items():
+                making.bases[name] |= {day: fetched[key] for day, key in of_days.items()}
+            items, use = (making.bases[name] for name in (rollups.ITEM_USER_DAILY, rollups.USE_DAILY))
+            changes.windows = windows.of_items(bench, items, use, price_list, today=changes.windows_day)
+            changes.together = windows.together(bench, use, today=changes.windows_day)
         changes.daily_days = [day for day in days if day > since]
-        others = {
-            name: {day: key for day, key in of_days.items() if day not in plan.touched}
-            for name, of_days in parts.items()
-        }
-        fetched = objects.fetch(
-            self._store, [key for of_days in others.values() for key in of_days.values()], bench.folder
-        )
-        for name, of_days in others.items():
-            bases[name] |= {day: fetched[key] for day, key in of_days.items()}
         changes.daily_since = since
-        changes.windows = windows.of_items(
-            bench,
-            bases[rollups.ITEM_USER_DAILY],
-            bases[rollups.USE_DAILY],
-            price_list,
-            today=changes.windows_day,
-        )
-        changes.together = windows.together(bench, bases[rollups.USE_DAILY], today=changes.windows_day)
-
-    def _days(
-        self,
-        bench: Workbench,
-        generation: str,
-        stored: Mapping[date, Sequence[str]],
-        changes: Changes,
-        keep: Callable[[], None],
-    ) -> dict[str, dict[date, Path]]:
-        """Events and rollups of these days; the paths of the bases that the windows will need, by rollup."""
-        days = list(stored)
-        since = changes.windows_day - timedelta(days=rollups.DAILY_DAYS)
-        bench.take_days(days)
-        paths = objects.fetch(self._store, [key for day in days for key in stored[day]], bench.folder)
-        files = {day: {key: paths[key] for key in stored[day]} for day in days}
-        self._put_events(bench, generation, files, changes, keep)
-        bases: dict[str, dict[date, Path]] = {name: {} for name in rollups.BASES}
-        for name, written in rollups.bases_of_days(bench, days, list(paths.values())).items():
-            for base in written:
-                changes.parts.append(self._put_part(name, base, generation))
-                if base.day > since:
-                    bases[name][base.day] = base.path
-                else:
-                    base.path.unlink()
-        changes.daily += rollups.daily(bench, since)
-        for path in paths.values():
-            path.unlink()
-        return bases
-
-    def _put_events(
-        self,
-        bench: Workbench,
-        generation: str,
-        stored: Mapping[date, Mapping[str, Path]],
-        changes: Changes,
-        keep: Callable[[], None],
-    ) -> None:
-        """One file a day that has new events. A day that has many files already gets one in their place, without
-        what has been replaced: sessions grow, and each run makes their earlier events worthless."""
-        new = set(bench.new_days())
-        for day, batches in stored.items():
-            keep()
-            merge = len(batches) >= MERGED_AT or (bool(batches) and day in changes.rewritten)
-            if merge:
-                changes.merged += batches
-            elif day not in new:
-                continue
-            written = bench.write_events(day, list(batches.values()) if merge else ())
-            if written.rows:
-                key = keys.events(day, generation)
-                size = self._put_file(key, written.path)
-                changes.batches.append({"key": key, "day": day, "events": written.rows, "size_bytes": size})
-            written.path.unlink()
-
-    def _put_part(self, rollup: str, base: Written, generation: str) -> dict[str, object]:
-        key = keys.rollup(rollup, base.day, generation)
-        size = self._put_file(key, base.path)
-        return {"rollup": rollup, "day": base.day, "key": key, "size_bytes": size}
-
-    def _put_file(self, key: str, path: Path) -> int:
-        return objects.put_file(self._store, self._clock, key, path, objects.PARQUET)
 
     def _purge_retired(self) -> None:
         """Remove the objects of a redaction now. Their rows stay until their day; removing again is harmless."""
@@ -245,6 +179,127 @@ class Publisher:
             before = plan.known[which.user_id, which.session_id].files.get(which.file)
             if row["quarantine_reason"] is None and before is not None and before.quarantine_reason is not None:
                 self._store.remove([which.quarantine_key])
+
+
+class _Making:
+    """Writes the event files and rollups of the days that a publication touches, and says so in its `changes`.
+
+    A group of days at a time. The event files of a small group are written by another thread while its days are rolled
+    up: neither needs the other. Of a large one each would need the memory of both.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        bench: Workbench,
+        changes: Changes,
+        uploads: objects.Uploads,
+        *,
+        generation: str,
+        since: date,
+        keep: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._bench = bench
+        self._changes = changes
+        self._uploads = uploads
+        self._generation = generation
+        self._since = since
+        self._keep = keep
+        self._beside = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
+        self._fetched: list[Path] = []
+        """Stored event files that are being read."""
+        self._new: dict[date, int] = {}
+        self.bases: dict[str, dict[date, Path]] = {name: {} for name in rollups.BASES}
+        """Files of the days that the windows need, by rollup."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self._finish_writing()
+        finally:
+            self._beside.shutdown(wait=True, cancel_futures=True)
+
+    def days(self, stored: Mapping[date, Sequence[str]], events: Mapping[date, int], *, beside: int) -> None:
+        """All of the days of `stored`: the keys of their event files, which have so many `events`. Groups of up to
+        `beside` events are small."""
+        self._new = self._bench.harvested_by_day() if stored else {}
+        counts = {day: events.get(day, 0) + self._new.get(day, 0) for day in stored}
+        for group in rollups.groups_of_days(counts):
+            is_small = sum(counts[day] for day in group) <= beside
+            self._group({day: stored[day] for day in group}, is_small=is_small)
+
+    def _group(self, stored: Mapping[date, Sequence[str]], *, is_small: bool) -> None:
+        bench, days = self._bench, list(stored)
+        self._finish_writing()
+        self._keep()
+        bench.take_days(days)
+        paths = objects.fetch(self._store, [key for day in days for key in stored[day]], bench.folder)
+        files = {day: {key: paths[key] for key in stored[day]} for day in days}
+        self._fetched = list(paths.values())
+        if is_small:
+            self._writing = self._beside.submit(self._put_events_beside, files)
+        else:
+            self._put_events(bench, files, at_once=False)
+        for name, of_days in rollups.bases_of_days(bench, days, self._fetched).items():
+            for day, path in of_days.items():
+                key = keys.rollup(name, day, self._generation)
+                size = self._uploads.put(key, path, objects.PARQUET, remove=day <= self._since)
+                self._changes.parts.append({"rollup": name, "day": day, "key": key, "size_bytes": size})
+                if day > self._since:
+                    self.bases[name][day] = path
+        self._changes.daily += rollups.daily(bench, self._since)
+
+    def _finish_writing(self) -> None:
+        writing, self._writing = self._writing, None
+        while writing is not None:
+            try:
+                writing.result(timeout=KEPT_EACH_SECONDS)
+                break
+            except TimeoutError:
+                if writing.done():
+                    raise
+                self._keep()
+        for path in self._fetched:
+            path.unlink()
+        self._fetched = []
+
+    def _put_events_beside(self, stored: Mapping[date, Mapping[str, Path]]) -> None:
+        with self._bench.beside() as bench:
+            self._put_events(bench, stored, at_once=True)
+
+    def _put_events(self, bench: Workbench, stored: Mapping[date, Mapping[str, Path]], *, at_once: bool) -> None:
+        """One file a day that has new events. A day that has many files already gets one in their place, without
+        what has been replaced: sessions grow, and each run makes their earlier events worthless."""
+        keep = self._keep if not at_once else lambda: None  # which is the other thread's
+        fresh = []
+        for day, batches in stored.items():
+            keep()
+            if len(batches) >= MERGED_AT or (bool(batches) and day in self._changes.rewritten):
+                self._changes.merged += batches
+                written = bench.write_events(day, list(batches.values()))
+                self._put_batch(day, written.path, written.rows)
+            elif self._new.get(day):
+                fresh.append(day)
+        if at_once and len(fresh) > 1:
+            for day, path in bench.write_new_events(fresh).items():
+                self._put_batch(day, path, self._new[day])
+        else:
+            for day in fresh:
+                keep()
+                self._put_batch(day, bench.write_events(day).path, self._new[day])
+
+    def _put_batch(self, day: date, path: Path, rows: int) -> None:
+        if not rows:
+            path.unlink()
+            return
+        key = keys.events(day, self._generation)
+        size = self._uploads.put(key, path, objects.PARQUET, remove=True)
+        self._changes.batches.append({"key": key, "day": day, "events": rows, "size_bytes": size})
 
 
 def _date(value: date | str) -> date:

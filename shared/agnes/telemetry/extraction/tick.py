@@ -70,7 +70,7 @@ class ExtractionRun:
         self._harvester = Harvester(
             store, state, clock=clock, served_for=served_for, served_files=served_files, limits=self._limits
         )
-        self._publisher = Publisher(store, state, clock=clock)
+        self._publisher = Publisher(store, state, clock=clock, limits=self._limits)
         self._claim: Claim | None = None
         self._until: float | None = None
         self.report = Report()

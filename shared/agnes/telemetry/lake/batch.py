@@ -1,6 +1,7 @@
 """Batch work in a DuckDB of its own: events into parquet, parquet into figures.
 
-One `Workbench` a round: an in-memory database in UTC with a scratch folder that it may spill to, and nothing else.
+One `Workbench` a round: an in-memory database in UTC with a scratch folder that it may spill to, and nothing else. Two
+threads may work in it, each by a connection of its own (`Workbench.beside`).
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any, BinaryIO
 
 import duckdb
 import msgspec
@@ -51,32 +52,42 @@ _ENCODED_AT_ONCE = 5000
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A parquet file of one day, in the scratch folder."""
+    """A parquet file in the scratch folder."""
 
-    day: date
     path: Path
     rows: int
 
 
 class Workbench:
-    def __init__(self, folder: Path, *, memory_limit: str, threads: int) -> None:
+    def __init__(self, folder: Path, db: duckdb.DuckDBPyConnection) -> None:
         self.folder = folder
-        self.db = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": memory_limit,
-                "threads": threads,
-                "temp_directory": str(folder / "spill"),
-                "autoinstall_known_extensions": False,
-            },
-        )
+        self.db = db
+        # Of the connection, not of the database.
         self.db.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        self._spool = (folder / "events.ndjson").open("ab")
+        self._spool_file: BinaryIO | None = None
+        self._is_ordered = False
         self.spooled_bytes = 0
 
     def close(self) -> None:
-        self._spool.close()
+        if self._spool_file is not None:
+            self._spool_file.close()
         self.db.close()
+
+    @contextmanager
+    def beside(self) -> Iterator[Workbench]:
+        """The same database and folder for another thread."""
+        other = Workbench(self.folder, self.db.cursor())
+        other._is_ordered = self._is_ordered
+        try:
+            yield other
+        finally:
+            other.close()
+
+    @property
+    def _spool(self) -> BinaryIO:
+        if self._spool_file is None:
+            self._spool_file = (self.folder / "events.ndjson").open("ab")
+        return self._spool_file
 
     def spool(self, events: Sequence[Event], *, most_bytes: int) -> bool:
         """Keep events on disk until `load_events`, so that memory does not grow with the input. False, and none of them
@@ -102,6 +113,7 @@ class Workbench:
             ORDER BY day, user_id, session_id, occurred_at""",  # noqa: S608 (fixed parts)
             {"path": self._spool.name},
         )
+        self._is_ordered = True
 
     def write_harvested(self) -> Path:
         """All of `harvested` in one file."""
@@ -128,23 +140,39 @@ class Workbench:
 
     def take_days(self, days: Sequence[date]) -> None:
         """Make `new_events` of those of `harvested` that are of these days."""
-        named = ", ".join(f"DATE '{day}'" for day in days) or "NULL"
-        self.db.execute(f"CREATE OR REPLACE VIEW new_events AS SELECT * FROM harvested WHERE day IN ({named})")  # noqa: S608
+        self.db.execute(f"CREATE OR REPLACE VIEW new_events AS {_of_days(days)}")
 
-    def new_days(self) -> list[date]:
-        return [day for (day,) in self.db.execute("SELECT DISTINCT day FROM new_events ORDER BY day").fetchall()]
+    def write_new_events(self, days: Sequence[date]) -> dict[date, Path]:
+        """The events of `harvested` of each of these days in a file of its own. They are in memory all at once."""
+        order = "" if self._is_ordered else " ORDER BY day, user_id, session_id, occurred_at"
+        return self.write_by_day("events", f"{_of_days(days)}{order}", days)
 
     def write_events(self, day: date, merged: Sequence[Path] = ()) -> Written:
-        """The day's `new_events` in one file, with those of `live_generations` in the stored files to be merged."""
+        """The day's events of `harvested` in one file, with those of `live_generations` in the stored files to be
+        merged."""
         path = self.folder / f"events-{day}.parquet"
-        rows = f"SELECT * EXCLUDE day FROM new_events WHERE day = '{day}'"  # noqa: S608 (fixed parts)
+        rows = f"SELECT * EXCLUDE day FROM ({_of_days([day])})"  # noqa: S608 (fixed parts)
         if merged:
             rows = f"{rows} UNION ALL BY NAME {live_events(merged)}"
+        order = "" if self._is_ordered and not merged else "ORDER BY user_id, session_id, occurred_at"
         (count,) = self.db.execute(
-            f"COPY (SELECT * FROM ({rows}) ORDER BY user_id, session_id, occurred_at) "  # noqa: S608 (fixed parts)
-            f"TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT * FROM ({rows}) {order}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 (fixed parts)
         ).fetchone()
-        return Written(day, path, count)
+        return Written(path, count)
+
+    def write_by_day(self, name: str, sql: str, days: Sequence[date]) -> dict[date, Path]:
+        """The rows of `sql`, whose column `day` has no other days than these: a file for each of them, without that
+        column. In one statement, which costs half of one for each, and keeps the rows' order (in one thread)."""
+        folder = Path(mkdtemp(dir=self.folder, prefix=f"{name}-"))
+        self.db.execute(f"COPY ({sql}) TO '{folder}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day), OVERWRITE)")
+        paths = {day: folder / f"day={day}" / "data_0.parquet" for day in days}
+        for path in paths.values():
+            if not path.exists():  # a day without rows
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.db.execute(
+                    f"COPY (SELECT * EXCLUDE day FROM ({sql}) LIMIT 0) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
+                )
+        return paths
 
     def table(self, name: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]) -> None:
         """A table of `rows`; by way of a file, since inserting one by one is slow."""
@@ -163,6 +191,11 @@ class Workbench:
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
+def _of_days(days: Sequence[date]) -> str:
+    named = ", ".join(f"DATE '{day}'" for day in days) or "NULL"
+    return f"SELECT * FROM harvested WHERE day IN ({named})"  # noqa: S608 (fixed parts)
+
+
 def live_events(paths: Sequence[Path]) -> str:
     """SQL for the events of stored files that count: those of the table `live_generations`."""
     files = [str(path) for path in paths]
@@ -175,7 +208,16 @@ def live_events(paths: Sequence[Path]) -> str:
 @contextmanager
 def workbench(*, memory_limit: str = "150MB", threads: int = 1) -> Iterator[Workbench]:
     with TemporaryDirectory(prefix="agnes-telemetry-") as folder:
-        bench = Workbench(Path(folder), memory_limit=memory_limit, threads=threads)
+        db = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": memory_limit,
+                "threads": threads,
+                "temp_directory": str(Path(folder) / "spill"),
+                "autoinstall_known_extensions": False,
+            },
+        )
+        bench = Workbench(Path(folder), db)
         try:
             yield bench
         finally:

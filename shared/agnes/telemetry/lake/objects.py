@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
 
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore, OutcomeUnknown, TryAgain
@@ -14,6 +17,9 @@ PARQUET = "application/vnd.apache.parquet"
 JSON = "application/json"
 _READS_AT_ONCE = 8
 _WRITE_ATTEMPTS = 4
+_WRITES_AT_ONCE = 8
+_SMALL_FILE_BYTES = 4_000_000
+_FILES_AHEAD = 64
 
 
 def read_all(store: ObjectStore, wanted: Sequence[str]) -> list[object]:
@@ -62,3 +68,52 @@ def put(store: ObjectStore, clock: Clock, key: str, body: bytes | mmap, content_
             if attempt == _WRITE_ATTEMPTS - 1:
                 raise
             clock.sleep(0.1 * 2**attempt)
+
+
+class Uploads:
+    """Files on their way to the store, several side by side: a store answers after milliseconds, each time. Several
+    threads may put.
+
+    A file larger than 4 MB is written before `put` returns, so that few are in memory. Leaving the block without an
+    exception waits for all of them, and raises what one of them raised; otherwise those that did not begin are dropped.
+    """
+
+    def __init__(self, store: ObjectStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(_WRITES_AT_ONCE)
+        self._underway: list[Future[int]] = []
+        self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=kind is not None)
+        if kind is None:
+            self.wait()
+
+    def put(self, key: str, path: Path, content_type: str, *, remove: bool = False) -> int:
+        """Write a file, which nobody changes until `wait`, and then `remove` it; its size."""
+
+        def write() -> int:
+            size = put_file(self._store, self._clock, key, path, content_type)
+            if remove:
+                path.unlink()
+            return size
+
+        size = path.stat().st_size
+        if size > _SMALL_FILE_BYTES:
+            return write()
+        if len(self._underway) >= _FILES_AHEAD:
+            self.wait()
+        with self._lock:
+            self._underway.append(self._pool.submit(write))
+        return size
+
+    def wait(self) -> None:
+        """Until all files are written. Raises what writing one of them raised."""
+        with self._lock:
+            underway, self._underway = self._underway, []
+        for future in underway:
+            future.result()
