@@ -26,7 +26,7 @@ class ClaudeUnavailable(UnavailableError):
     code = "claude_unavailable"
 
 
-def claude_binary(version: str = versions.OLDEST) -> Path:
+def claude_binary(version: str = versions.NEWEST) -> Path:
     """The executable of one version of the client, installed on the first call. Raises ClaudeUnavailable."""
     home = npm.cache_dir() / "claude" / version
     found = _native_binary(home)

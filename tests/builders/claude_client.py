@@ -69,7 +69,7 @@ class ClaudeClient:
     api_url: str = "http://127.0.0.1:9"
     environment: Mapping[str, str] = field(default_factory=dict)
     deadline_seconds: float = 90
-    version: str = versions.OLDEST
+    version: str = versions.NEWEST
 
     @property
     def binary(self) -> Path:
@@ -141,7 +141,14 @@ class ClaudeClient:
         return self.run("plugin", "uninstall", plugin, "--scope", scope, check=check)
 
     def plugin_list(self) -> list[dict[str, Any]]:
-        """One object a plugin: id, version, scope, enabled, installPath, installedAt, lastUpdated, …"""
+        """One object for each installed plugin: id, version, scope, enabled, installPath, installedAt, lastUpdated, …
+
+        Without those that the client brings itself (`NAME@builtin`, in later versions than 2.1.197): `plugins_listed`.
+        """
+        return [plugin for plugin in self.plugins_listed() if not plugin["id"].endswith("@builtin")]
+
+    def plugins_listed(self) -> list[dict[str, Any]]:
+        """All that `claude plugin list --json` prints."""
         return json.loads(self.run("plugin", "list", "--json").stdout)
 
     def plugin_version(self, plugin: str) -> str | None:

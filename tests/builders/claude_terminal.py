@@ -24,8 +24,8 @@ from typing import Self
 
 from tests.builders.claude_client import ClaudeClient, ClientFailed
 
-READY = b"shortcuts"
-"""Of "? for shortcuts" below the input line (the client writes word by word, with cursor moves between)."""
+READY = b"/effort"
+"""Below the input line, beside the effort (the client writes word by word, with cursor moves between)."""
 ROWS, COLUMNS = 50, 160
 
 
@@ -36,8 +36,6 @@ class ClaudeTerminal:
     client: ClaudeClient
     allowed_tools: Sequence[str] = ("Bash", "Read", "Skill", "Agent")
     deadline_seconds: float = 30
-    ready: bytes = READY
-    """What the terminal shows once it takes input; a workspace with a status line shows no shortcuts."""
     shown: bytearray = field(default_factory=bytearray)
     """All that was written to the terminal."""
 
@@ -57,7 +55,7 @@ class ClaudeTerminal:
         os.close(slave)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.wait_until(lambda: self.ready in self.shown)
+        self.wait_until(lambda: READY in self.shown)
         return self
 
     def __exit__(self, *exc: object) -> None:

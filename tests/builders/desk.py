@@ -30,7 +30,7 @@ class Desk:
     token: str
 
     @classmethod
-    def of(cls, guild: Guild, folder: Path, *, git: bool = True, claude_version: str = versions.OLDEST) -> Desk:
+    def of(cls, guild: Guild, folder: Path, *, git: bool = True, claude_version: str = versions.NEWEST) -> Desk:
         who = guild.person("mira")
         team = guild.group(who)
         grants = {plugin: guild.grant(team, plugin) for plugin in ("finops", "chartkit")}

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from agnes.claude_code import versions
+from tests.builders import real_transcripts
 from tests.builders.claude_client import KEPT, ClaudeClient
 from tests.builders.target import Target
 
-REAL_SESSION = "3a7334a9-d68a-4269-813e-8c35d61e0b06"
+REAL_SESSION = real_transcripts.session_id("headless")
 """The stored transcript of what `tests/builders/claude_scenario.py` plays."""
-SAMPLES = Path(__file__).parents[1] / "samples" / "transcripts" / "real"
+SAMPLES = real_transcripts.FOLDER / versions.NEWEST
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,10 @@ class Laptop:
     home: Path
     workspace: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-    claude_version: str = versions.OLDEST
+    claude_version: str = versions.NEWEST
 
     @classmethod
-    def new(cls, target: Target, folder: Path, *, claude_version: str = versions.OLDEST, **environment: str) -> Laptop:
+    def new(cls, target: Target, folder: Path, *, claude_version: str = versions.NEWEST, **environment: str) -> Laptop:
         """`folder` must not exist yet."""
         laptop = cls(target, folder / "home", folder / "ws", environment, claude_version)
         laptop.home.mkdir(parents=True)

@@ -37,7 +37,7 @@ def tokens_of_plugins() -> dict[str, int]:
 
 
 def _tokens(replies: Iterable[Reply]) -> int:
-    return sum(sum(reply.usage.record().values()) for reply in replies)
+    return sum(reply.usage.total for reply in replies)
 
 
 def expected(*, people: int = 1) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from itertools import count
@@ -41,19 +41,34 @@ def use(tool: str, **arguments: Any) -> Block:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one response, as the Messages API counts them."""
+    """Tokens of one response, as the Messages API counts them.
+
+    Of `cache_creation`, `cache_1h` are kept for an hour and the others for five minutes. `more` is added last: any other
+    field of `usage`, such as `{"service_tier": "priority"}`.
+    """
 
     input: int = 12
     output: int = 34
     cache_read: int = 0
     cache_creation: int = 0
+    cache_1h: int = 0
+    more: Mapping[str, Any] = field(default_factory=dict)
 
-    def record(self) -> dict[str, int]:
+    @property
+    def total(self) -> int:
+        return self.input + self.output + self.cache_read + self.cache_creation
+
+    def record(self) -> dict[str, Any]:
         return {
             "input_tokens": self.input,
             "output_tokens": self.output,
             "cache_read_input_tokens": self.cache_read,
             "cache_creation_input_tokens": self.cache_creation,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": self.cache_creation - self.cache_1h,
+                "ephemeral_1h_input_tokens": self.cache_1h,
+            },
+            **self.more,
         }
 
 

@@ -1,6 +1,6 @@
-"""What we rely on the real Claude Code client to do, seen with the pinned version.
+"""What we rely on the real Claude Code client to do, in each tested version.
 
-`docs/claude-code-client.md` tells the same in prose: when this suite fails after the pin moved, change both.
+`docs/claude-code-client.md` says the same in prose: when this suite fails with a new version, change both.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +45,7 @@ NewClient = Callable[..., ClaudeClient]
 
 
 @pytest.fixture
-def new_client(tmp_path: Path) -> NewClient:
+def new_client(tmp_path: Path, claude_version: str) -> NewClient:
     """Clients with homes of their own and one workspace."""
     made = []
 
@@ -53,7 +53,7 @@ def new_client(tmp_path: Path) -> NewClient:
         home, workspace = tmp_path / f"home{len(made)}", tmp_path / "ws"
         home.mkdir()
         workspace.mkdir(exist_ok=True)
-        made.append(ClaudeClient(home, workspace, api_url, environment))
+        made.append(ClaudeClient(home, workspace, api_url, environment, version=claude_version))
         return made[-1]
 
     return new
@@ -79,14 +79,14 @@ def files_naming(secret: str, folder: Path) -> set[str]:
 
 
 class TestInstall:
-    def test_runs_the_pinned_version(self):
-        done = subprocess.run([claude_binary(versions.OLDEST), "--version"], capture_output=True, text=True, check=True)
-        assert done.stdout.startswith(f"{versions.OLDEST} ")
+    def test_runs_the_version_that_was_asked_for(self, claude_version: str):
+        done = subprocess.run([claude_binary(claude_version), "--version"], capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(f"{claude_version} ")
 
     def test_is_quick_when_done(self):
-        claude_binary(versions.OLDEST)
+        claude_binary()
         begin = time.monotonic()
-        claude_binary(versions.OLDEST)
+        claude_binary()
         assert time.monotonic() - begin < 0.5
 
     def test_names_what_is_missing(self, tmp_path: Path):
@@ -169,7 +169,9 @@ class TestAddingAMarketplace:
         git.documents["/marketplace.json"] = ("application/json", catalog)
         client = new_client()
         client.plugin_marketplace_add(git.url("marketplace.json"))
-        assert "Source path does not exist" in client.plugin_install(FINOPS, check=False).output
+        refused = client.plugin_install(FINOPS, check=False)
+        assert refused.returncode == 1
+        assert ("Source path does not exist" in refused.output) or ("which has no local directory" in refused.output)
 
     def test_a_zip_by_url_is_refused(self, new_client: NewClient, git: GitHttpServer):
         git.password = None
@@ -222,7 +224,11 @@ class TestUpdating:
     ):
         repository.commits.clear()
         repository.release_finops("1.5.0")
-        assert "re-cloning" in client.plugin_marketplace_update(MARKETPLACE).output
+        git.asked.clear()
+        assert "Clone complete" in client.plugin_marketplace_update(MARKETPLACE).output
+        # 2.1.332 never fetches: it looks at the refs and clones again when they moved.
+        answered = [asked for asked in git.asked if asked.status == 200]
+        assert len(answered) == (7 if client.version == versions.OLDEST else 5)
         client.plugin_update(FINOPS)
         assert client.plugin_version(FINOPS) == "1.5.0"
 
@@ -255,7 +261,7 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+def played(tmp_path_factory: pytest.TempPathFactory, claude_version: str) -> Played:
     """The scenario of `claude_scenario`, played once."""
     scratch = tmp_path_factory.mktemp("played")
     SampleMarketplace(scratch / "repositories" / "marketplace.git")
@@ -266,7 +272,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
         GitHttpServer(scratch / "repositories") as git,
         ScriptedMessagesApi(session_scripts(workspace)) as api,
     ):
-        client = ClaudeClient(home, workspace, api.url)
+        client = ClaudeClient(home, workspace, api.url, version=claude_version)
         prepare(client, git.url("marketplace.git"))
         session = play(client)
         api.assert_finished()
@@ -316,7 +322,7 @@ class TestTranscripts:
                     "version",
                     "isSidechain",
                 } <= record.keys()
-                assert record["version"] == versions.OLDEST
+                assert record["version"] == played.client.version
         assert {record["type"] for record in played.main} >= {"user", "assistant", "attachment", "last-prompt"}
 
     def test_a_skill_call_is_answered_by_its_launch_and_its_text(self, played: Played):
@@ -372,7 +378,7 @@ class TestTranscripts:
     def test_a_subagent_has_its_own_transcript_in_the_same_session(self, played: Played, agent: str, skill: str):
         transcript = played.agents[agent]
         assert {record["sessionId"] for record in transcript} == {played.main[0]["sessionId"]}
-        assert {record["isSidechain"] for record in transcript} == {True}
+        assert {record["isSidechain"] for record in transcript if "uuid" in record} == {True}
         assert len({record["agentId"] for record in transcript}) == 1
         # The plugin named is the one of the skill in force, even where the agent comes from another.
         assert {tuple(attribution(record).items()) for record in transcript if record["type"] == "assistant"} == {
@@ -402,25 +408,20 @@ class TestTranscripts:
     def test_nothing_but_the_conversations_was_asked_of_the_model(self, played: Played):
         assert played.api.turns() == played.api.requests
 
-    def test_the_samples_are_of_the_pinned_version(self):
-        samples = Path(__file__).parents[1] / "samples" / "transcripts" / "real"
-        found = [record for path in samples.rglob("*.jsonl") for record in records(path)]
-        assert {record["version"] for record in found if "version" in record} == {versions.OLDEST}
-        assert f"**{versions.OLDEST}**" in (samples / "README.md").read_text()
-
 
 class TestSessions:
-    def test_one_that_leaves_the_script_fails(self, new_client: NewClient):
+    def test_one_that_leaves_the_script_fails(self, new_client: NewClient, claude_version: str):
         with ScriptedMessagesApi([Script("main", [Reply([use("Bash", command="true")])])]) as api:
             with pytest.raises(ClientFailed, match="script 'main' ended"):
                 new_client(api.url).session("hello")
-            assert len(api.surprises) == 1
+            # 2.1.332 asks again with all tools declared in full, thrice each time.
+            assert len(api.surprises) == (1 if claude_version == versions.OLDEST else 6)
 
     def test_one_that_takes_too_long_is_ended_with_its_tools(self, new_client: NewClient):
         endless = Reply([use("Bash", command="echo $$ > pid; sleep 60")])
         with ScriptedMessagesApi([Script("main", [endless])]) as api:
             client = new_client(api.url)
-            slow = ClaudeClient(client.home, client.workspace, api.url, deadline_seconds=10)
+            slow = replace(client, deadline_seconds=10)
             with pytest.raises(ClientFailed, match="took over 10 s"):
                 slow.session("hello")
         tool = int((client.workspace / "pid").read_text())

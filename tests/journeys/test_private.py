@@ -55,7 +55,7 @@ def test_a_session_is_sent_and_a_private_one_is_not(laptop: Laptop):
 def test_the_status_line_shows_a_lock_as_soon_as_the_session_is_private(laptop: Laptop):
     with ScriptedMessagesApi([Script("typed", [Reply([text("It is private.")])])]) as api:
         client = laptop.claude(api.url, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="")
-        with ClaudeTerminal(client, ready=b"/effort") as terminal:
+        with ClaudeTerminal(client) as terminal:
             assert LOCK.encode() not in terminal.shown
             terminal.type("/agnes-private")
             terminal.wait_until(lambda: "\N{LOCK}".encode() in terminal.shown)

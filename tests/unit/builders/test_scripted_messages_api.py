@@ -39,6 +39,7 @@ def test_streams_a_reply_that_adds_up_to_the_whole_message():
         "output_tokens": 9,
         "cache_read_input_tokens": 100,
         "cache_creation_input_tokens": 20,
+        "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 0},
     }
 
 

@@ -53,10 +53,10 @@ def test_on_generated_work(seed):
 
 
 def real_sessions():
-    return sorted((SAMPLES / "real").glob("*.jsonl"))
+    return sorted((SAMPLES / "real").glob("*/*.jsonl"))
 
 
-@pytest.mark.parametrize("path", real_sessions(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", real_sessions(), ids=lambda path: f"{path.parent.name}/{path.stem[:8]}")
 def test_on_real_transcripts(path):
     agents = sorted((path.with_suffix("") / "subagents").glob("agent-*.jsonl"))
     agree({"main": path.read_bytes(), **{agent.stem.removeprefix("agent-"): agent.read_bytes() for agent in agents}})

@@ -1,0 +1,74 @@
+"""What the real client wrote, in each tested version, gives the figures of the scenario that it played."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from agnes.claude_code import versions
+from agnes.telemetry.model import EventType, Extraction
+from tests.builders import claude_scenario as scenario
+from tests.builders.real_transcripts import FOLDER, NAMES, main_file, subagent_files
+from tests.builders.sample_marketplace import PLUGINS
+from tests.builders.scripted_messages_api import Reply
+from tests.unit.telemetry.sessions import extracted, invocations, served
+
+TYPED = scenario.typed_replies()
+BACKGROUND = {script.name: list(script.replies) for script in scenario.background_scripts()}
+REPLIES: dict[str, list[Reply]] = {
+    "headless": [reply for script in scenario.session_scripts(Path("ws")) for reply in script.replies],
+    "typed": TYPED[:3],
+    "cleared": TYPED[3:],
+    "busy": scenario.busy_replies(),
+    "background": BACKGROUND["auditor"] + BACKGROUND["main"][:3],
+}
+"""What the model answered in each session. A fork repeats the records of *background*, so it has no row of its own."""
+
+
+@pytest.fixture(params=versions.TESTED)
+def version(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def session(name: str, version: str) -> Extraction:
+    agents = {path.stem.removeprefix("agent-"): path.read_bytes() for path in subagent_files(name, version)}
+    return extracted(main_file(name, version).read_bytes(), names=served(*PLUGINS), **agents)
+
+
+@pytest.mark.parametrize("name", REPLIES)
+def test_every_response_is_counted_once_with_its_tokens(name: str, version: str):
+    usages = (reply.usage for reply in REPLIES[name])
+    scripted = Counter((u.input, u.output, u.cache_read, u.cache_creation) for u in usages)
+    if name == "busy":
+        # No version records the response that makes the summary of a compaction; 2.1.332 has it in `cost-state`.
+        scripted -= Counter({(2_000, 65, 15_360, 0): 1})
+    messages = [event for event in session(name, version).events if event.event_type == EventType.MESSAGE]
+    found = Counter((e.input_tokens, e.output_tokens, e.cache_read_tokens, e.cache_creation_tokens) for e in messages)
+    assert found == scripted
+
+
+def test_items_are_those_of_the_scenario(version: str):
+    found = Counter(
+        (event.plugin, event.item_kind, event.item_name)
+        for event in invocations(session("headless", version))
+        if event.item_kind
+    )
+    assert found == {
+        ("finops", "skill", "forecast"): 1,
+        ("finops", "skill", "close-month"): 1,
+        ("finops", "agent", "auditor"): 1,
+        ("sql-style", "agent", "sql-reviewer"): 1,
+        ("chartkit", "skill", "waterfall"): 1,
+        ("chartkit", "mcp", "render"): 1,
+    }
+
+
+def test_every_record_is_of_its_version_and_nothing_names_the_machine_that_recorded(version: str):
+    bodies = [path.read_text() for path in (FOLDER / version).rglob("*.json*")]
+    assert len(bodies) > len(NAMES)
+    assert not [body for body in bodies if "/tmp/tmp" in body]
+    lines = [json.loads(line) for path in (FOLDER / version).rglob("*.jsonl") for line in path.read_text().splitlines()]
+    assert {line["version"] for line in lines if "version" in line} == {version}
