@@ -11,15 +11,15 @@ from datetime import datetime
 from pathlib import Path
 
 from agnes import wiring
-from agnes.access import grants, groups
+from agnes.access import groups
 from agnes.accounts import users
 from agnes.accounts.service import find_user_by_email
 from agnes.edge.job import Tick, run_job
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.ports import Secret
 from agnes.kernel.principal import SCHEDULER, Principal, Via
+from agnes.marketplace import granting, sync
 from agnes.marketplace import service as marketplace
-from agnes.marketplace import sync
 from agnes.marketplace.model import NewMarketplace
 from agnes.outside.git import DulwichGit
 from agnes.stack import service as stack
@@ -109,13 +109,5 @@ def _marketplace(tools: sync.Syncing, repository: Path, now: datetime) -> None:
         )
     except ConflictError:
         return
-    report = sync.sync(tools, SLUG, seconds=60)
-    for plugin in report.added:
-        grants.create(
-            tools.state,
-            SCHEDULER,
-            group_id="everyone",
-            resource_type="marketplace_plugin",
-            resource_id=f"{SLUG}/{plugin}",
-            now=now,
-        )
+    sync.sync(tools, SLUG, seconds=60)
+    granting.grant(tools.state, SCHEDULER, group_id="everyone", resource_type="marketplace", resource_id=SLUG, now=now)

@@ -54,6 +54,11 @@ class Team:
         wish = {"group_id": group or self.group, "resource_type": "marketplace_plugin", "resource_id": f"acme/{plugin}"}
         return self.post("ada", "/api/admin/grants", wish, 201)["id"]
 
+    def grant_all(self, group: str = "") -> str:
+        """Every plugin of the marketplace, those that it adds later too."""
+        body = {"group_id": group or self.group, "resource_type": "marketplace", "resource_id": "acme"}
+        return self.post("ada", "/api/admin/grants", body, 201)["id"]
+
     def install(self, who: str, plugin: str) -> Answer:
         return self.call("POST", who, f"/api/marketplace/curated/acme/{plugin}/install")
 

@@ -1,10 +1,9 @@
-"""Grant a resource to a group and take it back."""
+"""Grant plugins and marketplaces to groups, and take grants back."""
 
 from pydantic import BaseModel, ConfigDict
 
 from agnes import wiring
-from agnes.access import grants
-from agnes.access.model import Grant
+from agnes.access.model import Grant, GrantBatch
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
 from agnes.marketplace import granting
@@ -12,7 +11,7 @@ from agnes.marketplace import granting
 app = Function("access-any_grants")
 
 
-class GrantWish(BaseModel):
+class GrantCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     group_id: str
@@ -20,11 +19,25 @@ class GrantWish(BaseModel):
     resource_id: str
 
 
+class GrantBatchCreate(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    group_id: str
+    plugins: list[str]
+
+
 @app.route("/api/admin/grants", methods=["POST"])
-@endpoint(needs=Needs.ADMIN, body=GrantWish, status=201)
-def post_grants(who: Principal, body: GrantWish) -> Grant:
-    """Grant a resource to a group."""
-    return grants.create(wiring.state(), who, **body.model_dump(), now=wiring.clock().now())
+@endpoint(needs=Needs.ADMIN, body=GrantCreate, status=201)
+def post_grants(who: Principal, body: GrantCreate) -> Grant:
+    """Grant a plugin, or a whole marketplace with the plugins that it adds later, to a group."""
+    return granting.grant(wiring.state(), who, **body.model_dump(), now=wiring.clock().now())
+
+
+@app.route("/api/admin/grants/batch", methods=["POST"])
+@endpoint(needs=Needs.ADMIN, body=GrantBatchCreate, status=201)
+def post_grant_batch(who: Principal, body: GrantBatchCreate) -> GrantBatch:
+    """Grant several plugins to a group: all of them, or none if one does not exist."""
+    return granting.grant_plugins(wiring.state(), who, **body.model_dump(), now=wiring.clock().now())
 
 
 @app.route("/api/admin/grants/{grant_id}", methods=["DELETE"])

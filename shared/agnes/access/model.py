@@ -62,9 +62,22 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class GrantBatch:
+    """What granting several resources to one group did."""
+
+    group_id: str
+    group_name: str
+    created: tuple[Grant, ...]
+    already_granted: tuple[str, ...]
+    """Ids of resources that the group had a grant for before."""
+
+
+@dataclass(frozen=True, slots=True)
 class ViaGroup:
     id: str
     name: str
+    granted: str
+    """Id of the granted resource: the item itself, or the marketplace that it is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,7 @@ class ResourceType:
     id_format: str
 
 
+MARKETPLACE = "marketplace"
 MARKETPLACE_PLUGIN = "marketplace_plugin"
 
 RESOURCE_TYPES = (
@@ -99,7 +113,16 @@ RESOURCE_TYPES = (
         "A plugin of a registered marketplace. Admins need a grant as well.",
         "<slug>/<plugin>",
     ),
+    ResourceType(
+        MARKETPLACE,
+        "Whole marketplace",
+        "Every plugin of a registered marketplace, those that it adds later too. Admins need a grant as well.",
+        "<slug>",
+    ),
 )
 
-ID_PATTERNS = {MARKETPLACE_PLUGIN: re.compile(r"[a-z0-9][a-z0-9_-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")}
-"""What an id of each type looks like. Whether the thing exists is not asked: a grant may come first."""
+ID_PATTERNS = {
+    MARKETPLACE_PLUGIN: re.compile(r"[a-z0-9][a-z0-9_-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,127}"),
+    MARKETPLACE: re.compile(r"[a-z0-9][a-z0-9_-]{0,63}"),
+}
+"""What an id of each type looks like. Whether the resource exists is asked by its domain (`agnes.marketplace.granting`)."""

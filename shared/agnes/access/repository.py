@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -82,6 +82,17 @@ def memberships(db: Db, user_id: str) -> list[Membership]:
     ]
 
 
+def groups_by_user(db: Db) -> dict[str, frozenset[str]]:
+    """Of active accounts."""
+    found: dict[str, set[str]] = {
+        user_id: {EVERYONE} for (user_id,) in db.execute("SELECT id FROM people.users WHERE active").fetchall()
+    }
+    for user_id, group_id in db.execute("SELECT user_id, group_id FROM people.memberships").fetchall():
+        if user_id in found:
+            found[user_id].add(group_id)
+    return {user_id: frozenset(groups) for user_id, groups in found.items()}
+
+
 def find_source(db: Db, user_id: str, group_id: str) -> str | None:
     """Where a membership comes from; None if there is none."""
     sql = "SELECT source FROM people.memberships WHERE user_id = ? AND group_id = ?"
@@ -118,33 +129,48 @@ def find_grant(db: Db, grant_id: str) -> Grant | None:
     return Grant(*row) if row else None
 
 
-def add_grant(
-    db: Db,
-    id: str,
-    *,
-    group_id: str,
-    resource_type: str,
-    resource_id: str,
-    by: str,
-    now: datetime,
-) -> None:
-    db.execute(
-        "INSERT INTO people.grants VALUES (?, ?, ?, ?, ?, ?)", [id, group_id, resource_type, resource_id, now, by]
-    )
+def add_grants(db: Db, grants: Sequence[Grant]) -> None:
+    """In one statement: DuckDB inserts row by row at less than a hundred rows a second."""
+    if grants:
+        rows = [
+            {
+                "id": grant.id,
+                "group_id": grant.group_id,
+                "resource_type": grant.resource_type,
+                "resource_id": grant.resource_id,
+                "by": grant.assigned_by,
+            }
+            for grant in grants
+        ]
+        db.execute(
+            """INSERT INTO people.grants
+            SELECT r.id, r.group_id, r.resource_type, r.resource_id, $at, r."by" FROM (SELECT unnest($rows) AS r)""",
+            {"rows": rows, "at": grants[0].assigned_at},
+        )
 
 
-def remove_grant(db: Db, grant_id: str) -> None:
-    db.execute("DELETE FROM people.grants WHERE id = ?", [grant_id])
+def remove_grants(db: Db, grant_ids: Sequence[str]) -> None:
+    if grant_ids:
+        db.execute("DELETE FROM people.grants WHERE list_contains($ids, id)", {"ids": list(grant_ids)})
 
 
-def granted(db: Db, group_ids: Collection[str], resource_type: str, resource_id: str | None = None) -> set[str]:
-    """Ids of what any of the groups was granted, or only this one."""
+def granted(db: Db, group_id: str, resource_type: str) -> set[str]:
+    """Ids of what a group was granted."""
     rows = db.execute(
-        """SELECT DISTINCT resource_id FROM people.grants
-        WHERE list_contains($groups, group_id) AND resource_type = $type AND ($id IS NULL OR resource_id = $id)""",
-        {"groups": list(group_ids), "type": resource_type, "id": resource_id},
+        "SELECT resource_id FROM people.grants WHERE group_id = ? AND resource_type = ?", [group_id, resource_type]
     ).fetchall()
     return {row[0] for row in rows}
+
+
+def has_any(db: Db, group_ids: Collection[str], resources: Collection[tuple[str, str]]) -> bool:
+    """Whether one of the groups was granted one of these (type, id)."""
+    row = db.execute(
+        """SELECT 1 FROM people.grants
+        WHERE list_contains($groups, group_id) AND list_contains($resources, resource_type || ' ' || resource_id)
+        LIMIT 1""",
+        {"groups": list(group_ids), "resources": [f"{kind} {resource_id}" for kind, resource_id in resources]},
+    ).fetchone()
+    return row is not None
 
 
 def accesses(db: Db, user_id: str) -> list[tuple[str, str, str, str]]:

@@ -12,14 +12,9 @@ from agnes.kernel.errors import NotFoundError
 from agnes.kernel.state import Db
 
 
-def granted_resources(db: Db, group_ids: Collection[str], resource_type: str) -> set[str]:
-    """Ids of the resources that any of the groups (`Principal.group_ids`) was granted. Admins get no more."""
-    return repository.granted(db, group_ids, resource_type)
-
-
-def has_grant(db: Db, group_ids: Collection[str], resource_type: str, resource_id: str) -> bool:
-    """Whether any of the groups was granted this. Admins get no more."""
-    return bool(repository.granted(db, group_ids, resource_type, resource_id))
+def has_grant(db: Db, group_ids: Collection[str], resources: Collection[tuple[str, str]]) -> bool:
+    """Whether any of the groups (`Principal.group_ids`) was granted any of these (type, id). Admins get no more."""
+    return repository.has_any(db, group_ids, resources)
 
 
 def groups(db: Db) -> list[Group]:
@@ -31,7 +26,11 @@ def get_group(db: Db, group_id: str) -> Group:
     """Raises NotFoundError."""
     group = repository.find_group(db, group_id)
     if group is None:
-        raise NotFoundError("there is no such group", code="group_not_found")
+        raise NotFoundError(
+            f"there is no group {group_id[:64]!r}",
+            code="group_not_found",
+            hint="List groups with `agnes admin group list`.",
+        )
     return group
 
 
@@ -47,15 +46,32 @@ def memberships(db: Db, user_id: str) -> list[Membership]:
     return repository.memberships(db, user_id)
 
 
+def groups_by_user(db: Db) -> dict[str, frozenset[str]]:
+    """Ids of the groups of every active account, Everyone included."""
+    return repository.groups_by_user(db)
+
+
 def grants(db: Db, *, resource_type: str | None = None, group_id: str | None = None) -> list[Grant]:
     """All grants, or those of a type, of a group, or of both."""
     return repository.grants(db, resource_type=resource_type, group_id=group_id)
 
 
+def get_grant(db: Db, grant_id: str) -> Grant:
+    """Raises NotFoundError."""
+    grant = repository.find_grant(db, grant_id)
+    if grant is None:
+        raise NotFoundError(
+            f"there is no grant {grant_id[:64]}",
+            code="grant_not_found",
+            hint="List grants with `agnes admin grant list`.",
+        )
+    return grant
+
+
 def effective_access(db: Db, user_id: str) -> EffectiveAccess:
-    """Everything that reaches this person, each resource once with the groups that it comes through."""
+    """What was granted to this person's groups, each resource once with the groups that it comes through."""
     user = get_user(db, user_id)
     items = []
     for (kind, resource_id), rows in groupby(repository.accesses(db, user_id), key=lambda row: row[:2]):
-        items.append(AccessItem(kind, resource_id, tuple(ViaGroup(*row[2:]) for row in rows)))
+        items.append(AccessItem(kind, resource_id, tuple(ViaGroup(*row[2:], resource_id) for row in rows)))
     return EffectiveAccess(user.is_admin, tuple(items))

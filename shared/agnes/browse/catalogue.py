@@ -26,6 +26,7 @@ from typing import Any
 from agnes.browse.model import Entry, Figures, Usage
 from agnes.browse.search import Index
 from agnes.kernel.principal import Principal
+from agnes.marketplace.model import marketplace_of
 from agnes.stack.model import outdone
 
 RECENT, MOST_USED, MOST_ADOPTED, TRENDING, RELEVANCE = "recent", "most_used", "most_adopted", "trending", "relevance"
@@ -39,6 +40,7 @@ CARDS_REMEMBERED = 2048
 
 NO_REASONS: Mapping[int, str] = MappingProxyType({})
 NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
+_NOBODY: frozenset[str] = frozenset()
 
 ItemKey = tuple[str, str, str, str, str]
 PluginKey = tuple[str, str, str]
@@ -163,7 +165,17 @@ class Reach:
     groups_of: Mapping[str, frozenset[str]]
     """User id → group ids, Everyone included; active accounts only."""
     granted_to: Mapping[str, frozenset[str]]
-    """Grant's resource → group ids."""
+    """Grant's resource → group ids. A resource without a slash is a whole marketplace."""
+
+    def groups_granted(self, plugin: str) -> frozenset[str]:
+        """Groups that were granted a plugin (`<slug>/<plugin>`), itself or with its marketplace."""
+        return _of_either(self.granted_to, plugin)
+
+
+def _of_either(groups: Mapping[str, Collection[str]], plugin: str) -> frozenset[str]:
+    """What is said of a plugin, and of its whole marketplace."""
+    itself, whole = groups.get(plugin, _NOBODY), groups.get(marketplace_of(plugin), _NOBODY)
+    return frozenset(itself).union(whole) if itself or whole else _NOBODY
 
 
 class Holdings:
@@ -178,14 +190,13 @@ class Holdings:
         required: Mapping[str, Collection[str]] = NOTHING,
     ) -> None:
         """`held` are (user id, entry id, since when if it matters), `required` a grant's resource → group ids."""
-        nobody: frozenset[str] = frozenset()
         self._content, self._reach, self.given_required = content, reach, required
-        self._granted_to = [reach.granted_to.get(entry.grant, nobody) for entry in content.entries]
-        self._must = {
-            n: frozenset(groups)
-            for resource, groups in required.items()
-            if (n := content.granted.get(resource)) is not None
-        }
+        self._granted_to = [reach.groups_granted(entry.grant) for entry in content.entries]
+        self._must = (
+            {n: must for plugin, n in content.granted.items() if (must := _of_either(required, plugin))}
+            if required
+            else {}
+        )
         self._required: dict[frozenset[str], frozenset[int]] = {}
         self._together: dict[int, list[tuple[int, int]]] = {}
         self.of_user: dict[str, set[int]] = {}
@@ -348,11 +359,9 @@ class Sights:
     def _granted_by(self) -> dict[str, frozenset[int]]:
         """Group id → entries."""
         found: dict[str, set[int]] = {}
-        for resource, groups in self.reach.granted_to.items():
-            number = self.content.granted.get(resource)
-            if number is not None:
-                for group in groups:
-                    found.setdefault(group, set()).add(number)
+        for plugin, number in self.content.granted.items():
+            for group in self.reach.groups_granted(plugin):
+                found.setdefault(group, set()).add(number)
         return {group: frozenset(numbers) for group, numbers in found.items()}
 
     @cached_property

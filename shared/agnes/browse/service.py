@@ -190,7 +190,7 @@ def _curated(state: State, who: Principal, marketplace_id: str, name: str) -> tu
     number = known.content.granted.get(resource)
     if number is not None and (who.is_admin or number in known.sights.of(who).numbers):
         return known, number
-    if who.is_admin or not who.group_ids.isdisjoint(known.reach.granted_to.get(resource, ())):
+    if who.is_admin or not who.group_ids.isdisjoint(known.reach.groups_granted(resource)):
         raise PluginNotFound(marketplace_id, name)
     raise PluginNotGranted(marketplace_id, name)
 

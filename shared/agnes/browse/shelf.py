@@ -135,7 +135,7 @@ def _required(db: Db) -> dict[str, set[str]]:
     required: dict[str, set[str]] = {}
     for resource, group_id in db.execute(
         """SELECT resource_id, group_id FROM people.grants
-        WHERE resource_type = 'marketplace_plugin' AND id IN (SELECT grant_id FROM stack.required_grants)"""
+        WHERE resource_type IN ('marketplace_plugin', 'marketplace') AND id IN (SELECT grant_id FROM stack.required_grants)"""
     ).fetchall():
         required.setdefault(resource, set()).add(group_id)
     return required
@@ -179,7 +179,7 @@ def _reach(db: Db) -> Reach:
             groups_of[user_id].add(group_id)
     granted_to: dict[str, set[str]] = {}
     for resource, group_id in db.execute(
-        "SELECT resource_id, group_id FROM people.grants WHERE resource_type = 'marketplace_plugin'"
+        "SELECT resource_id, group_id FROM people.grants WHERE resource_type IN ('marketplace_plugin', 'marketplace')"
     ).fetchall():
         granted_to.setdefault(resource, set()).add(group_id)
     same: dict[frozenset[str], frozenset[str]] = {}

@@ -10,14 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from agnes.access import service as access
 from agnes.kernel.errors import DeniedError, NotFoundError
 from agnes.kernel.ports import ANYTHING, Blob, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db
-from agnes.marketplace import repository
+from agnes.marketplace import granting, repository
 from agnes.marketplace.limits import MAX_ASSET_BYTES, MAX_COVER_BYTES
-from agnes.marketplace.model import RESOURCE_TYPE, resource_id
 from agnes.trees.rules import UnsafePath, check_path
 
 PREFIX = "assets/"
@@ -146,7 +144,7 @@ def find(db: Db, who: Principal, plugin_id: tuple[str, str], key: str) -> Asset:
     marketplace_id, plugin = plugin_id
     found = repository.find_plugin(db, marketplace_id, plugin)
     is_open = who.is_admin or (found is not None and found.is_system)
-    if not is_open and not access.has_grant(db, who.group_ids, RESOURCE_TYPE, resource_id(marketplace_id, plugin)):
+    if not is_open and not granting.is_granted(db, who.group_ids, marketplace_id, plugin):
         raise DeniedError(
             f"{plugin[:64]} was not granted to any of your groups",
             code="grant_required",

@@ -9,11 +9,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 RESOURCE_TYPE = "marketplace_plugin"
-"""Of grants; the resource id is `<slug>/<plugin>`."""
+"""Of grants; the resource id is `<slug>/<plugin>`. A grant of type `marketplace` has the slug alone: no slug holds a slash,
+so an id says of which type it is."""
 
 
 def resource_id(marketplace_id: str, plugin: str) -> str:
     return f"{marketplace_id}/{plugin}"
+
+
+def marketplace_of(granted: str) -> str:
+    """The marketplace of a granted plugin's id; of a granted marketplace's, itself."""
+    return granted.partition("/")[0]
 
 
 class NewMarketplace(BaseModel):

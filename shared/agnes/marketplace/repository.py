@@ -92,6 +92,22 @@ def find_plugin(db: Db, marketplace_id: str, name: str) -> Plugin | None:
     return _plugin(row) if row else None
 
 
+def plugin_ids(db: Db) -> set[str]:
+    """`<slug>/<plugin>` of every plugin that a catalog lists now."""
+    rows = db.execute(
+        "SELECT marketplace_id || '/' || name FROM marketplace.plugins WHERE removed_at IS NULL"
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def removed_at(db: Db, marketplace_id: str, name: str) -> datetime | None:
+    """When its catalog stopped listing a plugin; None if it never did."""
+    row = db.execute(
+        "SELECT removed_at FROM marketplace.plugins WHERE marketplace_id = ? AND name = ?", [marketplace_id, name]
+    ).fetchone()
+    return row[0] if row else None
+
+
 def _plugin(row: Sequence[Any]) -> Plugin:
     given = dict(zip(_PLUGIN_FIELDS, row, strict=True))
     for column in _JSON_COLUMNS:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from agnes.access import grants as revoking
-from agnes.access import service as access
 from agnes.kernel.errors import BadRequestError, ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, Secret, Secrets
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
-from agnes.marketplace import repository, rules
+from agnes.marketplace import granting, repository, rules
 from agnes.marketplace.model import (
-    RESOURCE_TYPE,
     DisabledFlag,
     Marketplace,
     MarketplaceChange,
@@ -224,16 +220,11 @@ def delete(state: State, who: Principal, marketplace_id: str, *, purge: bool, se
     Raises MarketplaceNotFound.
     """
     who.require_admin()
-    # Grants live in another state file. They go first: who dies in between leaves a marketplace
+    # Grants are in another state file. They go first: who dies in between leaves a marketplace
     # that nobody is served from, and the same request finishes the work.
-    with state.read("people", "marketplace") as db:
+    with state.read("marketplace") as db:
         get_registry(db, marketplace_id)
-        granted = [
-            g.id for g in access.grants(db, resource_type=RESOURCE_TYPE) if _is_of(g.resource_id, marketplace_id)
-        ]
-    for grant_id in granted:
-        with suppress(NotFoundError):  # revoked by somebody else just now
-            revoking.delete(state, who, grant_id)
+    granting.revoke_all(state, who, marketplace_id)
 
     def remove(tx: Tx) -> str | None:
         before = get_registry(tx.db, marketplace_id)
@@ -243,6 +234,7 @@ def delete(state: State, who: Principal, marketplace_id: str, *, purge: bool, se
         return before.token_name
 
     token_name = state.commit("marketplace", remove)
+    granting.revoke_all(state, who, marketplace_id)  # what was granted in between
     if token_name:
         secrets.remove(token_name)
 
@@ -309,10 +301,6 @@ def recent_syncs(db: Db, *, before: str | None = None, limit: int = 50) -> list[
 def sync_outcomes(db: Db, since: datetime) -> dict[str, int] | None:
     """How many syncs that began since then were `changed`, `unchanged`, `failed`; None if nothing is registered."""
     return repository.sync_outcomes(db, since) if repository.registry_ids(db) else None
-
-
-def _is_of(granted_id: str, marketplace_id: str) -> bool:
-    return granted_id.startswith(f"{marketplace_id}/")
 
 
 class _NewSecret:

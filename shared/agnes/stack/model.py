@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, StrictBool
 
+from agnes.marketplace.model import marketplace_of
+
 
 class Claim(NamedTuple):
     """What wants a name in somebody's stack."""
@@ -18,6 +20,21 @@ class Claim(NamedTuple):
     origin: str
     """The marketplace's id, or the owner's user name."""
     name: str
+
+
+class Granted(dict[str, bool]):
+    """What somebody's groups were granted: resource → whether one of its grants is required.
+
+    A resource is `<slug>/<plugin>`, or `<slug>` for a whole marketplace, which stands for each plugin in it.
+    """
+
+    def covers(self, plugin: str) -> bool:
+        """Whether a plugin (`<slug>/<plugin>`) was granted, itself or with its marketplace."""
+        return plugin in self or marketplace_of(plugin) in self
+
+    def requires(self, plugin: str) -> bool:
+        """Whether a grant that reaches the plugin is required."""
+        return self.get(plugin, False) or self.get(marketplace_of(plugin), False)
 
 
 def outdone(claims: Iterable[Claim]) -> list[str]:

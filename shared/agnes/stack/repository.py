@@ -12,9 +12,12 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 
 from agnes.kernel.state import Db
-from agnes.stack.model import StackPlugin
+from agnes.stack.model import Granted, StackPlugin
 
-_MINE = "removed_at IS NULL AND NOT disabled AND (is_system OR list_contains($wanted, marketplace_id || '/' || name))"
+_MINE = (
+    "removed_at IS NULL AND NOT disabled AND (is_system"
+    " OR list_contains($wanted, marketplace_id || '/' || name) OR list_contains($wanted, marketplace_id))"
+)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +47,7 @@ def stack(db: Db, user_id: str, group_ids: Collection[str]) -> list[StackPlugin]
     for marketplace_id, name, *words, is_system, is_served, problem in rows:
         registration = registered[marketplace_id]
         since = counting(subscribed.get(f"{marketplace_id}/{name}"), registration.registered_at)
-        required = mine.get(f"{marketplace_id}/{name}", False)
+        required = mine.requires(f"{marketplace_id}/{name}")
         enabled = is_system or required or since is not None
         line = StackPlugin(
             marketplace_id, registration.name, name, *words, enabled, is_system, required, is_served, problem, since
@@ -66,22 +69,22 @@ def registrations(db: Db) -> dict[str, Registration]:
     return {row[0]: Registration(*row) for row in rows}
 
 
-def granted(db: Db, group_ids: Collection[str]) -> dict[str, bool]:
-    """`<slug>/<plugin>` → whether one of the grants makes it required.
+def granted(db: Db, group_ids: Collection[str]) -> Granted:
+    """What these groups were granted.
 
     Two plain queries: their join and grouping wake DuckDB's other threads, which costs more than it saves.
     """
     grants = db.execute(
         "SELECT id, resource_id FROM people.grants "
-        "WHERE resource_type = 'marketplace_plugin' AND list_contains($groups, group_id)",
+        "WHERE resource_type IN ('marketplace_plugin', 'marketplace') AND list_contains($groups, group_id)",
         {"groups": sorted(group_ids)},
     ).fetchall()
     return granted_of(grants, required_grants(db))
 
 
-def granted_of(grants: Iterable[tuple[str, str]], required: Collection[str]) -> dict[str, bool]:
+def granted_of(grants: Iterable[tuple[str, str]], required: Collection[str]) -> Granted:
     """The same of (id, resource) of a person's grants and the ids of those that require."""
-    found: dict[str, bool] = {}
+    found = Granted()
     for grant_id, resource in grants:
         found[resource] = found.get(resource, False) or grant_id in required
     return found
@@ -101,17 +104,42 @@ def subscriptions(db: Db, user_id: str) -> dict[str, Since]:
     )
 
 
+def subscriptions_by_user(db: Db) -> dict[str, dict[str, Since]]:
+    """User id → as `subscriptions`."""
+    found: dict[str, dict[str, Since]] = {}
+    for user_id, resource, since in db.execute(
+        "SELECT user_id, marketplace_id || '/' || plugin_name, epoch_us(subscribed_at) FROM stack.subscriptions"
+    ).fetchall():
+        found.setdefault(user_id, {})[resource] = since
+    return found
+
+
+def entities_by_user(db: Db) -> dict[str, dict[str, str]]:
+    """User id → entity id → served name, of the flea entities that they added."""
+    found: dict[str, dict[str, str]] = {}
+    for user_id, entity_id, name in db.execute(
+        "SELECT i.user_id, e.id, e.served_name FROM stack.entity_installs i JOIN flea.entities e ON e.id = i.entity_id"
+    ).fetchall():
+        found.setdefault(user_id, {})[entity_id] = name
+    return found
+
+
 def counts(db: Db) -> dict[tuple[str, str], int]:
     """Active people who hold each plugin: by a grant and a subscription, or because it is a system plugin."""
     rows = db.execute(
         """
-        WITH reach AS (
+        WITH given AS (
+            SELECT id, group_id, resource_id FROM people.grants WHERE resource_type = 'marketplace_plugin'
+            UNION ALL
+            SELECT g.id, g.group_id, p.marketplace_id || '/' || p.name
+            FROM people.grants g JOIN marketplace.plugins p ON p.marketplace_id = g.resource_id
+            WHERE g.resource_type = 'marketplace'
+        ), reach AS (
             SELECT g.resource_id, u.id AS user_id,
                    bool_or(g.id IN (SELECT grant_id FROM stack.required_grants)) AS required
-            FROM people.grants g
+            FROM given g
             LEFT JOIN people.memberships m ON m.group_id = g.group_id
             JOIN people.users u ON u.active AND (u.id = m.user_id OR g.group_id = 'everyone')
-            WHERE g.resource_type = 'marketplace_plugin'
             GROUP BY ALL
         ), asked AS (
             SELECT s.user_id, s.marketplace_id || '/' || s.plugin_name AS resource_id

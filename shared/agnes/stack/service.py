@@ -8,6 +8,7 @@ Being an admin adds nothing to that (spec/01 §10.16).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,7 +20,7 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
 from agnes.marketplace import service as marketplace
 from agnes.marketplace import versions
-from agnes.marketplace.model import RESOURCE_TYPE, resource_id
+from agnes.marketplace.model import resource_id
 from agnes.stack import repository
 from agnes.stack.model import (
     Claim,
@@ -33,7 +34,7 @@ from agnes.stack.model import (
     blocked_reason,
     outdone,
 )
-from agnes.stack.shelf import Shelf
+from agnes.stack.shelf import Shelf, shelf
 
 FILES = ("people", "marketplace", *flea.FILES, "stack")
 """State files that the functions over `db` here need."""
@@ -131,6 +132,33 @@ def _entity_line(entity: Entity, problem: str | None, installed_at: datetime) ->
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What one person has: (marketplace id, plugin), and of the flea market (entity id, served name)."""
+
+    served: frozenset[tuple[str, str]]
+    """By grants, subscriptions and additions as they are now, before names are settled."""
+    asked_for: frozenset[tuple[str, str]]
+    """Subscriptions and additions, whether they are served or not."""
+
+
+def holders(db: Db) -> Callable[[str], Holder]:
+    """User id → what they have. `db` is read now and not afterwards."""
+    on, groups = shelf(db), access.groups_by_user(db)
+    subscribed, added = repository.subscriptions_by_user(db), repository.entities_by_user(db)
+
+    def of(user_id: str) -> Holder:
+        mine, entities = subscribed.get(user_id, {}), added.get(user_id, {})
+        plugins = on.plugins(groups.get(user_id, frozenset()), mine) if user_id in groups else []
+        return Holder(
+            frozenset((plugin.marketplace_id, plugin.name) for plugin in plugins)
+            | frozenset((entity.id, entity.served_name) for entity in on.entities(entities)),
+            frozenset(tuple(resource.split("/", 1)) for resource in mine) | frozenset(entities.items()),
+        )
+
+    return of
+
+
 def counts(db: Db) -> dict[tuple[str, str], int]:
     """(marketplace id, plugin) → active people who hold it; a system plugin counts all."""
     return repository.counts(db)
@@ -217,15 +245,14 @@ def toggle(state: State, who: Principal, marketplace_id: str, plugin: str, *, en
 
 
 def set_required(state: State, who: Principal, grant_id: str, *, required: bool, now: datetime) -> RequiredFlag:
-    """Make a grant's plugin one that its group has without asking and cannot take off, or an offer again.
+    """Give a grant's plugin to its group without asking, so that nobody of them can take it off, or make it an offer again.
 
+    Of a whole marketplace that means every plugin that it serves, those that it adds later too.
     Raises NotFoundError `grant_not_found`.
     """
     who.require_admin()
     with state.read("people") as db:
-        grant = next((g for g in access.grants(db, resource_type=RESOURCE_TYPE) if g.id == grant_id), None)
-    if grant is None:
-        raise NotFoundError("there is no such grant of a plugin", code="grant_not_found")
+        grant = access.get_grant(db, grant_id)
 
     def change(tx: Tx) -> None:
         if repository.require(tx.db, grant_id, required=required, at=now, by=who.email):
@@ -246,8 +273,8 @@ def _standing(state: State, who: Principal, marketplace_id: str, plugin: str) ->
         return _Standing(
             registered_at=registered_at,
             is_system=found.is_system,
-            granted=resource in mine,
-            required=mine.get(resource, False),
+            granted=mine.covers(resource),
+            required=mine.requires(resource),
             subscribed=repository.is_subscribed(db, who.user_id, marketplace_id, plugin, since=registered_at),
         )
 

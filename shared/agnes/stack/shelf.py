@@ -15,7 +15,7 @@ from agnes.flea import service as flea
 from agnes.flea.model import Entity
 from agnes.kernel.state import Db
 from agnes.marketplace import versions
-from agnes.marketplace.model import RESOURCE_TYPE, resource_id
+from agnes.marketplace.model import resource_id
 from agnes.marketplace.versions import Blocked
 from agnes.stack import repository
 from agnes.stack.model import ServedPlugin
@@ -40,6 +40,8 @@ class Plugins:
     by_resource: dict[str, Shelved]
     system: frozenset[str]
     """Resources that everybody has."""
+    by_marketplace: dict[str, tuple[str, ...]]
+    """Slug → resources: what a grant of the whole marketplace reaches."""
     blocked: Blocked
     """Trees that nobody is served."""
 
@@ -59,14 +61,18 @@ class Shelf:
     def plugins(self, group_ids: Collection[str], subscribed: Mapping[str, Since]) -> list[ServedPlugin]:
         """Granted and subscribed or required, or system, of what can be served, in the feed's order."""
         given = (grant for group_id in group_ids for grant in self.people.get(group_id, ()))
-        required = repository.granted_of(given, self.stack)
+        granted = repository.granted_of(given, self.stack)
+        wanted = {resource for resource in subscribed if granted.covers(resource)} | self.marketplace.system
+        for resource, is_required in granted.items():
+            if is_required:
+                wanted.update(self.marketplace.by_marketplace.get(resource, (resource,)))
         found = []
-        for resource in required.keys() | self.marketplace.system:
+        for resource in wanted:
             shelved = self.marketplace.by_resource.get(resource)
             plugin = shelved.of(group_ids) if shelved else None
             if plugin and (
                 plugin.is_system
-                or required[resource]
+                or granted.requires(resource)
                 or repository.counting(subscribed.get(resource), plugin.registered_at)
             ):
                 found.append(plugin)
@@ -86,7 +92,9 @@ def shelf(db: Db) -> Shelf:
 def _grants(db: Db) -> dict[str, list[tuple[str, str]]]:
     """All of them: planning costs DuckDB more than the rows, and as much for one person's."""
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    rows = db.execute("SELECT group_id, id, resource_id FROM people.grants WHERE resource_type = ?", [RESOURCE_TYPE])
+    rows = db.execute(
+        "SELECT group_id, id, resource_id FROM people.grants WHERE resource_type IN ('marketplace_plugin', 'marketplace')"
+    )
     for group_id, grant_id, resource in rows.fetchall():
         found[group_id].append((grant_id, resource))
     return dict(found)
@@ -98,7 +106,7 @@ def _plugins(db: Db) -> Plugins:
         "SELECT marketplace_id, name, is_system, rollout_group, version, tree_id, git_oid, description, raw, released_at"
         " FROM marketplace.plugins WHERE removed_at IS NULL AND NOT disabled"
     ).fetchall()
-    found, system = {}, set()
+    found, system, of = {}, set(), defaultdict(list)
     for marketplace_id, name, is_system, group_id, *content in rows:
         registration, resource = registered.get(marketplace_id), resource_id(marketplace_id, name)
         if registration is None:
@@ -108,9 +116,11 @@ def _plugins(db: Db) -> Plugins:
         if resource in early:
             for_group = _served(registration, name, is_system, early[resource])
             found[resource] = Shelved(for_all, group_id, for_group)
+        of[marketplace_id].append(resource)
         if is_system:
             system.add(resource)
-    return Plugins(found, frozenset(system), versions.blocked_trees(db))
+    by_marketplace = {slug: tuple(resources) for slug, resources in of.items()}
+    return Plugins(found, frozenset(system), by_marketplace, versions.blocked_trees(db))
 
 
 def _early(db: Db) -> dict[str, tuple]:

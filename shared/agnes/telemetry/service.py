@@ -9,6 +9,7 @@ from typing import Any
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ports import Clock, ObjectStore, Queue
 from agnes.kernel.state import Db, State
+from agnes.stack import service as stack
 from agnes.telemetry import keys
 from agnes.telemetry.extraction import inbox
 from agnes.telemetry.extraction.harvest import ServedFor
@@ -18,7 +19,7 @@ from agnes.telemetry.model import Limits, Report
 
 USAGE = "usage"
 SERIES_DAYS = 30
-SERVED_FILES = ("marketplace", "flea", "stack")
+SERVED_FILES = stack.FILES
 """State files that say whose a served name is."""
 
 ItemKey = tuple[str, str, str, str, str]
@@ -106,18 +107,13 @@ def served_for_users(db: Db) -> ServedFor:
     everybody = served_names(db)
     if not everybody.ambiguous:
         return lambda _user_id: everybody
-    mine: dict[str, set[tuple[str, str]]] = {}
-    for user_id, marketplace_id, plugin in db.execute(
-        """SELECT user_id, marketplace_id, plugin_name FROM stack.subscriptions
-        UNION ALL
-        SELECT i.user_id, i.entity_id, e.served_name FROM stack.entity_installs i JOIN flea.entities e ON e.id = i.entity_id"""
-    ).fetchall():
-        mine.setdefault(user_id, set()).add((marketplace_id, plugin))
-    return lambda user_id: _for_user(everybody, frozenset(mine.get(user_id, ())))
+    holders = stack.holders(db)
 
+    def of(user_id: str) -> Served:
+        holder = holders(user_id)
+        return everybody.for_user(holder.served, holder.asked_for)
 
-def _for_user(everybody: Served, mine: frozenset[tuple[str, str]]) -> Served:
-    return everybody.for_user(mine) if mine else everybody
+    return of
 
 
 def item_windows(db: Db) -> dict[ItemKey, ItemWindow]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.builders.marketplaces import register
 from tests.builders.people import ADMIN_EMAIL, add_person, audit
 
 pytestmark = pytest.mark.slow
@@ -141,6 +142,7 @@ def test_memberships_from_the_persons_side(house, admin):
 
 
 def test_a_deleted_group_takes_its_members_and_grants_with_it(house, admin):
+    register(house, "acme", ["finops"])
     bob = add_person(house, admin, "bob@example.com")
     group = make(house, admin).json()
     house.post(f"/api/admin/groups/{group['id']}/members", token=admin.token, json_body={"email": bob.email})

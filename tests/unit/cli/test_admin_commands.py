@@ -134,6 +134,30 @@ def test_groups_and_grants_by_name(shop, ada):
     assert "marketplace_plugin" in run(ada, "grant", "resource-types")
 
 
+def test_a_whole_marketplace_and_several_plugins_are_granted_with_one_command(shop, ada):
+    team = shop.team
+    run(ada, "group", "create", "Support")
+    run(ada, "group", "add-member", "Support", "eve@example.com")
+    said = run(ada, "grant", "create", "Support", "acme/finops", "curated-acme/chartkit")
+    assert [line.partition(" (")[0] for line in said.splitlines()] == [
+        "acme/finops is granted to Support",
+        "acme/chartkit is granted to Support",
+    ]
+    again = ada.agnes("admin", "grant", "create", "Support", "acme/finops", "acme/chartkit")
+    assert (again.returncode, "acme/finops was granted to Support already" in again.stderr) == (0, True)
+    assert "every plugin of acme is required of Support" in run(ada, "grant", "create", "Support", "acme", "--required")
+    assert {"finops", "chartkit"} <= set(team.served("eve"))
+    assert "Support (all of acme)" in run(ada, "user", "access", "eve@example.com")
+    listed = run(ada, "grant", "list", "--group", "Support", "--type", "marketplace").splitlines()
+    assert [line.split()[1:4] for line in listed[1:]] == [["Support", "marketplace", "acme"]]
+    assert "offer again" in run(ada, "grant", "require", "Support", "acme", "--off")
+    assert team.served("eve") == []
+    assert "is required" in run(ada, "grant", "require", "Support", "acme/finops")
+    assert team.served("eve") == ["finops"]
+    run(ada, "grant", "delete", "Support", "acme")
+    run(ada, "group", "delete", "Support", "--yes")
+
+
 def test_accounts(shop, ada):
     house: House = shop.team.house
     made = ["user", "create", "omar@example.com", "--name", "Omar", "--group", "Finance", "--password-stdin"]
@@ -175,11 +199,15 @@ class TestRefusals:
             pytest.param(["marketplace", "update", "acme"], 2, "nothing was given", id="empty-update"),
             pytest.param(["marketplace", "plugins", "../users"], 1, "marketplace_not_found", id="climbing"),
             pytest.param(["group", "members", "nobody"], 2, "there is no group nobody", id="unknown-group"),
+            pytest.param(["grant", "create", "Finance", "acme/none"], 1, "plugin_not_found", id="unknown-plugin"),
+            pytest.param(["grant", "create", "Finance", "nowhere"], 1, "marketplace_not_found", id="nothing-to-grant"),
+            pytest.param(["grant", "create", "nobody", "acme"], 2, "there is no group nobody", id="grant-to-nobody"),
+            pytest.param(["grant", "create", "Finance", "acme", "acme/finops"], 2, "by itself", id="mixed-grants"),
             pytest.param(["user", "access", "nobody"], 2, "there is no account nobody", id="unknown-account"),
             pytest.param(
                 ["user", "create", "x@example.com", "--group", "nobody"], 2, "no group nobody", id="half-made"
             ),
-            pytest.param(["grant", "create", "Finance", "nonsense"], 1, "bad_resource_id", id="bad-resource"),
+            pytest.param(["grant", "create", "Finance", "non sense"], 1, "bad_resource_id", id="bad-resource"),
         ],
     )
     def test_mistakes_are_told(self, open_ada, arguments, code, says):

@@ -68,7 +68,7 @@ def access(user: str, as_json: bool) -> None:
     if as_json:
         shown.as_json(found)
     else:
-        rows = [item | {"through": [group["name"] for group in item["via_groups"]]} for item in found["items"]]
+        rows = [item | {"through": [_through(item, group) for group in item["via_groups"]]} for item in found["items"]]
         shown.table(ACCESS_COLUMNS, rows, none="Nothing is granted to any of their groups.")
 
 
@@ -136,3 +136,9 @@ def _switch(user: str, verb: str, *, as_json: bool) -> None:
         changed = server.post(route("api", "users", people.user(server, user)["id"], verb))
     state = "active" if changed["active"] else "deactivated"
     shown.as_json(changed) if as_json else click.echo(f"{shown.plain(changed['email'])} is {state}.")
+
+
+def _through(item: dict, group: dict) -> str:
+    """The group, and the marketplace if that is what it was granted."""
+    whole = group["granted"] != item["resource_id"]
+    return f"{group['name']} (all of {group['granted']})" if whole else group["name"]

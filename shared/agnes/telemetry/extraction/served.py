@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -63,13 +64,15 @@ class Served:
 
     plugins: Mapping[str, tuple[ServedPlugin, ...]] = field(default_factory=dict)
 
-    def for_user(self, served: frozenset[tuple[str, str]]) -> Served:
-        """`served` are (marketplace_id, plugin) that the user is served now."""
+    def for_user(
+        self, served: AbstractSet[tuple[str, str]], asked_for: AbstractSet[tuple[str, str]] = frozenset()
+    ) -> Served:
+        """`served` are (marketplace_id, plugin) that the user is served now; `asked_for` those that they added once."""
         shared = {name: found for name, found in self.plugins.items() if len(found) > 1}
         if not shared:
             return self
         sorted_ = {
-            name: tuple(sorted(found, key=lambda p: (p.marketplace_id, p.plugin) not in served))
+            name: tuple(sorted(found, key=lambda p: _precedence((p.marketplace_id, p.plugin), served, asked_for)))
             for name, found in shared.items()
         }
         return Served({**self.plugins, **sorted_})
@@ -108,6 +111,13 @@ class Served:
     @cached_property
     def _by_tool_prefix(self) -> Mapping[str, ServedPlugin]:
         return {_NOT_IN_TOOL_NAMES.sub("_", name): found[0] for name, found in self.plugins.items()}
+
+
+def _precedence(
+    plugin: tuple[str, str], served: AbstractSet[tuple[str, str]], asked_for: AbstractSet[tuple[str, str]]
+) -> tuple[bool, bool]:
+    """What is served comes first, then what is still asked for: a session may be older than the end of a grant."""
+    return plugin not in served, plugin not in asked_for
 
 
 def served_names(db: Db) -> Served:
