@@ -109,5 +109,6 @@ def _marketplace(tools: sync.Syncing, repository: Path, now: datetime) -> None:
         )
     except ConflictError:
         return
-    sync.sync(tools, SLUG, seconds=60)
-    granting.grant(tools.state, SCHEDULER, group_id="everyone", resource_type="marketplace", resource_id=SLUG, now=now)
+    report = sync.sync(tools, SLUG, seconds=60)
+    plugins = [f"{SLUG}/{plugin}" for plugin in report.added]
+    granting.grant_plugins(tools.state, SCHEDULER, group_id="everyone", plugins=plugins, now=now)
