@@ -10,7 +10,7 @@ from msgspec import Struct
 FILE = "telemetry"
 """The state file."""
 
-PROCESSOR_VERSION = 3
+PROCESSOR_VERSION = 4
 """Raised when the rules of extraction change; sessions with a lower one are extracted again."""
 
 

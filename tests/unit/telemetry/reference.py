@@ -41,6 +41,8 @@ def reference(files: dict[str, bytes], received_at: datetime) -> dict[str, Any]:
             kind = record.get("type")
             if kind == "tool_use_result" and record.get("is_error"):
                 failed.add(words(record.get("tool_use_id")) or words(record.get("toolUseId")))
+            if kind == "attachment" and name == "main" and not record.get("isSidechain"):
+                queued(record, words(record.get("uuid")) or f"{name}:{number}", prompts, calls, typed)
             if kind not in ("user", "assistant"):
                 continue
             message = record["message"]
@@ -49,44 +51,31 @@ def reference(files: dict[str, bytes], received_at: datetime) -> dict[str, Any]:
             sidechain = bool(record.get("isSidechain")) or name != "main"
             anchor = words(record.get("uuid")) or f"{name}:{number}"
             if kind == "assistant":
-                cost(messages, message, anchor, sidechain)
+                if message.get("model") != "<synthetic>":
+                    cost(messages, message, anchor, sidechain)
                 for block in blocks:
                     if block.get("type") == "tool_use":
                         call = tool_call(block)
                         key = (anchor, words(block.get("id")) or "", call["type"], call["tool"])
                         if key not in calls:
                             calls[key] = call
-                            if call["skill"] in typed:
-                                typed.pop(call["skill"])["counted"] = False
+                            if call["skill"]:
+                                same = [typed_name for typed_name in typed if same_skill(typed_name, call["skill"])]
+                                exact = [typed_name for typed_name in same if typed_name == call["skill"]]
+                                for typed_name in (exact or same)[:1]:
+                                    typed.pop(typed_name)["counted"] = False
                 continue
             results = [block for block in blocks if block.get("type") == "tool_result"]
             failed |= {words(block.get("tool_use_id")) for block in results if block.get("is_error")}
-            if results or sidechain or record.get("isMeta") or record.get("isCompactSummary"):
+            if results or sidechain or not content:
                 continue
-            if isinstance(content, str):
-                texts = [content] if content else []
-            else:
-                texts = [words(b.get("text")) or "" for b in blocks if b.get("type") == "text"]
-            if not texts and not blocks:
-                continue
-            starts = ("<local-command-", "<bash-stdout>", "<bash-stderr>", "[Request interrupted by user")
-            if any(text.lstrip().startswith(starts) for text in texts):
-                continue
-            prompts.add(anchor)
-            typed = {}
-            for text in texts:
-                for command in re.findall(r"<command-name>/([A-Za-z][\w:-]*)</command-name>", text):
-                    key = (anchor, "", "slash_command", command)
-                    if key not in calls:
-                        calls[key] = {
-                            "type": "slash_command",
-                            "tool": None,
-                            "skill": None,
-                            "subagent": None,
-                            "command": command,
-                            "counted": True,
-                        }
-                        typed[command] = calls[key]
+            texts = texts_of(content)
+            if record.get("stackedExpansion"):
+                commands(texts, anchor, calls, typed)
+            elif is_prompt(record, texts, has_others(content)):
+                prompts.add(anchor)
+                typed = {}
+                commands(texts, anchor, calls, typed)
     failed.discard(None)
     failed.discard("")
     for (_, tool_id, _, _), call in calls.items():
@@ -101,9 +90,147 @@ def reference(files: dict[str, bytes], received_at: datetime) -> dict[str, Any]:
     }
 
 
+def same_skill(typed_name: str, called: str) -> bool:
+    """Equal, or equal but for the prefix that one of them lacks."""
+    if typed_name == called:
+        return True
+    if ":" in called[1:]:
+        return typed_name == called.rsplit(":", maxsplit=1)[-1]
+    return typed_name.endswith(":" + called)
+
+
+NOBODYS = [
+    "isMeta",
+    "isCompactSummary",
+    "isVisibleInTranscriptOnly",
+    "isVirtual",
+    "textNotTyped",
+    "handedOff",
+    "queueTranscriptOnly",
+    "turnCompanion",
+]
+MADE_BY_THE_CLIENT = [
+    *[
+        "<local-command-",
+        "<bash-stdout>",
+        "<bash-stderr>",
+        "<bash-exit-code>",
+        "<task-notification",
+        "<teammate-message",
+    ],
+    *["<agent-message", "<cross-session-message", "<coordinator-relay", "<slack-ping", "<slack-tag-message", "<tick"],
+    *["<remote-review", "<fork-boilerplate", "<mcp-resource-update", "<mcp-polling-update", "<voice-call-talk"],
+    *[
+        "<system-reminder",
+        "<system_reminder",
+        "<ide_selection",
+        "<ide_opened_file",
+        "<ide_diagnostics",
+        "<session-start-hook",
+    ],
+    *("<user-prompt-submit-hook", "<post-tool-use-hook", "<channel source=", "Stop hook feedback:"),
+    *("[Request interrupted", "[This turn ended before", "[Agent call interrupted", "[Tool call did not complete"),
+    "Caveat: The messages below were generated by the user",
+    "This session is being continued from a previous conversation",
+    *("Unknown slash command: ", "Unknown skill: "),
+]
+
+
+def is_prompt(record: dict, texts: list[str], others: bool) -> bool:
+    if any(record.get(flag) for flag in NOBODYS):
+        return False
+    if any(says_something(record.get(name)) for name in ("planContent", "wakeupSource")):
+        return False
+    if record.get("rowSource") in ("harness", "hook"):
+        return False
+    if record.get("turnOrigin") in (
+        *("scheduled", "task_notification", "auto_continuation", "peer", "host_synthetic", "system"),
+    ):
+        return False
+    kind = kind_of_origin(record)
+    if kind is not None:
+        return kind == "human"
+    source = record.get("promptSource")
+    if source == "system":
+        return False
+    if source in ("typed", "queued", "suggestion_accepted"):
+        return True
+    return others or any(is_persons(text) for text in texts)
+
+
+def says_something(value: Any) -> bool:
+    return value is not None and value is not False and value != ""
+
+
+def queued(record: dict, anchor: str, prompts: set, calls: dict, typed: dict) -> None:
+    found = record.get("attachment")
+    if not isinstance(found, dict) or found.get("type") != "queued_command":
+        return
+    if any(found.get(flag) for flag in ("isMeta", "textNotTyped", "carriedByCompaction")):
+        return
+    if words(found.get("commandMode")) not in (None, "prompt", "bash"):
+        return
+    texts = texts_of(found.get("prompt"))
+    kind = kind_of_origin(found)
+    if kind is None:
+        if not (has_others(found.get("prompt")) or any(is_persons(text) for text in texts)):
+            return
+    elif kind != "human":
+        return
+    prompts.add(words(found.get("source_uuid")) or anchor)
+    commands(texts, anchor, calls, typed)
+
+
+def kind_of_origin(found: dict) -> str | None:
+    origin = found.get("origin")
+    return words(origin.get("kind")) if isinstance(origin, dict) else None
+
+
+def texts_of(content: Any) -> list[str]:
+    if isinstance(content, str):
+        return [content] if content else []
+    blocks = content if isinstance(content, list) else []
+    texts = [words(b.get("text")) for b in blocks if isinstance(b, dict) and b.get("type") == "text"]
+    return [text for text in texts if text is not None]
+
+
+def has_others(content: Any) -> bool:
+    return isinstance(content, list) and any(isinstance(b, dict) and b.get("type") != "text" for b in content)
+
+
+def is_persons(text: str) -> bool:
+    text = text.lstrip()
+    if not text or any(text.startswith(beginning) for beginning in MADE_BY_THE_CLIENT):
+        return False
+    launched = re.match(r"<command-message>.*?</command-message>\s*<command-name>[^/\n]", text)
+    return not launched and not (text.startswith("<command-") and "<skill-format>true</skill-format>" in text)
+
+
+def commands(texts: list[str], anchor: str, calls: dict, typed: dict) -> None:
+    for text in texts:
+        found = re.match(
+            r"(?:<command-message>.*?</command-message>\s*)?<command-name>/(.+?)</command-name>", text.lstrip()
+        )
+        if found is None:
+            continue
+        command = name_of(found[1])
+        key = (anchor, "", "slash_command", command)
+        if key not in calls:
+            call = {"type": "slash_command", "tool": None, "skill": None, "subagent": None}
+            calls[key] = typed[command] = call | {"command": command, "counted": True}
+
+
+def name_of(value: Any) -> str | None:
+    """A name as it may be shown: what a terminal would obey is U+FFFD in it, and it ends after 500 characters."""
+    found = words(value)
+    if not found:
+        return None
+    return "".join("\ufffd" if ord(c) < 32 or 127 <= ord(c) < 160 else c for c in found[:500])
+
+
 def parsed(raw: bytes) -> dict | None:
     try:
-        record = json.loads(raw.decode("utf-8", "replace"))
+        record = json.loads(raw.decode("utf-8", "replace").removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict):
@@ -132,15 +259,15 @@ def when(value: Any, received_at: datetime) -> datetime | None:
 
 
 def tool_call(block: dict) -> dict:
-    name = words(block.get("name")) or None
+    name = name_of(block.get("name"))
     given = block.get("input") if isinstance(block.get("input"), dict) else {}
     call = {"type": "tool_use", "tool": name, "skill": None, "subagent": None, "command": None, "counted": True}
     if name == "Skill":
-        found = [words(given.get(key)) for key in ("skill", "name", "command")]
+        found = [name_of(given.get(key)) for key in ("skill", "name", "command")]
         call["skill"] = next((skill for skill in found if skill), None)
     elif name in ("Task", "Agent"):
         call["type"] = "subagent"
-        call["subagent"] = words(given.get("subagent_type")) or name
+        call["subagent"] = name_of(given.get("subagent_type")) or name
     elif name and name.startswith("mcp__"):
         call["type"] = "mcp_call"
     return call
@@ -151,7 +278,7 @@ def cost(messages: dict, message: dict, anchor: str, sidechain: bool) -> None:
     given = [usage.get(name) for name in TOKEN_NAMES]
     tokens = [n if isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= 10**9 else 0 for n in given]
     key = words(message.get("id")) or anchor
-    found = messages.setdefault(key, {"tokens": [0, 0, 0, 0], "model": words(message.get("model")) or None})
+    found = messages.setdefault(key, {"tokens": [0, 0, 0, 0], "model": name_of(message.get("model"))})
     found["tokens"] = [max(a, b) for a, b in zip(found["tokens"], tokens, strict=True)]
 
 

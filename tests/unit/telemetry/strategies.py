@@ -39,6 +39,23 @@ TEXTS = names(
     "  [Request interrupted by user]",
     "",
     "ünïcode \U0001f600",
+    "<command-message>finops:close</command-message>\n<command-name>/finops:close</command-name>",
+    "<command-message>plan</command-message>\n<command-name>/finops:spec.plan 2 ü</command-name>\n<command-args>x</command-args>",
+    "<command-name>/forecast</command-name>",
+    "<command-message>loading</command-message>\n<command-name>finops:forecast</command-name>",
+    "<command-name>finops:forecast</command-name>\n<skill-format>true</skill-format>",
+    "I never typed <command-name>/finops:close</command-name>",
+    "<task-notification>\n<task-id>b1</task-id>",
+    '<teammate-message teammate_id="r">Done</teammate-message>',
+    "<system-reminder>x</system-reminder>",
+    "<bash-input>ls</bash-input>",
+    "<bash-stdout>x</bash-stdout>",
+    "Stop hook feedback:\nx",
+    " \n",
+    "a\x1f\x9b b",
+)
+ORIGINS = mostly(
+    st.fixed_dictionaries({}, optional={"kind": names("human", "human", "task-notification", "peer", "new")})
 )
 TIMES = names(
     "2026-11-20T09:00:00.000Z",
@@ -51,6 +68,8 @@ TIMES = names(
     "yesterday",
 )
 FLAGS = mostly(st.booleans())
+SELDOM = st.integers(0, 29).flatmap(lambda n: JUNK if n == 0 else st.just(n == 1))
+"""A flag that is hardly ever set."""
 TOKENS = mostly(st.integers(0, 2000))
 
 
@@ -74,15 +93,35 @@ USAGE = objects(
 MESSAGES = objects(
     id=names("m1", "m2", "m3"), model=names("opus", "haiku", "<synthetic>"), content=CONTENT, usage=mostly(USAGE)
 )
+QUEUED = objects(
+    type=names("queued_command", "queued_command", "skill_listing"),
+    prompt=CONTENT,
+    commandMode=names("prompt", "prompt", "bash", "task-notification"),
+    source_uuid=names("q1", "q2", "u3"),
+    origin=ORIGINS,
+    isMeta=SELDOM,
+    textNotTyped=SELDOM,
+    carriedByCompaction=SELDOM,
+)
 RECORDS = objects(
-    type=names("user", "user", "assistant", "assistant", "tool_use_result", "progress", "summary"),
+    type=names("user", "user", "assistant", "assistant", "attachment", "tool_use_result", "progress", "summary"),
     uuid=UUIDS,
     parentUuid=UUIDS,
     timestamp=TIMES,
     cwd=names("/home/mira"),
     isSidechain=FLAGS,
-    isMeta=FLAGS,
-    isCompactSummary=FLAGS,
+    isMeta=SELDOM,
+    isCompactSummary=SELDOM,
+    attachment=mostly(QUEUED),
+    origin=ORIGINS,
+    promptSource=names("typed", "queued", "sdk", "system", "new"),
+    turnOrigin=names("human", "sdk", "scheduled", "peer", "new"),
+    rowSource=names("local", "recorded", "harness", "hook"),
+    planContent=SELDOM,
+    wakeupSource=SELDOM,
+    isVisibleInTranscriptOnly=SELDOM,
+    textNotTyped=SELDOM,
+    stackedExpansion=SELDOM,
     attributionSkill=SKILLS,
     attributionPlugin=names("finops"),
     attributionAgent=SKILLS,

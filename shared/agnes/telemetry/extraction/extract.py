@@ -18,9 +18,10 @@ from typing import Any
 from msgspec import Raw
 
 from agnes.telemetry.extraction import served as names
+from agnes.telemetry.extraction import typed
 from agnes.telemetry.extraction.records import MAX_TOKENS, Block, Message, Record, Usage, lines, value_of
 from agnes.telemetry.extraction.served import Item, Served, ServedPlugin
-from agnes.telemetry.extraction.summary import summarise
+from agnes.telemetry.extraction.summary import SYNTHETIC_MODEL, summarise
 from agnes.telemetry.keys import MAIN
 from agnes.telemetry.model import Event, EventType, Extraction, FileReport, TranscriptFile
 
@@ -36,9 +37,8 @@ MAX_DAYS = 200
 MAX_EVENTS = 100_000
 """Of one session: ten times what the longest have. All of them are in memory until it ends."""
 
-_COMMAND = re.compile(r"<command-name>/([A-Za-z][\w:-]*)</command-name>")
-_NOT_TYPED = ("<local-command-", "<bash-stdout>", "<bash-stderr>", "[Request interrupted by user")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, which a terminal or a spreadsheet would obey, and halves of characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,8 @@ class _Session:
         self.is_too_large = False
         self.caused: dict[tuple[str | None, ...], tuple[Any, ...]] = {}
         """What attributions were found to stand for."""
+        self.unnamed: list[Event] = []
+        """Calls of a skill by its bare name, of which the client did not say whose it is."""
 
     def read(self, file: TranscriptFile) -> FileReport:
         report = FileReport(file.file, len(file.body))
@@ -103,7 +105,7 @@ class _Session:
                 report.lines += len(records)
         except _TooManyEvents:
             self.is_too_large = True
-        reading.date_undated()
+        reading.finish()
         if report.lines == report.skipped_lines:
             report.reason = "no_records" if report.lines else "empty"
         return report
@@ -112,6 +114,9 @@ class _Session:
         for tool_id in self.failed:
             for event in self.calls.get(tool_id, ()):
                 event.is_error = True
+        for event in self.unnamed:
+            if not event.is_error:
+                _count_for(event, self.served.only(event.skill_name, names.SKILL, names.COMMAND))
         if self.is_too_large:
             return refused(reports, "too_many_events")
         events = [*self.events.values(), *self.messages.values()]
@@ -142,8 +147,11 @@ class _Reading:
         self._file = file.file
         self._received_at = file.received_at
         self._agent_id = None if file.file == MAIN else file.file
+        self._unnamed = session.unnamed
         self._typed: dict[str, Event] = {}
         """Commands of the present prompt that no call has followed yet."""
+        self._bare: list[tuple[str, Event]] = []
+        """Calls and commands of the present prompt by a bare name, until the client says whose it is."""
         self._now: datetime | None = None
         self._first: datetime | None = None
         self._undated: list[Event] = []
@@ -181,12 +189,16 @@ class _Reading:
                         failed(block.tool_use_id or "")
                 else:
                     self._user(record, content, number)
+            elif kind == "attachment":
+                if record.attachment is not None and record.attachment.type == typed.QUEUED:
+                    self._queued(record, number)
             elif kind == "tool_use_result" and record.is_error:
                 failed(record.tool_use_id or record.toolUseId or "")
         return skipped
 
-    def date_undated(self) -> None:
-        """Events before the first time of the file happened no later than it."""
+    def finish(self) -> None:
+        """Events before the first time of the file happened no later than it; nothing more will be said of bare names."""
+        self._forget_bare_names()
         for event in self._undated:
             event.occurred_at = self._first or self._received_at
 
@@ -200,6 +212,7 @@ class _Reading:
 
     def _user(self, record: Record, content: str | list[Block] | None, line: int) -> None:
         texts: list[str] = []
+        has_others = False
         if content.__class__ is list:
             is_result = False
             for block in content:
@@ -207,30 +220,69 @@ class _Reading:
                     is_result = True
                     if block.is_error:
                         self._failed.add(block.tool_use_id or "")
-                elif block.type == "text" and (said := value_of(block.text)).__class__ is str:
+                elif block.type != "text":
+                    has_others = True
+                elif (said := value_of(block.text)).__class__ is str:
                     texts.append(said)
             if is_result:
                 return
         elif content:
             texts.append(content)
-        if not content or record.isMeta or record.isCompactSummary or record.isSidechain or self._agent_id:
+        if not content or record.isSidechain or self._agent_id:
             return
-        if any(said.lstrip().startswith(_NOT_TYPED) for said in texts):
+        if record.stackedExpansion:  # a line may hold several commands: each has a record, and the first is the prompt
+            self._commands(record, texts, line)
+        elif typed.is_prompt(record, texts, has_others=has_others):
+            self._typed = {}
+            self._forget_bare_names()
+            self._add(self._event(record, EventType.PROMPT, self._id(record, EventType.PROMPT, line)))
+            self._commands(record, texts, line)
+
+    def _queued(self, record: Record, line: int) -> None:
+        """A text that was typed while a turn was running and that this turn took up; the turn goes on."""
+        attachment = record.attachment
+        texts, has_others = typed.queued_content(attachment)
+        if record.isSidechain or self._agent_id:
             return
-        self._typed = {}
-        self._add(self._event(record, EventType.PROMPT, self._id(record, EventType.PROMPT, line)))
+        if typed.is_queued_prompt(attachment, texts, has_others=has_others):
+            anchor = attachment.source_uuid
+            event_id = (
+                _bounded(f"{anchor}||{EventType.PROMPT}||") if anchor else self._id(record, EventType.PROMPT, line)
+            )
+            self._add(self._event(record, EventType.PROMPT, event_id))
+            self._commands(record, texts, line)
+
+    def _commands(self, record: Record, texts: list[str], line: int) -> None:
         for said in texts:
-            if "<command-name>" in said:
-                for name in _COMMAND.findall(said):
-                    self._command(record, name, line)
+            name = self._clean[typed.command(said)]
+            if name:
+                self._command(record, name, line)
 
     def _command(self, record: Record, name: str, line: int) -> None:
-        name = self._clean[name] or ""
         event = self._event(record, EventType.COMMAND, self._id(record, EventType.COMMAND, line, command=name))
         event.command_name = name
-        _count_for(event, self._served.item(name, names.SKILL, names.COMMAND))
+        _count_for(event, self._served.item(name, names.SKILL, names.COMMAND) or self._served.mcp_item(name))
         if self._add(event):
             self._typed[name] = event
+            if ":" not in name:
+                self._bare.append((name, event))
+
+    def _forget_bare_names(self) -> None:
+        if self._bare:
+            self._unnamed += [event for _, event in self._bare if event.skill_name is not None]
+            self._bare = []
+
+    def _name_bare(self, skill: str) -> None:
+        """The client says which skill is in force: whoever was called by its bare name is that one."""
+        local = skill.rpartition(":")[2]
+        named = [event for name, event in self._bare if name == local]
+        if named:
+            self._bare = [(name, event) for name, event in self._bare if name != local]
+            item = self._served.item(skill, names.SKILL, names.COMMAND)
+            for event in named:
+                # A command that a call has followed already is that call's invocation.
+                if event.skill_name is not None or self._typed.get(event.command_name or "") is event:
+                    _count_for(event, item)
 
     def _call(self, record: Record, message: Message, block: Block, line: int) -> None:
         clean = self._clean
@@ -266,14 +318,32 @@ class _Reading:
                 calls.append(event)
         if skill:
             event.skill_name = skill
-            if (typed := self._typed.pop(skill, None)) is not None:
-                # A typed command that the client turns into a call is one invocation, and only the call can fail.
-                typed.item_kind = typed.item_name = None
+            self._launch(event, skill)
         elif subagent:
             event.subagent_type = subagent
 
+    def _launch(self, event: Event, skill: str) -> None:
+        """A call of a skill. A typed command that the client turns into it is the same invocation: the call's, since only
+        a call can fail."""
+        prefix, _, local = skill.rpartition(":")
+        name = skill
+        if skill not in self._typed:  # the one may have a prefix where the other has none
+            name = local if prefix else next((typed for typed in self._typed if typed.endswith(f":{skill}")), skill)
+        command = self._typed.pop(name, None)
+        if command is not None:
+            command.item_kind = command.item_name = None
+        if not prefix:
+            if name == skill:
+                self._bare.append((skill, event))
+            else:
+                _count_for(event, self._served.item(name, names.SKILL, names.COMMAND))
+
     def _cost(self, record: Record, message: Message, line: int) -> None:
         """One response comes in several lines, each repeating its usage: once, at its largest."""
+        if message.model == SYNTHETIC_MODEL:
+            return  # the client's own words about an error: nothing was asked, nothing is paid
+        if self._bare and record.attributionSkill:
+            self._name_bare(self._clean[record.attributionSkill] or "")
         response = message.id or record.uuid or f"{self._file}:{line}"
         event = self._messages.get(response)
         if event is None:
@@ -316,7 +386,9 @@ class _Reading:
     def _items(
         self, plugin: str | None, skill: str | None, agent: str | None
     ) -> tuple[Item | None, ServedPlugin | Item | None, Item | None]:
-        """The skill in force, else what stands for the plugin, and the agent in force."""
+        """The skill in force, else what the plugin or the agent is served as, and the agent in force."""
+        if plugin and skill and ":" not in skill:
+            skill = f"{plugin}:{skill}"
         item = self._served.item(skill, names.SKILL, names.COMMAND)
         by = self._served.item(agent, names.AGENT)
         return item, self._served.plugin(plugin) or by, by

@@ -48,10 +48,32 @@ class Message(Struct, gc=False):
     usage: Usage | None = None
 
 
+class Origin(Struct, gc=False):
+    """Who made a text, as the client says: `agnes.claude_code.prompts.ORIGINS`."""
+
+    kind: str | None = None
+
+
+class Attachment(Struct, gc=False):
+    """What the client put beside a turn. `queued_command`: a text that a running turn took up."""
+
+    type: str | None = None
+    prompt: Raw = Raw()
+    """Of a queued command: a text, or blocks of a message's content."""
+    commandMode: str | None = None  # noqa: N815 (the client's names, here and below)
+    source_uuid: str | None = None
+    """Identifies what was queued, in every copy of it."""
+    origin: Origin | None = None
+    isMeta: bool | None = None  # noqa: N815
+    textNotTyped: bool | None = None  # noqa: N815
+    carriedByCompaction: bool | None = None  # noqa: N815
+    """A copy that a compaction made."""
+
+
 class Record(Struct, gc=False):
     type: str | None = None
     uuid: str | None = None
-    parentUuid: str | None = None  # noqa: N815 (the client's names, here and below)
+    parentUuid: str | None = None  # noqa: N815
     timestamp: datetime | None = None
     cwd: str | None = None
     agentId: str | None = None  # noqa: N815
@@ -64,6 +86,21 @@ class Record(Struct, gc=False):
     tool_use_id: str | None = None
     toolUseId: str | None = None  # noqa: N815
     is_error: bool | None = None
+    origin: Origin | None = None
+    promptSource: str | None = None  # noqa: N815
+    turnOrigin: str | None = None  # noqa: N815
+    rowSource: str | None = None  # noqa: N815
+    isVisibleInTranscriptOnly: bool | None = None  # noqa: N815
+    isVirtual: bool | None = None  # noqa: N815
+    planContent: Raw = Raw()  # noqa: N815
+    wakeupSource: Raw = Raw()  # noqa: N815
+    textNotTyped: bool | None = None  # noqa: N815
+    handedOff: bool | None = None  # noqa: N815
+    queueTranscriptOnly: bool | None = None  # noqa: N815
+    turnCompanion: bool | None = None  # noqa: N815
+    stackedExpansion: bool | None = None  # noqa: N815
+    """A further command of a line that holds several."""
+    attachment: Attachment | None = None
     message: Message | None = None
 
 
@@ -130,27 +167,51 @@ def _line_ends(body: bytes, start: int) -> tuple[list[int], bool]:
 def lenient(line: bytes) -> Record | None:
     """A record of whatever can be used of `line`; None if that is nothing. Bytes that are not UTF-8 become U+FFFD."""
     try:
-        found = json.loads(line.decode("utf-8", "replace"))
-        return _record(found) if isinstance(found, dict) else None
+        found = json.loads(line.decode("utf-8", "replace").removeprefix(BYTE_ORDER_MARK))
+        return record_of(found) if isinstance(found, dict) else None
     except (ValueError, RecursionError):
         return None
 
 
-def _record(found: dict[str, Any]) -> Record:
-    message = found.get("message")
+def record_of(found: dict[str, Any]) -> Record:
+    """A record of a JSON object; fields of another type than theirs are left out."""
+    message, attachment = found.get("message"), found.get("attachment")
     return Record(
         **{name: text(found.get(name)) for name in _TEXTS},
         **{name: bool(found.get(name)) for name in _FLAGS},
+        **{name: _raw(found[name]) for name in _RAWS if name in found},
         timestamp=time(found.get("timestamp")),
+        origin=_origin(found.get("origin")),
+        attachment=_attachment(attachment) if isinstance(attachment, dict) else None,
         message=_message(message) if isinstance(message, dict) else None,
     )
 
 
+BYTE_ORDER_MARK = "\ufeff"
+"""Some editors and shells of Windows put it before the first line."""
+
 _TEXTS = (
     *("type", "uuid", "parentUuid", "cwd", "agentId", "tool_use_id", "toolUseId"),
-    *("attributionSkill", "attributionAgent", "attributionPlugin"),
+    *("attributionSkill", "attributionAgent", "attributionPlugin", "promptSource", "turnOrigin", "rowSource"),
 )
-_FLAGS = ("isSidechain", "isMeta", "isCompactSummary", "is_error")
+_FLAGS = (
+    *("isSidechain", "isMeta", "isCompactSummary", "is_error", "isVisibleInTranscriptOnly", "isVirtual"),
+    *("textNotTyped", "handedOff", "queueTranscriptOnly", "turnCompanion", "stackedExpansion"),
+)
+_RAWS = ("planContent", "wakeupSource")
+
+
+def _origin(found: Any) -> Origin | None:
+    return Origin(text(found.get("kind"))) if isinstance(found, dict) else None
+
+
+def _attachment(found: dict[str, Any]) -> Attachment:
+    return Attachment(
+        **{name: text(found.get(name)) for name in ("type", "commandMode", "source_uuid")},
+        **{name: bool(found.get(name)) for name in ("isMeta", "textNotTyped", "carriedByCompaction")},
+        prompt=_raw(found["prompt"]) if "prompt" in found else Raw(),
+        origin=_origin(found.get("origin")),
+    )
 
 
 def _message(found: dict[str, Any]) -> Message:

@@ -19,6 +19,7 @@ from agnes.kernel.state import Db
 CURATED, FLEA, BUILTIN = "curated", "flea", "builtin"
 SKILL, AGENT, COMMAND, MCP, PLUGIN = "skill", "agent", "command", "mcp", "plugin"
 
+_MCP_OF_PLUGIN = "mcp__plugin_"
 _NOT_IN_TOOL_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 """Claude Code writes `_` for every other character when it makes the name of an MCP tool."""
 
@@ -93,14 +94,29 @@ class Served:
             return None
         return plugin.item(local, kinds)
 
+    def only(self, local: str | None, *kinds: str) -> Item | None:
+        """The item of a name without a prefix, if one plugin alone has it."""
+        owners = self._by_local_name.get(local or "", ())
+        if len(owners) != 1:
+            return None
+        (owner,) = owners
+        return owner.item(local or "", kinds) if any((kind, local) in owner.items for kind in kinds) else None
+
     def mcp_item(self, tool: str) -> Item | None:
         """The item of `mcp__plugin_<plugin>_<server>__<tool>`: the plugin's MCP server.
 
-        Names may hold `_` themselves, so the longest served name that fits is taken.
+        Names may hold `_` and even `__` themselves, so the plugins' own servers are looked for first, the longest name
+        that fits; of a server that no plugin declares, the longest served plugin's name that fits is taken.
         """
-        server, _, _tool = tool.removeprefix("mcp__plugin_").rpartition("__")
-        if not tool.startswith("mcp__plugin_"):
+        if not tool.startswith(_MCP_OF_PLUGIN):
             return None
+        written = tool.removeprefix(_MCP_OF_PLUGIN)
+        at = len(written)
+        while (at := written.rfind("__", 0, at)) > 0:
+            declared = self._by_server.get(written[:at])
+            if declared is not None:
+                return declared
+        server = written.partition("__")[0]
         at = len(server)
         while (at := server.rfind("_", 0, at)) > 0:
             plugin = self._by_tool_prefix.get(server[:at])
@@ -111,6 +127,26 @@ class Served:
     @cached_property
     def _by_tool_prefix(self) -> Mapping[str, ServedPlugin]:
         return {_NOT_IN_TOOL_NAMES.sub("_", name): found[0] for name, found in self.plugins.items()}
+
+    @cached_property
+    def _by_server(self) -> Mapping[str, Item]:
+        """Items of declared servers, by plugin and server as a tool's name has them."""
+        return {
+            _NOT_IN_TOOL_NAMES.sub("_", f"{served_name}_{written}"): plugin.item(written, (MCP,))
+            for served_name, (plugin, *_) in reversed(self.plugins.items())
+            for kind, written in plugin.items
+            if kind == MCP
+        }
+
+    @cached_property
+    def _by_local_name(self) -> Mapping[str, tuple[ServedPlugin, ...]]:
+        """Plugins by the names of their skills and commands."""
+        owners: dict[str, dict[tuple[str, str, str], ServedPlugin]] = defaultdict(dict)
+        for plugin, *_ in self.plugins.values():
+            for kind, written in plugin.items:
+                if kind in {SKILL, COMMAND}:
+                    owners[written][plugin.source, plugin.marketplace_id, plugin.plugin] = plugin
+        return {name: tuple(found.values()) for name, found in owners.items()}
 
 
 def _precedence(
