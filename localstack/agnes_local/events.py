@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from agnes import wiring
 from agnes.kernel.ids import new_ulid
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Context:
@@ -76,11 +80,50 @@ def proxy_event(
             "stage": "local",
             "protocol": environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
             "requestId": new_ulid(),
-            "identity": {"sourceIp": environ.get("REMOTE_ADDR", ""), "userAgent": sent.get("User-Agent", "")},
+            "identity": {"sourceIp": client_ip(environ), "userAgent": sent.get("User-Agent", "")},
         },
         "body": binascii.b2a_base64(body, newline=False).decode() if body else None,
         "isBase64Encoded": bool(body),
     }
+
+
+def client_ip(environ: Mapping[str, Any]) -> str:
+    """Who sent a request: the peer, or whom trusted proxies name in X-Forwarded-For, at most as many as are told.
+
+    The header is read from its end, where the nearest proxy writes, as its beginning is the client's to invent.
+    """
+    peer = environ.get("REMOTE_ADDR", "")
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR")
+    if not forwarded:
+        return peer
+    settings = wiring.settings()
+    named = forwarded.split(",")
+    for _ in range(settings.agnes_trusted_proxy_count):
+        found = _address(named.pop()) if named and _is_trusted(peer, settings.agnes_trusted_proxies) else None
+        if found is None:
+            break
+        peer = found
+    return peer
+
+
+def _is_trusted(address: str, networks: frozenset[Network]) -> bool:
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return any(ip in network for network in networks)
+
+
+def _address(text: str) -> str | None:
+    """`192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`; None for anything else."""
+    text = text.strip()
+    host = text[1:].partition("]")[0] if text.startswith("[") else text
+    host = host.partition(":")[0] if host.count(":") == 1 else host
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
 
 
 def answer(returned: Mapping[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 from gunicorn.app.base import BaseApplication
+from waitress.utilities import Error
 
 from agnes import wiring
 from agnes.browse import shelf
@@ -29,10 +30,12 @@ from agnes.edge.errors import error_reply, known_error
 from agnes.edge.page import error_of_page
 from agnes.edge.reply import respond
 from agnes.edge.request import Request
-from agnes.kernel.errors import AgnesError, BadRequestError, NotFoundError, TooLargeError
+from agnes.kernel.errors import AgnesError, NotFoundError, TooLargeError
+from agnes.kernel.ids import new_ulid
 from agnes.outside.object_store.folder import FolderStore
-from agnes.outside.object_store.presigned import ROUTE, PresignedPut, content_disposition
+from agnes.outside.object_store.presigned import ROUTE, PresignedGet, PresignedPut, content_disposition
 from agnes_local import composed, events, process_life
+from agnes_local.buffered_worker import BufferedWorker, Refused
 from agnes_local.routes import NoSuchMethod, NoSuchPath, Routes
 
 MAX_BODY_BYTES = 10_000_000
@@ -56,13 +59,35 @@ class MethodNotAllowedError(AgnesError):
     code = "method_not_allowed"
 
 
+class ProtocolError(AgnesError):
+    """What came over the connection is no request that this server takes."""
+
+    def __init__(self, status: int, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.status = status
+
+
+_PROTOCOL_ERRORS = {
+    error.status: error
+    for error in (
+        ProtocolError(400, "malformed_request", "the request is not valid HTTP"),
+        ProtocolError(408, "request_timeout", "the request took too long to arrive", "Send it again."),
+        ProtocolError(
+            431, "header_too_large", "the header of the request is too large", "Send fewer or smaller cookies."
+        ),
+        ProtocolError(500, "internal_error", "the server failed to answer"),
+        ProtocolError(501, "not_implemented", "this transfer encoding is not supported", "Send the body as it is."),
+    )
+}
+
+
 def application(routes: Routes) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
     """The WSGI application."""
 
     def serve(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
         method = environ["REQUEST_METHOD"]
-        uri = environ["RAW_URI"]
+        uri = environ["REQUEST_URI"]
         path, _, query = (uri if uri.startswith("/") else _origin_form(uri)).partition("?")
         function = "-"
         body: Iterable[bytes]
@@ -94,22 +119,41 @@ def application(routes: Routes) -> Callable[[dict[str, Any], StartResponse], Ite
 
 
 def _origin_form(uri: str) -> str:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "/"
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _body(environ: dict[str, Any]) -> bytes:
-    """The whole body. Raises TooLargeError, before it is read if its length was said."""
-    length = environ.get("CONTENT_LENGTH")
-    if not length and "HTTP_TRANSFER_ENCODING" not in environ:
-        return b""
-    if int(length or 0) <= MAX_BODY_BYTES:
-        body = environ["wsgi.input"].read(int(length) if length else MAX_BODY_BYTES + 1)
-        if length and len(body) < int(length):
-            raise BadRequestError("the body ended early", code="incomplete_body")
-        if len(body) <= MAX_BODY_BYTES:
-            return body
-    raise TooLargeError(f"the body is larger than {MAX_BODY_BYTES} bytes", hint="Upload it by presigned URL instead.")
+    """The whole body; `body_limit` was kept when it was received."""
+    return environ["wsgi.input"].read() if environ.get("CONTENT_LENGTH") else b""
+
+
+def body_limit(method: str, target: str) -> int:
+    """Bytes that a request's body may have, known before the first of them is kept. Raises PresignRefused."""
+    path, _, query = target.partition("?")
+    if path.startswith(ROUTE) and method == "PUT" and (permit := _permit(method, path, query)) is not None:
+        return permit.size_bytes if isinstance(permit, PresignedPut) else 0
+    return MAX_BODY_BYTES
+
+
+def refusal_of_server(error: Error) -> tuple[str, Headers, bytes]:
+    """The answer to what the server refused before there was a request: status line, headers and body."""
+    match error:
+        case Refused():
+            shown = error.error
+        case _ if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            hint = "Upload it by presigned URL instead."
+            shown = TooLargeError("the body is larger than this address takes", hint=hint)
+        case _:
+            shown = _PROTOCOL_ERRORS.get(error.code, _PROTOCOL_ERRORS[HTTPStatus.INTERNAL_SERVER_ERROR])
+    request_id = new_ulid()
+    reply = respond(error_reply(shown, request_id), {"X-Request-Id": request_id})
+    status, headers, content = events.answer(reply.to_dict())
+    headers.append(("Content-Length", str(len(content))))
+    return _STATUS.get(status, str(status)), headers, content
 
 
 def _finished(
@@ -149,15 +193,13 @@ def _refusal(exc: Exception, environ: dict[str, Any], method: str, path: str) ->
 
 def _stored(environ: dict[str, Any], method: str, path: str, query: str) -> tuple[int, Headers, Iterable[bytes], int]:
     """Serve a presigned URL of the folder store. Raises PresignRefused and UploadMismatch."""
-    store = wiring.store()
-    if not isinstance(store, FolderStore):
+    store, permit = wiring.store(), _permit(method, path, query)
+    if permit is None:
         raise NoSuchPath
-    key = unquote(path.removeprefix(ROUTE))
-    permit = store.open_presigned(method, key, dict(parse_qsl(query, keep_blank_values=True)), wiring.clock().now())
     if isinstance(permit, PresignedPut):
         version = store.take_presigned(permit, _chunks(environ["wsgi.input"]), content_type=environ.get("CONTENT_TYPE"))
         return 200, [("ETag", f'"{version.tag}"'), ("Content-Length", "0")], [], 0
-    file = store.open_file(key)
+    file = store.open_file(permit.key)
     if file is None:
         raise NotFoundError("there is nothing under this URL", hint="Ask for a new one.")
     size = os.fstat(file.fileno()).st_size
@@ -174,6 +216,15 @@ def _stored(environ: dict[str, Any], method: str, path: str, query: str) -> tupl
         file.close()
         return 200, headers, [], 0
     return 200, headers, environ["wsgi.file_wrapper"](file, CHUNK_BYTES), size
+
+
+def _permit(method: str, path: str, query: str) -> PresignedGet | PresignedPut | None:
+    """What a presigned URL allows; None where the store has a server of its own. Raises PresignRefused."""
+    store = wiring.store()
+    if not isinstance(store, FolderStore):
+        return None
+    said = dict(parse_qsl(query, keep_blank_values=True))
+    return store.open_presigned(method, unquote(path.removeprefix(ROUTE)), said, wiring.clock().now())
 
 
 def _chunks(stream: Any) -> Iterator[bytes]:
@@ -201,10 +252,15 @@ def _log_access(
         "path": path + _PRIVATE.sub(r"\1…", f"?{query}") if query and not path.startswith(ROUTE) else path,
         "bytes": size,
         "function": function,
-        "ip": environ.get("REMOTE_ADDR", ""),
+        "ip": events.client_ip(environ),
         "request_id": next((value for name, value in headers if name == "X-Request-Id"), ""),
     }
     os.write(1, msgspec.json.encode(line) + b"\n")
+
+
+class _Worker(BufferedWorker):
+    body_limit = staticmethod(body_limit)
+    error_answer = staticmethod(refusal_of_server)
 
 
 class Gateway(BaseApplication):
@@ -220,12 +276,10 @@ class Gateway(BaseApplication):
             "bind": f"fd://{self._listener_fd}",
             "workers": settings.agnes_workers,
             "threads": settings.agnes_threads,
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             "preload_app": True,
-            "keepalive": 30,
             "graceful_timeout": 25,
             "timeout": 120,
-            "limit_request_line": 8190,
             "loglevel": "warning",
             "control_socket_disable": True,
             "proc_name": "agnes-gateway",

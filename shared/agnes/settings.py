@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -77,6 +78,14 @@ class Settings(BaseModel):
         20, ge=1, description="Newest versions of each curated plugin that are kept, beside those in use."
     )
     agnes_keep_version_days: int = Field(90, ge=1, description="Days that every version is kept for.")
+    agnes_trusted_proxies: frozenset[IPv4Network | IPv6Network] = Field(
+        frozenset(),
+        description="Networks of the reverse proxies in front of the local gateway, such as 127.0.0.1/32: from them it takes "
+        "a client's address out of X-Forwarded-For.",
+    )
+    agnes_trusted_proxy_count: int = Field(
+        1, ge=1, le=10, description="How many such proxies a request passes one after another."
+    )
     state_max_stale_seconds: float = Field(
         1.0, ge=0, le=60, description="How old a state that is read may be. The folder store always reads the newest."
     )
@@ -136,7 +145,7 @@ class Settings(BaseModel):
         "claude-haiku-4-5-20251001", description="The model that turns questions about usage into SQL."
     )
 
-    @field_validator("agnes_git_allow", "agnes_collect_allow", mode="before")
+    @field_validator("agnes_git_allow", "agnes_collect_allow", "agnes_trusted_proxies", mode="before")
     @classmethod
     def _comma_list(cls, value: object) -> object:
         return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
