@@ -56,49 +56,65 @@ def loaded_from(
 ) -> Loaded:
     """Add the marketplace at `source` (a folder or a URL that ends in `.git`) to a new client in `folder`, install `plugins`
     by their catalog names, and start a session. Hooks of plugins do not run."""
-    folder.mkdir(parents=True)
-    (folder / "home").mkdir()
+    (loaded,) = loaded_of_all({source: plugins}, folder, version, **environment)
+    return loaded
+
+
+def loaded_of_all(
+    plugins: Mapping[str | Path, Iterable[str]], folder: Path, version: str = versions.NEWEST, **environment: str
+) -> list[Loaded]:
+    """As `loaded_from` for several marketplaces in one session; `plugins` are their sources with the plugins to install."""
+    (folder / "home").mkdir(parents=True)
     (folder / "ws").mkdir()
     with ScriptedMessagesApi([]) as api:
         client = ClaudeClient(
-            folder / "home",
-            folder / "ws",
-            api.url,
-            {"PATH": PROGRAMS, **environment},
-            version=version,
+            folder / "home", folder / "ws", api.url, {"PATH": PROGRAMS, **environment}, version=version
         )
         client.write_settings(disableAllHooks=True)
-        client.plugin_marketplace_add(source)
-        (marketplace,) = client.plugin_marketplace_list()
-        refused = {}
-        for plugin in plugins:
-            done = client.plugin_install(f"{plugin}@{marketplace['name']}", check=False)
-            if done.returncode != 0:
-                refused[plugin] = done.output.strip()
-        return loaded_now(client, marketplace["name"], refused)
+        refused: dict[str, dict[str, str]] = {}
+        for source, names in plugins.items():
+            before = {marketplace["name"] for marketplace in client.plugin_marketplace_list()}
+            client.plugin_marketplace_add(source)
+            (added,) = {marketplace["name"] for marketplace in client.plugin_marketplace_list()} - before
+            refused[added] = {}
+            for name in names:
+                done = client.plugin_install(f"{name}@{added}", check=False)
+                if done.returncode != 0:
+                    refused[added][name] = done.output.strip()
+        listed, event = client.plugin_list(), init_event(client)
+    return [_loaded(marketplace, listed, event, problems) for marketplace, problems in refused.items()]
 
 
-def loaded_now(client: ClaudeClient, marketplace: str, refused: Mapping[str, str] | None = None) -> Loaded:
+def loaded_now(client: ClaudeClient, marketplace: str) -> Loaded:
     """What a session that starts now loads of the installed plugins of `marketplace`."""
-    listed = [entry for entry in client.plugin_list() if entry["id"].endswith(f"@{marketplace}")]
-    errors = {
-        entry["id"].rpartition("@")[0]: tuple(map(_words, entry["errors"])) for entry in listed if entry.get("errors")
-    }
-    event = init_event(client)
-    mine = {plugin["name"] for plugin in event["plugins"] if plugin.get("source", "").endswith(f"@{marketplace}")}
-    loaded = [plugin["source"].rpartition("@")[0] for plugin in event["plugins"] if plugin["name"] in mine]
+    return _loaded(marketplace, client.plugin_list(), init_event(client), {})
 
-    def named(names: Iterable[Any], prefix: str = "") -> tuple[str, ...]:
-        return tuple(sorted(name for name in names if name.removeprefix(prefix).partition(":")[0] in mine))
+
+def _loaded(
+    marketplace: str, installed: list[dict[str, Any]], event: dict[str, Any], refused: Mapping[str, str]
+) -> Loaded:
+    def is_of_it(plugin_id: str) -> bool:
+        return plugin_id.endswith(f"@{marketplace}")
+
+    errors = {
+        entry["id"].rpartition("@")[0]: tuple(map(_words, entry["errors"]))
+        for entry in installed
+        if is_of_it(entry["id"]) and entry.get("errors")
+    }
+    mine = [plugin for plugin in event["plugins"] if is_of_it(plugin.get("source", ""))]
+    prefixes = {plugin["name"] for plugin in mine}
+
+    def named(names: Iterable[str], before: str = "") -> tuple[str, ...]:
+        return tuple(sorted(name for name in names if name.removeprefix(before).partition(":")[0] in prefixes))
 
     return Loaded(
-        plugins=tuple(sorted(loaded)),
+        plugins=tuple(sorted(plugin["source"].rpartition("@")[0] for plugin in mine)),
         commands=named(event["slash_commands"]),
         skills=named(event["skills"]),
         agents=named(event["agents"]),
         servers=named((server["name"] for server in event["mcp_servers"]), "plugin:"),
         errors=errors,
-        refused=dict(refused or {}),
+        refused=dict(refused),
     )
 
 

@@ -12,6 +12,7 @@ A file holds what is in the repository and what the real client loads of it, whi
     [submodules]                path = commit
     [loaded]                    plugins, commands, skills, agents, servers of tests.builders.loaded_components.Loaded
     [left_out]                  plugin = [path and reason of each file that we leave out]
+    errors = [plugin]           plugins of which the client loads a part, and says so in `claude plugin list`
     [refused]                   plugin = reason, where the client refuses it too
 
 Names of plugins are unique over all files, so that one feed can serve them all.
@@ -42,6 +43,7 @@ class Shape:
     """What the client loads of the original: sorted names by kind, kinds without any left out."""
     left_out: Mapping[str, list[str]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    errors: tuple[str, ...] = ()
 
     @property
     def catalog(self) -> dict[str, Any]:
@@ -88,4 +90,12 @@ def _read(path: Path) -> Shape:
     }
     files[CATALOG] = File(given["catalog"].encode())
     loaded = {kind: tuple(sorted(names)) for kind, names in given.get("loaded", {}).items() if names}
-    return Shape(path.stem, given["about"], files, loaded, given.get("left_out", {}), given.get("refused", {}))
+    return Shape(
+        path.stem,
+        given["about"],
+        files,
+        loaded,
+        given.get("left_out", {}),
+        given.get("refused", {}),
+        tuple(given.get("errors", ())),
+    )

@@ -42,6 +42,14 @@ MAX_PACKUMENT_BYTES = 20_000_000
 MAX_TARBALL_BYTES = 50_000_000
 MAX_EXTERNAL = 50
 """External sources fetched in one sync."""
+MAX_ENTRIES = 50_000
+"""Files of one plugin that are looked at, those behind symbolic links each time that they are met."""
+MAX_LINK_BYTES = 4_096
+"""Of a symbolic link's target: the longest path of Linux."""
+MAX_LINK_HOPS = 40
+"""Links followed for one path, as on Linux."""
+MAX_LEFT_OUT = 20
+"""Files of one plugin that are named when they are left out; the others are counted."""
 MAX_REPORTED = 100
 """Reasons kept of one sync."""
 MAX_PATCHES = 100

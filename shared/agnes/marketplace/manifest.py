@@ -9,14 +9,14 @@ whole catalog, for everybody.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    Field,
     HttpUrl,
     StrictBool,
     StrictStr,
@@ -24,6 +24,7 @@ from pydantic import (
     ValidationError,
 )
 
+from agnes.claude_code import manifests
 from agnes.kernel.errors import InvalidError
 from agnes.kernel.reasons import reason
 from agnes.marketplace import components, strict_json
@@ -40,11 +41,11 @@ from agnes.marketplace.components import (
     Options,
     Paths,
     Servers,
-    Text,
 )
-from agnes.marketplace.limits import MAX_DESCRIPTION_CHARACTERS, MAX_KEYWORDS, MAX_PLUGINS
+from agnes.marketplace.limits import MAX_PLUGINS
 from agnes.marketplace.model import Refused
 from agnes.marketplace.rules import PLUGIN_NAME
+from agnes.marketplace.sources import Inside, SourceInvalid, locate
 from agnes.trees import packaging
 
 CATALOG = ".claude-plugin/marketplace.json"
@@ -75,9 +76,10 @@ def _web_address(value: str) -> str:
     return value
 
 
-LongText = Annotated[StrictStr, Field(max_length=MAX_DESCRIPTION_CHARACTERS)]
+Text = StrictStr
+"""Of any length, as for Claude Code: the size of the whole document is limited, and what is stored is cut."""
 WebAddress = Annotated[Text, AfterValidator(_web_address)]
-Words = Annotated[list[Text], Field(max_length=MAX_KEYWORDS)]
+Words = list[Text]
 
 
 class Person(BaseModel):
@@ -95,7 +97,7 @@ class PluginManifest(BaseModel):
 
     name: StrictStr | None = None
     version: Text | None = None
-    description: LongText | None = None
+    description: Text | None = None
     author: Person | Text | None = None
     homepage: WebAddress | None = None
     repository: Text | dict[str, Any] | None = None
@@ -119,15 +121,18 @@ class PluginManifest(BaseModel):
     userConfig: Options | None = None  # noqa: N815
     experimental: Experimental | Any = None
 
-    def missing_path(self, paths: Collection[str]) -> str | None:
-        """`field: reason` of the first path that is neither a file of `paths` nor a folder of them: Claude Code fails to
-        load a plugin that names such a one."""
+    def lost_paths(self, paths: Collection[str]) -> list[str]:
+        """`field: reason` of each path that is neither a file of `paths` nor a folder of them, or leaves the plugin: Claude Code
+        loads the plugin without it, and `claude plugin list` says so."""
+        found = []
         for key in ("commands", "agents", "skills", "hooks", "workflows"):
             for place in inner_paths(getattr(self, key)):
                 prefix = f"{place}/" if place else ""
-                if place not in paths and not any(path.startswith(prefix) for path in paths):
-                    return f"{key}: there is no ./{place} in the plugin"
-        return None
+                if ".." in place.split("/"):
+                    found.append(f"{key}: ./{place} leads out of the plugin")
+                elif place not in paths and not any(path.startswith(prefix) for path in paths):
+                    found.append(f"{key}: there is no ./{place} in the plugin")
+        return found
 
     @property
     def author_name(self) -> str | None:
@@ -151,6 +156,8 @@ class Listed:
 
     entry: CatalogEntry
     raw: dict[str, Any]
+    others: tuple[str, ...] = ()
+    """The folders of the other plugins of the repository, where this one's is the root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +202,26 @@ def read_catalog(body: bytes) -> Catalog:
     taken: dict[str, str] = {}
     for number, raw in enumerate(entries):
         _read_entry(number, raw, catalog, taken)
+    _tell_roots(catalog)
     if not catalog.plugins and not catalog.refused:
         raise CatalogInvalid(f"no entry can be used; {catalog.warnings[0]}")
     return catalog
+
+
+def _tell_roots(catalog: Catalog) -> None:
+    """Give the plugins whose folder is the root the folders of the others."""
+    if not any(manifests.is_root(listed.entry.source) for listed in catalog.plugins):
+        return
+    folders: set[str] = set()
+    for listed in catalog.plugins:
+        with suppress(SourceInvalid):
+            place = locate(listed.entry.name, listed.entry.source, catalog.plugin_root)
+            folders.update(place.folders if isinstance(place, Inside) else ())
+    others = tuple(sorted(folders - {""}))
+    catalog.plugins[:] = [
+        replace(listed, others=others) if manifests.is_root(listed.entry.source) else listed
+        for listed in catalog.plugins
+    ]
 
 
 def _read_entry(number: int, raw: Any, catalog: Catalog, taken: dict[str, str]) -> None:

@@ -8,31 +8,30 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agnes.kernel.git import (
-    EXECUTABLE,
-    FILE,
-    GROUP_WRITABLE,
-    SUBMODULE,
-    SYMLINK,
-    GitDamaged,
-    GitFailed,
-    GitRefused,
-    GitSnapshot,
-    GitUnreachable,
-)
+from agnes.claude_code import manifests
+from agnes.kernel.git import GitDamaged, GitFailed, GitRefused, GitSnapshot, GitUnreachable
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.web import WebFailed, WebRefused, WebUnreachable
 from agnes.marketplace.external import External
 from agnes.marketplace.items import inner_items
-from agnes.marketplace.manifest import PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
+from agnes.marketplace.manifest import CATALOG, PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
 from agnes.marketplace.model import Item, Plugin
+from agnes.marketplace.plugin_files import (
+    PluginFiles,
+    Resolved,
+    TooManyEntries,
+    Unresolved,
+    links_out,
+    plugin_files,
+    resolve,
+)
 from agnes.marketplace.sources import EXTERNAL_KINDS, Inside, SourceInvalid, locate
 from agnes.trees import hooks, packaging
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
-from agnes.trees.rules import MAX_FILE_BYTES, MAX_FILES, MAX_TREE_BYTES, UnsafePath, check_files, check_path
+from agnes.trees.rules import UnsafePath
 
-READING_FORMAT = 5
+READING_FORMAT = 6
 """Raised when the same commit would be read differently, so that every marketplace is read again."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -55,6 +54,8 @@ class Content:
     file_count: int
     items: list[Item]
     manifest: PluginManifest
+    entry: dict[str, Any]
+    """The catalog's entry as it is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,8 @@ def read_plugin(
             return Reading(listed, place.kind, problem=place.reason, is_external=True)
         kind = place.kind
         with external.open(entry.source) as (elsewhere, folder):
-            return _read(store, elsewhere, listed, Inside(kind, (folder,)), known)
-    except (PluginRefused, SourceInvalid) as exc:
+            return _read(store, elsewhere, listed, Inside(kind, (folder,), within=folder), known)
+    except (PluginRefused, SourceInvalid, TooManyEntries, manifests.Conflict) as exc:
         return Reading(listed, kind, problem=str(exc))
     except (UnsafePath, packaging.ManifestInvalid, GitDamaged) as exc:
         return Reading(listed, kind, problem=exc.message)
@@ -108,9 +109,13 @@ def read_plugin(
 def _read(store: ObjectStore, snapshot: GitSnapshot, listed: Listed, place: Inside, known: Plugin | None) -> Reading:
     folder = _existing_folder(snapshot, place)
     fingerprint = _fingerprint(listed, folder)
-    if known and known.fingerprint == fingerprint:
+    if known and _is_same(known.fingerprint or "", fingerprint, snapshot, folder, place):
         return Reading(listed, place.kind, same=True)
-    content, warnings = _content(store, listed, _files(snapshot, folder), fingerprint, known.tree_id if known else None)
+    found = plugin_files(snapshot, folder, within=place.within)
+    if not found.files:
+        raise PluginRefused("; ".join(["the folder is empty", *found.left_out]))
+    fingerprint += _linked(found.linked)
+    content, warnings = _content(store, listed, found, fingerprint, known.tree_id if known else None)
     return Reading(listed, place.kind, content=content, warnings=tuple(warnings))
 
 
@@ -120,64 +125,70 @@ def _kind(source: object) -> str | None:
     return "path" if isinstance(source, str) else "unknown"
 
 
-def _existing_folder(snapshot: GitSnapshot, place: Inside) -> str:
+def _existing_folder(snapshot: GitSnapshot, place: Inside) -> Resolved:
+    """The first of the place's folders that exists. Raises PluginRefused."""
+    problem = ""
     for folder in place.folders:
-        found = snapshot.folder(folder)
-        if found is not None:
+        try:
+            found = resolve(snapshot, folder)
+        except Unresolved as exc:
+            problem = problem or (str(exc) if "submodule" in str(exc) else "")
+            continue
+        if found.tree is not None:
             return found
+    if problem:
+        raise PluginRefused(f"the plugin is {problem}")
     raise PluginRefused(f"the repository has no folder {place.folders[0]}")
 
 
-def _fingerprint(listed: Listed, folder: str) -> str:
-    """Equal if and only if reading would give the same content: the folder's id names all bytes and modes in it."""
-    made_of = [READING_FORMAT, packaging.PACKAGING_FORMAT, folder, listed.raw]
+def _fingerprint(listed: Listed, folder: Resolved) -> str:
+    """Equal if and only if reading would give the same content: the folder's id names all bytes and modes in it. What its
+    links lead to elsewhere is added by `_linked`."""
+    made_of: list[Any] = [READING_FORMAT, packaging.PACKAGING_FORMAT, folder.tree, listed.raw]
+    if listed.others and manifests.is_root(listed.entry.source):
+        made_of.append(listed.others)
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
-def _files(snapshot: GitSnapshot, folder: str) -> list[TreeFile]:
-    """The files of a folder; every limit is kept while walking, as a few objects can name millions of files."""
-    files: list[TreeFile] = []
-    paths: set[str] = set()
-    total = 0
-    for entry in snapshot.walk(folder):
-        check_path(entry.path)
-        if entry.path in paths:
-            raise UnsafePath(entry.path, "the name is given twice")
-        paths.add(entry.path)
-        if entry.mode == SYMLINK:
-            raise UnsafePath(entry.path, "a symbolic link")
-        if entry.mode == SUBMODULE:
-            raise UnsafePath(entry.path, "a submodule, which is not fetched")
-        if entry.mode not in (FILE, GROUP_WRITABLE, EXECUTABLE):
-            raise UnsafePath(entry.path, f"the mode {entry.mode:o}, which is no plain file's")
-        if len(files) >= MAX_FILES:
-            raise UnsafePath(entry.path, f"more than {MAX_FILES} files")
-        if entry.size_bytes > MAX_FILE_BYTES:
-            raise UnsafePath(entry.path, f"larger than {MAX_FILE_BYTES} bytes")
-        total += entry.size_bytes
-        if total > MAX_TREE_BYTES:
-            raise UnsafePath(entry.path, f"the files together are larger than {MAX_TREE_BYTES} bytes")
-        files.append(TreeFile(entry.path, snapshot.read(entry.oid), entry.mode == EXECUTABLE))
-    if not files:
-        raise PluginRefused("the folder is empty")
-    check_files(files)
-    return files
+def _linked(targets: list[str]) -> str:
+    return "+" + hashlib.sha256("\n".join(targets).encode("utf-8", "surrogateescape")).hexdigest() if targets else ""
+
+
+def _is_same(known: str, fingerprint: str, snapshot: GitSnapshot, folder: Resolved, place: Inside) -> bool:
+    """Whether the fingerprint `known` of what was read before is of what would be read now."""
+    if not known.startswith(fingerprint):
+        return False
+    if known == fingerprint:
+        return True
+    return known == fingerprint + _linked(links_out(snapshot, folder, within=place.within))
 
 
 def _content(
-    store: ObjectStore, listed: Listed, files: list[TreeFile], fingerprint: str, known_tree: str | None
+    store: ObjectStore,
+    listed: Listed,
+    found: PluginFiles,
+    fingerprint: str,
+    known_tree: str | None,
 ) -> tuple[Content, list[str]]:
-    entry = listed.entry
+    entry, files = listed.entry, found.files
     by_path = {file.path: file.body for file in files}
     manifest = read_manifest(by_path)
     package = packaging.package(
-        name=entry.name, files=files, upstream_version=entry.version, description=entry.description
+        name=entry.name,
+        files=files,
+        entry=listed.raw,
+        others=listed.others,
+        upstream_version=entry.version,
+        description=entry.description,
     )
     tree = trees.put(store, package.files, known=known_tree)
-    items, warnings = inner_items(by_path, manifest, entry)
+    served = {file.path for file in package.files}
+    items, warnings = inner_items({path: body for path, body in by_path.items() if path in served}, manifest, entry)
     if manifest.name not in (None, entry.name):
         shown = str(manifest.name).encode("unicode_escape").decode()[:80]
         warnings.append(f"{PLUGIN_MANIFEST}: the name is {shown}; it is served as {entry.name}")
+    warnings += [f"{PLUGIN_MANIFEST}: {lost}" for lost in manifest.lost_paths(by_path)]
+    warnings += [f"{CATALOG}: {lost}" for lost in entry.lost_paths(by_path)]
     warnings += _of_newer_events(items)
     warnings += [f"{path}: a Git LFS pointer, the file itself is not served" for path in sorted(_pointers(files))]
     content = Content(
@@ -189,7 +200,12 @@ def _content(
         file_count=len(tree.files),
         items=items,
         manifest=manifest,
+        entry=package.entry,
     )
+    warnings += [f"{left}; it is left out" for left in found.left_out]
+    warnings += [
+        f"{path}: {reason}; it is left out" for path, reason in package.left_out.items() if path.count("/") < 2
+    ]
     return content, [f"{entry.name}: {warning}" for warning in warnings]
 
 
@@ -209,8 +225,6 @@ def read_manifest(files: Mapping[str, bytes]) -> PluginManifest:
         manifest = read_plugin_manifest(files[PLUGIN_MANIFEST])
     except ValueError as exc:
         raise PluginRefused(f"{PLUGIN_MANIFEST}: {exc}") from exc
-    if missing := manifest.missing_path(files):
-        raise PluginRefused(f"{PLUGIN_MANIFEST}: {missing}")
     return manifest
 
 

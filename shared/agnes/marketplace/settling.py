@@ -8,6 +8,7 @@ from datetime import datetime
 
 from agnes.marketplace import differences, versions
 from agnes.marketplace.differences import FileDifference, PluginDifference
+from agnes.marketplace.limits import MAX_DESCRIPTION_CHARACTERS, MAX_KEYWORDS, MAX_TEXT_CHARACTERS
 from agnes.marketplace.model import Item, Plugin, Refused
 from agnes.marketplace.reading import Content, Reading
 from agnes.marketplace.versions import HELD, LIVE, Version
@@ -114,24 +115,29 @@ def _row(marketplace_id: str, before: Plugin | None, reading: Reading, now: date
     return Plugin(
         marketplace_id=marketplace_id,
         name=entry.name,
-        description=entry.description
-        or (manifest and manifest.description)
-        or (said_before.description if said_before else ""),
-        upstream_version=entry.version
-        or (manifest and manifest.version)
-        or (said_before.upstream_version if said_before else None),
-        author_name=entry.author_name
-        or (manifest and manifest.author_name)
-        or (said_before.author_name if said_before else None),
+        description=_cut(
+            entry.description
+            or (manifest and manifest.description)
+            or (said_before.description if said_before else ""),
+            MAX_DESCRIPTION_CHARACTERS,
+        ),
+        upstream_version=_cut(
+            entry.version or (manifest and manifest.version) or (said_before.upstream_version if said_before else None)
+        ),
+        author_name=_cut(
+            entry.author_name
+            or (manifest and manifest.author_name)
+            or (said_before.author_name if said_before else None)
+        ),
         homepage=entry.homepage or (manifest and manifest.homepage) or (said_before.homepage if said_before else None),
-        category=(reading.metadata or {}).get("category") or entry.category,
+        category=_cut((reading.metadata or {}).get("category") or entry.category),
         keywords=list(
             entry.keywords or (manifest and manifest.keywords) or (said_before.keywords if said_before else [])
-        ),
+        )[:MAX_KEYWORDS],
         source_type=reading.source_type,
         source_spec=entry.source,
         # With the content that it came with: an entry may hold hooks of its own.
-        raw=kept.raw if kept is not None and content is None and kept.tree_id else reading.listed.raw,
+        raw=content.entry if content else kept.raw if kept is not None and kept.tree_id else reading.listed.raw,
         **_content_columns(content, kept, now),
         problem=reading.problem,
         is_system=before.is_system if before else False,
@@ -145,6 +151,11 @@ def _row(marketplace_id: str, before: Plugin | None, reading: Reading, now: date
         rollout_group=before.rollout_group if before else None,
         withheld=before.withheld if before and not reading.is_external else None,
     )
+
+
+def _cut(text: str | None, most: int = MAX_TEXT_CHARACTERS) -> str | None:
+    """What is stored and shown of a text of any length."""
+    return text[:most] if text else text
 
 
 def _content_columns(content: Content | None, kept: Plugin | None, now: datetime) -> dict:

@@ -21,6 +21,8 @@ class Inside:
 
     kind: str | None
     folders: tuple[str, ...]
+    within: str = ""
+    """The folder of the repository that symbolic links may lead to; its root at the empty path."""
 
 
 @dataclass(frozen=True, slots=True)

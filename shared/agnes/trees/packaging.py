@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agnes.claude_code import manifests
 from agnes.kernel.errors import InvalidError
 from agnes.trees import hooks
 from agnes.trees.model import TreeFile
 
 MANIFEST = ".claude-plugin/plugin.json"
-PACKAGING_FORMAT = 1
+PACKAGING_FORMAT = 2
 """Raised when the served form changes, so that everybody gets the new form."""
 
 _SEMVER = re.compile(r"^\d{1,9}\.\d{1,9}\.\d{1,9}(-[0-9A-Za-z.-]{1,64})?$")
@@ -40,18 +41,38 @@ class Package:
     """By path, the stamped manifest included."""
     manifest: dict[str, Any]
     """plugin.json as served."""
+    entry: dict[str, Any]
+    """The catalog's entry as served, before it gets its name, source and version."""
+    left_out: Mapping[str, str]
+    """Path → reason, of files that the client does not load from the original."""
 
 
 def package(
-    *, name: str, files: Sequence[TreeFile], upstream_version: str | None = None, description: str | None = None
+    *,
+    name: str,
+    files: Sequence[TreeFile],
+    entry: Mapping[str, Any] | None = None,
+    others: Collection[str] = (),
+    upstream_version: str | None = None,
+    description: str | None = None,
 ) -> Package:
     """`files` of a plugin folder as they are served under `name`.
 
-    `upstream_version` and `description` are the catalog entry's, used where plugin.json has none.
-    Raises ManifestInvalid.
+    `entry` is the catalog's, in served form: its components are the plugin's as well. `others` are folders of other plugins
+    within this one's. `upstream_version` and `description` are the entry's, used where plugin.json has none.
+    Raises ManifestInvalid, manifests.Conflict.
     """
     kept = {file.path: file for file in files if not _is_private(file.path)}
-    manifest = in_served_form(_read_manifest(kept.pop(MANIFEST, None)))
+    own = kept.pop(MANIFEST, None)
+    upstream = in_served_form(_read_manifest(own)) if own else None
+    effective = manifests.effective(upstream, entry or {}, kept)
+    if manifests.is_root((entry or {}).get("source")):
+        bodies = {path: file.body for path, file in kept.items()} | ({MANIFEST: own.body} if own else {})
+        for path in manifests.with_their_folders(effective.left_out, bodies, others):
+            kept.pop(path, None)
+    for path in effective.left_out:
+        kept.pop(path, None)
+    manifest = effective.manifest
     own_version = manifest.pop("version", None)
     served, changed = hooks.apart(manifest.get("hooks"), lambda path: _json(kept.get(path)))
     if changed:
@@ -63,10 +84,11 @@ def package(
     if description and not manifest.get("description"):
         manifest["description"] = description
     base = own_version if isinstance(own_version, str) else upstream_version
-    version = f"{_base_version(base)}+{_content_hash(manifest, kept.values())}"
+    components = {kind: effective.entry[kind] for kind in manifests.BESIDE if kind in effective.entry}
+    version = f"{_base_version(base)}+{_content_hash(manifest, components, kept.values())}"
     stamped = {"name": name, "version": version, **{k: v for k, v in manifest.items() if k != "name"}}
     kept[MANIFEST] = TreeFile(MANIFEST, _written(stamped))
-    return Package(version, tuple(kept[path] for path in sorted(kept)), stamped)
+    return Package(version, tuple(kept[path] for path in sorted(kept)), stamped, effective.entry, effective.left_out)
 
 
 def _written(value: dict[str, Any]) -> bytes:
@@ -130,10 +152,11 @@ def _base_version(upstream: str | None) -> str:
     return plain if _SEMVER.match(plain) else "0.0.0"
 
 
-def _content_hash(manifest: dict[str, Any], files: Any) -> str:
+def _content_hash(manifest: dict[str, Any], components: dict[str, Any], files: Any) -> str:
     listing = [
         PACKAGING_FORMAT,
         manifest,
+        components,
         sorted([f.path, f.executable, hashlib.sha256(f.body).hexdigest()] for f in files),
     ]
     canonical = json.dumps(listing, sort_keys=True, separators=(",", ":")).encode()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from agnes.kernel.errors import InvalidError
 from agnes.trees.model import TreeFile
@@ -91,8 +92,7 @@ def check_files(files: Sequence[TreeFile]) -> None:
     if len(files) > MAX_FILES:
         raise UnsafePath(files[MAX_FILES].path, f"more than {MAX_FILES} files")
     total = 0
-    seen: dict[str, str] = {}
-    folders: dict[str, str] = {}
+    names = Names()
     for file in files:
         check_path(file.path)
         if len(file.body) > MAX_FILE_BYTES:
@@ -100,20 +100,40 @@ def check_files(files: Sequence[TreeFile]) -> None:
         total += len(file.body)
         if total > MAX_TREE_BYTES:
             raise UnsafePath(file.path, f"the files together are larger than {MAX_TREE_BYTES} bytes")
-        folded = _fold(file.path)
-        if folded in seen:
-            raise UnsafePath(file.path, f"the same name as {seen[folded]} where case does not count")
-        seen[folded] = file.path
-        parts = file.path.split("/")
-        for depth in range(1, len(parts)):
-            folder = "/".join(parts[:depth])
-            known = folders.setdefault(_fold(folder), folder)
-            if known != folder:
-                raise UnsafePath(file.path, f"the same folder as {known} where case does not count")
-    for folded, folder in folders.items():
-        if folded in seen:
-            raise UnsafePath(seen[folded], f"a file and a folder are both named {folder}")
+        if problem := names.add(file.path):
+            raise UnsafePath(file.path, problem)
+
+
+@dataclass(slots=True)
+class Names:
+    """Paths that can be in one folder on systems where the case of letters, or how accents are written, does not count."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    """Folded path → the path."""
+    folders: dict[str, str] = field(default_factory=dict)
+
+    def add(self, path: str) -> str | None:
+        """None once the path is taken in, or why it cannot be beside the others."""
+        folded = _fold(path)
+        if folded in self.files:
+            same = self.files[folded]
+            return "the name is given twice" if same == path else f"the same name as {same} where case does not count"
+        if folded in self.folders:
+            return f"a file and a folder are both named {self.folders[folded]}"
+        folder, new = path.rpartition("/")[0], []
+        while folder and self.folders.get(folded_folder := _fold(folder)) != folder:
+            if folded_folder in self.folders:
+                return f"the same folder as {self.folders[folded_folder]} where case does not count"
+            if folded_folder in self.files:
+                return f"a file and a folder are both named {self.files[folded_folder]}"
+            new.append((folded_folder, folder))
+            folder = folder.rpartition("/")[0]
+        self.folders.update(new)
+        self.files[folded] = path
+        return None
 
 
 def _fold(path: str) -> str:
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

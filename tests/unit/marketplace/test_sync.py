@@ -129,16 +129,19 @@ def test_the_executable_bit_alone_is_a_release(workshop, market):
     assert workshop.plugins()["finops"].version != before
 
 
-def test_what_is_unsafe_keeps_its_last_good_version(workshop, market):
+def test_what_the_client_refuses_keeps_its_last_good_version(workshop, market):
     workshop.sync()
     before = workshop.plugins()["finops"]
-    market.change("trap", {"plugins/finops/secrets": File(b"/etc/passwd", SYMLINK)})
+    path = "plugins/finops/.claude-plugin/plugin.json"
+    sound = market.files[path]
+    market.change("trap", {path: "{name: x}"})
     report = workshop.sync()
-    assert [(r.plugin, r.reason) for r in report.refused] == [("finops", "secrets: a symbolic link")]
+    said = ".claude-plugin/plugin.json: not JSON: Expecting property name enclosed in double quotes at line 1, column 2"
+    assert [(r.plugin, r.reason) for r in report.refused] == [("finops", said)]
     after = workshop.plugins()["finops"]
-    assert (after.tree_id, after.version, after.problem) == (before.tree_id, before.version, "secrets: a symbolic link")
+    assert (after.tree_id, after.version, after.problem) == (before.tree_id, before.version, said)
     assert after.is_served
-    market.change("mend", {"plugins/finops/secrets": None})
+    market.change("mend", {path: sound})
     assert workshop.sync().updated == ["finops"]
     assert workshop.plugins()["finops"].problem is None
 

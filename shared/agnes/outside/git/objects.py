@@ -117,10 +117,8 @@ class SpooledSnapshot:
     def entry(self, path: str) -> GitEntry | None:
         folder, _, name = path.rpartition("/")
         tree = self.folder(folder)
-        for child, mode, oid in self._children(tree) if tree else ():
-            if child == name and mode != FOLDER:
-                return GitEntry(path, mode, oid, self._size(mode, oid))
-        return None
+        mode, oid = self._by_name(tree).get(name, (FOLDER, "")) if tree else (FOLDER, "")
+        return None if mode == FOLDER else GitEntry(path, mode, oid, self._size(mode, oid))
 
     def walk(self, tree_id: str) -> Iterator[GitEntry]:
         todo: list[tuple[str, Iterator[tuple[str, int, str]]]] = [("", self._children(tree_id))]
