@@ -224,7 +224,9 @@ def test_sync_tells_what_is_wrong(team):
     register(team, url=team.market.url)
     team.market.add_hostile_plugin("symlink to a secret")
     report = team.call("POST", "ada", f"{ROUTES}/acme/sync").json()
-    assert report["refused"] == [{"plugin": "trap", "reason": "skills/hello/passwords.md: a symbolic link"}]
+    assert report["refused"] == []
+    left_out = "skills/hello/passwords.md: a symbolic link that leads out of the repository; it is left out"
+    assert report["warnings"] == [f"trap: {left_out}"]
     team.market.write_manifest(b"{")
     answer = team.call("POST", "ada", f"{ROUTES}/acme/sync")
     assert code(answer, 422) == "catalog_invalid"
