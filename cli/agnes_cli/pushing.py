@@ -1,4 +1,4 @@
-"""Sending queued transcripts: each file compressed and PUT to a presigned URL; what cannot be sent now waits on.
+"""Sending queued transcripts: each file trimmed, compressed and PUT to a presigned URL; what cannot be sent now waits on.
 
 A push that dies at any moment leaves its snapshot of the queue, and the next push begins with it; sending a file twice
 changes nothing at the server. What was sent or looked for in vain before and has grown or appeared since is sent too,
@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agnes_cli import privacy, transcripts
+from agnes_cli import privacy, transcripts, trimming
 from agnes_cli.failures import Failure, NotSignedIn, Refused, ServerUnreachable
 from agnes_cli.transcripts import SESSION_ID, File, files_of
 from agnes_cli.workspace import Queued, Workspace
 
 LIMIT_BYTES = 50 * 1024 * 1024
 """What the server takes of one file; it says so too, but only after the bytes have travelled."""
+READ_LIMIT_BYTES = 4 * LIMIT_BYTES
+"""Of a file on disk, before it is trimmed."""
 
 RETRIED = frozenset({401, 403, 404, 408, 409, 413, 425, 429})
 """Client errors that a later push may not meet: signing in, a new URL, a slower pace, a higher limit."""
@@ -78,6 +80,8 @@ class Push:
         self._begin = begin
         self._done = self._total = 0
         self._server: Any = None
+        self._keeps_all = False
+        """The server stores transcripts whole, so nothing is left out of what is sent."""
         self._uploaded = workspace.uploaded()
         self.outcome = Outcome()
 
@@ -168,32 +172,40 @@ class Push:
         return True
 
     def _send(self, file: File) -> None:
+        _require_size(file.path.stat().st_size, READ_LIMIT_BYTES)
+        whole = file.path.read_bytes()
+        plain = whole if self._keeps_all else trimming.trim(whole)
+        packed, where = self._presigned(file, plain)
+        if where.get("keeps_all") and not self._keeps_all:
+            self._keeps_all = True
+            if plain != whole:
+                packed, where = self._presigned(file, whole)
+        try:
+            url, headers, upload = where["url"], where["headers"], {"upload_id": where["upload_id"]}
+        except KeyError:
+            raise _no_answer() from None
+        self._server.put_object(url, packed, headers)
+        self._server.post("/api/upload/sessions/complete", upload)
+
+    def _presigned(self, file: File, plain: bytes) -> tuple[bytes, dict[str, Any]]:
+        """The packed bytes, and the server's answer where to PUT them."""
         import zstandard
 
-        size = file.path.stat().st_size
-        if size > LIMIT_BYTES:
-            raise TooLarge(
-                f"it has {size:,} bytes, the server takes {LIMIT_BYTES:,}",
-                hint="It waits in the queue; /clear begins a new one.",
-            )
-        plain = file.path.read_bytes()
+        _require_size(len(plain), LIMIT_BYTES)
         packed = zstandard.ZstdCompressor(level=3).compress(plain)
         if self._server is None:
             self._server = self._connect()
-        wish = {
+        declared = {
             "session_id": file.session_id,
             "agent_id": file.agent_id,
             "size_bytes": len(packed),
             "sha256": hashlib.sha256(packed).hexdigest(),
             "encoding": "zstd",
         }
-        where = self._server.post("/api/upload/sessions/presign", wish)
-        try:
-            url, headers, upload = where["url"], where["headers"], {"upload_id": where["upload_id"]}
-        except (KeyError, TypeError):
-            raise BadAnswer("the server did not say where to send it", hint="Is it an Agnes server?") from None
-        self._server.put_object(url, packed, headers)
-        self._server.post("/api/upload/sessions/complete", upload)
+        where = self._server.post("/api/upload/sessions/presign", declared)
+        if not isinstance(where, dict):
+            raise _no_answer()
+        return packed, where
 
     def _wait(self, path: str, failure: Failure) -> bool:
         self.outcome.waiting.append({"path": path, "reason": failure.message, "hint": failure.hint or ""})
@@ -204,6 +216,24 @@ class Push:
         self._workspace.note_failed(entry.session_id, status, path)
         self.outcome.dropped.append({"path": path, "reason": reason})
         self._say(f"refused {path}: {reason}")
+
+
+def fits(path: Path) -> bool:
+    """Whether the server takes a file, once it is trimmed."""
+    size = path.stat().st_size
+    return size <= LIMIT_BYTES or (size <= READ_LIMIT_BYTES and len(trimming.trim(path.read_bytes())) <= LIMIT_BYTES)
+
+
+def _require_size(size: int, limit: int) -> None:
+    """Raises TooLarge."""
+    if size > limit:
+        raise TooLarge(
+            f"it has {size:,} bytes, the limit is {limit:,}", hint="It waits in the queue; /clear begins a new one."
+        )
+
+
+def _no_answer() -> BadAnswer:
+    return BadAnswer("the server did not say where to send it", hint="Is it an Agnes server?")
 
 
 def _trouble(exc: OSError) -> Failure:

@@ -133,6 +133,11 @@ class Settings(BaseModel):
         ge=0,
         description="Days after its last activity that a session's transcripts are kept; 0 keeps them for ever.",
     )
+    transcripts_keep_all: bool = Field(
+        False,
+        description="Store transcripts with the copies that are otherwise left out: system prompts, tools, whole requests "
+        "(docs/telemetry.md).",
+    )
     audit_archive_after_days: int = Field(
         90, ge=1, le=3650, description="Days after which lines of the audit move from the state files to parquet."
     )

@@ -14,7 +14,7 @@ import click
 
 from agnes_cli import config, installation, privacy, settings_file, slash_commands, transcripts
 from agnes_cli.failures import Failure
-from agnes_cli.pushing import LIMIT_BYTES
+from agnes_cli.pushing import LIMIT_BYTES, fits
 from agnes_cli.workspace import Workspace
 
 OK, WARNING = "ok", "warning"
@@ -156,7 +156,7 @@ def _sent(workspace: Workspace) -> Check:
 def _waiting(workspace: Workspace) -> Check:
     entries = workspace.waiting()
     files = [file for entry in entries for file in transcripts.files_of(entry.session_id, Path(entry.path))]
-    large = [file for file in files if file.path.stat().st_size > LIMIT_BYTES]
+    large = [file for file in files if not fits(file.path)]
     old = [path.name for path in workspace.snapshots() if time.time() - path.stat().st_mtime > 3600]
     said = f"{len(entries)} sessions wait"
     if large:

@@ -10,7 +10,7 @@ import click
 
 from agnes_cli import privacy, transcripts
 from agnes_cli.failures import BadInput, Failure
-from agnes_cli.pushing import LIMIT_BYTES, Outcome, Push, changed_since, with_content
+from agnes_cli.pushing import Outcome, Push, changed_since, fits, with_content
 from agnes_cli.transcripts import SESSION_ID
 from agnes_cli.workspace import Queued, Workspace
 
@@ -132,7 +132,7 @@ def _show_plan(workspace: Workspace, named: list[Queued], *, as_json: bool) -> N
         if entry.session_id not in private and SESSION_ID.fullmatch(entry.session_id)
         if not privacy.descends(entry.path)
         for file in with_content(entry.session_id, Path(entry.path))
-        if file.path.stat().st_size <= LIMIT_BYTES
+        if fits(file.path)
     ]
     due = [str(file.path) for file in files if uploaded.get(str(file.path)) != file.mark]
     if as_json:

@@ -18,5 +18,6 @@ def run(tick: Tick) -> collector.Report:
         drops=wiring.drops(),
         secrets=wiring.secrets(),
         clock=wiring.clock(),
+        keep_all=wiring.settings().transcripts_keep_all,
         dry_run=tick.dry_run,
     )

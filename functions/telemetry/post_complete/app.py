@@ -20,4 +20,11 @@ class Finished(BaseModel):
 @endpoint(needs=Needs.LOGIN, body=Finished)
 def post_complete(who: Principal, body: Finished) -> uploads.Completed:
     """Check and publish an upload; the same call again gives the same answer."""
-    return uploads.complete(wiring.store(), wiring.signing_secret(), who, body.upload_id, now=wiring.clock().now())
+    return uploads.complete(
+        wiring.store(),
+        wiring.signing_secret(),
+        who,
+        body.upload_id,
+        now=wiring.clock().now(),
+        keep_all=wiring.settings().transcripts_keep_all,
+    )

@@ -28,6 +28,7 @@ def _collect(tick: Tick) -> collector.Report:
         drops=wiring.drops(),
         secrets=wiring.secrets(),
         clock=wiring.clock(),
+        keep_all=wiring.settings().transcripts_keep_all,
         dry_run=tick.dry_run,
         limits=collector.Limits(seconds=15, location_seconds=12),
     )

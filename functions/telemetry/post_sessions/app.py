@@ -13,4 +13,11 @@ app = Function("telemetry-post_sessions")
 def post_sessions(who: Principal, request: Request) -> uploads.Uploaded:
     """Take a session's transcript, up to 4 MB, as the multipart field `file`."""
     filename, body = form.file_of(request.headers.get("content-type", ""), request.body)
-    return uploads.accept(wiring.store(), who, filename=filename, body=body, now=wiring.clock().now())
+    return uploads.accept(
+        wiring.store(),
+        who,
+        filename=filename,
+        body=body,
+        now=wiring.clock().now(),
+        keep_all=wiring.settings().transcripts_keep_all,
+    )

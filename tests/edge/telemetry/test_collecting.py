@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from agnes.telemetry.collecting import collector
+from agnes.telemetry.transcripts import trimming
 from tests.builders.drop_places import DropPlace, folder_place
 from tests.builders.house import Answer, House
 from tests.builders.people import Person, add_person, seed_admin
+from tests.builders.real_transcripts import main_file
 from tests.builders.rogue_sftp import Conduct, rogue_sftp
-from tests.builders.telemetry_house import run_usage, tables, upload
+from tests.builders.telemetry_house import run_usage, tables, upload, upload_form
 from tests.builders.transcripts import Transcript
 
 pytestmark = pytest.mark.slow
@@ -90,6 +93,20 @@ def test_what_lies_there_arrives_as_if_it_had_been_uploaded(house, admin, drop):
     assert run_usage(house, admin)["sessions"] == 2
     beat = json.loads(house.store.read("jobs/telemetry.collect/last.json").body)
     assert (beat["ok"], beat["report"]["fetched"]) == (True, 4)
+
+
+@pytest.mark.parametrize("keep_all", ["false", "true"])
+def test_copies_of_requests_are_left_out_as_in_an_upload(tmp_path: Path, keep_all: str):
+    environ = {"SCHEDULER_API_TOKEN": OPERATOR, "AGNES_COLLECT_ALLOW": "folder", "TRANSCRIPTS_KEEP_ALL": keep_all}
+    with House(tmp_path, environ=environ) as house:
+        admin, drop = seed_admin(house), folder_place(tmp_path / "homes")
+        whole = main_file("headless").read_bytes()
+        drop.put(f"{admin.email}/.claude/projects/-work/{A}.jsonl", whole)
+        add(house, admin, drop.wish("homes", "{user}/.claude/projects/**/*.jsonl"))
+        assert one(house)["fetched"] == 1
+        assert upload_form(house, admin, B, whole).status == 200
+        bodies = [zstandard.decompress(house.store.read(key).body) for key in stored(house)]
+        assert bodies == [whole if keep_all == "true" else trimming.trim(whole)] * 2
 
 
 def test_an_idle_run_reads_nothing_and_only_what_grew_comes_again(house, admin, drop):

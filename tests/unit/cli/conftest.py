@@ -94,19 +94,26 @@ def _staff(house: House) -> tuple[Person, Person]:
     return admin, add_person(house, admin, EMAIL)
 
 
-@pytest.fixture
-def office(tmp_path):
+@contextmanager
+def opened_office(folder: Path, **environ: str) -> Iterator[Office]:
+    """Settings of the server besides those of every test are in `environ`."""
     from agnes.kernel.clock import FixedClock
 
     clock = FixedClock(START)
-    store = FolderStore(tmp_path / "store", secret=Secret("s" * 32), base_url="http://to-be-set", clock=clock)
-    with House(tmp_path / "house", store=store, clock=clock) as house, HouseServer(house) as server:
+    store = FolderStore(folder / "store", secret=Secret("s" * 32), base_url="http://to-be-set", clock=clock)
+    with House(folder / "house", store=store, clock=clock, environ=environ) as house, HouseServer(house) as server:
         store._signer = type(store._signer)(store._signer.secret, server.url)
         admin, mira = begun(house, _staff)
-        laptop = Laptop(tmp_path / "home", tmp_path / "ws", server.url)
+        laptop = Laptop(folder / "home", folder / "ws", server.url)
         laptop.home.mkdir()
         laptop.workspace.mkdir()
         yield Office(house, server, admin, mira, laptop)
+
+
+@pytest.fixture
+def office(tmp_path):
+    with opened_office(tmp_path) as office:
+        yield office
 
 
 @dataclass

@@ -7,8 +7,12 @@ import subprocess
 import sys
 
 import pytest
+import zstandard
 
+from agnes_cli import trimming
+from tests.builders.real_transcripts import main_file
 from tests.builders.transcripts import Transcript
+from tests.unit.cli.conftest import opened_office
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +58,41 @@ def test_a_grown_transcript_is_sent_again(signed_in):
     t.prompt("More")
     path.write_bytes(t.body())
     assert laptop.push(str(path))["sent"] == [str(path)]
+
+
+def test_copies_of_requests_are_not_sent_and_growth_is_told_from_the_file_itself(signed_in):
+    laptop, body = signed_in.laptop, main_file("headless").read_bytes()
+    path = laptop.transcript(A, body)
+    assert laptop.push(str(path))["sent"] == [str(path)]
+    assert stored(signed_in) == zstandard.ZstdCompressor(level=3).compress(trimming.trim(body)), "as it was sent"
+    assert laptop.push(str(path))["unchanged"] == [str(path)]
+    # What is left out grows the file, too: it is sent again, and the server finds nothing new.
+    path.write_bytes(body + b'{"type":"api-request-blob","hash":"00","message":{}}\n')
+    assert laptop.push(str(path))["sent"] == [str(path)]
+    assert zstandard.decompress(stored(signed_in)).endswith(b'{"type":"api-request-blob"}\n')
+
+
+def test_a_server_that_keeps_all_gets_all(tmp_path):
+    with opened_office(tmp_path, TRANSCRIPTS_KEEP_ALL="true") as office:
+        office.sign_in()
+        bodies = {A: main_file("headless").read_bytes(), B: main_file("typed").read_bytes()}
+        paths = [str(office.laptop.transcript(session_id, body)) for session_id, body in bodies.items()]
+        assert office.laptop.push(*paths)["sent"] == paths
+        for session_id, body in bodies.items():
+            assert zstandard.decompress(stored(office, session_id)) == body
+
+
+def test_a_transcript_over_the_limit_that_is_below_it_when_trimmed_is_sent(signed_in):
+    laptop = signed_in.laptop
+    line = b'{"type":"api-request-blob","hash":"00","message":"' + b"x" * 300_000 + b'"}\n'
+    path = laptop.transcript(A, session(A).body() + line * 180)
+    assert path.stat().st_size > 50 * 1024 * 1024
+    assert laptop.push("--dry-run", str(path)) == {"would_send": [str(path)]}
+    assert laptop.push(str(path))["sent"] == [str(path)]
+
+
+def stored(office, session_id: str = A) -> bytes:
+    return office.house.store.read(f"sessions/{office.mira.id}/{session_id}/main.jsonl.zst").body
 
 
 def test_scan_finds_what_nobody_queued(signed_in):

@@ -85,8 +85,9 @@ def collect(
     clock: Clock,
     dry_run: bool = False,
     limits: Limits | None = None,
+    keep_all: bool = False,
 ) -> Report:
-    """One run over all enabled locations. Raises CollectionBusy, UnavailableError of our own store."""
+    """One run over all enabled locations; `keep_all` as in `uploads.publish`. Raises CollectionBusy, UnavailableError of our own store."""
     limits = limits or Limits()
     with state.read(FILE, "people") as db:
         kept = locations.kept_locations(db)
@@ -98,7 +99,9 @@ def collect(
     until = clock.monotonic() + limits.seconds
 
     def one(kept: Kept) -> LocationReport:
-        work = _Collecting(state, store, kept, people, clock=clock, limits=limits, until=until, dry_run=dry_run)
+        work = _Collecting(
+            state, store, kept, people, clock=clock, limits=limits, until=until, dry_run=dry_run, keep_all=keep_all
+        )
         return work.run(drops, secrets)
 
     # Begun at another one each time, so that slow ones do not starve those behind them.
@@ -146,6 +149,7 @@ class _Collecting:
         limits: Limits,
         until: float,
         dry_run: bool,
+        keep_all: bool,
     ) -> None:
         self._state = state
         self._store = store
@@ -155,6 +159,7 @@ class _Collecting:
         self._limits = limits
         self._until = until
         self._dry_run = dry_run
+        self._keep_all = keep_all
         self._noted: list[dict[str, object]] = []
         self._tombstones: dict[str, Tombstones] = {}
         self.report = LocationReport()
@@ -244,7 +249,7 @@ class _Collecting:
         try:
             which = transcript_of(who.id, file.path, plain)
             packed.require_transcript(plain)
-            uploads.publish(self._store, which, packed.pack(plain), now=self._clock.now())
+            uploads.publish(self._store, which, packed.pack(plain), now=self._clock.now(), keep_all=self._keep_all)
         except SessionClosed as exc:
             outcome = exc.code
         except (BadRequestError, packed.NotATranscript, packed.TranscriptTooLarge) as exc:

@@ -39,7 +39,7 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change
 from agnes.telemetry import keys
 from agnes.telemetry.keys import TranscriptId, transcript_id
-from agnes.telemetry.transcripts import packed, tombstones
+from agnes.telemetry.transcripts import packed, tombstones, trimming
 from agnes.telemetry.transcripts.tombstones import SessionClosed
 
 FORM_LIMIT_BYTES = 4 * 1024 * 1024
@@ -90,17 +90,19 @@ class Presigned:
     upload_id: str
     url: str
     headers: dict[str, str]
+    keeps_all: bool
+    """The whole transcript is stored, also what is otherwise left out (TRANSCRIPTS_KEEP_ALL): send it as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """`status`: stored, unchanged (the same bytes are there), superseded (a longer version of them is there)."""
+    """`status`: stored, unchanged (the same records are there), superseded (a longer version of them is there)."""
 
     status: str
     session_id: str
     agent_id: str | None
     size: int
-    """Plain bytes."""
+    """Plain bytes that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ def presign(
     agent_id: str | None,
     size_bytes: int,
     sha256: str,
+    keep_all: bool = False,
 ) -> Presigned:
     """Where to PUT a transcript, packed as `agnes.telemetry.transcripts.packed` says; `size_bytes` and `sha256` are
     of the packed form.
@@ -140,11 +143,15 @@ def presign(
         content_type=CONTENT_TYPE,
     )
     declared = _Declared(which, size_bytes, sha256)
-    return Presigned(declared.seal(secret), url, upload_headers(sha256_hex=sha256, content_type=CONTENT_TYPE))
+    headers = upload_headers(sha256_hex=sha256, content_type=CONTENT_TYPE)
+    return Presigned(declared.seal(secret), url, headers, keep_all)
 
 
-def complete(store: ObjectStore, secret: Secret, who: Principal, upload_id: str, *, now: datetime) -> Completed:
-    """Check and publish what was PUT. The same call again gives the same answer.
+def complete(
+    store: ObjectStore, secret: Secret, who: Principal, upload_id: str, *, now: datetime, keep_all: bool = False
+) -> Completed:
+    """Check and publish what was PUT. The same call again gives the same answer, unless something was left out of what
+    was sent: then the upload is gone, and sending it again finds it unchanged.
 
     Raises UnknownUpload, UploadMissing, UploadDiffers, NotZstd, NotATranscript, TranscriptTooLarge, SessionClosed.
     """
@@ -162,7 +169,7 @@ def complete(store: ObjectStore, secret: Secret, who: Principal, upload_id: str,
     if hashlib.sha256(blob.body).hexdigest() != declared.sha256:
         raise UploadDiffers("checksum")
     try:
-        status, size = publish(store, which, blob.body, now=now)
+        status, size = publish(store, which, blob.body, now=now, keep_all=keep_all)
     except SessionClosed:
         store.remove([staging])
         raise
@@ -171,7 +178,9 @@ def complete(store: ObjectStore, secret: Secret, who: Principal, upload_id: str,
     return Completed(status, which.session_id, None if which.file == keys.MAIN else which.file, size)
 
 
-def accept(store: ObjectStore, who: Principal, *, filename: str, body: bytes, now: datetime) -> Uploaded:
+def accept(
+    store: ObjectStore, who: Principal, *, filename: str, body: bytes, now: datetime, keep_all: bool = False
+) -> Uploaded:
     """Take a plain transcript whose file is named `<session>.jsonl`.
 
     Raises InvalidSessionId, FormTooLarge, NotATranscript, SessionClosed.
@@ -180,7 +189,7 @@ def accept(store: ObjectStore, who: Principal, *, filename: str, body: bytes, no
     if len(body) > FORM_LIMIT_BYTES:
         raise FormTooLarge(len(body))
     packed.require_transcript(body)
-    status, size = publish(store, which, packed.pack(body), now=now)
+    status, size = publish(store, which, packed.pack(body), now=now, keep_all=keep_all)
     _tell(store, which, status, size, now=now)
     return Uploaded(status, f"{which.session_id}.jsonl", size, which.session_id)
 
@@ -192,21 +201,26 @@ def _tell(store: ObjectStore, which: TranscriptId, status: str, size: int, *, no
     audit.record(store, Change("session.upload", f"session:{which.user_id}/{which.session_id}", said), now=now)
 
 
-def publish(store: ObjectStore, which: TranscriptId, body: bytes, *, now: datetime) -> tuple[str, int]:
-    """Store a packed transcript under its session, tell the inbox, return the status and the plain size.
+def publish(
+    store: ObjectStore, which: TranscriptId, body: bytes, *, now: datetime, keep_all: bool = False
+) -> tuple[str, int]:
+    """Store a packed transcript under its session, tell the inbox, return the status and the plain size that is stored.
 
-    Transcripts grow at their end, and uploads may overtake one another: a beginning of what is stored changes
-    nothing. Anything else replaces it. Raises NotZstd, NotATranscript, TranscriptTooLarge, SessionClosed,
-    UnavailableError.
+    Without `keep_all`, what `trimming` names is left out first. Transcripts grow at their end, and uploads may overtake
+    one another: a beginning of what is stored changes nothing. Anything else replaces it. Raises NotZstd,
+    NotATranscript, TranscriptTooLarge, SessionClosed, UnavailableError.
     """
-    plain = packed.unpack(body)
-    packed.require_transcript(plain)
-    tombstones.of_user(store, which.user_id).require_open(which, plain)
+    sent = packed.unpack(body)
+    packed.require_transcript(sent)
+    tombstones.of_user(store, which.user_id).require_open(which, sent)
+    plain, trimmed = sent, trimming.trim(sent)
+    if not keep_all and trimmed != sent:
+        plain, body = trimmed, packed.pack(trimmed)
     for attempt in range(_ATTEMPTS):
         stored = store.read(which.key)
         held = _unpacked(stored) if isinstance(stored, Blob) else None
-        if held is not None and held.startswith(plain):
-            status = UNCHANGED if len(held) == len(plain) else SUPERSEDED
+        if held is not None and (found := _already_held(held, plain, trimmed)):
+            status = found
             break
         try:
             expect = Unchanged(stored.version) if isinstance(stored, Blob) else ABSENT
@@ -218,7 +232,7 @@ def publish(store: ObjectStore, which: TranscriptId, body: bytes, *, now: dateti
                 raise
     try:
         # A redaction may have begun since we asked, and removed the transcripts before ours was there.
-        tombstones.of_user(store, which.user_id).require_open(which, plain)
+        tombstones.of_user(store, which.user_id).require_open(which, sent)
     except SessionClosed:
         store.remove([which.key])
         raise
@@ -226,6 +240,24 @@ def publish(store: ObjectStore, which: TranscriptId, body: bytes, *, now: dateti
     note = {"user_id": which.user_id, "session_id": which.session_id, "file": which.file}
     store.write(keys.inbox(new_ulid(now)), json.dumps(note).encode(), expect=ANYTHING, content_type="application/json")
     return status, len(plain)
+
+
+def _already_held(held: bytes, plain: bytes, trimmed: bytes) -> str | None:
+    """UNCHANGED or SUPERSEDED if `plain` says nothing that `held` does not; `trimmed` is `plain` with less.
+
+    Compared without what is left out, which may be in one and not in the other after the setting has changed. A last
+    line that is cut off may be the beginning of one that was trimmed in `held`, so it counts for nothing there.
+    """
+    if held.startswith(plain):
+        return UNCHANGED if len(held) == len(plain) else SUPERSEDED
+    less = trimming.trim(held)
+    if less == trimmed:
+        return UNCHANGED if len(held) >= len(plain) else None
+    whole_lines, _, torn = trimmed.rpartition(b"\n")
+    begins = less.startswith(trimmed) or (
+        bool(whole_lines) and less.startswith(whole_lines + b"\n") and not trimming.is_whole(torn)
+    )
+    return SUPERSEDED if begins else None
 
 
 def _unpacked(stored: Blob) -> bytes | None:
