@@ -14,7 +14,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint journeys browser cloud scale simulate bench layers composed infra deploy docs clean
+.PHONY: help run demo test check lint prices journeys browser cloud scale simulate bench layers composed infra deploy docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ check: lint ## the minute-long subset: lint, architecture, and the unit, edge an
 lint: .venv/.dev ## ruff
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --extend-exclude '*.md'
+
+prices: .venv/.dev ## write the table of list prices from the pinned library genai-prices
+	$(BIN)/python -m agnes_local.price_list
 
 journeys: .venv/.dev ## the whole path with real git, OpenSSH's server and the real Claude Code client
 	$(PYTEST) -n 2 --dist loadfile -m "(git or sftp or client) and not localstack and not minio"

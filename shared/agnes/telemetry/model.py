@@ -17,10 +17,25 @@ PROCESSOR_VERSION = 4
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 """The kinds that are counted apart, since each has its price: columns of events, sessions and rollups."""
 
+CACHE_1H, WEB_SEARCHES = "cache_creation_1h_tokens", "web_searches"
+BILLED = (*TOKENS, CACHE_1H, WEB_SEARCHES)
+"""Everything that a bill counts. `cache_creation_1h_tokens` are those of `cache_creation_tokens` that are kept for an hour and
+cost more than those kept for five minutes; a web search has a price of its own."""
+
+RATE = ("speed", "service_tier", "inference_geo", "long_prompt")
+"""Columns of a response that decide which price of its model is in force. None, or 0 for the last: the standard price."""
+
+PROMPT_TIERS = (100_000, 200_000)
+"""Lengths of a prompt, in tokens, above which some model has had another price; `long_prompt` is one of them. A test holds them
+against the price list."""
+
+SYNTHETIC_MODEL = "<synthetic>"
+"""What the client writes for its own error messages: no model answered, and nothing was billed."""
+
 
 class EventType:
-    """The first four are invocations (spec/04 section 5). `prompt` and `message` carry what people typed and
-    what the model's responses cost, once each, so that both can be summed by day, person, plugin and model.
+    """The first four are invocations. `prompt` and `message` carry what people typed and what the model's responses
+    cost, once each, so that both can be summed by day, person, plugin and model; `iteration` completes the cost.
 
     Plain strings: an enumeration's members cost microseconds where millions are made.
     """
@@ -31,6 +46,9 @@ class EventType:
     COMMAND = "slash_command"
     PROMPT = "prompt"
     MESSAGE = "message"
+    ITERATION = "iteration"
+    """Tokens within a response that the response's own counts leave out, or that have another price: those of an advisor
+    model, of a compaction, of a longer prompt. It is no response of its own."""
 
 
 class Event(Struct, gc=False, omit_defaults=True):
@@ -63,11 +81,22 @@ class Event(Struct, gc=False, omit_defaults=True):
     attribution_plugin: str | None = None
     attribution_skill: str | None = None
     attribution_agent: str | None = None
+    attribution_mcp_server: str | None = None
+    attribution_mcp_tool: str | None = None
+    carried: bool = False
+    """The skill in force did not work on this response itself (docs/telemetry.md, own and carried cost)."""
     model: str | None = None
+    effort: str | None = None
+    speed: str | None = None
+    service_tier: str | None = None
+    inference_geo: str | None = None
+    long_prompt: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_creation_tokens: int = 0
+    cache_creation_1h_tokens: int = 0
+    web_searches: int = 0
     cwd: str | None = None
     uuid: str | None = None
     parent_uuid: str | None = None
@@ -99,6 +128,18 @@ class Summary(Struct):
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_creation_tokens: int = 0
+    cache_creation_1h_tokens: int = 0
+    web_searches: int = 0
+    list_cost_usd: float | None = None
+    """What all of it costs by the price list, without an admin's prices; None: no model of it is in the list."""
+    unpriced_tokens: int = 0
+    """Those that the list has no price for."""
+    client_cost_usd: float | None = None
+    """The client's own bill (`cost-state`); None: the client wrote none."""
+    bill_status: str | None = None
+    """How the two compare (`agnes.telemetry.extraction.bill`)."""
+    price_mismatches: list[str] = []
+    """Models that took as many tokens by the client's bill as by ours, at another price."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,7 +288,11 @@ def test_prices_are_listed_and_audited(used):
     found = used.json("/api/admin/usage/prices")
     mine = next(p for p in found if p["model"] == "claude-sonnet-4*" and p["valid_from"] == "2026-11-21")
     assert (mine["output"], mine["set_by"]) == (30, used.admin.email)
-    assert any(p["set_by"] == "default" for p in found)
+    assert mine["source"] == "admin"
+    listed = next(
+        p for p in found if p["model"] == "claude-opus-4-5" and p["source"] == "list" and p["speed"] == "standard"
+    )
+    assert (listed["input"], listed["cache_write"], listed["cache_write_1h"], listed["web_search"]) == (5, 6.25, 10, 10)
     rows = used.json("/api/admin/activity?action_prefix=usage.price")["rows"]
     assert {row["action"] for row in rows} >= {"usage.price.set"}
 

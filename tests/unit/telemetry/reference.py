@@ -1,6 +1,6 @@
 """Extraction, slow and obvious: plain dictionaries from json.loads, one rule after another. The product must agree.
 
-`reference(files, received_at)` gives (invocations, prompts, messages, summary) of one session; `files` maps
+`reference(files, received_at)` gives (invocations, prompts, what was taken, summary) of one session; `files` maps
 `main` or a subagent's id to lines.
 """
 
@@ -14,18 +14,19 @@ from itertools import pairwise
 from typing import Any
 
 TOKEN_NAMES = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+LONG = (100_000, 200_000)
 
 
 def reference(files: dict[str, bytes], received_at: datetime) -> dict[str, Any]:
     calls: dict[tuple, dict] = {}
     prompts: set = set()
-    messages: dict[str, dict] = {}
+    responses: list[dict] = []
     failed: set = set()
     times: list[datetime] = []
     lines = skipped = 0
     for name in sorted(files, key=lambda name: (name != "main", name)):
         typed: dict[str, dict] = {}
-        number = 0
+        number = segment = turn = 0
         for raw in files[name].split(b"\n"):
             if not raw.strip():
                 continue
@@ -52,7 +53,7 @@ def reference(files: dict[str, bytes], received_at: datetime) -> dict[str, Any]:
             anchor = words(record.get("uuid")) or f"{name}:{number}"
             if kind == "assistant":
                 if message.get("model") != "<synthetic>":
-                    cost(messages, message, anchor, sidechain)
+                    cost(responses, record, (name, number, segment, turn))
                 for block in blocks:
                     if block.get("type") == "tool_use":
                         call = tool_call(block)
@@ -65,8 +66,10 @@ def reference(files: dict[str, bytes], received_at: datetime) -> dict[str, Any]:
                                 for typed_name in (exact or same)[:1]:
                                     typed.pop(typed_name)["counted"] = False
                 continue
+            segment += 1
             results = [block for block in blocks if block.get("type") == "tool_result"]
             failed |= {words(block.get("tool_use_id")) for block in results if block.get("is_error")}
+            turn += not results
             if results or sidechain or not content:
                 continue
             texts = texts_of(content)
@@ -83,10 +86,10 @@ def reference(files: dict[str, bytes], received_at: datetime) -> dict[str, Any]:
     return {
         "calls": Counter(tuple(call.items()) for call in calls.values()),
         "prompts": len(prompts),
-        "messages": messages,
+        "took": [row for response in responses for row in rows(response)],
         "lines": lines,
         "skipped": skipped,
-        "summary": summary(list(calls.values()), prompts, messages, times),
+        "summary": summary(list(calls.values()), prompts, responses, times),
     }
 
 
@@ -273,29 +276,166 @@ def tool_call(block: dict) -> dict:
     return call
 
 
-def cost(messages: dict, message: dict, anchor: str, sidechain: bool) -> None:
+def cost(responses: list[dict], record: dict, place: tuple) -> None:
+    """Put the line into the response that it is one of, or into a new one. `place`: file, line, segment, turn."""
+    name, _, segment, turn = place
+    message = record["message"]
     usage = message.get("usage") if isinstance(message.get("usage"), dict) else {}
-    given = [usage.get(name) for name in TOKEN_NAMES]
-    tokens = [n if isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= 10**9 else 0 for n in given]
-    key = words(message.get("id")) or anchor
-    found = messages.setdefault(key, {"tokens": [0, 0, 0, 0], "model": name_of(message.get("model"))})
-    found["tokens"] = [max(a, b) for a, b in zip(found["tokens"], tokens, strict=True)]
+    ids = tuple(words(value) for value in (record.get("requestRef"), message.get("id"), record.get("requestId")))
+    uuid, parent = words(record.get("uuid")), words(record.get("parentUuid"))
+    given = counts(usage)
+    found = None
+    if ids[0] or ids[2]:
+        found = next((r for r in responses if r["ids"] == ids), None)
+    else:
+        # The newest line that has the uuid, or the parent's, decides; without an id only the same line is the same response.
+        for known in (uuid, parent) if ids[1] else (uuid,):
+            lines = [(line[5], r) for r in responses for line in r["lines"] if known and line[0] == known]
+            if lines and found is None and max(lines, key=lambda line: line[0])[1]["ids"][1] == ids[1]:
+                found = max(lines, key=lambda line: line[0])[1]
+        if found is None and ids[1]:
+            lines = [
+                (line[5], line, r) for r in responses for line in r["lines"] if line[1] == name and line[4] == ids[1]
+            ]
+            if lines:
+                _, line, response = max(lines, key=lambda found: found[0])
+                prompt = [response["tokens"][i] for i in (0, 2, 3)]
+                alike = isinstance(message.get("usage"), dict) and any(prompt_of(usage)) and prompt_of(usage) == prompt
+                if line[2] == segment or (line[3] == turn and len(ids[1]) >= 16 and alike):
+                    found = response
+    if found is None:
+        found = {
+            "ids": ids,
+            "model": name_of(message.get("model")),
+            "tokens": [0, 0, 0, 0],
+            "hour": 0,
+            "searches": 0,
+            "lines": [],
+        }
+        found |= {"rate": [None, None, None], "iterations": []}
+        responses.append(found)
+    if not (ids[0] or ids[2]):
+        number = sum(len(r["lines"]) for r in responses)
+        found["lines"].append((uuid, name, segment, turn, ids[1], number))
+    if not isinstance(message.get("usage"), dict):
+        return
+    found["tokens"] = [max(a, b) for a, b in zip(found["tokens"], given[:4], strict=True)]
+    found["hour"] = max(found["hour"], min(given[4], found["tokens"][3]))
+    tools = usage.get("server_tool_use")
+    if isinstance(tools, dict):
+        found["searches"] = max(found["searches"], count(tools.get("web_search_requests")))
+    for i, (field, usual) in enumerate(
+        (("speed", ("standard",)), ("service_tier", ("standard",)), ("inference_geo", ("", "global", "not_available")))
+    ):
+        word = words(usage.get(field))
+        if field == "inference_geo" and word in ("global", "not_available"):
+            found["rate"][i] = None
+        elif word is not None and word not in usual:
+            found["rate"][i] = (
+                (word if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", word) else "other") if word else None
+            )
+    entries = usage.get("iterations")
+    written = json.dumps(entries).count('"type"')
+    if written > 1 or (written == 1 and '"message"' not in json.dumps(entries)):
+        found["iterations"] = entries if isinstance(entries, list) else []
 
 
-def summary(calls: list[dict], prompts: set, messages: dict, times: list[datetime]) -> dict[str, Any]:
+def count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**9 else 0
+
+
+def usage_int(usage: dict, name: str) -> int | None:
+    value = usage.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def prompt_of(usage: dict) -> list[int]:
+    return [usage_int(usage, TOKEN_NAMES[i]) or 0 for i in (0, 2, 3)]
+
+
+def counts(usage: dict) -> list[int]:
+    """Input, output, cache read, cache write, and those of the writes that are kept for an hour."""
+    found = [count(usage.get(name)) for name in TOKEN_NAMES]
+    kept = usage.get("cache_creation") if isinstance(usage.get("cache_creation"), dict) else {}
+    hour = count(kept.get("ephemeral_1h_input_tokens"))
+    if kept and usage_int(usage, "cache_creation_input_tokens") is None:
+        found[3] = min(hour + count(kept.get("ephemeral_5m_input_tokens")), 10**9)
+    return [*found, hour]
+
+
+def long(tokens: list[int]) -> int:
+    return max((tier for tier in LONG if tokens[0] + tokens[2] + tokens[3] > tier), default=0)
+
+
+def rows(response: dict) -> list[tuple]:
+    """What the response took: itself, and what is billed beside it."""
+    own, hour, model = list(response["tokens"]), response["hour"], response["model"]
+    entries = []
+    for entry in response["iterations"][:64]:
+        if isinstance(entry, dict):
+            *took, kept = counts(entry)
+            entries.append(
+                [words(entry.get("type")) or "", words(entry.get("model")) or None, took, min(kept, took[3])]
+            )
+    rate, place = response["rate"], response["rate"][2]
+    beside = [
+        (name or model, took, kept, rate if kind == "compaction" else [None, None, place])
+        for kind, name, took, kept in entries
+        if kind in ("advisor_message", "compaction")
+    ]
+    fallbacks = [(name, took, kept, rate) for kind, name, took, kept in entries if kind == "fallback_message" and name]
+    length = long(own)
+    if fallbacks:
+        *earlier, last = fallbacks
+        beside += earlier
+        model = last[0]
+        if any(last[1]):
+            own, hour = last[1], last[2]
+            length = long(own)
+    else:
+        known = ("advisor_message", "compaction", "message")
+        beside += [
+            (name, took, kept, [None, None, place])
+            for kind, name, took, kept in entries
+            if kind not in known and name not in (None, model)
+        ]
+        sampled = [entry for entry in entries if entry[0] == "message"]
+        if length and len(sampled) > 1 and [sum(n) for n in zip(*(e[2] for e in sampled), strict=True)] == own:
+            left = max(0, hour - sum(entry[3] for entry in sampled))
+            for entry in sampled:
+                more = min(left, entry[2][3] - entry[3])
+                entry[3] += more
+                left -= more
+            length = min(long(entry[2]) for entry in sampled)
+            for tier in sorted({long(entry[2]) for entry in sampled} - {length}):
+                alike = [entry for entry in sampled if long(entry[2]) == tier]
+                took = [sum(n) for n in zip(*(entry[2] for entry in alike), strict=True)]
+                kept = sum(entry[3] for entry in alike)
+                own = [a - b for a, b in zip(own, took, strict=True)]
+                hour -= kept
+                beside.append((alike[0][1] or model, took, kept, rate, tier))
+    found = [(True, name_of(model), *own, hour, response["searches"], *rate, length)]
+    for name, took, kept, at, *tier in beside:
+        if any(took):
+            found.append((False, name_of(name), *took, kept, 0, *at, tier[0] if tier else long(took)))
+    return found
+
+
+def summary(calls: list[dict], prompts: set, responses: list[dict], times: list[datetime]) -> dict[str, Any]:
     times = sorted(times)
     gaps = [after - before for before, after in pairwise(times)]
     active = sum((gap for gap in gaps if gap <= timedelta(seconds=600)), timedelta(0)).total_seconds()
-    models = [m["model"] for m in messages.values() if m["model"] not in (None, "<synthetic>")]
+    models = [found[0][1] for found in map(rows, responses) if found[0][1] not in (None, "<synthetic>")]
     kinds = Counter(call["type"] for call in calls)
-    totals = [sum(m["tokens"][i] for m in messages.values()) for i in range(4)]
+    took = [row for response in responses for row in rows(response)]
+    totals = [sum(row[2 + i] for row in took) for i in range(6)]
     return {
         "started_at": times[0] if times else None,
         "ended_at": times[-1] if times else None,
         "wall_seconds": (times[-1] - times[0]).total_seconds() if times else 0,
         "active_seconds": active,
         "user_messages": len(prompts),
-        "assistant_messages": len(messages),
+        "assistant_messages": len(responses),
         "tool_calls": kinds["tool_use"],
         "tool_errors": sum(call["is_error"] for call in calls),
         "skill_invocations": sum(call["skill"] is not None for call in calls),
@@ -309,4 +449,6 @@ def summary(calls: list[dict], prompts: set, messages: dict, times: list[datetim
         "output_tokens": totals[1],
         "cache_read_tokens": totals[2],
         "cache_creation_tokens": totals[3],
+        "cache_creation_1h_tokens": totals[4],
+        "web_searches": totals[5],
     }

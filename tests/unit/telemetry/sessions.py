@@ -11,7 +11,7 @@ from msgspec import structs
 
 from agnes.telemetry.extraction.extract import SessionKey, extract
 from agnes.telemetry.extraction.served import Served, ServedPlugin
-from agnes.telemetry.model import Event, EventType, Extraction, TranscriptFile
+from agnes.telemetry.model import BILLED, RATE, Event, EventType, Extraction, TranscriptFile
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "transcripts"
 RECEIVED = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -64,11 +64,13 @@ def as_reference(extraction: Extraction, *, names: Served | None = None) -> dict
             )
         ] += 1
     tokens = Counter(
-        (e.model, e.input_tokens, e.output_tokens, e.cache_read_tokens, e.cache_creation_tokens)
+        (e.event_type == EventType.MESSAGE, e.model, *(getattr(e, name) for name in (*BILLED, *RATE)))
         for e in extraction.events
-        if e.event_type == EventType.MESSAGE
+        if e.event_type in (EventType.MESSAGE, EventType.ITERATION)
     )
     summary = structs.asdict(extraction.summary)
+    for name in ("list_cost_usd", "unpriced_tokens", "client_cost_usd", "bill_status", "price_mismatches"):
+        summary.pop(name)  # of the bill: tests/unit/telemetry/test_bill.py
     assert len(summary.pop("folders")) == len({event.cwd for event in extraction.events} - {None, ""})
     return {
         "calls": calls,

@@ -87,11 +87,37 @@ USES = objects(
 RESULTS = objects(type=st.just("tool_result"), tool_use_id=TOOL_IDS, is_error=FLAGS, content=TEXTS)
 SAID = objects(type=names("text", "image", "thinking"), text=TEXTS)
 CONTENT = mostly(st.one_of(TEXTS, st.lists(mostly(st.one_of(USES, RESULTS, SAID)), max_size=3)))
+LONG_TOKENS = mostly(st.sampled_from([0, 7, 60_000, 100_001, 250_000]))
+COUNTS = {
+    "input_tokens": st.one_of(TOKENS, LONG_TOKENS),
+    "output_tokens": TOKENS,
+    "cache_read_input_tokens": st.one_of(TOKENS, LONG_TOKENS),
+    "cache_creation_input_tokens": TOKENS,
+    "cache_creation": mostly(objects(ephemeral_5m_input_tokens=TOKENS, ephemeral_1h_input_tokens=TOKENS)),
+}
+ITERATIONS = st.lists(
+    mostly(
+        objects(
+            type=names("message", "advisor_message", "compaction", "fallback_message", "news"),
+            model=names("opus", "haiku"),
+            **COUNTS,
+        )
+    ),
+    max_size=3,
+)
 USAGE = objects(
-    input_tokens=TOKENS, output_tokens=TOKENS, cache_read_input_tokens=TOKENS, cache_creation_input_tokens=TOKENS
+    **COUNTS,
+    server_tool_use=mostly(objects(web_search_requests=TOKENS)),
+    speed=names("standard", "fast", "a|b"),
+    service_tier=names("standard", "batch", "priority"),
+    inference_geo=names("", "us", "global", "not_available"),
+    iterations=mostly(ITERATIONS),
 )
 MESSAGES = objects(
-    id=names("m1", "m2", "m3"), model=names("opus", "haiku", "<synthetic>"), content=CONTENT, usage=mostly(USAGE)
+    id=names("m1", "m2", "msg_0123456789abcdef"),
+    model=names("opus", "haiku", "<synthetic>"),
+    content=CONTENT,
+    usage=mostly(USAGE),
 )
 QUEUED = objects(
     type=names("queued_command", "queued_command", "skill_listing"),
@@ -107,6 +133,8 @@ RECORDS = objects(
     type=names("user", "user", "assistant", "assistant", "attachment", "tool_use_result", "progress", "summary"),
     uuid=UUIDS,
     parentUuid=UUIDS,
+    requestId=names("r1", "r2", ""),
+    requestRef=names("q1", "q2"),
     timestamp=TIMES,
     cwd=names("/home/mira"),
     isSidechain=FLAGS,

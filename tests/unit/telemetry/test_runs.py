@@ -110,7 +110,9 @@ def test_tokens_by_plugin_skill_and_agent(plant):
     assert plant.plugin("finops")["tokens_30d"] == 111
     assert plant.plugin("finops", "skill", "forecast")["tokens_30d"] == 111
     assert plant.plugin("chartkit", "agent", "painter")["tokens_30d"] == 100
-    assert plant.plugin("chartkit") == {}  # the plugin that caused them is finops
+    assert plant.plugin("chartkit")["tokens_30d"] == 100  # its own agent worked, and finops carried it
+    assert plant.plugin("chartkit")["carried_tokens_30d"] == 0
+    assert plant.plugin("finops")["carried_tokens_30d"] == 0  # the agent is named in the skill's own thread
     assert plant.plugin("finops")["distinct_users_30d"] == 0
 
 

@@ -13,17 +13,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
 
 from msgspec import Raw
 
 from agnes.telemetry.extraction import served as names
-from agnes.telemetry.extraction import typed
-from agnes.telemetry.extraction.records import MAX_TOKENS, Block, Message, Record, Usage, lines, value_of
-from agnes.telemetry.extraction.served import Item, Served, ServedPlugin
-from agnes.telemetry.extraction.summary import SYNTHETIC_MODEL, summarise
+from agnes.telemetry.extraction import spending, typed
+from agnes.telemetry.extraction.bill import ClientBill
+from agnes.telemetry.extraction.in_force import Caused, InForce, count_for
+from agnes.telemetry.extraction.records import Block, Message, Record, lines, value_of
+from agnes.telemetry.extraction.responses import Known, Unnumbered
+from agnes.telemetry.extraction.served import Served
+from agnes.telemetry.extraction.summary import summarise
 from agnes.telemetry.keys import MAIN
-from agnes.telemetry.model import Event, EventType, Extraction, FileReport, TranscriptFile
+from agnes.telemetry.model import SYNTHETIC_MODEL, Event, EventType, Extraction, FileReport, TranscriptFile
 
 EARLIEST = datetime(2024, 1, 1, tzinfo=UTC)
 """No transcript is older than the client; an earlier time is a wrong one, and none is better than that."""
@@ -82,15 +84,19 @@ class _Session:
         self.key = key
         self.served = served
         self.events: dict[str, Event] = {}
-        self.messages: dict[str, Event] = {}
+        self.messages: dict[tuple[str | None, ...] | str, Event] = {}
+        """Responses by what tells them apart."""
+        self.unnumbered: Known = {}
+        self.iterations: dict[str, tuple[Event, bytes]] = {}
+        """Responses within which there may be tokens of another price."""
+        self.bill = ClientBill()
         self.calls: dict[str, list[Event]] = {}
         """Events by the id of the tool use, for its result."""
         self.failed: set[str] = set()
         self.times: list[datetime] = []
         self.clean = _Names()
         self.is_too_large = False
-        self.caused: dict[tuple[str | None, ...], tuple[Any, ...]] = {}
-        """What attributions were found to stand for."""
+        self.caused: Caused = {}
         self.unnamed: list[Event] = []
         """Calls of a skill by its bare name, of which the client did not say whose it is."""
 
@@ -116,11 +122,21 @@ class _Session:
                 event.is_error = True
         for event in self.unnamed:
             if not event.is_error:
-                _count_for(event, self.served.only(event.skill_name, names.SKILL, names.COMMAND))
+                count_for(event, self.served.only(event.skill_name, names.SKILL, names.COMMAND))
         if self.is_too_large:
             return refused(reports, "too_many_events")
-        events = [*self.events.values(), *self.messages.values()]
-        extraction = Extraction(events, summarise(events, self.times), reports)
+        beside = [one for event, raw in self.iterations.values() for one in spending.iterations(event, raw)]
+        for event in beside:
+            event.event_id = _bounded(event.event_id)
+            event.model = self.clean[event.model]
+        for event, _ in self.iterations.values():
+            event.model = self.clean[event.model]
+        if len(self.events) + len(self.messages) + len(beside) > MAX_EVENTS * 2:
+            return refused(reports, "too_many_events")
+        events = [*self.events.values(), *self.messages.values(), *beside]
+        summary = summarise(events, self.times)
+        self.bill.compare([*self.messages.values(), *beside], summary)
+        extraction = Extraction(events, summary, reports)
         return extraction if len(extraction.days) <= MAX_DAYS else refused(reports, "too_many_days")
 
 
@@ -143,11 +159,14 @@ class _Reading:
         self._messages = session.messages
         self._calls = session.calls
         self._failed = session.failed
-        self._caused = session.caused
         self._file = file.file
         self._received_at = file.received_at
         self._agent_id = None if file.file == MAIN else file.file
         self._unnamed = session.unnamed
+        self._unnumbered = Unnumbered(session.unnumbered)
+        self._iterations = session.iterations
+        self._bill = session.bill
+        self._in_force = InForce(session.served, session.clean, session.caused, is_subagent=self._agent_id is not None)
         self._typed: dict[str, Event] = {}
         """Commands of the present prompt that no call has followed yet."""
         self._bare: list[tuple[str, Event]] = []
@@ -183,6 +202,7 @@ class _Reading:
                         if block.type == "tool_use":
                             self._call(record, message, block, number)
             elif kind == "user":
+                self._unnumbered.segment += 1
                 content = message.content
                 if content.__class__ is list and len(content) == 1 and (block := content[0]).type == "tool_result":
                     if block.is_error:
@@ -194,6 +214,8 @@ class _Reading:
                     self._queued(record, number)
             elif kind == "tool_use_result" and record.is_error:
                 failed(record.tool_use_id or record.toolUseId or "")
+            elif kind == "cost-state":
+                self._bill.take(record)
         return skipped
 
     def finish(self) -> None:
@@ -228,6 +250,8 @@ class _Reading:
                 return
         elif content:
             texts.append(content)
+        self._unnumbered.turn += 1
+        self._in_force.instructed(record, texts, is_first=self._unnumbered.turn == 1)
         if not content or record.isSidechain or self._agent_id:
             return
         if record.stackedExpansion:  # a line may hold several commands: each has a record, and the first is the prompt
@@ -241,6 +265,7 @@ class _Reading:
     def _queued(self, record: Record, line: int) -> None:
         """A text that was typed while a turn was running and that this turn took up; the turn goes on."""
         attachment = record.attachment
+        self._in_force.told()
         texts, has_others = typed.queued_content(attachment)
         if record.isSidechain or self._agent_id:
             return
@@ -261,7 +286,7 @@ class _Reading:
     def _command(self, record: Record, name: str, line: int) -> None:
         event = self._event(record, EventType.COMMAND, self._id(record, EventType.COMMAND, line, command=name))
         event.command_name = name
-        _count_for(event, self._served.item(name, names.SKILL, names.COMMAND) or self._served.mcp_item(name))
+        count_for(event, self._served.item(name, names.SKILL, names.COMMAND) or self._served.mcp_item(name))
         if self._add(event):
             self._typed[name] = event
             if ":" not in name:
@@ -282,7 +307,7 @@ class _Reading:
             for event in named:
                 # A command that a call has followed already is that call's invocation.
                 if event.skill_name is not None or self._typed.get(event.command_name or "") is event:
-                    _count_for(event, item)
+                    count_for(event, item)
 
     def _call(self, record: Record, message: Message, block: Block, line: int) -> None:
         clean = self._clean
@@ -307,16 +332,20 @@ class _Reading:
         event = self._events[event_id] = self._event(record, kind, event_id)
         event.tool_name, event.model = tool, clean[message.model]
         if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
-            self._attribute(event, record)
+            self._in_force.attribute(event, record)
         if item is not None:
-            _count_for(event, item)
+            count_for(event, item)
         if tool_id:
             calls = self._calls.get(tool_id)
             if calls is None:
                 self._calls[tool_id] = [event]
             else:
                 calls.append(event)
+        if record.attributionMcpServer:
+            event.attribution_mcp_server = clean[record.attributionMcpServer]
+            event.attribution_mcp_tool = clean[record.attributionMcpTool]
         if skill:
+            self._in_force.launched()
             event.skill_name = skill
             self._launch(event, skill)
         elif subagent:
@@ -336,7 +365,7 @@ class _Reading:
             if name == skill:
                 self._bare.append((skill, event))
             else:
-                _count_for(event, self._served.item(name, names.SKILL, names.COMMAND))
+                count_for(event, self._served.item(name, names.SKILL, names.COMMAND))
 
     def _cost(self, record: Record, message: Message, line: int) -> None:
         """One response comes in several lines, each repeating its usage: once, at its largest."""
@@ -344,54 +373,38 @@ class _Reading:
             return  # the client's own words about an error: nothing was asked, nothing is paid
         if self._bare and record.attributionSkill:
             self._name_bare(self._clean[record.attributionSkill] or "")
-        response = message.id or record.uuid or f"{self._file}:{line}"
-        event = self._messages.get(response)
+        ref, request, usage = record.requestRef, record.requestId, message.usage
+        response: tuple[str | None, ...] | str
+        if ref or request:
+            response = (ref, message.id, request)
+            event = self._messages.get(response)
+        else:
+            response = f"{self._file}:{line}"
+            event = self._unnumbered.find(record, message)
         if event is None:
-            if message.id:
-                event_id = _bounded(f"{message.id}||{EventType.MESSAGE}||")
-            else:
-                event_id = self._id(record, EventType.MESSAGE, line)
             if len(self._messages) >= MAX_EVENTS:
                 raise _TooManyEvents
+            event_id = self._id(record, EventType.MESSAGE, line, tool=message.id or "")
             event = self._messages[response] = self._event(record, EventType.MESSAGE, event_id)
             event.model = self._clean[message.model]
+            if record.effort:
+                event.effort = self._clean[record.effort]
             if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
-                self._attribute(event, record)
-                self._in_force(event)
+                self._in_force.put_into(event, record)
+            else:
+                self._in_force.nothing()
+            if record.attributionMcpServer:
+                event.attribution_mcp_server = self._clean[record.attributionMcpServer]
+                event.attribution_mcp_tool = self._clean[record.attributionMcpTool]
+            self._bill.saw(record, self._key.session_id, is_main=self._agent_id is None)
         elif event.is_sidechain and not (record.isSidechain or self._agent_id):
             event.is_sidechain, event.agent_id = False, None
-        if message.usage is not None:
-            _raise_to(event, message.usage)
-
-    def _attribute(self, event: Event, record: Record) -> None:
-        event.attribution_plugin = self._clean[record.attributionPlugin]
-        event.attribution_skill = self._clean[record.attributionSkill]
-        event.attribution_agent = self._clean[record.attributionAgent]
-
-    def _in_force(self, event: Event) -> None:
-        """What the tokens of a response count for: the plugin that caused it, the skill and the agent in force."""
-        caused = event.attribution_plugin, event.attribution_skill, event.attribution_agent
-        items = self._caused.get(caused)
-        if items is None:
-            items = self._caused[caused] = self._items(*caused)
-        item, of, agent = items
-        if item is not None:
-            _count_for(event, item)
-        elif of is not None:
-            event.source, event.marketplace_id, event.plugin = of.source, of.marketplace_id, of.plugin
-        if agent is not None:
-            event.agent_source, event.agent_marketplace_id = agent.source, agent.marketplace_id
-            event.agent_plugin, event.agent_name = agent.plugin, agent.name
-
-    def _items(
-        self, plugin: str | None, skill: str | None, agent: str | None
-    ) -> tuple[Item | None, ServedPlugin | Item | None, Item | None]:
-        """The skill in force, else what the plugin or the agent is served as, and the agent in force."""
-        if plugin and skill and ":" not in skill:
-            skill = f"{plugin}:{skill}"
-        item = self._served.item(skill, names.SKILL, names.COMMAND)
-        by = self._served.item(agent, names.AGENT)
-        return item, self._served.plugin(plugin) or by, by
+        if response.__class__ is str:
+            self._unnumbered.note(record, message, event)
+        if usage is not None:
+            spending.raise_to(event, usage)
+            if len(usage.iterations) > 2 and (raw := spending.says_more(usage.iterations)) is not None:
+                self._iterations[event.event_id] = event, raw
 
     def _id(  # noqa: PLR0917 (by position, since names cost a tenth of a microsecond)
         self, record: Record, kind: str, line: int, tool_id: str = "", tool: str = "", command: str = ""
@@ -420,23 +433,6 @@ class _Reading:
         if len(self._events) >= MAX_EVENTS:
             raise _TooManyEvents
         return self._events.setdefault(event.event_id, event) is event
-
-
-def _count_for(event: Event, item: Item | None) -> None:
-    if item is not None:
-        event.source, event.marketplace_id, event.plugin = item.source, item.marketplace_id, item.plugin
-        event.item_kind, event.item_name = item.kind, item.name
-
-
-def _raise_to(event: Event, usage: Usage) -> None:
-    if (n := usage.input_tokens) is not None and event.input_tokens < n <= MAX_TOKENS:
-        event.input_tokens = n
-    if (n := usage.output_tokens) is not None and event.output_tokens < n <= MAX_TOKENS:
-        event.output_tokens = n
-    if (n := usage.cache_read_input_tokens) is not None and event.cache_read_tokens < n <= MAX_TOKENS:
-        event.cache_read_tokens = n
-    if (n := usage.cache_creation_input_tokens) is not None and event.cache_creation_tokens < n <= MAX_TOKENS:
-        event.cache_creation_tokens = n
 
 
 def _bounded(text: str) -> str:

@@ -22,11 +22,30 @@ MAX_TOKENS = 1_000_000_000
 """Of one message; more is no count, but an attempt to break a sum."""
 
 
+class CacheCreation(Struct, gc=False):
+    """Cache writes by how long they are kept."""
+
+    ephemeral_1h_input_tokens: int | None = None
+    ephemeral_5m_input_tokens: int | None = None
+
+
+class ServerToolUse(Struct, gc=False):
+    web_search_requests: int | None = None
+
+
 class Usage(Struct, gc=False):
+    """What a response took. `iterations` stays JSON: nearly always it is empty, or repeats the rest."""
+
     input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens: int | None = None
+    server_tool_use: ServerToolUse | None = None
+    service_tier: str | None = None
+    cache_creation: CacheCreation | None = None
+    inference_geo: str | None = None
+    iterations: Raw = Raw()
+    speed: str | None = None
 
 
 class Block(Struct, gc=False):
@@ -83,6 +102,15 @@ class Record(Struct, gc=False):
     attributionSkill: str | None = None  # noqa: N815
     attributionAgent: str | None = None  # noqa: N815
     attributionPlugin: str | None = None  # noqa: N815
+    attributionMcpServer: str | None = None  # noqa: N815
+    attributionMcpTool: str | None = None  # noqa: N815
+    requestId: str | None = None  # noqa: N815
+    requestRef: str | None = None  # noqa: N815
+    requestSessionId: str | None = None  # noqa: N815
+    effort: str | None = None
+    totalCostUSD: float | None = None  # noqa: N815
+    modelUsage: Raw = Raw()  # noqa: N815
+    hasUnknownModelCost: bool | None = None  # noqa: N815
     tool_use_id: str | None = None
     toolUseId: str | None = None  # noqa: N815
     is_error: bool | None = None
@@ -180,6 +208,7 @@ def record_of(found: dict[str, Any]) -> Record:
         **{name: text(found.get(name)) for name in _TEXTS},
         **{name: bool(found.get(name)) for name in _FLAGS},
         **{name: _raw(found[name]) for name in _RAWS if name in found},
+        totalCostUSD=dollars(found.get("totalCostUSD")),
         timestamp=time(found.get("timestamp")),
         origin=_origin(found.get("origin")),
         attachment=_attachment(attachment) if isinstance(attachment, dict) else None,
@@ -192,13 +221,15 @@ BYTE_ORDER_MARK = "\ufeff"
 
 _TEXTS = (
     *("type", "uuid", "parentUuid", "cwd", "agentId", "tool_use_id", "toolUseId"),
-    *("attributionSkill", "attributionAgent", "attributionPlugin", "promptSource", "turnOrigin", "rowSource"),
+    *("attributionSkill", "attributionAgent", "attributionPlugin", "attributionMcpServer", "attributionMcpTool"),
+    *("requestId", "requestRef", "requestSessionId", "effort", "promptSource", "turnOrigin", "rowSource"),
 )
 _FLAGS = (
     *("isSidechain", "isMeta", "isCompactSummary", "is_error", "isVisibleInTranscriptOnly", "isVirtual"),
     *("textNotTyped", "handedOff", "queueTranscriptOnly", "turnCompanion", "stackedExpansion"),
+    "hasUnknownModelCost",
 )
-_RAWS = ("planContent", "wakeupSource")
+_RAWS = ("planContent", "wakeupSource", "modelUsage")
 
 
 def _origin(found: Any) -> Origin | None:
@@ -220,8 +251,25 @@ def _message(found: dict[str, Any]) -> Message:
         content = [_block(item) for item in content if isinstance(item, dict)]
     else:
         content = text(content)
-    counts = {name: _count(usage.get(name)) for name in Usage.__struct_fields__} if isinstance(usage, dict) else None
-    return Message(text(found.get("id")), text(found.get("model")), content, counts and Usage(**counts))
+    took = usage_of(usage) if isinstance(usage, dict) else None
+    return Message(text(found.get("id")), text(found.get("model")), content, took)
+
+
+def usage_of(found: dict[str, Any]) -> Usage:
+    """Of an object that was read without expectations: what is of another type is left out."""
+    kept, tools = found.get("cache_creation"), found.get("server_tool_use")
+    return Usage(
+        **{name: _count(found.get(name)) for name in _COUNTS},
+        **{name: text(found.get(name)) for name in ("service_tier", "inference_geo", "speed")},
+        cache_creation=CacheCreation(**{name: _count(kept.get(name)) for name in CacheCreation.__struct_fields__})
+        if isinstance(kept, dict)
+        else None,
+        server_tool_use=ServerToolUse(_count(tools.get("web_search_requests"))) if isinstance(tools, dict) else None,
+        iterations=_raw(found["iterations"]) if "iterations" in found else Raw(),
+    )
+
+
+_COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 def _block(found: dict[str, Any]) -> Block:
@@ -251,6 +299,10 @@ def time(value: Any) -> datetime | None:
 
 def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def dollars(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _raw(value: Any) -> Raw:

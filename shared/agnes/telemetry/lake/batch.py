@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import duckdb
 import msgspec
 
-from agnes.telemetry.model import TOKENS, Event
+from agnes.telemetry.model import BILLED, Event
 
 EVENT_COLUMNS = {
     **dict.fromkeys(("event_id", "user_id", "session_id", "generation", "event_type"), "VARCHAR"),
@@ -26,8 +26,12 @@ EVENT_COLUMNS = {
     "is_error": "BOOLEAN",
     **dict.fromkeys(("source", "marketplace_id", "plugin", "item_kind", "item_name"), "VARCHAR"),
     **dict.fromkeys(("agent_source", "agent_marketplace_id", "agent_plugin", "agent_name"), "VARCHAR"),
-    **dict.fromkeys(("attribution_plugin", "attribution_skill", "attribution_agent", "model"), "VARCHAR"),
-    **dict.fromkeys(TOKENS, "BIGINT"),
+    **dict.fromkeys(("attribution_plugin", "attribution_skill", "attribution_agent"), "VARCHAR"),
+    **dict.fromkeys(("attribution_mcp_server", "attribution_mcp_tool"), "VARCHAR"),
+    "carried": "BOOLEAN",
+    **dict.fromkeys(("model", "effort", "speed", "service_tier", "inference_geo"), "VARCHAR"),
+    "long_prompt": "BIGINT",
+    **dict.fromkeys(BILLED, "BIGINT"),
     **dict.fromkeys(("cwd", "uuid", "parent_uuid"), "VARCHAR"),
     "is_sidechain": "BOOLEAN",
     "agent_id": "VARCHAR",
@@ -40,9 +44,14 @@ _FILLED = ", ".join(
     (
         "md5(user_id || '|' || event_id) AS event_id",
         "coalesce(source, 'builtin') AS source",
-        *(f"coalesce({name}, false) AS {name}" for name in ("is_error", "is_sidechain")),
-        *(f"coalesce({name}, 0) AS {name}" for name in TOKENS),
+        *(f"coalesce({name}, false) AS {name}" for name in ("is_error", "is_sidechain", "carried")),
+        *(f"coalesce({name}, 0) AS {name}" for name in ("long_prompt", *BILLED)),
     )
+)
+_NO_EVENTS = "SELECT " + ", ".join(f"NULL::{kind} AS {name}" for name, kind in EVENT_COLUMNS.items()) + " WHERE false"
+# Files that were written before a column was have none, which is what is usual of it.
+_LATER = ", ".join(
+    ("coalesce(carried, false) AS carried", *(f"coalesce({name}, 0) AS {name}" for name in ("long_prompt", *BILLED)))
 )
 
 _encode = msgspec.json.Encoder().encode_lines
@@ -200,8 +209,8 @@ def live_events(paths: Sequence[Path]) -> str:
     """SQL for the events of stored files that count: those of the table `live_generations`."""
     files = [str(path) for path in paths]
     return (
-        f"SELECT e.* FROM read_parquet({files}, hive_partitioning = false) e "  # noqa: S608 (fixed parts)
-        "SEMI JOIN live_generations USING (user_id, session_id, generation)"
+        f"SELECT * REPLACE ({_LATER}) FROM (FROM read_parquet({files}, hive_partitioning = false, union_by_name = true) "  # noqa: S608
+        f"UNION ALL BY NAME {_NO_EVENTS}) SEMI JOIN live_generations USING (user_id, session_id, generation)"
     )
 
 

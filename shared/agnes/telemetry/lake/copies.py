@@ -7,10 +7,13 @@ Nearly all events have no copy, and only those that have one are grouped with wh
 from __future__ import annotations
 
 from agnes.telemetry.lake.batch import Workbench
-from agnes.telemetry.model import TOKENS
+from agnes.telemetry.model import BILLED
 
 _MERGED = ", ".join(
-    ("bool_or(is_error) OVER copies AS is_error", *(f"max({name}) OVER copies AS {name}" for name in TOKENS))
+    (
+        "bool_or(is_error) OVER copies AS is_error",
+        *(f"max({name}) OVER copies AS {name}" for name in ("long_prompt", *BILLED)),
+    )
 )
 
 

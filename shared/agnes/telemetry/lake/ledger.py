@@ -12,7 +12,7 @@ import msgspec
 
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.state import Db, Tx
-from agnes.telemetry.model import TOKENS
+from agnes.telemetry.model import BILLED
 
 SESSION_COLUMNS = {
     "user_id": "VARCHAR",
@@ -38,7 +38,12 @@ SESSION_COLUMNS = {
     "distinct_skills": "BIGINT",
     "folders": "BIGINT[]",
     "primary_model": "VARCHAR",
-    **dict.fromkeys(TOKENS, "BIGINT"),
+    **dict.fromkeys(BILLED, "BIGINT"),
+    "list_cost_usd": "DOUBLE",
+    "unpriced_tokens": "BIGINT",
+    "client_cost_usd": "DOUBLE",
+    "bill_status": "VARCHAR",
+    "price_mismatches": "VARCHAR[]",
 }
 TRANSCRIPT_COLUMNS = {
     "user_id": "VARCHAR",
@@ -54,16 +59,19 @@ TRANSCRIPT_COLUMNS = {
 BATCH_COLUMNS = {"key": "VARCHAR", "day": "DATE", "events": "BIGINT", "size_bytes": "BIGINT"}
 PART_COLUMNS = {"rollup": "VARCHAR", "day": "DATE", "key": "VARCHAR", "size_bytes": "BIGINT"}
 _ITEM = dict.fromkeys(("source", "marketplace_id", "plugin", "kind", "name"), "VARCHAR")
-DAILY_COLUMNS = {"day": "DATE", **_ITEM} | dict.fromkeys(("invocations", "distinct_users", "errors", *TOKENS), "BIGINT")
+DAILY_COLUMNS = {"day": "DATE", **_ITEM} | dict.fromkeys(("invocations", "distinct_users", "errors", *BILLED), "BIGINT")
 WINDOW_COLUMNS = {
     **_ITEM,
     **dict.fromkeys(("invocations_7d", "distinct_users_7d", "errors_7d"), "BIGINT"),
     **dict.fromkeys(("invocations_30d", "distinct_users_30d", "errors_30d", "active_days_30d"), "BIGINT"),
-    **dict.fromkeys([f"{name}_30d" for name in (*TOKENS, "tokens")], "BIGINT"),
+    **dict.fromkeys([f"{name}_30d" for name in (*BILLED, "tokens")], "BIGINT"),
     "trend_pct": "DOUBLE",
     "last_used_day": "DATE",
     "cost_usd_30d": "DOUBLE",
     "unpriced_tokens_30d": "BIGINT",
+    "carried_tokens_30d": "BIGINT",
+    "carried_cost_usd_30d": "DOUBLE",
+    "carried_unpriced_tokens_30d": "BIGINT",
 }
 _PLUGIN = ("source", "marketplace_id", "plugin")
 TOGETHER_COLUMNS = {

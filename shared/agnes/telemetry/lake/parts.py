@@ -54,13 +54,13 @@ def tables(
             files = {day: paths[key] for day, key in keys[rollups.base_of(name)].items()}
             rollups.table_of(bench, name, f"{name}_plain" if name in priced else _view(name), files)
         if priced:
-            pairs = " UNION ".join(f"SELECT DISTINCT model, day FROM {name}_plain" for name in priced)  # noqa: S608
+            pairs = " UNION ".join(f"SELECT DISTINCT model, rate, day FROM {name}_plain" for name in priced)  # noqa: S608
             price_list.into(bench, bench.db.execute(pairs).fetchall())
         for name in priced:
             bench.db.execute(
                 f"CREATE VIEW {_view(name)} AS SELECT r.*, {COST} AS cost_usd, "  # noqa: S608 (fixed parts)
                 f"CASE WHEN p.model IS NULL THEN {ALL_TOKENS} ELSE 0 END AS unpriced_tokens "
-                f"FROM {name}_plain r LEFT JOIN priced p USING (model, day)"
+                f"FROM {name}_plain r LEFT JOIN priced p USING (model, rate, day)"
             )
         yield bench
 

@@ -1,9 +1,9 @@
-"""What tokens cost: a dated table that admins edit, and the one definition of cost.
+"""What tokens cost: the price list, under the prices that an admin sets, and the one definition of cost.
 
-    cost = sum over days and models of tokens x the price in force on that day
+    cost = sum over days, models and rates of what was counted x the price in force on that day
 
-Prices are US dollars a million tokens, by kind of token (what Claude's Messages API reports in `usage`). A model without a
-price has no cost, never a cost of zero: its tokens are told apart as unpriced.
+An admin's price of a model wins over the list (`agnes.claude_code.prices`). Prices are US dollars a million tokens, by kind of
+token. A model that neither prices has no cost, never a cost of zero: its tokens are reported as unpriced.
 """
 
 from __future__ import annotations
@@ -12,18 +12,24 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated
+from functools import lru_cache
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agnes.claude_code import price_table
+from agnes.claude_code import prices as listed
+from agnes.claude_code.prices import Rate, Rates
 from agnes.kernel.errors import InvalidError, NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
 from agnes.telemetry.lake.batch import Workbench
-from agnes.telemetry.model import FILE, TOKENS
+from agnes.telemetry.model import CACHE_1H, FILE, TOKENS, WEB_SEARCHES
 
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}\*?")
-_COLUMNS = "model, valid_from, input, output, cache_read, cache_write, set_at, set_by"
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,99}\*?")
+_COLUMNS = "model, valid_from, input, output, cache_read, cache_write, cache_write_1h, web_search, set_at, set_by"
+_LISTED_FROM = date(2024, 1, 1)
+"""No session is older."""
 
 Dollars = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 
@@ -33,8 +39,8 @@ class UnsoundModel(InvalidError):
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"{model[:60]!r} is no model's name",
-            hint="Letters, digits and . _ : / @ -, 100 at most; a * at the end stands for whatever follows.",
+            f"{model[:60]!r} is not a valid model name",
+            hint="Letters, digits and . _ : / @ - [ ], 100 at most; a * at the end stands for whatever follows.",
         )
 
 
@@ -43,12 +49,13 @@ class PriceNotFound(NotFoundError):
 
     def __init__(self, model: str, valid_from: date) -> None:
         super().__init__(
-            f"there is no price of {model[:100]} from {valid_from} on", hint="List them to see which there are."
+            f"no price of {model[:100]} is set from {valid_from} on",
+            hint="List the prices to see which are set; those of the price list cannot be removed, only set otherwise.",
         )
 
 
 class PriceWish(BaseModel):
-    """Dollars a million tokens, from a day on (UTC)."""
+    """Dollars a million tokens, from a day on (UTC), at standard speed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -57,54 +64,147 @@ class PriceWish(BaseModel):
     input: Dollars
     output: Dollars
     cache_read: Dollars
-    cache_write: Dollars
+    cache_write: Dollars = Field(description="Cache writes that are kept for five minutes.")
+    cache_write_1h: Dollars | None = Field(
+        None, description="Cache writes that are kept for an hour; twice the price of input if not given."
+    )
+    web_search: Dollars | None = Field(None, description="Dollars for 1,000 web searches; 10 if not given.")
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
+    """Dollars a million tokens; `web_search` for 1,000 searches. `source` is admin or list; a price of the list may be of a `speed`
+    and for prompts of more than `above_tokens`."""
+
     model: str
     valid_from: date
     input: float
     output: float
     cache_read: float
     cache_write: float
-    set_at: datetime
+    cache_write_1h: float | None
+    web_search: float | None
+    set_at: datetime | None
     set_by: str
+    source: Literal["admin", "list"] = "admin"
+    speed: str = listed.STANDARD
+    above_tokens: int = 0
+
+    @property
+    def rates(self) -> Rates:
+        """Dollars a token."""
+        one_hour = self.input * float(listed.CACHE_WRITE_1H) if self.cache_write_1h is None else self.cache_write_1h
+        kinds = (self.input, self.output, self.cache_read, self.cache_write, one_hour)
+        web = listed.WEB_SEARCH if self.web_search is None else self.web_search / 1000
+        return Rates(*(price / 1e6 for price in kinds), web)
 
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """Which of `prices` is in force for a model on a day: of those that fit, the longest name, then the latest day."""
+    """What an admin has set. Of `prices` that fit a model on a day the exact name counts before one that means the same model, that
+    before a beginning, the longer before the shorter, then the latest day."""
 
-    prices: tuple[Price, ...]
+    prices: tuple[Price, ...] = ()
 
     def find(self, model: str, day: date) -> Price | None:
-        fitting = [price for price in self.prices if price.valid_from <= day and _fits(price.model, model)]
-        return max(fitting, key=lambda p: (not p.model.endswith("*"), len(p.model), p.valid_from), default=None)
+        """An admin's price; None if the price list is in force."""
+        fitting = [
+            (fit, len(price.model), price.valid_from, price)
+            for price in self.prices
+            if price.valid_from <= day and (fit := _fit(price.model, model))
+        ]
+        return max(fitting, key=lambda found: found[:3])[3] if fitting else None
 
-    def into(self, bench: Workbench, pairs: Iterable[tuple[str, date]]) -> None:
-        """The table `priced` (model, day, and a price a token for each kind) of those of `pairs` that have one."""
-        columns = {"model": "VARCHAR", "day": "DATE", **dict.fromkeys(_KINDS, "DOUBLE")}
+    def rates(self, model: str, day: date, rate: Rate = listed.STANDARD_RATE) -> Rates | None:
+        """Dollars a token; None if nobody knows the price.
+
+        An admin's price is of standard speed and a short prompt. What the list asks more for other speeds and for long prompts, it
+        asks of an admin's price in proportion; a speed that the list does not have is unpriced.
+        """
+        price = self.find(model, day)
+        if price is None:
+            return listed.rates(model, day, rate)
+        factor = rate.multiplier
+        if factor is None:
+            return None
+        rates = price.rates
+        if rate.speed or rate.long_prompt:
+            usual, asked = listed.list_rates(model, day), listed.list_rates(model, day, rate.speed, rate.long_prompt)
+            if usual is not None and asked is not None:
+                rates = _in_proportion(rates, usual, asked)
+            elif rate.speed:
+                return None
+        return rates.times(factor)
+
+    def into(self, bench: Workbench, used: Iterable[tuple[str, str, date]]) -> None:
+        """The table `priced` (model, rate, day, and a price a token for each kind) of those of `used` that have one."""
+        columns = {"model": "VARCHAR", "rate": "VARCHAR", "day": "DATE", **dict.fromkeys(_KINDS, "DOUBLE")}
         rows = [
-            (model, day, *(getattr(price, kind) / 1e6 for kind in _KINDS))
-            for model, day in pairs
-            if (price := self.find(model, day)) is not None
+            (model, rate, day, *(getattr(found, kind) for kind in _KINDS))
+            for model, rate, day in used
+            if (found := self.rates(model, day, Rate.read(rate))) is not None
         ]
         bench.table("priced", columns, rows)
 
 
-_KINDS = ("input", "output", "cache_read", "cache_write")
+_KINDS = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "web_search")
 
 ALL_TOKENS = " + ".join(TOKENS)
 COST = (
-    f"CASE WHEN {ALL_TOKENS} > 0 THEN input_tokens * p.input + output_tokens * p.output + cache_read_tokens * p.cache_read "
-    "+ cache_creation_tokens * p.cache_write END"
+    f"CASE WHEN {ALL_TOKENS} + {WEB_SEARCHES} > 0 THEN input_tokens * p.input + output_tokens * p.output "
+    f"+ cache_read_tokens * p.cache_read + (cache_creation_tokens - {CACHE_1H}) * p.cache_write "
+    f"+ {CACHE_1H} * p.cache_write_1h + {WEB_SEARCHES} * p.web_search END"
 )
-"""SQL for the cost of a row with the four token columns, joined with `priced` as p; NULL without tokens or a price."""
+"""SQL for the cost of a row with the columns `BILLED`, joined with `priced` as p; NULL without tokens or a price."""
+
+RATE = (
+    "CASE WHEN speed IS NULL AND service_tier IS NULL AND inference_geo IS NULL AND coalesce(long_prompt, 0) = 0 THEN '' "
+    "ELSE concat_ws('|', coalesce(speed, ''), coalesce(service_tier, ''), coalesce(inference_geo, ''), coalesce(long_prompt, 0)) END"
+)
+"""SQL for the rate of an event: one word for everything that its price depends on but model and day (`Rate.read`)."""
 
 
-def _fits(pattern: str, model: str) -> bool:
-    return model.startswith(pattern[:-1]) if pattern.endswith("*") else model == pattern
+def _fit(pattern: str, model: str) -> int:
+    """How well a price's name fits a model: 0 not at all, 1 as a beginning, 2 as another name of it, 3 exactly."""
+    if pattern.endswith("*"):
+        beginning = pattern[:-1]
+        return int(model.startswith(beginning) or _name(model).startswith(beginning))
+    if pattern == model:
+        return 3
+    return 2 if _name(pattern) == _name(model) else 0
+
+
+@lru_cache(1000)
+def _name(model: str) -> str:
+    return listed.known_as(model) or listed.canonical(model)
+
+
+def _in_proportion(rates: Rates, usual: Rates, asked: Rates) -> Rates:
+    kinds = _KINDS[:-1]
+    scaled = (
+        getattr(rates, kind) * (getattr(asked, kind) / known if (known := getattr(usual, kind)) else 1)
+        for kind in kinds
+    )
+    return Rates(*scaled, rates.web_search)
+
+
+def _listed() -> list[Price]:
+    """The price list, in the same form."""
+    return [
+        Price(
+            model,
+            date.fromisoformat(since) if since else _LISTED_FROM,
+            *(float(amount) for amount in amounts),
+            web_search=listed.WEB_SEARCH * 1000,
+            set_at=None,
+            set_by=source,
+            source="list",
+            speed=speed,
+            above_tokens=above,
+        )
+        for source, rows in ((price_table.SOURCE, price_table.PRICES), ("claude-code 2.1.332", listed.SUPPLEMENT))
+        for model, speed, since, above, *amounts in rows
+    ]
 
 
 def price_list(db: Db) -> PriceList:
@@ -113,10 +213,13 @@ def price_list(db: Db) -> PriceList:
 
 
 def prices(state: State, who: Principal) -> list[Price]:
-    """By model, the newest first."""
+    """What admins have set, by model, the newest first; then the price list, which holds for everything else."""
     who.require_admin()
     with state.read(FILE) as db:
-        return list(price_list(db).prices)
+        found = list(price_list(db).prices)
+    return found + sorted(
+        _listed(), key=lambda p: (p.model, p.speed != listed.STANDARD, -p.valid_from.toordinal(), p.above_tokens)
+    )
 
 
 def set_price(state: State, who: Principal, wish: PriceWish, *, now: datetime) -> Price:
@@ -128,7 +231,8 @@ def set_price(state: State, who: Principal, wish: PriceWish, *, now: datetime) -
 
     def change(tx: Tx) -> None:
         row = [getattr(price, name.strip()) for name in _COLUMNS.split(",")]
-        tx.db.execute(f"INSERT OR REPLACE INTO telemetry.prices ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+        marks = ", ".join("?" * len(row))
+        tx.db.execute(f"INSERT OR REPLACE INTO telemetry.prices ({_COLUMNS}) VALUES ({marks})", row)  # noqa: S608
         _windows_again(tx.db)
         tx.record(Change("usage.price.set", f"price:{wish.model}", wish.model_dump(mode="json")))
 

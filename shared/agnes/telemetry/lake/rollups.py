@@ -2,8 +2,8 @@
 
     item_user_daily   (item, user): invocations, errors, tokens
     use_daily         five tables in one file, told apart by its column `part`, so that a day is two objects and not five:
-        item_model    (item, model): tokens                       what an item costs
-        user_model    (user, model): responses, tokens            what a person, a model and everything costs
+        item_model    (item, model, rate, carried): tokens        what an item costs
+        user_model    (user, model, rate): responses, tokens      what a person, a model and everything costs
         user          user: prompts, sessions, calls by source, errors
         tool_user     (tool, source, user): invocations, errors, sessions
         plugin_session (plugin, session): invocations             what is used together
@@ -21,7 +21,8 @@ from typing import Any
 
 from agnes.telemetry.lake import copies
 from agnes.telemetry.lake.batch import Workbench, live_events
-from agnes.telemetry.model import TOKENS
+from agnes.telemetry.lake.prices import RATE
+from agnes.telemetry.model import BILLED, CACHE_1H, WEB_SEARCHES
 
 ITEM_USER_DAILY = "item_user_daily"
 USE_DAILY = "use_daily"
@@ -38,9 +39,11 @@ DAILY_DAYS = 31
 """That daily and window figures are made of."""
 ITEM = "source, marketplace_id, plugin, kind, name"
 
-_TOKENS = ", ".join(TOKENS)
-_NO_TOKENS = ", ".join(f"0 AS {name}" for name in TOKENS)
-_SUMS = ", ".join(f"sum({name})::BIGINT AS {name}" for name in TOKENS)
+_TOKENS = ", ".join(BILLED)
+_NO_TOKENS = ", ".join(f"0 AS {name}" for name in BILLED)
+_SUMS = ", ".join(f"sum({name})::BIGINT AS {name}" for name in BILLED)
+_TOOK = "event_type IN ('message', 'iteration')"
+"""Events with tokens."""
 
 _EVENTS_COPY = "day, event_id"
 """A copy whose time was clamped to another day counts on both."""
@@ -49,7 +52,7 @@ CREATE OR REPLACE TABLE once AS
 SELECT day, user_id, event_type, occurred_at, session_id, tool_name, model, is_error,
     {{'source': source, 'marketplace_id': marketplace_id, 'plugin': plugin, 'item_kind': item_kind,
         'item_name': item_name, 'agent_source': agent_source, 'agent_marketplace_id': agent_marketplace_id,
-        'agent_plugin': agent_plugin, 'agent_name': agent_name}} AS item, {_TOKENS}
+        'agent_plugin': agent_plugin, 'agent_name': agent_name}} AS item, carried, {RATE} AS rate, {_TOKENS}
 FROM ({copies.once("live", key=_EVENTS_COPY)})
 """  # noqa: S608 (fixed parts)
 
@@ -58,51 +61,52 @@ _STORED = """
     SELECT *, occurred_at::DATE AS day FROM ({events})
 """
 
+# What a response counts for: the skill in force, the agent in force, and their plugins. Carried is what the item's own work was not.
+_SPENT_ON = f"""
+SELECT day, item.source AS source, item.marketplace_id AS marketplace_id, item.plugin AS plugin, item.item_kind AS kind,
+    item.item_name AS name, user_id, model, rate, carried, {_TOKENS}
+FROM once WHERE {_TOOK} AND item.item_kind IS NOT NULL
+UNION ALL
+SELECT day, item.source, item.marketplace_id, item.plugin, 'plugin', item.plugin, user_id, model, rate,
+    carried AND NOT (item.agent_plugin IS NOT DISTINCT FROM item.plugin
+        AND item.agent_marketplace_id IS NOT DISTINCT FROM item.marketplace_id), {_TOKENS}
+FROM once WHERE {_TOOK} AND item.plugin IS NOT NULL
+UNION ALL
+SELECT day, item.agent_source, item.agent_marketplace_id, item.agent_plugin, 'plugin', item.agent_plugin, user_id, model, rate,
+    false, {_TOKENS}
+FROM once WHERE {_TOOK} AND item.agent_plugin IS NOT NULL AND (item.agent_plugin IS DISTINCT FROM item.plugin
+    OR item.agent_marketplace_id IS DISTINCT FROM item.marketplace_id)
+UNION ALL
+SELECT day, item.agent_source, item.agent_marketplace_id, item.agent_plugin, 'agent', item.agent_name, user_id, model, rate,
+    false, {_TOKENS}
+FROM once WHERE {_TOOK} AND item.agent_name IS NOT NULL
+"""  # noqa: S608 (fixed parts)
+
 _BASE = f"""
 WITH counted AS (
     SELECT day, item.source, item.marketplace_id, item.plugin, unnest([item.item_kind, 'plugin']) AS kind,
         unnest([item.item_name, item.plugin]) AS name,
         user_id, 1 AS invocations, is_error::INT AS errors, {_NO_TOKENS}, occurred_at
-    FROM once WHERE item.item_kind IS NOT NULL AND event_type <> 'message'
+    FROM once WHERE item.item_kind IS NOT NULL AND NOT {_TOOK}
     UNION ALL
-    SELECT day, item.source, item.marketplace_id, item.plugin, item.item_kind, item.item_name, user_id, 0, 0,
-        {_TOKENS}, NULL
-    FROM once WHERE event_type = 'message' AND item.item_kind IS NOT NULL
-    UNION ALL
-    SELECT day, item.source, item.marketplace_id, item.plugin, 'plugin', item.plugin, user_id, 0, 0, {_TOKENS}, NULL
-    FROM once WHERE event_type = 'message' AND item.plugin IS NOT NULL
-    UNION ALL
-    SELECT day, item.agent_source, item.agent_marketplace_id, item.agent_plugin, 'agent', item.agent_name, user_id, 0, 0,
-        {_TOKENS}, NULL
-    FROM once WHERE event_type = 'message' AND item.agent_name IS NOT NULL
+    SELECT day, source, marketplace_id, plugin, kind, name, user_id, 0, 0, {_TOKENS}, NULL FROM took
 )
 SELECT day, {ITEM}, user_id, least(sum(invocations), {CALLS_A_DAY})::BIGINT AS invocations,
     (sum(errors) * {CALLS_A_DAY} // greatest(sum(invocations), {CALLS_A_DAY}))::BIGINT AS errors, {_SUMS}, max(occurred_at) AS last_at
 FROM counted GROUP BY ALL ORDER BY ALL
 """  # noqa: S608 (fixed parts)
 
-# The same for tokens, by model in place of user: what a window of an item costs follows from it.
+# The same for tokens, by model and rate in place of user: what a window of an item costs follows from it.
 _ITEM_MODEL = f"""
-WITH counted AS (
-    SELECT day, item.source, item.marketplace_id, item.plugin, item.item_kind AS kind, item.item_name AS name, model,
-        {_TOKENS}
-    FROM once WHERE event_type = 'message' AND item.item_kind IS NOT NULL
-    UNION ALL
-    SELECT day, item.source, item.marketplace_id, item.plugin, 'plugin', item.plugin, model, {_TOKENS}
-    FROM once WHERE event_type = 'message' AND item.plugin IS NOT NULL
-    UNION ALL
-    SELECT day, item.agent_source, item.agent_marketplace_id, item.agent_plugin, 'agent', item.agent_name, model, {_TOKENS}
-    FROM once WHERE event_type = 'message' AND item.agent_name IS NOT NULL
-)
-SELECT day, {ITEM}, coalesce(model, '') AS model, {_SUMS} FROM counted GROUP BY ALL ORDER BY ALL
+SELECT day, {ITEM}, coalesce(model, '') AS model, rate, carried, {_SUMS} FROM took GROUP BY ALL ORDER BY ALL
 """  # noqa: S608 (fixed parts)
 
 _USER_MODEL = f"""
-SELECT day, user_id, coalesce(model, '') AS model, count(*) AS responses, {_SUMS}
-FROM once WHERE event_type = 'message' GROUP BY ALL ORDER BY ALL
+SELECT day, user_id, coalesce(model, '') AS model, rate, count_if(event_type = 'message') AS responses, {_SUMS}
+FROM once WHERE {_TOOK} GROUP BY ALL ORDER BY ALL
 """  # noqa: S608 (fixed parts)
 
-_CALL = "event_type NOT IN ('prompt', 'message')"
+_CALL = "event_type NOT IN ('prompt', 'message', 'iteration')"
 # A typed command and the call that it became are one invocation: the typed one has no item (docs/telemetry.md).
 _USER = f"""
 SELECT day, user_id, count_if(event_type = 'prompt') AS prompts, count(DISTINCT session_id) AS sessions,
@@ -125,7 +129,7 @@ SELECT day, source, marketplace_id, plugin, md5_number_lower(user_id || '|' || s
 FROM (
     SELECT day, item.source AS source, item.marketplace_id AS marketplace_id, item.plugin AS plugin, user_id, session_id,
         count(*) AS invocations
-    FROM once WHERE event_type <> 'message' AND item.item_kind IS NOT NULL AND item.plugin IS NOT NULL GROUP BY ALL
+    FROM once WHERE event_type NOT IN ('message', 'iteration') AND item.item_kind IS NOT NULL AND item.plugin IS NOT NULL GROUP BY ALL
 ) ORDER BY ALL
 """
 
@@ -167,6 +171,7 @@ def bases_of_days(bench: Workbench, days: Sequence[date], batches: Sequence[Path
     bench.db.execute(f"CREATE OR REPLACE VIEW live AS SELECT * FROM new_events {stored}")  # noqa: S608 (fixed parts)
     copies.mark(bench, "live", key=_EVENTS_COPY)
     bench.db.execute(_ONCE)
+    bench.db.execute(f"CREATE OR REPLACE VIEW took AS {_SPENT_ON}")
     bench.db.execute(f"CREATE OR REPLACE TABLE bases AS {_BASE}")
     bench.db.execute(f"CREATE OR REPLACE TABLE use AS {_USE}")
     return {
@@ -180,7 +185,7 @@ def daily(bench: Workbench, since: date) -> list[dict[str, Any]]:
     return bench.rows(_DAILY, {"since": since})
 
 
-_COUNTS = dict.fromkeys(TOKENS, "BIGINT")
+_COUNTS = dict.fromkeys(BILLED, "BIGINT")
 _TEXTS = ITEM.split(", ")
 COLUMNS = {
     ITEM_USER_DAILY: {
@@ -189,8 +194,8 @@ COLUMNS = {
         **_COUNTS,
         "last_at": "TIMESTAMPTZ",
     },
-    ITEM_MODEL: {**dict.fromkeys((*_TEXTS, "model"), "VARCHAR"), **_COUNTS},
-    USER_MODEL: {"user_id": "VARCHAR", "model": "VARCHAR", "responses": "BIGINT", **_COUNTS},
+    ITEM_MODEL: {**dict.fromkeys((*_TEXTS, "model", "rate"), "VARCHAR"), "carried": "BOOLEAN", **_COUNTS},
+    USER_MODEL: {**dict.fromkeys(("user_id", "model", "rate"), "VARCHAR"), "responses": "BIGINT", **_COUNTS},
     USER: {
         "user_id": "VARCHAR",
         **dict.fromkeys(("prompts", "sessions", "curated_calls", "flea_calls", "builtin_calls", "errors"), "BIGINT"),
@@ -208,6 +213,10 @@ COLUMNS = {
 """Of each table; the day is in the path of its file (Hive layout)."""
 
 
+_USUAL = {CACHE_1H: "0", WEB_SEARCHES: "0", "rate": "''", "carried": "false"}
+"""Of columns that came later than their table: what rows that were made before have in them."""
+
+
 def base_of(table: str) -> str:
     """The base whose files hold a table."""
     return ITEM_USER_DAILY if table == ITEM_USER_DAILY else USE_DAILY
@@ -217,13 +226,15 @@ def table_of(bench: Workbench, table: str, name: str, files: Mapping[date, Path]
     """The view `name`: the rows of a table in its base's files, with their `day`; none where there are no files."""
     columns = COLUMNS[table]
     names = ", ".join(columns)
+    fields = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
     if files:
         part = "" if base_of(table) == table else f" WHERE part = '{table}'"
-        # Where all files were made before this column was, it is missing.
-        later = " UNION ALL BY NAME SELECT NULL::UBIGINT AS session WHERE false" if table == PLUGIN_SESSION else ""
-        days = f"SELECT day, {names} FROM (FROM {of_days(files)}{later}){part}"  # noqa: S608 (fixed parts)
+        # Where all files were made before a column was, it is missing.
+        named = f"SELECT * FROM (FROM {of_days(files)} UNION ALL BY NAME SELECT {fields} WHERE false){part}"  # noqa: S608
+        usual = [f"coalesce({column}, {value}) AS {column}" for column, value in _USUAL.items() if column in columns]
+        replaced = f"REPLACE ({', '.join(usual)})" if usual else ""
+        days = f"SELECT day, {names} FROM (SELECT * {replaced} FROM ({named}))"  # noqa: S608 (fixed parts)
     else:
-        fields = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
         days = f"SELECT NULL::DATE AS day, {fields} LIMIT 0"
     bench.db.execute(f"CREATE OR REPLACE VIEW {name} AS {days}")
 

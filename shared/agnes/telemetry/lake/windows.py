@@ -9,7 +9,8 @@ from typing import Any
 
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST, PriceList
-from agnes.telemetry.lake.rollups import DAILY_DAYS, ITEM, ITEM_MODEL, PLUGIN_SESSION, of_days, table_of
+from agnes.telemetry.lake.rollups import DAILY_DAYS, ITEM, ITEM_MODEL, ITEM_USER_DAILY, PLUGIN_SESSION, table_of
+from agnes.telemetry.model import BILLED
 
 WINDOW_DAYS = 30
 PLUGINS_OF_A_SESSION = 50
@@ -20,6 +21,9 @@ TOGETHER_FROM = 3
 """Sessions; two that happened to coincide say nothing."""
 TOGETHER_AT_MOST = 12
 """Of one plugin. Pages show four, of those that the person may see."""
+
+_TOKENS_OF_USER = ", ".join(f"sum(CASE WHEN age < 30 THEN {name} ELSE 0 END) AS {name}_30d" for name in BILLED)
+_TOKENS_30D = ", ".join(f"sum({name}_30d)::BIGINT AS {name}_30d" for name in BILLED)
 
 # A window of N days is today and the N-1 complete days before it, so the 30 entries of a daily series sum to it.
 # The trend compares complete days only: the 7 before today with the 7 before those. By user first and then by item:
@@ -32,10 +36,7 @@ WITH by_user AS (
         sum(CASE WHEN age < 30 THEN invocations ELSE 0 END) AS invocations_30d,
         sum(CASE WHEN age < 30 THEN errors ELSE 0 END) AS errors_30d,
         bit_or(CASE WHEN age < 30 AND invocations > 0 THEN 1::BIGINT << age ELSE 0 END) AS days,
-        sum(CASE WHEN age < 30 THEN input_tokens ELSE 0 END) AS input_tokens_30d,
-        sum(CASE WHEN age < 30 THEN output_tokens ELSE 0 END) AS output_tokens_30d,
-        sum(CASE WHEN age < 30 THEN cache_read_tokens ELSE 0 END) AS cache_read_tokens_30d,
-        sum(CASE WHEN age < 30 THEN cache_creation_tokens ELSE 0 END) AS cache_creation_tokens_30d,
+        {_TOKENS_OF_USER},
         sum(CASE WHEN age BETWEEN 1 AND 7 THEN invocations ELSE 0 END) AS recent,
         sum(CASE WHEN age BETWEEN 8 AND 14 THEN invocations ELSE 0 END) AS prior,
         min(CASE WHEN invocations > 0 THEN age END) AS last_age
@@ -46,24 +47,25 @@ WITH by_user AS (
         sum(errors_7d)::BIGINT AS errors_7d,
         sum(invocations_30d)::BIGINT AS invocations_30d, count_if(invocations_30d > 0) AS distinct_users_30d,
         sum(errors_30d)::BIGINT AS errors_30d, bit_count(bit_or(days))::BIGINT AS active_days_30d,
-        sum(input_tokens_30d)::BIGINT AS input_tokens_30d, sum(output_tokens_30d)::BIGINT AS output_tokens_30d,
-        sum(cache_read_tokens_30d)::BIGINT AS cache_read_tokens_30d,
-        sum(cache_creation_tokens_30d)::BIGINT AS cache_creation_tokens_30d,
+        {_TOKENS_30D},
         sum(recent)::BIGINT AS recent, sum(prior)::BIGINT AS prior, min(last_age) AS last_age
     FROM by_user GROUP BY ALL
 )
 SELECT figures.* EXCLUDE (recent, prior, last_age),
     input_tokens_30d + output_tokens_30d + cache_read_tokens_30d + cache_creation_tokens_30d AS tokens_30d,
     CASE WHEN prior >= 3 THEN (recent - prior) * 100.0 / prior END AS trend_pct,
-    DATE '{{today}}' - last_age AS last_used_day, spent.cost_usd_30d, spent.unpriced_tokens_30d
+    DATE '{{today}}' - last_age AS last_used_day, spent.* EXCLUDE ({ITEM})
 FROM figures LEFT JOIN spent USING ({ITEM}) ORDER BY ALL
 """  # noqa: S608 (fixed parts)
 
 _SPENT = f"""
 CREATE OR REPLACE TABLE spent AS
 SELECT {ITEM}, sum({COST}) AS cost_usd_30d,
-    coalesce(sum({ALL_TOKENS}) FILTER (p.model IS NULL), 0)::BIGINT AS unpriced_tokens_30d
-FROM spending LEFT JOIN priced p USING (model, day) GROUP BY ALL
+    coalesce(sum({ALL_TOKENS}) FILTER (p.model IS NULL), 0)::BIGINT AS unpriced_tokens_30d,
+    coalesce(sum({ALL_TOKENS}) FILTER (carried), 0)::BIGINT AS carried_tokens_30d,
+    sum({COST}) FILTER (carried) AS carried_cost_usd_30d,
+    coalesce(sum({ALL_TOKENS}) FILTER (carried AND p.model IS NULL), 0)::BIGINT AS carried_unpriced_tokens_30d
+FROM spending LEFT JOIN priced p USING (model, rate, day) GROUP BY ALL
 """  # noqa: S608 (fixed parts)
 
 # Plugins by number, so that pairs are cheap to make and to count. Sessions of few plugins come first where there are too
@@ -115,9 +117,10 @@ def of_items(
         return []
     month = {day: path for day, path in spending.items() if today - timedelta(days=WINDOW_DAYS) < day <= today}
     table_of(bench, ITEM_MODEL, "spending", month)
-    prices.into(bench, bench.db.execute("SELECT DISTINCT model, day FROM spending").fetchall())
+    prices.into(bench, bench.db.execute("SELECT DISTINCT model, rate, day FROM spending").fetchall())
     bench.db.execute(_SPENT)
-    days = f"SELECT (DATE '{today}' - day)::INTEGER AS age, * EXCLUDE day FROM {of_days(used)}"  # noqa: S608 (fixed parts)
+    table_of(bench, ITEM_USER_DAILY, "used_daily", used)
+    days = f"SELECT (DATE '{today}' - day)::INTEGER AS age, * EXCLUDE day FROM used_daily"  # noqa: S608 (fixed parts)
     return bench.rows(_WINDOWS.format(days=days, today=today))
 
 

@@ -15,12 +15,12 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.telemetry.lake import event_table, prices
 from agnes.telemetry.lake.batch import Workbench
-from agnes.telemetry.lake.prices import ALL_TOKENS, COST
+from agnes.telemetry.lake.prices import ALL_TOKENS, COST, RATE
 from agnes.telemetry.model import FILE
 
 FACET_VALUES = 50
 # As the rollups count: a typed command and the call that it became are one, and the typed one has no item.
-_CALL = "event_type NOT IN ('prompt', 'message') AND (source = 'builtin' OR item_kind IS NOT NULL)"
+_CALL = "event_type NOT IN ('prompt', 'message', 'iteration') AND (source = 'builtin' OR item_kind IS NOT NULL)"
 _NAMES = ("tool_name", "skill_name", "subagent_type", "command_name")
 _CHOICES = {
     "username": "(user_id = $username OR lower(username) = lower($username))",
@@ -55,7 +55,7 @@ class EventsFilter(BaseModel):
     username: str = Field("", max_length=320, description="An account's id or e-mail address.")
     tool_name: str = Field("", max_length=500)
     source: Literal["", "curated", "flea", "builtin"] = ""
-    event_type: Literal["", "tool_use", "subagent", "mcp_call", "slash_command", "prompt", "message"] = ""
+    event_type: Literal["", "tool_use", "subagent", "mcp_call", "slash_command", "prompt", "message", "iteration"] = ""
     only_errors: bool = False
     q: str = Field(
         "", max_length=200, description="Part of a tool's, skill's, agent's or command's name, taken literally."
@@ -213,13 +213,15 @@ def _found(state: State, store: ObjectStore, wish: EventsFilter, since: datetime
             ) WHERE {" AND ".join(where)}""",  # noqa: S608 (fixed parts)
             {"since": since, **given},
         )
-        pairs = bench.db.execute(
-            "SELECT DISTINCT coalesce(model, ''), occurred_at::DATE FROM passed WHERE event_type = 'message'"
+        used = bench.db.execute(
+            f"SELECT DISTINCT coalesce(model, ''), {RATE}, occurred_at::DATE FROM passed "  # noqa: S608 (fixed parts)
+            "WHERE event_type IN ('message', 'iteration')"
         ).fetchall()
-        price_list.into(bench, pairs)
+        price_list.into(bench, used)
         bench.db.execute(
             f"""CREATE VIEW found AS SELECT e.*, {COST} AS cost_usd,
                 CASE WHEN p.model IS NULL THEN {ALL_TOKENS} ELSE 0 END AS unpriced_tokens
-            FROM passed e LEFT JOIN priced p ON p.model = coalesce(e.model, '') AND p.day = e.occurred_at::DATE"""  # noqa: S608
+            FROM passed e LEFT JOIN priced p
+                ON p.model = coalesce(e.model, '') AND p.rate = {RATE} AND p.day = e.occurred_at::DATE"""  # noqa: S608
         )
         yield bench

@@ -1,0 +1,126 @@
+"""Writes the table of list prices, `agnes.claude_code.price_table`, from the library genai-prices (`make prices`).
+
+The library is pinned, and needed here only: importing it costs a function a fifth of a second and 2 MB. To take newer prices,
+raise the pin in constraints.txt, run `make prices`, and read the difference.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from agnes.claude_code import price_table, prices
+
+LIBRARY = "genai-prices"
+PROVIDER = "anthropic"
+NAMELESS = ("claude-v1",)
+"""Without its version nothing is left of its name, and the client never used it."""
+KINDS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
+
+_HEAD = '''"""List prices of Claude models, and the names that they have. Written by `make prices`; do not edit.
+
+A price holds from its day on (UTC; None: from the beginning), for prompts of more tokens than `above`, in dollars a million tokens.
+"""
+
+SOURCE = "{source}"
+
+# (model, speed, from, above, input, output, cache read, cache write of 5 minutes, cache write of 1 hour)
+PRICES = (
+'''
+
+
+def module(source: str | None = None) -> str:
+    """The text of the table's module, from the installed library."""
+    lines = [_HEAD.format(source=source or f"{LIBRARY} {version(LIBRARY)}")]
+    models = _models()
+    for model in models:
+        lines += [f"    {_literal(row)},\n" for row in _prices(model)]
+    lines.append(")\n\n# Other names of a model → its name in PRICES.\nALIASES = {\n")
+    for name, model in sorted(_aliases(models).items()):
+        lines.append(f'    "{name}": "{model}",\n')
+    lines.append("}\n")
+    return "".join(lines)
+
+
+def _models() -> list[Any]:
+    from genai_prices.data import providers
+
+    (provider,) = (provider for provider in providers if provider.id == PROVIDER)
+    return sorted((model for model in provider.models if model.id not in NAMELESS), key=lambda model: model.id)
+
+
+def _prices(model: Any) -> Iterator[tuple]:
+    name = prices.canonical(model.id)
+    dated = model.prices if isinstance(model.prices, list) else [None]
+    for period in dated:
+        since = getattr(getattr(period, "constraint", None), "start_date", None)
+        yield from _tiers(name, prices.STANDARD, since, period.prices if period is not None else model.prices)
+    for variant in model.price_variants or ():
+        if variant.when == {"speed": prices.FAST}:
+            since = getattr(variant.constraint, "start_date", None)
+            yield from _tiers(name, prices.FAST, since, variant.prices)
+
+
+def _tiers(name: str, speed: str, since: date | None, price: Any) -> Iterator[tuple]:
+    given = {kind: getattr(price, kind, None) for kind in KINDS}
+    starts = {0}
+    for value in given.values():
+        starts |= {tier.start for tier in getattr(value, "tiers", ())}
+    for start in sorted(starts):
+        found = [_at(given[kind], start) for kind in KINDS]
+        usual = (
+            None,
+            None,
+            found[0] * prices.CACHE_READ,
+            found[0] * prices.CACHE_WRITE,
+            found[0] * prices.CACHE_WRITE_1H,
+        )
+        yield (name, speed, since, start, *(usual[i] if value is None else value for i, value in enumerate(found)))
+
+
+def _at(value: Any, start: int) -> Decimal | None:
+    if value is None or isinstance(value, Decimal):
+        return value
+    return next((tier.price for tier in reversed(value.tiers) if tier.start <= start), value.base)
+
+
+def _aliases(models: list[Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for model in models:
+        name = prices.canonical(model.id)
+        for word in _words(model.match):
+            if (alias := prices.canonical(word)) != name and not alias.endswith("-"):
+                found.setdefault(alias, name)
+    return found
+
+
+def _words(clause: Any) -> Iterator[str]:
+    """The names and beginnings of names that the library's clause knows; patterns are dates, which a name loses anyhow."""
+    for inner in getattr(clause, "or_", None) or ():
+        yield from _words(inner)
+    for kind in ("equals", "starts_with"):
+        if (word := getattr(clause, kind, None)) and not word.endswith("-2025"):
+            yield word.rstrip("@")
+
+
+def _literal(row: tuple) -> str:
+    name, speed, since, above, *amounts = row
+    day = f'"{since}"' if since else "None"
+    numbers = ", ".join(f"{amount.normalize():f}" for amount in amounts)
+    return f'("{name}", "{speed}", {day}, {above}, {numbers})'
+
+
+def main() -> int:
+    target = Path(price_table.__file__)
+    target.write_text(module())
+    print(f"{target}: {LIBRARY} {version(LIBRARY)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
