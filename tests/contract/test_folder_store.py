@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import (
@@ -28,7 +30,9 @@ from agnes.kernel.ports import (
     TryAgain,
     Unchanged,
 )
+from agnes.outside.object_store import letter_case
 from agnes.outside.object_store.folder import LEFTOVER_SECONDS, FolderStore
+from tests.builders.case_folding import CaseFolding
 
 pytestmark = pytest.mark.slow
 
@@ -265,3 +269,48 @@ def test_writers_and_removers_of_one_folder_do_not_disturb_each_other(tmp_path):
         thread.join()
     assert not failures
     assert not list((tmp_path / "objects").iterdir())
+
+
+KEYS = ("A", "a", "a/B", "A/b", "README", "readme", "x.zip", "X.ZIP", "X.zip/y", "01HXYZ/q.json", "aB" * 100, "A" * 200)
+
+
+def test_keys_that_differ_by_case_live_side_by_side_where_the_file_system_mixes_them_up(tmp_path):
+    store = folder_store(tmp_path, system=CaseFolding(tmp_path))
+    for key in KEYS:
+        store.write(key, key.encode(), expect=ABSENT)
+    assert [entry.key for entry in store.list("")] == sorted(KEYS)
+    assert {key: store.read(key).body.decode() for key in KEYS} == {key: key for key in KEYS}
+    elsewhere = folder_store(tmp_path)
+    assert [entry.key for entry in elsewhere.list("")] == sorted(KEYS), "the folder goes to another file system"
+    elsewhere.write("New", b"x", expect=ABSENT)
+    assert folder_store(tmp_path, system=CaseFolding(tmp_path)).read("New").body == b"x"
+
+
+def test_a_folder_from_another_file_system_is_converted_and_a_crash_in_between_costs_nothing(tmp_path):
+    before = folder_store(tmp_path)
+    keys = [key for key in KEYS if key not in ("a", "a/B", "readme", "X.ZIP")]
+    versions = {key: before.write(key, key.encode(), expect=ABSENT) for key in keys}
+    assert not (tmp_path / "names").exists()
+
+    class Dies(CaseFolding):
+        left = 3
+
+        def rename(self, old, new):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            super().rename(old, new)
+
+    with pytest.raises(KeyboardInterrupt):
+        folder_store(tmp_path, system=Dies(tmp_path))
+    after = folder_store(tmp_path, system=CaseFolding(tmp_path))
+    assert [entry.key for entry in after.list("")] == sorted(keys)
+    assert {key: after.read(key).version for key in keys} == versions
+
+
+@given(st.lists(st.text("aBc.-Z0", min_size=1, max_size=200), min_size=2, max_size=2, unique=True))
+def test_names_without_capitals_stay_apart_and_come_back(names):
+    written = [letter_case.encode(name) for name in names]
+    assert written[0].casefold() != written[1].casefold()
+    assert [letter_case.decode(name) for name in written] == names
+    assert all(len(name) < 254 and name == name.lower() for name in written)
