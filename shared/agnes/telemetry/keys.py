@@ -18,8 +18,10 @@ telemetry/rollups/<rollup>/day=YYYY-MM-DD/<generation>.parquet
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import sha256
 from pathlib import PurePosixPath
 
 from agnes.kernel.errors import BadRequestError
@@ -42,7 +44,11 @@ CLAIM = "jobs/telemetry.extract/claim.json"
 MAIN = "main"
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_AGENT_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+AGENT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z0-9][A-Za-z0-9_-]{0,63}){0,8}"
+"""A subagent's id: of a file in a folder below `subagents`, with the folders' names before it."""
+MAX_AGENT_CHARS = 180
+_AGENT = re.compile(AGENT)
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -59,7 +65,10 @@ class InvalidAgentId(BadRequestError):
     code = "invalid_agent_id"
 
     def __init__(self, given: str) -> None:
-        super().__init__(f"{given[:80]!r} is no subagent's id", hint="It is the `<id>` of `agent-<id>.jsonl`.")
+        super().__init__(
+            f"{given[:80]!r} is no subagent's id",
+            hint="It is the `<id>` of `agent-<id>.jsonl`, behind the names of folders below `subagents`, joined by dots.",
+        )
 
 
 SessionId = tuple[str, str]
@@ -94,9 +103,36 @@ def transcript_id(user_id: str, session_id: str, agent_id: str | None = None) ->
     """
     if not is_session_id(session_id.lower()):
         raise InvalidSessionId(session_id)
-    if agent_id is not None and (not _AGENT.fullmatch(agent_id) or agent_id == MAIN):
+    if agent_id is not None and (len(agent_id) > MAX_AGENT_CHARS or not _AGENT.fullmatch(agent_id) or agent_id == MAIN):
         raise InvalidAgentId(agent_id)
     return TranscriptId(user(user_id), session_id.lower(), agent_id or MAIN)
+
+
+def agent_id_of(folders: Sequence[str], name: str) -> str:
+    """The id of the subagent whose file is `subagents/<folders>/agent-<name>.jsonl`: `workflows/wf_9f/agent-w1.jsonl` is
+    `workflows.wf_9f.w1`, so that agents of one name in two folders stay two. What an id cannot hold is replaced, with a
+    hash of it behind, and so is a path that is too long. `agnes_cli.transcripts` makes the same ids."""
+    parts = [_agent_part(part) for part in (*folders, name)]
+    found = ".".join(parts)
+    if len(parts) > 9 or len(found) > MAX_AGENT_CHARS:
+        found = f"{_hashed('/'.join(folders))}.{parts[-1]}"
+    return _hashed(name) if found == MAIN else found
+
+
+def agent_path(agent_id: str) -> tuple[str, str]:
+    """(folders below `subagents`, file name) of a subagent's id, as Claude Code has them: ("workflows/wf_9f/",
+    "agent-w1.jsonl")."""
+    *folders, name = agent_id.split(".")
+    return "".join(f"{folder}/" for folder in folders), f"agent-{name}.jsonl"
+
+
+def _agent_part(text: str) -> str:
+    return text if _AGENT_PART.fullmatch(text) else _hashed(text)
+
+
+def _hashed(text: str) -> str:
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")[:40] or "agent"
+    return f"{readable}-{sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def is_session_id(text: str) -> bool:

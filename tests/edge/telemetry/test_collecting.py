@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from collections.abc import Iterator
@@ -91,8 +92,16 @@ def test_what_lies_there_arrives_as_if_it_had_been_uploaded(house, admin, drop):
         f"sessions/{mira.id}/{B}/main.jsonl.zst",
     ]
     assert run_usage(house, admin)["sessions"] == 2
+    nested = f"mira@example.com/.claude/projects/-work/{A}/subagents/workflows/wf_9f"
+    drop.put(f"{nested}/agent-abc.jsonl", body(A))
+    drop.put(f"{nested}/journal.jsonl", body(A))
+    drop.put(f"mira@example.com/.claude/projects/-work/{B}.jsonl", codecs.BOM_UTF8 + body(B) + body(B))
+    report = one(house)
+    assert (report["fetched"], report["refused"]) == (2, {"not_a_transcript": 1})
+    assert f"sessions/{mira.id}/{A}/agents/workflows.wf_9f.abc.jsonl.zst" in stored(house)
+    run_usage(house, admin)
     beat = json.loads(house.store.read("jobs/telemetry.collect/last.json").body)
-    assert (beat["ok"], beat["report"]["fetched"]) == (True, 4)
+    assert (beat["ok"], beat["report"]["fetched"]) == (True, 2)
 
 
 @pytest.mark.parametrize("keep_all", ["false", "true"])

@@ -3,13 +3,17 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import zstandard
 
+from agnes.telemetry import keys
 from agnes_cli import trimming
+from agnes_cli.transcripts import agent_id_of
 from tests.builders.real_transcripts import main_file
 from tests.builders.transcripts import Transcript
 from tests.unit.cli.conftest import opened_office
@@ -48,6 +52,42 @@ def test_captured_sessions_are_sent_with_their_subagents(signed_in):
     assert not list(laptop.claude.glob("*snapshot*"))
     again = laptop.push(str(path))
     assert (again["sent"], len(again["unchanged"])) == ([], 3)
+
+
+WORKFLOW = Path(__file__).parents[2] / "samples" / "transcripts" / "cases" / "25-workflow-subagents"
+WORKED = "a288b4e8-af0a-4612-ba76-be920824a101"
+
+
+def test_subagents_of_workflows_are_sent_at_any_depth(signed_in):
+    """By a scan, and by the path of any of them; what else is there, a journal, is no transcript."""
+    laptop = signed_in.laptop
+    path = laptop.transcript(WORKED, (WORKFLOW / f"{WORKED}.jsonl").read_bytes())
+    shutil.copytree(WORKFLOW / WORKED, path.with_suffix(""))
+    agents = path.with_suffix("") / "subagents"
+    (agents / "workflows" / "wf_10").mkdir()
+    shutil.copy(agents / "agent-a1.jsonl", agents / "workflows" / "wf_10" / "agent-w1.jsonl")
+    (agents / "workflows" / "wf 11").mkdir()
+    (agents / "workflows" / "wf 11" / "agent-the reviewer.jsonl").write_bytes((agents / "agent-a1.jsonl").read_bytes())
+    outcome = laptop.push("--scan")
+    assert (len(outcome["sent"]), outcome["dropped"]) == (6, [])
+    odd = agent_id_of(("workflows", "wf 11"), "the reviewer")
+    assert signed_in.stored(WORKED) == sorted(
+        [
+            f"agents/{name}.jsonl.zst"
+            for name in ("a1", "workflows.wf_9f.w1", "workflows.wf_9f.w2", "workflows.wf_10.w1", odd)
+        ]
+        + ["main.jsonl.zst"]
+    )
+    nested = agents / "workflows" / "wf_9f" / "agent-w2.jsonl"
+    nested.write_bytes(nested.read_bytes() * 2)
+    assert laptop.push(str(nested))["sent"] == [str(nested)]
+    assert "is no transcript" in laptop.agnes("push", str(agents / "workflows" / "wf_9f" / "journal.jsonl")).stderr
+
+
+@pytest.mark.parametrize("folders", [(), ("workflows", "wf_9f"), ("a b", "ü"), ("f" * 100,), tuple("abcdefghijk")])
+@pytest.mark.parametrize("name", ["a1", "main", "b.c", "the reviewer", "n" * 100])
+def test_the_command_and_the_server_name_subagents_alike(folders, name):
+    assert agent_id_of(folders, name) == keys.agent_id_of(folders, name)
 
 
 def test_a_grown_transcript_is_sent_again(signed_in):

@@ -158,6 +158,8 @@ def is_prompt(record: dict, texts: list[str], others: bool) -> bool:
         return False
     if source in ("typed", "queued", "suggestion_accepted"):
         return True
+    if source == "sdk" and record.get("turnOrigin") == "sdk":
+        return True
     return others or any(is_persons(text) for text in texts)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from agnes.accounts.model import User
 from agnes.kernel.drops import DropFile
 from agnes.telemetry.collecting.model import Location
+from agnes.telemetry.collecting.naming import NO_TRANSCRIPT, is_beside
 from agnes.telemetry.transcripts import packed
 
 NO_PERSON, AMBIGUOUS, DEACTIVATED = "no_such_person", "ambiguous_person", "deactivated_person"
@@ -46,6 +47,8 @@ def problem_of(file: DropFile) -> str | None:
     """Why a file is not worth reading, as far as its listing tells."""
     if file.problem:
         return file.problem
+    if is_beside(file.path):
+        return NO_TRANSCRIPT
     if file.size_bytes > packed.MAX_PLAIN_BYTES:
         return TOO_LARGE
     return EMPTY if file.size_bytes == 0 else None

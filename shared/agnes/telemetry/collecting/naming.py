@@ -3,35 +3,55 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import msgspec
 
 from agnes.kernel.errors import BadRequestError
 from agnes.telemetry import keys
-from agnes.telemetry.extraction.records import UNREADABLE
+from agnes.telemetry.extraction.records import BYTE_ORDER_MARK, UNREADABLE
 from agnes.telemetry.keys import TranscriptId, transcript_id
 
 NO_SESSION = "no_session_id"
+NO_TRANSCRIPT = "not_a_transcript"
 
-_AGENT = re.compile(r"agent-(.+)\.jsonl")
+_AGENT = re.compile(r"agent-(.+)\.jsonl", re.DOTALL)
+SUBAGENTS = "subagents"
 
 
 def names_of(path: str) -> tuple[str | None, str | None]:
-    """(session, agent) as the path tells: `<session>.jsonl`, `<session>/subagents/agent-<agent>.jsonl`, and in older
-    clients `agent-<agent>.jsonl`, whose session only its content knows."""
-    names = PurePosixPath(path).parts
-    agent = _AGENT.fullmatch(names[-1])
+    """(session, agent) as the path tells: `<session>.jsonl`, `<session>/subagents/…/agent-<agent>.jsonl` at any depth, and
+    in older clients `agent-<agent>.jsonl`, whose session only its content knows."""
+    *folders, name = PurePosixPath(path).parts
+    agent = _AGENT.fullmatch(name)
     if agent is None:
-        stem = names[-1].removesuffix(".jsonl").lower()
+        stem = name.removesuffix(".jsonl").lower()
         return (stem if keys.is_session_id(stem) else None), None
-    folder = names[-3].lower() if len(names) > 2 and names[-2] == "subagents" else ""
-    return (folder if keys.is_session_id(folder) else None), agent[1]
+    session, below = _subagents(folders)
+    return session, keys.agent_id_of(below, agent[1])
+
+
+def is_beside(path: str) -> bool:
+    """Whether a file below a session's `subagents` is no transcript: a workflow's `journal.jsonl`."""
+    *folders, name = PurePosixPath(path).parts
+    return _AGENT.fullmatch(name) is None and _subagents(folders)[0] is not None
+
+
+def _subagents(folders: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """(session, folders below its `subagents`), of a path's folders; (None, ()) if there is no such folder."""
+    for at in range(len(folders) - 1, 0, -1):
+        session = folders[at - 1].lower()
+        if folders[at] == SUBAGENTS and keys.is_session_id(session):
+            return session, folders[at + 1 :]
+    return None, ()
 
 
 def transcript_of(user_id: str, path: str, plain: bytes) -> TranscriptId:
     """Whose session and which file of it: from the names if they hold the session's UUID, else from the first record that
     states one. Raises InvalidSessionId, InvalidAgentId, BadRequestError."""
+    if is_beside(path):
+        raise BadRequestError("it is among a session's subagents, and is no transcript of one", code=NO_TRANSCRIPT)
     session, agent = names_of(path)
     if session is None:
         session = _stated_session(plain)
@@ -45,7 +65,7 @@ class _Stating(msgspec.Struct):
 
 
 def _stated_session(plain: bytes) -> str | None:
-    for line in plain[:1_000_000].split(b"\n")[:200]:
+    for line in plain[:1_000_000].removeprefix(BYTE_ORDER_MARK.encode()).split(b"\n")[:200]:
         try:
             said = msgspec.json.decode(line, type=_Stating).sessionId
         except UNREADABLE:

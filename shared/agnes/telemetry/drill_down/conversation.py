@@ -23,7 +23,7 @@ from agnes.kernel.errors import BadRequestError, NotFoundError
 from agnes.telemetry.drill_down.pieces import Piece, pieces_of
 from agnes.telemetry.extraction import records
 from agnes.telemetry.extraction.extract import EARLIEST
-from agnes.telemetry.keys import MAIN
+from agnes.telemetry.keys import AGENT, MAIN
 from agnes.telemetry.model import TranscriptFile
 
 PIECE_CHARS = 20_000
@@ -35,8 +35,8 @@ WHOLE_CHARS = 200_000
 MARK_BYTES = 262_144
 """From one mark of a file to the next."""
 
-_ID = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,63})\.(\d{1,10})\.(\d{1,8})")
-_CURSOR = re.compile(r"(\d{1,17})\.([A-Za-z0-9][A-Za-z0-9_-]{0,63})\.(\d{1,10})\.(\d{1,8})")
+_ID = re.compile(rf"({AGENT})\.(\d{{1,10}})\.(\d{{1,8}})")
+_CURSOR = re.compile(rf"(\d{{1,17}})\.({AGENT})\.(\d{{1,10}})\.(\d{{1,8}})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from agnes.telemetry.extraction import records
+from agnes.telemetry.extraction import records, typed
 from agnes.telemetry.keys import MAIN
 from agnes.telemetry.model import TranscriptFile
 
@@ -23,7 +23,6 @@ TEXT, THINKING, TOOL_USE, TOOL_RESULT, OTHER = "text", "thinking", "tool_use", "
 _TITLE_CHARS = 160
 _TITLES = ("command", "file_path", "notebook_path", "skill", "subagent_type", "pattern", "url", "query", "description")
 """Fields of a call's input that tell what it is about, the best first."""
-_COMMAND = re.compile(r"<command-name>(/[\w:.-]{1,100})</command-name>")
 _ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
 
 
@@ -45,10 +44,10 @@ class Piece:
     tool_use_id: str | None
     is_error: bool
     is_meta: bool
-    """Written by the client for the model, not typed by anybody."""
+    """Written by the client, not typed by anybody: text for the model, a notification, a hook's feedback."""
     is_sidechain: bool
     title: str
-    """A line that tells what a call or a typed command is about; may be empty."""
+    """A line that tells what a call, a typed command or a notification is about; may be empty."""
     text: str
     chars: int
     """Of the whole text."""
@@ -63,17 +62,24 @@ def pieces_of(
     role, message = records.text(record.get("type")), record.get("message")
     if role == "tool_use_result" or (role is None and "tool_use_result" in record):
         items, message, role = [{**record, "type": TOOL_RESULT}], {}, "user"  # as old clients wrote it
+    elif role == "attachment" and _is_queued(record):
+        items, message, role = _items(record["attachment"].get("prompt")), {}, "user"
     elif role not in records.TURNS or not isinstance(message, dict):
         return
     else:
-        content = message.get("content")
-        items = content if isinstance(content, list) else [content]
+        items = _items(message.get("content"))
+    in_main = file.file == MAIN and not record.get("isSidechain")
+    by_client = role == "user" and _is_by_client(record, items, in_main=in_main)
     number = 0
     for item in items:
         said = _said(item)
         if said is None:
             continue
         kind, title, text = said
+        is_meta = by_client
+        if kind == TEXT and role == "user":
+            is_meta = by_client or (len(items) > 1 and not typed.is_typed(text))
+            title = typed.notice_of(text) if is_meta else _command(text)
         called = item if isinstance(item, dict) else {}
         yield Piece(
             id=f"{file.file}.{offset}.{number}",
@@ -88,7 +94,7 @@ def pieces_of(
                 called.get("id") if kind == TOOL_USE else called.get("tool_use_id") or called.get("toolUseId")
             ),
             is_error=kind == TOOL_RESULT and bool(called.get("is_error")),
-            is_meta=bool(record.get("isMeta") or record.get("isCompactSummary")),
+            is_meta=is_meta,
             is_sidechain=bool(record.get("isSidechain")) or file.file != MAIN,
             title=title[:_TITLE_CHARS],
             text=text if piece_chars is None else text[:piece_chars],
@@ -98,13 +104,39 @@ def pieces_of(
         number += 1
 
 
+def _items(content: Any) -> list[Any]:
+    return content if isinstance(content, list) else [content]
+
+
+def _is_queued(record: dict[str, Any]) -> bool:
+    attachment = record.get("attachment")
+    return isinstance(attachment, dict) and attachment.get("type") == typed.QUEUED
+
+
+def _is_by_client(record: dict[str, Any], items: list[Any], *, in_main: bool) -> bool:
+    """Whether the client wrote it, and no person or, in a subagent's file, no caller."""
+    said = records.record_of(record)
+    if said.isMeta or said.isCompactSummary:
+        return True
+    texts, has_others = typed.content(items if len(items) != 1 or isinstance(items[0], dict) else items[0])
+    if said.attachment is not None and said.attachment.type == typed.QUEUED:
+        return not typed.is_queued_prompt(said.attachment, texts, has_others=has_others)
+    if not texts and not has_others:
+        return False
+    if any(isinstance(item, dict) and item.get("type") == TOOL_RESULT for item in items):
+        return False
+    if not in_main:
+        return not has_others and not any(typed.is_typed(text) for text in texts)
+    return not said.stackedExpansion and not typed.is_prompt(said, texts, has_others=has_others)
+
+
 def _object(line: memoryview) -> dict[str, Any]:
     """What a line says; empty if that is no object."""
     try:
         found = msgspec.json.decode(line)
     except records.UNREADABLE:
         try:
-            found = json.loads(bytes(line).decode("utf-8", "replace"))
+            found = json.loads(bytes(line).decode("utf-8", "replace").removeprefix(records.BYTE_ORDER_MARK))
         except (ValueError, RecursionError):
             return {}
     return found if isinstance(found, dict) else {}
@@ -113,7 +145,7 @@ def _object(line: memoryview) -> dict[str, Any]:
 def _said(item: Any) -> tuple[str, str, str] | None:
     """(type, title, text) of an item of a message's content; None if it says nothing."""
     if isinstance(item, str):
-        return (TEXT, _command(item), _clean(item)) if item.strip() else None
+        return (TEXT, "", _clean(item)) if item.strip() else None
     if not isinstance(item, dict):
         return None
     kind = item.get("type")
@@ -167,11 +199,12 @@ def _title(given: Any) -> str:
 
 
 def _command(text: str) -> str:
-    found = _COMMAND.search(text[:2000])
-    if found is None:
+    """The command and its arguments, if the client marks it as one."""
+    name = typed.command(text[:2000])
+    if name is None:
         return ""
     arguments = _ARGUMENTS.search(text[:2000])
-    return _line(f"{found[1]} {arguments[1] if arguments else ''}")
+    return _line(f"/{name} {arguments[1] if arguments else ''}")
 
 
 def _line(text: str) -> str:

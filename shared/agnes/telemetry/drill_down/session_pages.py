@@ -173,7 +173,7 @@ class Said:
         if piece.role == "assistant":
             return "Answer"
         if piece.is_meta:
-            return "Context from the client"
+            return f"Notice: {piece.title}" if piece.title else "Context from the client"
         if piece.is_sidechain:
             return "Task"
         return "Command" if piece.title else "Prompt"

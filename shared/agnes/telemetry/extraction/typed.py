@@ -58,12 +58,14 @@ def is_prompt(record: Record, texts: Sequence[str], *, has_others: bool) -> bool
         return record.origin.kind == "human"
     if record.promptSource in _NOT_PROMPT_SOURCES:
         return False
+    if record.promptSource == record.turnOrigin == "sdk":
+        return True  # the newest clients mark what is not the program's own prompt
     return record.promptSource in _BY_PERSON or has_others or any(is_typed(text) for text in texts)
 
 
 def is_queued_prompt(attachment: Attachment, texts: Sequence[str], *, has_others: bool) -> bool:
     """Of an attachment of type QUEUED, what `queued_content` says of it."""
-    if attachment.isMeta or attachment.textNotTyped or attachment.carriedByCompaction:
+    if attachment.type != QUEUED or attachment.isMeta or attachment.textNotTyped or attachment.carriedByCompaction:
         return False
     if attachment.commandMode is not None and attachment.commandMode not in _TYPED_MODES:
         return False
@@ -90,6 +92,13 @@ def is_typed(text: str) -> bool:
     """Whether a text that nothing else is known of may be a person's: by its beginning."""
     begins = text.lstrip()
     return bool(begins) and not begins.startswith(_NOT_TYPED_OPENINGS) and not is_skill_launch(begins)
+
+
+def notice_of(text: str) -> str:
+    """What a text is that the client wrote, by its beginning; "" if that says nothing."""
+    begins = text.lstrip()
+    forms = [form for form in prompts.OPENINGS if not form.is_typed and begins.startswith(form.value)]
+    return max(forms, key=lambda form: len(form.value)).what if forms else ""
 
 
 def is_skill_launch(text: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 import zstandard
 
 from agnes.kernel.errors import InvalidError, TooLargeError
@@ -75,7 +77,7 @@ def require_transcript(plain: bytes) -> None:
 
     Raises NotATranscript.
     """
-    first = plain[:65_536].lstrip().partition(b"\n")[0]
+    first = plain[:65_536].removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")[0]
     if not first:
         raise NotATranscript("it is empty")
     try:

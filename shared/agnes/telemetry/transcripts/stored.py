@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agnes.kernel.ports import Blob, ObjectStore
-from agnes.telemetry.keys import MAIN, TranscriptId
+from agnes.telemetry.keys import MAIN, TranscriptId, agent_path
 from agnes.telemetry.model import TranscriptFile
 from agnes.telemetry.transcripts import packed
 
@@ -39,12 +39,15 @@ class StoredFile:
     @property
     def filename(self) -> str:
         """As Claude Code calls it."""
-        return f"{self.which.session_id}.jsonl" if self.agent_id is None else f"agent-{self.agent_id}.jsonl"
+        return f"{self.which.session_id}.jsonl" if self.agent_id is None else agent_path(self.agent_id)[1]
 
     @property
     def member(self) -> str:
         """Its path in an archive of sessions, which is Claude Code's own."""
-        return self.filename if self.agent_id is None else f"{self.which.session_id}/subagents/{self.filename}"
+        if self.agent_id is None:
+            return self.filename
+        folders, name = agent_path(self.agent_id)
+        return f"{self.which.session_id}/subagents/{folders}{name}"
 
 
 def files(store: ObjectStore, user_id: str, session_id: str | None = None) -> list[StoredFile]:
