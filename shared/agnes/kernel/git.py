@@ -91,10 +91,11 @@ class GitSnapshot(Protocol):
 
 class GitReader(Protocol):
     def fetch(
-        self, url: str, *, ref: str, token: Secret | None, known: str | None, seconds: float
+        self, url: str, *, ref: str, token: Secret | None, known: str | None, seconds: float, share: int = 1
     ) -> AbstractContextManager[GitSnapshot | None]:
         """The commit that `ref` names: `HEAD`, a full name such as `refs/heads/main`, or 40 hexadecimal digits.
 
-        None if that is still `known`, after asking for the refs alone. Raises the family above.
+        None if that is still `known`, after asking for the refs alone. Of `share` fetches side by side, each may take its
+        part of what one alone may. Raises the family above.
         """
         ...

@@ -1,25 +1,31 @@
-"""External sources: a plugin of another repository or of an npm registry, fetched at sync and served as our own copy.
+"""External sources: a plugin of another repository, of an npm registry or in an archive, fetched at sync and served as our own copy.
 
 Only where an admin allows it for the marketplace. Under the limits of any repository, over judged
-connections, and never with the marketplace's token: that belongs to one server.
+connections, and never with the marketplace's token: that belongs to one server. They are fetched side by side, one fetch for
+all plugins of one commit, each within a time of its own. What there was no time for waits for the next sync, which begins
+with it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
+from agnes.claude_code import sources as forms
 from agnes.kernel.errors import BadRequestError
-from agnes.kernel.git import GitMissing, GitReader, GitSnapshot, GitUnreachable
+from agnes.kernel.git import GitMissing, GitReader, GitSnapshot
 from agnes.kernel.web import WebReader
 from agnes.marketplace import npm, rules
-from agnes.marketplace.limits import MAX_EXTERNAL
+from agnes.marketplace.archives import Archive, ArchiveSnapshot, archive_of
+from agnes.marketplace.limits import EXTERNAL_SECONDS, MIN_EXTERNAL_SECONDS
 from agnes.marketplace.sources import SourceInvalid, folder_of
 
-GITHUB = "https://github.com"
+_FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +46,9 @@ def place_of(source: Any) -> Place:
     folder = ""
     if kind == "github":
         repo = given.get("repo")
-        owner, slash, name = repo.partition("/") if isinstance(repo, str) else ("", "", "")
-        if not slash or not rules.PLUGIN_NAME.fullmatch(owner) or not rules.PLUGIN_NAME.fullmatch(name):
+        if not isinstance(repo, str) or not (forms.is_shorthand(repo) or forms.https_url(repo) != repo):
             raise SourceInvalid("source: repo must be <owner>/<name>")
-        url = f"{GITHUB}/{owner}/{name.removesuffix('.git')}.git"
+        url = forms.https_url(repo)
     elif kind in ("url", "git-subdir"):
         url = _git_url(given.get("url"))
         if kind == "git-subdir":
@@ -56,15 +61,25 @@ def place_of(source: Any) -> Place:
     return Place(url, _refs(given), folder)
 
 
-def _git_url(url: Any) -> str:
+def _git_url(given: Any) -> str:
+    """An https URL (others are judged when they are fetched) of whatever form the client takes. Raises SourceInvalid."""
+    url = forms.https_url(given.strip()) if isinstance(given, str) else ""
+    if not url or not url.isascii() or not url.isprintable() or " " in url or len(url) > rules.MAX_URL:
+        raise SourceInvalid("source: url must be an https URL, <owner>/<name> or git@<host>:<path>")
     try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-        if parts is None or not parts.scheme or parts.username is not None or parts.query or parts.fragment:
-            raise SourceInvalid("source: url must be an https URL without credentials")
+        parts = urlsplit(url)
+        if not parts.scheme or not (parts.hostname or parts.scheme == "file"):
+            raise SourceInvalid("source: url must be an https URL, <owner>/<name> or git@<host>:<path>")
+        if parts.password is not None:
+            raise SourceInvalid("source: url holds credentials: a token of the catalog is not used")
+        if parts.query or parts.fragment:
+            raise SourceInvalid("source: url must have no query and no fragment")
+        if parts.username is not None:  # a name alone is no secret, and no server needs it for what is public
+            url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    except SourceInvalid:
+        raise
     except ValueError as exc:
         raise SourceInvalid("source: url is not a URL") from exc
-    if not url.isascii() or not url.isprintable() or " " in url or len(url) > rules.MAX_URL:
-        raise SourceInvalid("source: url is not a URL")
     return url
 
 
@@ -76,7 +91,7 @@ def _refs(given: dict[str, Any]) -> tuple[str, ...]:
     try:
         if sha:
             pin = rules.ref(sha)
-            if rules.git_ref(None, pin) != pin:
+            if pin is None or rules.git_ref(None, pin) != pin:
                 raise SourceInvalid("source: sha must be a full commit id")
             return (pin,)
         pin = rules.ref(ref)
@@ -88,7 +103,25 @@ def _refs(given: dict[str, Any]) -> tuple[str, ...]:
     return (asked,) if asked == pin else (f"refs/heads/{pin}", asked)
 
 
-@dataclass
+Target = Place | npm.Package | Archive
+
+
+def target_of(source: Any, npm_registry: str) -> Target:
+    """What a source names. Raises SourceInvalid."""
+    kind = source.get("source") if isinstance(source, dict) else "url"
+    if kind == "npm":
+        return npm.package_of(source, npm_registry)
+    return archive_of(source) if kind == "archive" else place_of(source)
+
+
+def is_pinned(target: Target) -> bool:
+    """Whether what a target names can never become something else."""
+    if isinstance(target, Archive):
+        return target.sha256 is not None
+    return isinstance(target, Place) and len(target.refs) == 1 and bool(_FULL_SHA.fullmatch(target.refs[0]))
+
+
+@dataclass(frozen=True, slots=True)
 class External:
     """Fetches the sources of one sync, within what is left of its time."""
 
@@ -97,37 +130,48 @@ class External:
     npm_registry: str
     left: Callable[[], float]
     """Seconds."""
-    fetched: int = 0
+    archives: Lock = field(default_factory=Lock)
+    """Archives are held in memory whole: one at a time."""
 
     @contextmanager
-    def open(self, source: Any) -> Iterator[tuple[GitSnapshot, str]]:
-        """(snapshot, folder in it). Raises SourceInvalid and the families of `agnes.kernel.git` and `agnes.kernel.web`."""
-        self.fetched += 1
-        if self.fetched > MAX_EXTERNAL:
-            raise SourceInvalid(f"more than {MAX_EXTERNAL} external sources in one marketplace")
-        if isinstance(source, dict) and source.get("source") == "npm":
-            package = npm.package_of(source, self.npm_registry)
-            release = npm.resolve(self.web, self.npm_registry, package, seconds=self._seconds())
-            yield npm.NpmSnapshot(self.web, release, self._seconds()), ""
+    def open(self, target: Target, *, known: str | None = None, share: int = 1) -> Iterator[GitSnapshot | None]:
+        """What is there; None if it is still the commit `known`.
+
+        `share` is the number of fetches side by side, which have the room of one together (GitTooLarge beyond). Raises
+        SourceInvalid and the families of `agnes.kernel.git` and `agnes.kernel.web`.
+        """
+        if isinstance(target, npm.Package):
+            release = npm.resolve(self.web, self.npm_registry, target, seconds=self._seconds())
+            yield npm.NpmSnapshot(self.web, release, self._seconds())
             return
-        place = place_of(source)
+        if isinstance(target, Archive):
+            with self.archives:
+                yield ArchiveSnapshot.fetched(self.web, target, seconds=self._seconds())
+            return
         last: GitMissing | None = None
-        for ref in place.refs:
-            left = self._seconds()
+        for ref in target.refs:
             with ExitStack() as held:
                 try:
-                    found = held.enter_context(self.git.fetch(place.url, ref=ref, token=None, known=None, seconds=left))
+                    found = held.enter_context(
+                        self.git.fetch(
+                            target.url, ref=ref, token=None, known=known, seconds=self._seconds(), share=share
+                        )
+                    )
                 except GitMissing as exc:
                     last = exc
                     continue
-                if found is None:
+                if found is None and known is None:
                     raise GitMissing("the server has no such commit")
-                yield found, place.folder
+                yield found
                 return
         raise last or GitMissing("the repository has no such ref")
 
     def _seconds(self) -> float:
         left = self.left()
-        if left <= 0:
-            raise GitUnreachable("no time was left to fetch it", code="sync_timeout", hint="Sync again.")
-        return left
+        if left < MIN_EXTERNAL_SECONDS:
+            raise NoTimeLeft
+        return min(left, EXTERNAL_SECONDS)
+
+
+class NoTimeLeft(Exception):
+    """The sync has no time for this source."""

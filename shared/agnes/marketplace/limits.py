@@ -6,8 +6,8 @@ MAX_MANIFEST_BYTES = 2_000_000
 """The largest public catalogs are near 0.2 MB; ten times that is room enough."""
 MAX_JSON_DEPTH = 32
 """Hooks and servers nest 8 deep; what nests deeper was made to break readers."""
-MAX_PLUGINS = 500
-"""About as many as the largest public marketplaces list."""
+MAX_PLUGINS = 2_000
+"""Entries of one catalog; those beyond are left out. The largest public ones list near 300."""
 MAX_DESCRIPTION_CHARACTERS = 4_000
 MAX_TEXT_CHARACTERS = 500
 MAX_KEYWORDS = 50
@@ -40,8 +40,14 @@ servers are not for who syncs again and again."""
 MAX_PACKUMENT_BYTES = 20_000_000
 """What an npm registry says of one package: the largest public ones are near 10 MB."""
 MAX_TARBALL_BYTES = 50_000_000
-MAX_EXTERNAL = 50
-"""External sources fetched in one sync."""
+MAX_ARCHIVE_BYTES = 268_435_456
+"""Of an `archive` source, as for Claude Code."""
+EXTERNAL_PARALLEL = 4
+"""External sources fetched side by side."""
+EXTERNAL_SECONDS = 60.0
+"""For one external source: a server that hangs does not use up the time of the others."""
+MIN_EXTERNAL_SECONDS = 1.0
+"""With less time left, a source waits for the next sync."""
 MAX_ENTRIES = 50_000
 """Files of one plugin that are looked at, those behind symbolic links each time that they are met."""
 MAX_LINK_BYTES = 4_096
@@ -50,8 +56,12 @@ MAX_LINK_HOPS = 40
 """Links followed for one path, as on Linux."""
 MAX_LEFT_OUT = 20
 """Files of one plugin that are named when they are left out; the others are counted."""
-MAX_REPORTED = 100
-"""Reasons kept of one sync."""
+RESERVED_SECONDS = 10.0
+"""Of a sync's time, at most a fifth of it: for the repository's own plugins and the commit, after sources of other places."""
+MAX_WAITING_NAMED = 50
+"""Plugins that are named of those that wait for the next sync."""
+MAX_REPORTED = 500
+"""Reasons kept of one sync: a marketplace of hundreds of external sources has one for each when a network is down."""
 MAX_PATCHES = 100
 """Files of a review with their text."""
 MAX_PATCH_LINES = 400

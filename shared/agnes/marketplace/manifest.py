@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from agnes.claude_code import manifests
+from agnes.claude_code.sources import HEADERS
 from agnes.kernel.errors import InvalidError
 from agnes.kernel.reasons import reason
 from agnes.marketplace import components, strict_json
@@ -45,7 +46,7 @@ from agnes.marketplace.components import (
 from agnes.marketplace.limits import MAX_PLUGINS
 from agnes.marketplace.model import Refused
 from agnes.marketplace.rules import PLUGIN_NAME
-from agnes.marketplace.sources import Inside, SourceInvalid, locate
+from agnes.marketplace.sources import Inside, SourceInvalid, folder_of, locate
 from agnes.trees import packaging
 
 CATALOG = ".claude-plugin/marketplace.json"
@@ -147,6 +148,9 @@ class CatalogEntry(PluginManifest):
     category: Text | None = None
     tags: Words = []
     hooks: KnownHooks | None = None
+    headers: Any = None
+    headersHelper: Any = None  # noqa: N815
+    """How an archive is fetched; may be secret, so neither is stored."""
     strict: StrictBool = True
 
 
@@ -164,7 +168,7 @@ class Listed:
 class Catalog:
     plugins: list[Listed]
     plugin_root: str
-    """`metadata.pluginRoot`, empty if there is none."""
+    """`metadata.pluginRoot`, empty if there is none that can be used."""
     refused: list[Refused] = field(default_factory=list)
     """Entries with a usable name and something wrong."""
     warnings: list[str] = field(default_factory=list)
@@ -182,7 +186,7 @@ def inner_paths(value: Any) -> list[str]:
 def read_catalog(body: bytes) -> Catalog:
     """The catalog. Raises CatalogInvalid."""
     try:
-        value = strict_json.parse(body)
+        value = strict_json.load(body)
     except ValueError as exc:
         raise CatalogInvalid(str(exc)) from exc
     if not isinstance(value, dict):
@@ -192,20 +196,33 @@ def read_catalog(body: bytes) -> Catalog:
         raise CatalogInvalid("`plugins` is not a list")
     if not entries:
         raise CatalogInvalid("`plugins` is empty")
-    if len(entries) > MAX_PLUGINS:
-        raise CatalogInvalid(f"more than {MAX_PLUGINS} plugins")
-    metadata = value.get("metadata")
-    root = metadata.get("pluginRoot") if isinstance(metadata, dict) else None
-    if root is not None and not isinstance(root, str):
-        raise CatalogInvalid("`metadata.pluginRoot` is not a string")
+    root = _plugin_root(value.get("metadata"))
     catalog = Catalog([], root or "")
+    if root is None:
+        catalog.warnings.append("metadata.pluginRoot: not a path within the repository, so it is ignored")
+    if len(entries) > MAX_PLUGINS:
+        catalog.warnings.append(f"more than {MAX_PLUGINS} plugins: the other {len(entries) - MAX_PLUGINS} are left out")
     taken: dict[str, str] = {}
-    for number, raw in enumerate(entries):
+    for number, raw in enumerate(entries[:MAX_PLUGINS]):
         _read_entry(number, raw, catalog, taken)
     _tell_roots(catalog)
     if not catalog.plugins and not catalog.refused:
         raise CatalogInvalid(f"no entry can be used; {catalog.warnings[0]}")
     return catalog
+
+
+def _plugin_root(metadata: Any) -> str | None:
+    """`metadata.pluginRoot`, empty if there is none, None if it cannot be used."""
+    root = metadata.get("pluginRoot") if isinstance(metadata, dict) else None
+    if root is None:
+        return ""
+    if not isinstance(root, str):
+        return None
+    try:
+        folder_of(root, "metadata.pluginRoot")
+    except SourceInvalid:
+        return None
+    return root
 
 
 def _tell_roots(catalog: Catalog) -> None:
@@ -239,9 +256,17 @@ def _read_entry(number: int, raw: Any, catalog: Catalog, taken: dict[str, str]) 
     else:
         taken[name.casefold()] = name
         try:
-            catalog.plugins.append(Listed(CatalogEntry.model_validate(raw), packaging.in_served_form(raw)))
+            strict_json.check(raw, depth=3)
+            catalog.plugins.append(Listed(CatalogEntry.model_validate(raw), _stored(raw)))
         except ValidationError as exc:
             catalog.refused.append(Refused(name, f"{CATALOG}: {first_reason(exc)}"))
+        except ValueError as exc:
+            catalog.refused.append(Refused(name, f"{CATALOG}: {exc}"))
+
+
+def _stored(raw: dict[str, Any]) -> dict[str, Any]:
+    """An entry in the form that Claude Code takes, without what may be secret."""
+    return {key: value for key, value in packaging.in_served_form(raw).items() if key not in HEADERS}
 
 
 def read_plugin_manifest(body: bytes) -> PluginManifest:

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agnes.claude_code import manifests
-from agnes.kernel.git import GitDamaged, GitFailed, GitRefused, GitSnapshot, GitUnreachable
+from agnes.kernel.git import GitDamaged, GitSnapshot
 from agnes.kernel.ports import ObjectStore
-from agnes.kernel.web import WebFailed, WebRefused, WebUnreachable
-from agnes.marketplace.external import External
 from agnes.marketplace.items import inner_items
 from agnes.marketplace.manifest import CATALOG, PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
 from agnes.marketplace.model import Item, Plugin
@@ -25,7 +23,7 @@ from agnes.marketplace.plugin_files import (
     plugin_files,
     resolve,
 )
-from agnes.marketplace.sources import EXTERNAL_KINDS, Inside, SourceInvalid, locate
+from agnes.marketplace.sources import Inside, SourceInvalid, locate
 from agnes.trees import hooks, packaging
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
@@ -33,6 +31,9 @@ from agnes.trees.rules import UnsafePath
 
 READING_FORMAT = 6
 """Raised when the same commit would be read differently, so that every marketplace is read again."""
+
+WAITING = "there was no time left to fetch it; the next sync begins with it"
+"""The problem of a plugin of another place that waits."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _LFS_POINTER_BYTES = 1024  # a pointer is smaller (the specification of git-lfs)
@@ -68,6 +69,9 @@ class Reading:
     same: bool = False
     problem: str | None = None
     is_external: bool = False
+    """Only catalogued: the marketplace may not have sources of other places, or this kind is not fetched."""
+    is_waiting: bool = False
+    """There was no time for it; `problem` says so, and the next sync begins with it."""
     warnings: tuple[str, ...] = ()
     metadata: dict[str, Any] | None = None
 
@@ -79,42 +83,59 @@ def read_plugin(
     plugin_root: str,
     *,
     known: Plugin | None,
-    external: External | None = None,
 ) -> Reading:
-    """Read one plugin. Input whose fingerprint is that of its row `known` is not read again.
+    """Read one plugin of the repository. Input whose fingerprint is that of its row `known` is not read again.
 
-    Without `external`, plugins of other repositories are only catalogued.
+    Plugins of other places are only catalogued: `agnes.marketplace.fetching` reads them.
     """
     entry = listed.entry
-    kind = _kind(entry.source)
     try:
         place = locate(entry.name, entry.source, plugin_root)
-        if isinstance(place, Inside):
-            return _read(store, snapshot, listed, place, known)
-        if external is None or place.kind not in EXTERNAL_KINDS:
-            return Reading(listed, place.kind, problem=place.reason, is_external=True)
-        kind = place.kind
-        with external.open(entry.source) as (elsewhere, folder):
-            return _read(store, elsewhere, listed, Inside(kind, (folder,), within=folder), known)
+    except SourceInvalid as exc:
+        return Reading(listed, _kind(entry.source), problem=str(exc))
+    if not isinstance(place, Inside):
+        return Reading(listed, place.kind, problem=place.reason, is_external=True)
+    return read_folder(store, snapshot, listed, place, known=known)
+
+
+def read_folder(
+    store: ObjectStore,
+    snapshot: GitSnapshot,
+    listed: Listed,
+    place: Inside,
+    *,
+    known: Plugin | None,
+    fingerprint: str | None = None,
+) -> Reading:
+    """Read a plugin from a folder of `snapshot`; what is wrong with it is its reading's problem, and nobody else's.
+
+    `fingerprint` names everything that the content is made of, where the caller knows it without the folder.
+    """
+    try:
+        return _read(store, snapshot, listed, place, (known, fingerprint))
     except (PluginRefused, SourceInvalid, TooManyEntries, manifests.Conflict) as exc:
-        return Reading(listed, kind, problem=str(exc))
+        return Reading(listed, place.kind, problem=str(exc))
     except (UnsafePath, packaging.ManifestInvalid, GitDamaged) as exc:
-        return Reading(listed, kind, problem=exc.message)
-    except (GitFailed, GitRefused, GitUnreachable, WebFailed, WebRefused, WebUnreachable) as exc:
-        if kind not in EXTERNAL_KINDS:
-            raise
-        return Reading(listed, kind, problem=exc.message)
+        return Reading(listed, place.kind, problem=exc.message)
 
 
-def _read(store: ObjectStore, snapshot: GitSnapshot, listed: Listed, place: Inside, known: Plugin | None) -> Reading:
+def _read(
+    store: ObjectStore,
+    snapshot: GitSnapshot,
+    listed: Listed,
+    place: Inside,
+    before: tuple[Plugin | None, str | None],
+) -> Reading:
+    known, given = before
     folder = _existing_folder(snapshot, place)
-    fingerprint = _fingerprint(listed, folder)
+    fingerprint = given or _fingerprint(listed, folder)
     if known and _is_same(known.fingerprint or "", fingerprint, snapshot, folder, place):
         return Reading(listed, place.kind, same=True)
     found = plugin_files(snapshot, folder, within=place.within)
     if not found.files:
         raise PluginRefused("; ".join(["the folder is empty", *found.left_out]))
-    fingerprint += _linked(found.linked)
+    if given is None:
+        fingerprint += _linked(found.linked)
     content, warnings = _content(store, listed, found, fingerprint, known.tree_id if known else None)
     return Reading(listed, place.kind, content=content, warnings=tuple(warnings))
 

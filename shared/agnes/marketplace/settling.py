@@ -10,7 +10,7 @@ from agnes.marketplace import differences, versions
 from agnes.marketplace.differences import FileDifference, PluginDifference
 from agnes.marketplace.limits import MAX_DESCRIPTION_CHARACTERS, MAX_KEYWORDS, MAX_TEXT_CHARACTERS
 from agnes.marketplace.model import Item, Plugin, Refused
-from agnes.marketplace.reading import Content, Reading
+from agnes.marketplace.reading import WAITING, Content, Reading
 from agnes.marketplace.versions import HELD, LIVE, Version
 
 
@@ -31,6 +31,8 @@ class Outcome:
     """Rows to write, and the report's lists."""
 
     rows: list[Plugin] = field(default_factory=list)
+    reread: list[Plugin] = field(default_factory=list)
+    """Rows of what was read from another commit and is the same, or waits: written, and no change."""
     items: list[tuple[str, list[Item]]] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -60,7 +62,7 @@ def settle(
     for reading in readings:
         name = reading.listed.entry.name
         before = existing.get(name)
-        if reading.problem and not reading.is_external:
+        if reading.problem and not reading.is_external and not reading.is_waiting:
             outcome.refused.append(Refused(name, reading.problem))
         read = _row(marketplace_id, before, reading, now)
         history = list(standing.histories.get(name, []))
@@ -79,6 +81,9 @@ def settle(
             outcome.added.append(name)
             outcome.changes.append(differences.of_plugin("added", None, after, touched))
         elif replace(after, updated_at=before.updated_at) == before:
+            continue
+        elif _is_only_reread(before, after, reading):
+            outcome.reread.append(replace(after, updated_at=before.updated_at))
             continue
         else:
             outcome.updated.append(name)
@@ -103,6 +108,12 @@ def settle(
             outcome.changes.append(differences.of_plugin("removed", before, None, FileDifference()))
             outcome.rows.append(replace(before, removed_at=now, updated_at=now))
     return outcome
+
+
+def _is_only_reread(before: Plugin, after: Plugin, reading: Reading) -> bool:
+    """Whether nothing is new but from which commit it was read, or that it waits or waited for time."""
+    told = before.problem if reading.is_waiting or before.problem == WAITING else after.problem
+    return replace(after, updated_at=before.updated_at, fingerprint=before.fingerprint, problem=told) == before
 
 
 def _row(marketplace_id: str, before: Plugin | None, reading: Reading, now: datetime) -> Plugin:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from agnes.claude_code.sources import KINDS, is_ssh
 from agnes.trees.rules import UnsafePath, check_path
 
-EXTERNAL_KINDS = frozenset({"github", "url", "git-subdir", "npm"})
+EXTERNAL_KINDS = frozenset(kind.name for kind in KINDS.values() if not kind.reason)
 NOT_FETCHED = "external sources are not allowed in this marketplace"
 
 
@@ -45,14 +46,15 @@ def locate(name: str, source: Any, plugin_root: str) -> Inside | Outside:
         kind = source.get("source")
         if not isinstance(kind, str) or not kind:
             raise SourceInvalid("source: the object names no kind of source")
-        if kind in EXTERNAL_KINDS:
-            return Outside(kind)
-        return Outside("unknown", "this kind of source is not known")
+        known = KINDS.get(kind)
+        if known is None:
+            return Outside("unknown", "this kind of source is not known")
+        return Outside(kind, known.reason or NOT_FETCHED)
     raise SourceInvalid(f"source: must be a path or an object, not {_json_type(source)}")
 
 
 def _of_text(source: str, plugin_root: str) -> Inside | Outside:
-    if "://" in source or source.startswith("git@"):
+    if "://" in source or is_ssh(source):
         return Outside("url")
     if source in ("./", "."):
         return Inside("path", ("",))

@@ -1,24 +1,35 @@
-"""JSON from outside: bounded, unambiguous, and safe to write out again."""
+"""JSON from outside: bounded, read as Claude Code reads it, and safe to write out again."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from agnes.marketplace.limits import MAX_JSON_DEPTH, MAX_MANIFEST_BYTES
 
 MAX_DIGITS = 100
-_UNWRITABLE = re.compile("[\\x00\\ud800-\\udfff]")
+MAX_DOCUMENT_DEPTH = 200
+"""Of a document whose parts are judged one by one: deeper than any reader needs, and no reader's stack ends there."""
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def parse(body: bytes) -> Any:
     """The value of a document. Raises ValueError with a reason in words.
 
-    Refused beyond what JSON says: more than MAX_MANIFEST_BYTES, deeper than MAX_JSON_DEPTH, a key
-    given twice, numbers that are not finite, NUL and half surrogates in text.
+    Refused beyond what JSON says: more than MAX_MANIFEST_BYTES, deeper than MAX_JSON_DEPTH, numbers that are not finite. Of a
+    key that is given twice the last one counts, as for Claude Code; NUL and half surrogates in text become U+FFFD.
+    """
+    value = load(body)
+    check(value)
+    return value
+
+
+def load(body: bytes) -> Any:
+    """The value of a document whose parts are then judged by `check`, so that one bad part costs no other.
+
+    Raises ValueError.
     """
     if len(body) > MAX_MANIFEST_BYTES:
         raise ValueError(f"larger than {MAX_MANIFEST_BYTES} bytes")
@@ -26,29 +37,35 @@ def parse(body: bytes) -> Any:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise ValueError("not UTF-8") from exc
-    if _depth(text) > MAX_JSON_DEPTH:
+    if _depth(text) > MAX_DOCUMENT_DEPTH:
         raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}")
     try:
-        value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_short
-        )
+        value = json.loads(text, parse_constant=_no_constant, parse_int=_number)
     except json.JSONDecodeError as exc:
         raise ValueError(f"not JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}") from exc
-    if any(_UNWRITABLE.search(words) for words in _strings(value)):
-        raise ValueError("text with NUL or half of a surrogate pair")
-    return value
+    # Such text comes from escapes only: what is no UTF-8 was refused.
+    return _writable(value) if "\\u" in text else value
 
 
-def _strings(value: Any) -> Iterator[str]:
+def check(value: Any, depth: int = 1) -> None:
+    """Raise ValueError for what nests too deep or cannot be written out again."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number is too large")
+    if isinstance(value, (dict, list)):
+        if depth > MAX_JSON_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}")
+        for item in value.values() if isinstance(value, dict) else value:
+            check(item, depth + 1)
+
+
+def _writable(value: Any) -> Any:
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield key
-            yield from _strings(item)
+        return _UNWRITABLE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    if isinstance(value, dict):
+        return {_UNWRITABLE.sub("\ufffd", key): _writable(item) for key, item in value.items()}
+    return value
 
 
 def _depth(text: str) -> int:
@@ -73,26 +90,9 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
-        raise ValueError(f"the key {twice[:60]!r} is given twice")
-    return found
-
-
 def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is not JSON")
 
 
-def _short(text: str) -> int:
-    if len(text) > MAX_DIGITS:
-        raise ValueError("a number is too large")
-    return int(text)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("a number is too large")
-    return value
+def _number(text: str) -> int | float:
+    return int(text) if len(text) <= MAX_DIGITS else math.inf

@@ -21,7 +21,14 @@ from agnes.kernel.web import WebReader
 from agnes.marketplace import claims, mirror, nightly, repository, rules, versions
 from agnes.marketplace.differences import FileDifference, between_trees
 from agnes.marketplace.external import External
-from agnes.marketplace.limits import INTERACTIVE_SYNC_SECONDS, MAX_REPORTED, SYNC_SECONDS
+from agnes.marketplace.fetching import Fetching
+from agnes.marketplace.limits import (
+    INTERACTIVE_SYNC_SECONDS,
+    MAX_REPORTED,
+    MAX_WAITING_NAMED,
+    RESERVED_SECONDS,
+    SYNC_SECONDS,
+)
 from agnes.marketplace.manifest import CATALOG, Catalog, CatalogInvalid, read_catalog
 from agnes.marketplace.mirror import Copy, Mirror
 from agnes.marketplace.model import Plugin, Refused, Registry, SyncAllReport, SyncFailure, SyncReport
@@ -84,16 +91,28 @@ def sync(tools: Syncing, marketplace_id: str, *, seconds: float = SYNC_SECONDS) 
     """
     with tools.state.read("marketplace") as db:
         registry = get_registry(db, marketplace_id)
-        known = {p.name: p for p in repository.plugins(db, marketplace_id, removed=True) if p.tree_id}
+        rows = {p.name: p for p in repository.plugins(db, marketplace_id, removed=True)}
+        known = {name: p for name, p in rows.items() if p.tree_id}
         copies = mirror.copies(db, marketplace_id)
     with claims.claimed(tools.store, marketplace_id, clock=tools.clock, seconds=seconds):
-        run = _Run(tools, registry, new_ulid(tools.clock.now()), tools.clock.now(), tools.clock.monotonic(), seconds)
+        run = _Run(
+            tools, registry, new_ulid(tools.clock.now()), tools.clock.now(), tools.clock.monotonic(), seconds, rows
+        )
         try:
             found = run.find(known, copies)
         except AgnesError as exc:
             run.record_failure(exc)
             raise
         return run.commit(found)
+
+
+def _waiting(readings: Iterable[Reading]) -> list[str]:
+    """One line for all plugins that wait for the next sync."""
+    names = sorted(reading.listed.entry.name for reading in readings if reading.is_waiting)
+    if not names:
+        return []
+    shown = ", ".join(names[:MAX_WAITING_NAMED]) + (" …" if len(names) > MAX_WAITING_NAMED else "")
+    return [f"{len(names)} external plugins wait for the next sync, which begins with them: {shown}"]
 
 
 @dataclass
@@ -104,6 +123,8 @@ class _Run:
     started_at: datetime
     began: float
     seconds: float
+    rows: dict[str, Plugin]
+    """Of the marketplace when the sync began, removed ones included."""
 
     @property
     def elapsed(self) -> float:
@@ -137,15 +158,17 @@ class _Run:
 
     def _read(self, snapshot: GitSnapshot, known: dict[str, Plugin], copied: Mirror) -> _Found:
         registry, tools = self.registry, self.tools
-        external = None
-        if registry.allow_external:
-            external = External(tools.git, tools.web, tools.npm_registry, self.left)
         catalog = self._catalog(snapshot)
         pages = Pages.of(copied, snapshot, known)
         pages.fetch(listed.entry.name for listed in catalog.plugins)
         found = _Found(
             snapshot.commit, [], list(catalog.refused), [*self._moved(snapshot), *catalog.warnings, *pages.warnings]
         )
+        fetched: dict[str, Reading] = {}
+        if registry.allow_external:
+            external = External(tools.git, tools.web, tools.npm_registry, self._left_to_fetch)
+            fetched = Fetching(tools.store, external, self.id).read(catalog.plugins, catalog.plugin_root, self.rows)
+        found.warnings.extend(_waiting(fetched.values()))
         for listed in catalog.plugins:
             if self.elapsed > self.seconds:
                 raise GitUnreachable(
@@ -155,14 +178,9 @@ class _Run:
                 )
             name = listed.entry.name
             before = known.get(name)
-            reading = read_plugin(
-                tools.store,
-                snapshot,
-                listed,
-                catalog.plugin_root,
-                known=before,
-                external=external,
-            )
+            reading = fetched.get(name)
+            if reading is None:
+                reading = read_plugin(tools.store, snapshot, listed, catalog.plugin_root, known=before)
             shown, said = pages.of_plugin(name)
             found.readings.append(replace(reading, metadata=shown))
             found.warnings.extend(said)
@@ -174,6 +192,10 @@ class _Run:
 
     def left(self) -> float:
         return self.seconds - self.elapsed
+
+    def _left_to_fetch(self) -> float:
+        """Seconds for sources of other places; what they leave is for the repository's own plugins and the commit."""
+        return self.left() - min(RESERVED_SECONDS, self.seconds / 5)
 
     @property
     def ref(self) -> str:
@@ -219,7 +241,7 @@ class _Run:
                     files=found.files,
                 )
                 outcome = settle(registry.id, existing, found.readings, found.refused, standing, now=now)
-                repository.write_plugins(tx.db, outcome.rows)
+                repository.write_plugins(tx.db, [*outcome.rows, *outcome.reread])
                 versions.write(tx.db, outcome.versions)
                 repository.replace_items(tx.db, registry.id, outcome.items)
                 mirror.write(tx.db, registry.id, found.copies)

@@ -92,6 +92,40 @@ def test_the_known_forms():
     assert external.place_of(EXTERNAL_SOURCES["git-subdir"]).folder == "plugins/x"
 
 
+HTTPS = "https://github.com/acme/tools.git"
+
+
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ({"source": "github", "repo": "acme/tools"}, HTTPS),
+        ({"source": "github", "repo": "acme/tools.git"}, HTTPS),
+        ({"source": "url", "url": "acme/tools"}, HTTPS),
+        ({"source": "git-subdir", "url": "acme/tools", "path": "x"}, HTTPS),
+        ({"source": "url", "url": "git@github.com:acme/tools.git"}, HTTPS),
+        ({"source": "git-subdir", "url": "git@github.com:acme/tools.git", "path": "x"}, HTTPS),
+        ({"source": "url", "url": "ssh://git@github.com/acme/tools.git"}, HTTPS),
+        ({"source": "url", "url": "ssh://git@github.com:22/acme/tools.git"}, HTTPS),
+        ({"source": "url", "url": "ssh://git@ssh.github.com:443/acme/tools.git"}, HTTPS),
+        ({"source": "url", "url": "git+ssh://git@github.com/acme/tools.git"}, HTTPS),
+        ({"source": "url", "url": "git+https://github.com/acme/tools.git"}, HTTPS),
+        ({"source": "url", "url": "https://git@github.com/acme/tools.git"}, HTTPS),
+        (
+            {"source": "url", "url": "git@gitlab.example:group/below/tools.git"},
+            "https://gitlab.example/group/below/tools.git",
+        ),
+        (
+            {"source": "url", "url": "git@ssh.dev.azure.com:v3/org/team/tools"},
+            "https://dev.azure.com/org/team/_git/tools",
+        ),
+        ({"source": "url", "url": "https://bitbucket.org/acme/tools"}, "https://bitbucket.org/acme/tools"),
+        ("git@github.com:acme/tools.git", HTTPS),
+    ],
+)
+def test_every_form_of_a_url_is_read_as_https(source, url):
+    assert external.place_of(source).url == url
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -29,7 +29,7 @@ def cases(path: str) -> list[Any]:
 
 
 def text_of(case: dict[str, Any]) -> bytes:
-    body = case["body"]
+    body = case["body"] if "body" in case else case["entry"]
     if "repeat" in case:
         unit, times, after = case["repeat"]
         body = body.replace("@", unit * times + after)
@@ -69,7 +69,7 @@ def test_a_bad_catalog_keeps_the_last_good_plugins(workshop, case):
 
 @pytest.mark.parametrize("case", cases("reject/marketplace/entries.toml"))
 def test_a_bad_entry_is_refused_alone(workshop, case):
-    catalog = f'{{"plugins": [{{"name": "sound", "source": "./plugins/sound"}}, {case["entry"]}]}}'
+    catalog = f'{{"plugins": [{{"name": "sound", "source": "./plugins/sound"}}, {text_of(case).decode()}]}}'
     files = {MANIFEST: catalog, "README.md": "hello", **plugin_files("plugins/sound", "sound")}
     workshop.register(repository(workshop.folder / "m.git", files).url)
     report = workshop.sync()
@@ -97,6 +97,37 @@ def test_every_form_of_source(workshop, case):
         assert trees.read_file(workshop.tools.store, plugin.tree_id, "where.txt") == case["where"].encode()
     else:
         assert plugin.tree_id is None
+
+
+def test_odd_fields_of_a_catalog_cost_nothing(workshop):
+    """Of a key that is given twice the last one counts, as for the client."""
+    odd = '"name": 7, "owner": [], "metadata": {"pluginRoot": 7}, "renames": [], "version": {}, "allowed": [[[[]]]]'
+    entries = (
+        '{"name": "first", "name": "sound", "description": "a\\u0000b\\ud800c"}, {"name": "other", "description": 1}'
+    )
+    files = {
+        MANIFEST: f'{{"plugins": [{{}}], {odd}, "plugins": [{entries}]}}',
+        **plugin_files("plugins/sound", "sound"),
+        **plugin_files("plugins/other", "other"),
+    }
+    workshop.register(repository(workshop.folder / "m.git", files).url)
+    report = workshop.sync()
+    assert [refused.plugin for refused in report.refused] == ["other"]
+    assert "metadata.pluginRoot: not a path within the repository, so it is ignored" in report.warnings
+    assert workshop.plugins()["sound"].description == "a\ufffdb\ufffdc"
+    assert workshop.plugins()["sound"].is_served
+
+
+def test_entries_beyond_the_limit_are_left_out(workshop):
+    names = [f"p{number:04}" for number in range(2_003)]
+    files = {
+        MANIFEST: json.dumps({"plugins": [{"name": name} for name in names]}),
+        **plugin_files("plugins/p0000", "p0000"),
+    }
+    workshop.register(repository(workshop.folder / "m.git", files).url)
+    report = workshop.sync()
+    assert "more than 2000 plugins: the other 3 are left out" in report.warnings
+    assert workshop.plugins()["p0000"].is_served
 
 
 def refused_reason(workshop, extra: dict[str, File]) -> str:

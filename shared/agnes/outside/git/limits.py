@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 STALL_SECONDS = 30.0
 """A server that says nothing for so long has hung; git's own `http.lowSpeedTime` is often set so."""
@@ -24,3 +25,14 @@ class GitLimits:
     objects: int = 50_000
     entries_met: int = 100_000
     """Of folders on the way to plugins, remembered in 30 MB at most; what is more is read again."""
+
+    def shared(self, share: int) -> Self:
+        """Those of each of `share` fetches that together may use what one may."""
+        if share == 1:
+            return self
+        return replace(
+            self,
+            pack_bytes=self.pack_bytes // share,
+            unpacked_bytes=self.unpacked_bytes // share,
+            object_bytes=self.object_bytes // share,
+        )

@@ -49,11 +49,11 @@ class DulwichGit:
 
     @contextmanager
     def fetch(
-        self, url: str, *, ref: str, token: Secret | None, known: str | None, seconds: float
+        self, url: str, *, ref: str, token: Secret | None, known: str | None, seconds: float, share: int = 1
     ) -> Iterator[GitSnapshot | None]:
         scheme = urlsplit(url).scheme.lower()
         check_scheme(scheme, self._allow)
-        with Spool(self._limits) as spool:
+        with Spool(self._limits.shared(share)) as spool:
             try:
                 if scheme == "file":
                     oid = self._copy(url, ref, known, spool)
@@ -87,7 +87,7 @@ class DulwichGit:
                     url,
                     token=token,
                     allow=self._allow,
-                    limits=self._limits,
+                    limits=spool.limits,
                     alarm=alarm,
                     resolve=self._resolve,
                     dial=self._dial,
@@ -95,7 +95,7 @@ class DulwichGit:
                 )
             ) as client,
         ):
-            sink = _Sink(pack, self._limits)
+            sink = _Sink(pack, spool.limits)
             try:
                 client.fetch_pack("", determine_wants, _Nothing(), sink, depth=1, ref_prefix=prefixes)
             except AgnesError:
