@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SEEDS ?= 2000
 ONLY ?=
+VERSION ?=
 ARCH ?= arm64
 STACK ?= agnes
 PYTEST := $(BIN)/pytest
@@ -14,10 +15,10 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint prices journeys browser cloud scale simulate bench layers composed infra deploy docs clean
+.PHONY: help run demo test check lint prices journeys client-drift browser cloud scale simulate bench layers composed infra deploy docs clean
 
 help: ## list these targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 run: .venv/.local ## serve Agnes on this machine (PORT=8000, AGNES_DATA_DIR=.agnes)
 	@exec $(BIN)/agnes-local run
@@ -42,6 +43,9 @@ prices: .venv/.dev ## write the table of list prices from the pinned library gen
 
 journeys: .venv/.dev ## the whole path with real git, OpenSSH's server and the real Claude Code client
 	$(PYTEST) -n 2 --dist loadfile -m "(git or sftp or client) and not localstack and not minio"
+
+client-drift: .venv/.dev ## what the newest Claude Code has that our tables do not (VERSION=2.1.340 for another)
+	$(BIN)/python -m tests.builders.client_drift $(VERSION)
 
 browser: .venv/.dev ## the pages in Debian's Chromium, and axe-core; screenshots in artifacts/browser
 	$(PYTEST) -n 2 --dist loadfile tests/browser

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ class ClaudeFailed(Failure):
         super().__init__(f"claude {what} failed: {lines[-1][:300] if lines else 'no reason given'}")
 
 
+UNINSTALLS_BY_ID = (2, 1, 212)
+"""The first version of the client whose `plugin uninstall NAME@MARKETPLACE` looks at the marketplace, too."""
+
+
 @dataclass(frozen=True)
 class Installed:
     """A plugin of one marketplace as it is installed here: for the person, or for this project."""
@@ -28,7 +33,7 @@ class Installed:
     version: str
     scope: str
     is_namesake: bool = False
-    """Another marketplace's plugin of this name is installed too: `uninstall` takes whichever is first."""
+    """Another marketplace's plugin of this name is installed too, and this client's `uninstall` takes whichever is first."""
 
 
 class Claude:
@@ -65,7 +70,14 @@ class Claude:
             if origin == marketplace and here:
                 version = entry.get("version") or _own_version(entry)
                 found.append(Installed(name, version, scope, is_namesake=name in others))
+        if any(plugin.is_namesake for plugin in found) and self._version() >= UNINSTALLS_BY_ID:
+            found = [replace(plugin, is_namesake=False) for plugin in found]
         return found
+
+    def _version(self) -> tuple[int, ...]:
+        """`claude --version` prints `2.1.332 (Claude Code)`; empty if it prints something else."""
+        found = re.match(r"(\d+)\.(\d+)\.(\d+)", self._run("--version"))
+        return tuple(map(int, found.groups())) if found else ()
 
     def install(self, plugin: str, scope: str) -> None:
         self._run("plugin", "install", plugin, "--scope", scope)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agnes.claude_code import versions
 from agnes_local.demo_repository import File, write_files
 from tests.builders.desk import Desk, steps
 from tests.builders.guild import Guild
@@ -65,8 +66,9 @@ def test_from_add_to_removal(guild: Guild, tmp_path: Path, git: bool):
     assert desk.check() == ""
 
 
-def test_what_is_not_ours_is_left_alone(desk: Desk, tmp_path: Path):
-    client, guild = desk.client, desk.guild
+def test_what_is_not_ours_is_left_alone(guild: Guild, tmp_path: Path, claude_version: str):
+    desk = Desk.of(guild, tmp_path, claude_version=claude_version)
+    client = desk.client
     other = {"name": "garden", "owner": {"name": "G"}, "plugins": [{"name": "finops", "source": "./plugins/finops"}]}
     files = {f"plugins/finops/{path}": File(body.encode()) for path, body in small_plugin("finops").items()}
     write_files(tmp_path / "garden", files | {".claude-plugin/marketplace.json": File(json.dumps(other).encode())})
@@ -93,6 +95,10 @@ def test_what_is_not_ours_is_left_alone(desk: Desk, tmp_path: Path):
 
     desk.laptop.agnes("marketplace", "remove", f"{guild.slug}/finops")
     said = desk.refresh()
+    if claude_version == versions.NEWEST:
+        assert (steps(said), said["namesakes"]) == ([("uninstall", "finops", "user")], [])
+        assert set(desk.installed()) == {CHARTKIT, "finops@garden"}
+        return
     assert (said["done"], said["namesakes"]) == ([], ["finops"])
     assert set(desk.installed()) == {CHARTKIT, FINOPS, "finops@garden"}
     assert desk.check() == ""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from agnes.claude_code import versions
 from agnes_local.demo_repository import File
 from tests.builders.claude_client import ClaudeClient
 from tests.builders.claude_scenario import play, prepare, session_scripts
@@ -51,9 +52,9 @@ class Analyst:
     laptop: Laptop
 
     @classmethod
-    def of(cls, guild: Guild, name: str, folder: Path) -> Analyst:
+    def of(cls, guild: Guild, name: str, folder: Path, claude_version: str) -> Analyst:
         who = analyst_with(guild, *PLUGINS, name=name)
-        laptop = Laptop.new(guild.target, folder / name, **gits_login(guild, who))
+        laptop = Laptop.new(guild.target, folder / name, claude_version=claude_version, **gits_login(guild, who))
         laptop.login(who.make_token()["token"])
         laptop.agnes("init")
         return cls(guild, who, laptop)
@@ -80,8 +81,8 @@ def figures(guild: Guild, who: Visitor, wanted: dict[str, Any], within_seconds: 
 
 
 class TestSessions:
-    def test_from_the_feed_to_the_figure(self, guild: Guild, tmp_path: Path):
-        mira = Analyst.of(guild, "mira", tmp_path)
+    def test_from_the_feed_to_the_figure(self, guild: Guild, tmp_path: Path, claude_version: str):
+        mira = Analyst.of(guild, "mira", tmp_path, claude_version)
         client = mira.work()
         assert {plugin["id"].partition("@")[0]: plugin["version"] for plugin in client.plugin_list()} == {
             name: guild.card(mira.who, name)["version"] for name in PLUGINS
@@ -93,7 +94,7 @@ class TestSessions:
         guild.target.process_usage()
         assert shown(guild, mira.who) == expected()
 
-        omar = Analyst.of(guild, "omar", tmp_path)
+        omar = Analyst.of(guild, "omar", tmp_path, versions.OLDEST)
         omar.work()
         assert figures(guild, mira.who, expected(people=2)) == expected(people=2)
 

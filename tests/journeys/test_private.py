@@ -19,8 +19,8 @@ LOCK = "agnes-private"
 
 
 @pytest.fixture
-def laptop(guild: Guild, tmp_path: Path) -> Laptop:
-    laptop = Laptop.new(guild.target, tmp_path / "mira")
+def laptop(guild: Guild, tmp_path: Path, claude_version: str) -> Laptop:
+    laptop = Laptop.new(guild.target, tmp_path / "mira", claude_version=claude_version)
     laptop.login(guild.person("mira").make_token()["token"])
     laptop.agnes("init")
     return laptop
