@@ -3,8 +3,9 @@
 The client writes both as `user` records (and as `attachment` records, when the text arrived while a turn was running).
 Newer versions mark who made a record; where the marks are missing, the text itself tells: what the client writes begins
 with a tag or a sentence of its own. Sources: records written by both supported versions of the client, and the tables of
-tags and origins in their binaries. `since` is the oldest version in which the form was seen; "" means that it was written
-by clients older than 2.1.197, and perhaps no longer.
+tags and origins in their binaries; `tests/journeys/test_prompts.py` tries what can be made without an account. `since` is the
+oldest version in which the form was seen; "" means that it was written by clients older than 2.1.197, and perhaps no
+longer.
 """
 
 from __future__ import annotations

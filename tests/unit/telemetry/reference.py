@@ -70,7 +70,7 @@ def reference(files: dict[str, bytes], received_at: datetime) -> dict[str, Any]:
             results = [block for block in blocks if block.get("type") == "tool_result"]
             failed |= {words(block.get("tool_use_id")) for block in results if block.get("is_error")}
             turn += not results
-            if results or sidechain or not content:
+            if results or sidechain:
                 continue
             texts = texts_of(content)
             if record.get("stackedExpansion"):
@@ -140,6 +140,8 @@ MADE_BY_THE_CLIENT = [
 
 
 def is_prompt(record: dict, texts: list[str], others: bool) -> bool:
+    if not others and not "".join(texts).strip():
+        return False
     if any(record.get(flag) for flag in NOBODYS):
         return False
     if any(says_something(record.get(name)) for name in ("planContent", "wakeupSource")):
@@ -176,6 +178,8 @@ def queued(record: dict, anchor: str, prompts: set, calls: dict, typed: dict) ->
     if words(found.get("commandMode")) not in (None, "prompt", "bash"):
         return
     texts = texts_of(found.get("prompt"))
+    if not has_others(found.get("prompt")) and not "".join(texts).strip():
+        return
     kind = kind_of_origin(found)
     if kind is None:
         if not (has_others(found.get("prompt")) or any(is_persons(text) for text in texts)):
@@ -246,7 +250,9 @@ def parsed(raw: bytes) -> dict | None:
 
 
 def words(value: Any) -> str | None:
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return "".join("\ufffd" if 0xD800 <= ord(letter) < 0xE000 else letter for letter in value)
 
 
 def when(value: Any, received_at: datetime) -> datetime | None:

@@ -42,6 +42,14 @@ def agree(files: dict[str, bytes]) -> None:
 @settings(max_examples=400, deadline=None)
 @given(main=bodies(), agent=st.one_of(st.none(), bodies()))
 @example(main=block(*range(1, 13), 16, 18), agent=block(8))
+@example(main=b'{"uuid": null, "type": "assistant", "message": {"model": "\\u001f"}}', agent=None)
+@example(main=b'{"type": "assistant", "message": {"model": "a\\u009b\\u2028b"}}', agent=None)
+@example(main=b'{"type": "user", "promptSource": "typed", "message": {"content": 1000000000000}}', agent=None)
+@example(main=b'{"type": "user", "promptSource": "typed", "message": {"content": [1, 2]}}', agent=None)
+@example(
+    main=b'{"type": "assistant", "message": {"content": [{"type": "tool_use", "name": "Skill", "input": {"skill": "\\ud83d"}}]}}',
+    agent=None,
+)
 def test_on_anything(main, agent):
     agree({"main": main} | ({} if agent is None else {"a1": agent}))
 

@@ -252,7 +252,7 @@ class _Reading:
             texts.append(content)
         self._unnumbered.turn += 1
         self._in_force.instructed(record, texts, is_first=self._unnumbered.turn == 1)
-        if not content or record.isSidechain or self._agent_id:
+        if record.isSidechain or self._agent_id:
             return
         if record.stackedExpansion:  # a line may hold several commands: each has a record, and the first is the prompt
             self._commands(record, texts, line)

@@ -8,6 +8,7 @@ expectations, so that one odd field costs that field only. Sources of the fields
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -281,8 +282,11 @@ def _block(found: dict[str, Any]) -> Block:
 
 
 def text(value: Any) -> str | None:
-    """A string without lone surrogates, which no encoder takes; None for anything else."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+    """A string with U+FFFD for halves of characters, which no encoder takes; None for anything else."""
+    return _HALVES.sub("\ufffd", value) if isinstance(value, str) else None
+
+
+_HALVES = re.compile(r"[\ud800-\udfff]")
 
 
 def time(value: Any) -> datetime | None:

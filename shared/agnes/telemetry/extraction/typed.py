@@ -38,6 +38,8 @@ _SKILL_LAUNCH = re.compile(
 def is_prompt(record: Record, texts: Sequence[str], *, has_others: bool) -> bool:
     """Of a `user` record without results: `texts` are those of its content, `has_others` whether it has images or
     documents."""
+    if not (has_others or any(text.strip() for text in texts)):
+        return False
     if (
         record.isMeta
         or record.isCompactSummary
@@ -65,6 +67,8 @@ def is_prompt(record: Record, texts: Sequence[str], *, has_others: bool) -> bool
 
 def is_queued_prompt(attachment: Attachment, texts: Sequence[str], *, has_others: bool) -> bool:
     """Of an attachment of type QUEUED, what `queued_content` says of it."""
+    if not (has_others or any(text.strip() for text in texts)):
+        return False
     if attachment.type != QUEUED or attachment.isMeta or attachment.textNotTyped or attachment.carriedByCompaction:
         return False
     if attachment.commandMode is not None and attachment.commandMode not in _TYPED_MODES:
