@@ -5,7 +5,9 @@ agnes-local prepare                           probe the store, migrate the state
 agnes-local routes | schedules                what infra/ says there is
 agnes-local run-job NAME [--dry-run]          run a scheduled job once, here and now
 agnes-local state history FILE
-agnes-local state restore FILE [GENERATION]
+agnes-local state check [FILE …]              read every state file whole, and say what is damaged
+agnes-local state restore FILE [GENERATION]   go back; without a number, to the newest before the present that verifies
+agnes-local state rebuild-head FILE           in place of a head that is missing or unreadable, from what verifies
 agnes-local dead-letters [list]               what failed as often as it was tried: runs of schedules, messages of queues
 agnes-local dead-letters send-again QUEUE     put its letters back into the queue
 agnes-local dead-letters remove QUEUE         throw them away
@@ -17,9 +19,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from agnes import settings as settings_module
 from agnes.kernel.errors import AgnesError, NotFoundError
+
+if TYPE_CHECKING:
+    from agnes.state.repair import Checked
 
 SHOWN = 20
 """Letters of a queue."""
@@ -70,10 +76,17 @@ def _parser() -> argparse.ArgumentParser:
     history = state.add_parser("history")
     history.set_defaults(action=_history)
     history.add_argument("file")
+    check = state.add_parser("check")
+    check.set_defaults(action=_check)
+    check.add_argument("files", nargs="*", metavar="FILE", help="default: all")
+    rebuild = state.add_parser("rebuild-head")
+    rebuild.set_defaults(action=_rebuild_head)
+    rebuild.add_argument("file")
+    rebuild.add_argument("--yes", action="store_true", help="do it; without, only say what would be lost")
     restore = state.add_parser("restore")
     restore.set_defaults(action=_restore)
     restore.add_argument("file")
-    restore.add_argument("generation", type=int, nargs="?", help="default: the one before the newest")
+    restore.add_argument("generation", type=int, nargs="?", help="default: the newest before the present that verifies")
     letters = actions.add_parser("dead-letters")
     letters.set_defaults(action=_letters)
     verb = letters.add_subparsers(dest="verb", metavar="VERB")
@@ -144,11 +157,54 @@ def _history(options: argparse.Namespace, _settings: settings_module.Settings) -
     return 0
 
 
+def _check(options: argparse.Namespace, _settings: settings_module.Settings) -> int:
+    from agnes import wiring
+
+    damaged = False
+    for file in options.files or wiring.state().names:
+        checked = wiring.state().check(file)
+        if not checked.problem:
+            print(f"{file}: {f'generation {checked.generation} is whole' if checked.generation else 'never written'}")
+            continue
+        damaged = True
+        print(f"{file}: {checked.problem}")
+        print(f"  {_what_is_left(checked)}")
+        if checked.sound:
+            verb = "restore" if checked.is_head_readable else "rebuild-head"
+            print(f"  agnes-local state {verb} {file} goes back to it.")
+    return int(damaged)
+
+
+def _rebuild_head(options: argparse.Namespace, _settings: settings_module.Settings) -> int:
+    from agnes import wiring
+
+    state = wiring.state()
+    if not options.yes:
+        checked = state.check(options.file)
+        if not checked.is_head_readable and checked.sound:
+            print(f"{options.file}: {_what_is_left(checked)} Add --yes to go back to it.")
+            return 1
+    generation = state.rebuild_head(options.file)
+    print(f"{options.file}: has a head again, at generation {generation}")
+    return 0
+
+
+def _what_is_left(checked: Checked) -> str:
+    if checked.sound is None:
+        return "No generation of it verifies. Take it from a backup."
+    lost = f"{checked.lost} later ones are lost" if checked.lost else "nothing is lost"
+    return f"Generation {checked.sound.generation} of {checked.sound_at} is the newest that verifies; {lost}."
+
+
 def _restore(options: argparse.Namespace, _settings: settings_module.Settings) -> int:
     from agnes import wiring
 
     state = wiring.state()
-    wanted = options.generation or state.generation(options.file) - 1
+    wanted = options.generation
+    if wanted is None:
+        checked = state.check(options.file)
+        is_damaged = checked.problem and checked.sound
+        wanted = checked.sound.generation if is_damaged else state.generation(options.file) - 1
     print(f"{options.file}: generation {state.restore(options.file, wanted)} is generation {wanted} again")
     return 0
 

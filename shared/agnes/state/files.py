@@ -11,15 +11,16 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import TypeVar
 
+from agnes.kernel.errors import ConflictError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import CURRENT_ACTOR, Actor, Change, Db, Tx
-from agnes.state import history, session
+from agnes.state import history, repair, session
 from agnes.state.cache import LocalCache
 from agnes.state.engine import DuckDb, Engine
 from agnes.state.group import Group
-from agnes.state.head import Head, UnknownStateFile, check_name
-from agnes.state.lease import Lease
+from agnes.state.head import Head, StateDamaged, UnknownStateFile, check_name, head_key
+from agnes.state.lease import CommitContended, Known, Lease
 from agnes.state.material import Material
 from agnes.state.migrations import COMMON, Migration, Plan, packaged
 from agnes.state.pointer import Pointer
@@ -210,15 +211,64 @@ class StateFiles:
             yield db
 
     def restore(self, file: str, generation: int, *, actor: Actor | None = None) -> int:
-        """Publish the content of an old generation as the newest, and return its number. Raises NotFoundError."""
+        """Publish the content of an old generation as the newest, and return its number.
+
+        Raises NotFoundError, and StateDamaged for a generation that does not verify; it names the newest that does.
+        """
         part = self._opened(file)
         head = history.found(self.store, file, part.pointer.refresh(), generation)
+        try:
+            return self._begin_again(
+                part, head, Change("state.restore", f"state:{file}", {"generation": generation}), actor
+            )
+        except (StateDamaged, CommitContended) as failed:
+            checked = self.check(file)
+            if checked.sound is None or checked.sound.generation == generation:
+                raise
+            raise StateDamaged(
+                head.snapshot.key,
+                f"generation {generation} cannot be restored ({failed.message})",
+                hint=f"The newest that verifies: agnes-local state restore {file} {checked.sound.generation}",
+            ) from failed
 
-        def record(tx: Tx) -> None:
-            tx.record(Change("state.restore", f"state:{file}", {"generation": generation}))
+    def check(self, file: str) -> repair.Checked:
+        """Read the newest generation whole; if it does not hold, older ones until one does."""
+        part = self._opened(file)
+        work = self._cache.work if self._cache else self._cache_dir
+        return repair.check(
+            self.store,
+            file,
+            material=self.material,
+            new_engine=lambda: self._new_engine(work),
+            schema=part.plan.schema,
+        )
 
-        request = Request(self._transaction(file, record, actor))
-        part.group.alone([request], base=Base(head))
+    def rebuild_head(self, file: str, *, actor: Actor | None = None) -> int:
+        """Publish the newest generation that verifies under a new head, in place of one that is missing or unreadable.
+
+        Returns the generation that it becomes; it is newer than all that were there. Raises ConflictError where the head can
+        be read, StateDamaged where no generation verifies.
+        """
+        checked = self.check(file)
+        if checked.is_head_readable or not checked.generation:
+            raise ConflictError(
+                f"the head of {file} can be read" if checked.generation else f"{file} was never written",
+                code="head_not_damaged",
+                hint=f"agnes-local state restore {file} goes back to an older generation.",
+            )
+        if checked.sound is None:
+            raise StateDamaged(head_key(file), "no generation of it verifies", hint="Take it from a backup.")
+        told = {"generation": checked.sound.generation, "lost_generations": checked.lost}
+        change = Change("state.rebuild_head", f"state:{file}", told)
+        return self._begin_again(self._opened(file), checked.sound, change, actor, repair.stand_in(checked))
+
+    def _begin_again(
+        self, part: _File, head: Head, change: Change, actor: Actor | None, stand_in: Known | None = None
+    ) -> int:
+        """Publish the content of `head` and one line of the audit; the generation that it becomes."""
+        file = part.plan.file
+        request = Request(self._transaction(file, lambda tx: tx.record(change), actor))
+        part.group.alone([request], base=Base(head), stand_in=stand_in)
         if request.error is not None:
             raise request.error
         self._note(file, request.generation)

@@ -12,6 +12,7 @@ from typing import Any
 
 from agnes.kernel.ports import Clock, OutcomeUnknown
 from agnes.state.head import head_key
+from agnes.state.lease import Known
 from agnes.state.publish import Base, Publisher, Request
 
 STREAK_SECONDS = 0.25
@@ -53,11 +54,11 @@ class Group:
             raise request.error
         return request.value
 
-    def alone(self, requests: Sequence[Request], *, base: Base | None = None) -> None:
+    def alone(self, requests: Sequence[Request], *, base: Base | None = None, stand_in: Known | None = None) -> None:
         """Publish exactly these: none for a migration, one for a restore. Raises what `Publisher.publish` raises."""
         with self._turn:
             self._enter()
-        self._publish(requests, base)
+        self._publish(requests, base, stand_in)
 
     def close(self) -> None:
         """Give up the working copy."""
@@ -85,7 +86,7 @@ class Group:
             self._ended = self._clock.monotonic()
             self._turn.notify_all()
 
-    def _publish(self, alone: Sequence[Request] | None, base: Base | None) -> None:
+    def _publish(self, alone: Sequence[Request] | None, base: Base | None, stand_in: Known | None = None) -> None:
         batch: Sequence[Request] = ()
         try:
             self._breathe()
@@ -96,7 +97,7 @@ class Group:
             else:
                 batch = alone
             began = self._clock.monotonic()
-            self._publisher.publish(batch, base=base)
+            self._publisher.publish(batch, base=base, stand_in=stand_in)
             self._took_seconds = self._clock.monotonic() - began
         except BaseException as error:
             # Whatever they returned or raised before rests on a generation that may not exist.

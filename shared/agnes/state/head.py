@@ -42,8 +42,12 @@ class StateDamaged(AgnesError):
 
     code = "state_damaged"
 
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(f"{key} is damaged: {reason}", hint="Restore a generation: agnes-local state restore FILE.")
+    def __init__(self, key: str, reason: str, *, hint: str = "") -> None:
+        file = key.split("/")[1] if key.count("/") > 1 else "FILE"
+        super().__init__(
+            f"{key} is damaged: {reason}",
+            hint=hint or f"An operator looks what is left: agnes-local state check {file}.",
+        )
         self.key = key
 
 
@@ -144,7 +148,7 @@ class Head:
         """Raises StateDamaged."""
         try:
             raw = json.loads(body)
-            return cls(
+            head = cls(
                 generation=int(raw["generation"]),
                 nonce=raw["nonce"],
                 schema=raw["schema"],
@@ -152,7 +156,11 @@ class Head:
                 log=Log(**raw["log"]) if raw["log"] else None,
                 history=decode_lines(raw["history"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+            newest = head.history[-1]
+            if (newest.generation, newest.nonce) != (head.generation, head.nonce):
+                raise ValueError(f"the newest line of its history is generation {newest.generation}")
+            return head
+        except (ValueError, KeyError, TypeError, IndexError) as error:
             raise StateDamaged(key, f"not a head ({error})") from error
 
 

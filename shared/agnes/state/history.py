@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -103,7 +103,7 @@ def prune(
     """Raise the boundary, then remove what lies behind it.
 
     The boundary is the newest generation that is outside both limits, but for the snapshot that it and its
-    followers stand on. Everything behind it may go, also what stalled or losing writers have left: the head
+    followers stand on, and one snapshot before that: if bytes of the first rot, not all is lost. Everything behind it may go, also what stalled or losing writers have left: the head
     has passed those generations, so nothing can ever name them. What a writer is about to publish is newer
     than the head and is not touched. A reader that still holds an older head finds its material gone and
     asks for the head again.
@@ -123,21 +123,30 @@ def prune(
     boundary = low
     _raise_boundary(store, file, boundary)
     base = lines.at(lines.at(boundary).base)
+    older = _snapshot_before(lines, base)
     doomed = [
-        *_behind(store, file, boundary, keep=base.key(file)),
-        *_pages_behind(store, file, page_of(base.generation)),
+        *_behind(store, file, boundary, keep={base.key(file), older.key(file)}),
+        *_pages_behind(store, file, page_of(older.generation)),
     ]
     for start in range(0, len(doomed), REMOVE_AT_ONCE):
         store.remove(doomed[start : start + REMOVE_AT_ONCE])
     return Pruned(boundary, len(doomed))
 
 
-def _behind(store: ObjectStore, file: str, boundary: int, *, keep: str) -> Iterator[str]:
+def _snapshot_before(lines: _Lines, base: Published) -> Published:
+    """The snapshot before `base`; `base` itself if there is none."""
+    try:
+        return lines.at(lines.at(base.generation - 1).base) if base.generation > 1 else base
+    except (GenerationGone, KeyError):
+        return base
+
+
+def _behind(store: ObjectStore, file: str, boundary: int, *, keep: Collection[str]) -> Iterator[str]:
     for entry in store.list(f"state/{file}/"):
         generation = generation_of(entry.key)
         if generation is None or generation >= boundary:
             return  # keys are in the order of generations, and digits sort before names
-        if entry.key != keep:
+        if entry.key not in keep:
             yield entry.key
 
 

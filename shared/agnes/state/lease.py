@@ -37,7 +37,8 @@ class Known:
     """A head as the store has it."""
 
     head: Head
-    version: Version
+    version: Version | None
+    """None for what stands in for a head that is missing (agnes.state.repair)."""
 
     @property
     def generation(self) -> int:

@@ -36,6 +36,7 @@ from agnes.kernel.ports import (
     Version,
 )
 from agnes.kernel.state import Db
+from agnes.state import repair
 from agnes.state.engine import CopySpoiled, DatabaseUnreadable, Engine, WorkingCopy
 from agnes.state.head import (
     HISTORY_IN_HEAD,
@@ -128,8 +129,10 @@ class Publisher:
         self._copy: WorkingCopy | None = None
         self._copy_of: Head | None = None
 
-    def publish(self, requests: Sequence[Request], *, base: Base | None = None) -> None:
-        """Give every request its value or its error. Raises what befell all of them alike:
+    def publish(self, requests: Sequence[Request], *, base: Base | None = None, stand_in: Known | None = None) -> None:
+        """Give every request its value or its error. `stand_in` is taken for the head if that is damaged or missing.
+
+        Raises what befell all of them alike:
         CommitContended, SchemaTooNew, UnavailableError, StateDamaged; then nothing, or something unknown
         in the case of OutcomeUnknown, was published."""
         waiting = list(requests)
@@ -137,7 +140,7 @@ class Publisher:
         while lost < TRIES:
             if lost:
                 self._clock.sleep(self._rng.uniform(0, 0.005 * 2**lost))
-            known = self._lease.take(self._pointer.refresh)
+            known = self._lease.take(lambda: stand_in) if stand_in else self._lease.take(self._pointer.refresh)
             try:
                 self._attempt(known, waiting, base)
                 return
@@ -175,6 +178,8 @@ class Publisher:
     def _attempt(self, known: Known | None, waiting: Sequence[Request], base: Base | None) -> None:
         """One run of the changes on one generation."""
         head = known.head if known else None
+        if head is None:
+            repair.require_new(self._store, self._file)
         if head and self._plan.newer(head.schema):
             raise SchemaTooNew(self._file)
         copy = self._working_copy(head, base)
@@ -228,7 +233,7 @@ class Publisher:
         else:
             commits, shipped = (head.log.commits, head.log.shipped) if head.log else (0, 0)
             snapshot, log = head.snapshot, Log(key, sha256, len(body), commits + 1, shipped + len(body))
-        self._write_ours(key, body)
+        self._write_ours(key, body, verify=fold)
         history = self._turn_page((*(head.history if head else ()), line))
         return Head(generation, nonce, self._plan.schema, snapshot, log, history), body
 
@@ -254,17 +259,20 @@ class Publisher:
             self._write_ours(page_key(self._file, page), encode_page(leaving), "application/json")
         return history[len(leaving) :]
 
-    def _write_ours(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
-        """Write bytes that nobody else writes differently, as often as it takes."""
+    def _write_ours(
+        self, key: str, body: bytes, content_type: str = "application/octet-stream", *, verify: bool = False
+    ) -> None:
+        """Write bytes that nobody else writes differently, as often as it takes, and read them back to `verify`."""
         for attempt in range(TRIES):
             if attempt:
                 self._clock.sleep(self._rng.uniform(0, 0.02 * 2**attempt))
             try:
                 self._store.write(key, body, expect=ANYTHING, content_type=content_type)
+                if not verify or _holds(self._store, key, body):
+                    return
+                failure = TryAgain(key, "what was read back is not what was written")
             except (TryAgain, OutcomeUnknown) as error:
                 failure = error
-            else:
-                return
         raise TryAgain(key, "the store was busy to the end") from failure
 
     def _swap(self, made: Head, version: Version | None) -> Version | None:
@@ -310,6 +318,11 @@ class Publisher:
                 raise OutcomeUnknown(head_key(self._file), "its history was pruned")
             lines = decode_page(key, page.body)
         return any(line.generation == made.generation and line.nonce == made.nonce for line in lines)
+
+
+def _holds(store: ObjectStore, key: str, body: bytes) -> bool:
+    found = store.read(key)
+    return isinstance(found, Blob) and found.body == body
 
 
 def _run(copy: WorkingCopy, request: Request) -> None:
