@@ -66,6 +66,27 @@ def test_items_are_those_of_the_scenario(version: str):
     }
 
 
+TYPED_BY_A_PERSON = {
+    "headless": (scenario.FORECAST, scenario.CLOSE, scenario.THANKS),
+    "typed": scenario.TYPED[:1],
+    "cleared": scenario.TYPED[1:],
+    "busy": scenario.BUSY,
+    "background": (scenario.DELEGATE,),
+    "fork": (scenario.DELEGATE, scenario.ASIDE),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prompts_are_what_a_person_typed_or_queued(name: str, version: str):
+    """Neither what ends in the background nor the summary of a compaction; `/exit` is recorded when the client is in time."""
+    ended = main_file(name, version).read_text().count("<command-name>/exit</command-name>")
+    found = session(name, version)
+    assert found.summary.user_messages == len(TYPED_BY_A_PERSON[name]) + ended
+    commands = [event.command_name for event in found.events if event.event_type == EventType.COMMAND]
+    typed = [prompt[1:].split()[0] for prompt in TYPED_BY_A_PERSON[name] if prompt.startswith("/")]
+    assert commands == typed + ["exit"] * ended
+
+
 def test_every_record_is_of_its_version_and_nothing_names_the_machine_that_recorded(version: str):
     bodies = [path.read_text() for path in (FOLDER / version).rglob("*.json*")]
     assert len(bodies) > len(NAMES)
