@@ -274,8 +274,8 @@ def tool_call(block: dict) -> dict:
     given = block.get("input") if isinstance(block.get("input"), dict) else {}
     call = {"type": "tool_use", "tool": name, "skill": None, "subagent": None, "command": None, "counted": True}
     if name == "Skill":
-        found = [name_of(given.get(key)) for key in ("skill", "name", "command")]
-        call["skill"] = next((skill for skill in found if skill), None)
+        called = next((words(given[key]) for key in ("skill", "name", "command") if words(given.get(key))), "").strip()
+        call["skill"] = name_of(called.removeprefix("/"))
     elif name in ("Task", "Agent"):
         call["type"] = "subagent"
         call["subagent"] = name_of(given.get("subagent_type")) or name

@@ -29,7 +29,7 @@ def names(*choices: str) -> st.SearchStrategy:
 
 UUIDS = names(*(f"u{n}" for n in range(12)))
 TOOL_IDS = names(*(f"t{n}" for n in range(6)))
-SKILLS = names("finops:forecast", "finops:close", "other:x", "plain", "")
+SKILLS = names("finops:forecast", "finops:close", "/finops:close", " plain\n", "other:x", "plain", "forecast", "")
 TEXTS = names(
     "Hello",
     "<command-name>/finops:close</command-name>",

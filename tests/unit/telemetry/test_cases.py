@@ -15,6 +15,7 @@ from agnes.telemetry.drill_down import conversation
 from agnes.telemetry.extraction.served import Served, ServedPlugin
 from agnes.telemetry.model import Event, EventType, TranscriptFile
 from agnes.telemetry.transcripts import packed
+from agnes.telemetry.transcripts.stored import StoredFile
 from tests.builders.transcripts import Transcript
 from tests.unit.telemetry.sessions import RECEIVED, SAMPLES, extracted, invocations
 
@@ -267,6 +268,17 @@ def test_a_skill_called_without_its_prefix(said, names, is_error, expected):
     assert (call.skill_name, call.plugin) == ("forecast", expected)
 
 
+@pytest.mark.parametrize("called", ["/kit:forecast", " kit:forecast\n", "/forecast"])
+def test_a_skill_called_with_a_slash_is_the_skill(called):
+    """The client launches it: it takes blanks and one slash away."""
+    t = Transcript()
+    t.prompt("Make a forecast")
+    t.result(t.use("Skill", skill=called), "Launching skill")
+    t.say([{"type": "text", "text": "done"}], attributionSkill="kit:forecast", attributionPlugin="kit")
+    [call] = invocations(extracted(t.body(), names=SERVED))
+    assert (call.skill_name, call.item_name) == (called.strip().removeprefix("/"), "forecast")
+
+
 def test_a_typed_command_and_its_bare_call_are_one_invocation():
     t = Transcript()
     t.command("kit:forecast")
@@ -385,6 +397,19 @@ def test_ids_of_subagents_never_meet():
         which = keys.transcript_id("user1", "a" * 8 + "-0000-4000-8000-" + "0" * 12, agent_id)
         assert ".." not in which.key
         assert which.key.count("/") == 4
+
+
+def test_files_are_called_as_claude_code_calls_them():
+    session = "a" * 8 + "-0000-4000-8000-" + "0" * 12
+    names = {}
+    for agent_id in (None, "a1", "workflows.wf_9f.w1"):
+        file = StoredFile(keys.transcript_id("user1", session, agent_id), 1, LATE)
+        names[agent_id] = (file.filename, file.member.removeprefix(session))
+    assert names == {
+        None: (f"{session}.jsonl", ".jsonl"),
+        "a1": ("agent-a1.jsonl", "/subagents/agent-a1.jsonl"),
+        "workflows.wf_9f.w1": ("agent-w1.jsonl", "/subagents/workflows/wf_9f/agent-w1.jsonl"),
+    }
 
 
 def test_the_sample_has_no_real_person():

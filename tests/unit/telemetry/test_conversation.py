@@ -62,7 +62,7 @@ LINES = st.one_of(
     RECORDS, st.sampled_from([b"", b"{", b"[]", b'{"type":"user","message":3}', b"\xff{}", b'{"a":"\\ud800"}'])
 )
 FILES = st.dictionaries(
-    st.sampled_from(["main", "a1", "b-2"]),
+    st.sampled_from(["main", "a1", "b-2", "workflows.wf_9.7"]),
     st.lists(LINES, max_size=12).map(b"\n".join),
     min_size=1,
     max_size=3,
@@ -111,7 +111,7 @@ def test_the_parts_are_the_whole(bodies, limit, part_bytes, marks_every, rng):
     assert times == sorted(times)
     for file in files:
         mine = [piece.id for piece in found if (piece.agent_id or "main") == file.file]
-        assert mine == sorted(mine, key=lambda id: tuple(map(int, id.split(".")[1:])))  # noqa: A006
+        assert mine == sorted(mine, key=lambda id: tuple(map(int, id.split(".")[-2:])))  # noqa: A006
     msgspec.json.encode(whole)
 
 

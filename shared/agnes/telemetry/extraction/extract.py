@@ -314,7 +314,7 @@ class _Reading:
         tool = clean[block.name]
         kind, skill, subagent, item = EventType.TOOL, None, None, None
         if tool == "Skill":
-            skill = clean[_first_text(block.input, ("skill", "name", "command"))]
+            skill = clean[_skill(block.input)]
             item = self._served.item(skill, names.SKILL, names.COMMAND)
         elif tool == "Task" or tool == "Agent":  # noqa: PLR1714 (twice as fast as a tuple)
             kind = EventType.SUBAGENT
@@ -460,6 +460,12 @@ def cleaned(value: str | None) -> str | None:
     if len(value) > NAME_LIMIT:
         value = value[:NAME_LIMIT]
     return value if value.isprintable() else _UNPRINTABLE.sub("\ufffd", value)
+
+
+def _skill(raw: Raw) -> str | None:
+    """The skill that is called. The client takes blanks around a name and a slash before it, and so do models give them."""
+    given = _first_text(raw, ("skill", "name", "command"))
+    return given.strip().removeprefix("/") if given else None
 
 
 def _first_text(raw: Raw, keys: Iterable[str]) -> str | None:
