@@ -173,7 +173,7 @@ class _Channel(HTTPChannel):
 
     @property
     def is_busy(self) -> bool:
-        return bool(self.requests or self.total_outbufs_len)
+        return bool(self.requests or self.request or self.total_outbufs_len)
 
 
 class _Server(TcpWSGIServer):
@@ -231,7 +231,7 @@ class BufferedWorker(Worker):
             server.pull_trigger()
 
     def _finish(self, dispatcher: ThreadedTaskDispatcher) -> None:
-        """Take no more, and answer what has arrived whole."""
+        """Take no more, and answer what has begun to arrive."""
         server, until = self._server, time.monotonic() + self.cfg.graceful_timeout
         server.accepting = False
         server.del_channel(self._map)
