@@ -86,7 +86,8 @@ NOT_TYPED_FLAGS = (
 """Fields of a `user` record that say, when true, that no person typed it."""
 
 OPENINGS = (
-    Form("<local-command-", False, OLD, "what a local command printed, and the caveat before it"),
+    Form("<local-command-", False, OLD, "what a local command printed"),
+    Form("<local-command-caveat>", False, OLD, "the caveat before a local command"),
     Form("<bash-stdout>", False, OLD, "what a command typed after `!` printed"),
     Form("<bash-stderr>", False, OLD, "what a command typed after `!` printed"),
     Form("<bash-exit-code>", False, V197, "how a command typed after `!` ended"),

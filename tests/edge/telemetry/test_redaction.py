@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import random
+import zipfile
 
 import pytest
 
@@ -64,6 +67,44 @@ def invocations(house) -> int:
 
 def stored(house, session: str) -> list[str]:
     return [entry.key for entry in house.store.list("") if session in entry.key]
+
+
+def test_agents_of_workflows_are_counted_handed_out_and_redacted(house, admin, mira):
+    """Two of the same name in two folders; nothing of them stays."""
+    upload(house, mira, A, codecs.BOM_UTF8 + work(A))
+    agents = {}
+    for number, folder in enumerate(("wf_1", "wf_2"), 1):
+        t = Transcript(A, agent_id="w1", rng=random.Random(number))
+        t.use("Bash", command="ls", tokens=(1000 * number, 1, 0, 0))
+        agents[f"workflows.{folder}.w1"] = t.body()
+    for agent_id, body in agents.items():
+        upload(house, mira, A, body, agent_id=agent_id)
+    run_usage(house, admin)
+    with house.state.read("telemetry") as db:
+        [tokens] = db.execute("SELECT input_tokens FROM telemetry.sessions WHERE session_id = ?", [A]).fetchone()
+    assert tokens == 3000 + 10  # that of the main file's one call
+    download = f"/api/admin/sessions/{mira.id}/{A}/download"
+    for agent_id, body in agents.items():
+        answer = house.get(f"{download}?agent_id={agent_id}", token=admin.token)
+        assert (answer.body, answer.headers["content-disposition"]) == (body, 'attachment; filename="agent-w1.jsonl"')
+    assert house.get(f"{download}?agent_id=workflows..w1", token=admin.token).status == 400
+    archive = house.get(f"/api/admin/users/{mira.id}/sessions/download-all", token=admin.token)
+    with zipfile.ZipFile(io.BytesIO(archive.body)) as members:
+        below = f"{A}/subagents/workflows"
+        assert sorted(members.namelist()) == [
+            f"{A}.jsonl",
+            f"{below}/wf_1/agent-w1.jsonl",
+            f"{below}/wf_2/agent-w1.jsonl",
+        ]
+    page = house.get(f"/api/admin/sessions/{mira.id}/{A}/transcript?limit=2", token=admin.token).json()
+    shown = page["events"]
+    while page["next_cursor"]:
+        path = f"/api/admin/sessions/{mira.id}/{A}/transcript?limit=2&cursor={page['next_cursor']}"
+        page = house.get(path, token=admin.token).json()
+        shown += page["events"]
+    assert {event["agent_id"] for event in shown} == {None, *agents}
+    answer = house.delete(f"/api/admin/usage/sessions/{mira.id}/{A}", token=admin.token)
+    assert (answer.status, stored(house, A)) == (200, [])
 
 
 @pytest.mark.parametrize("prefix", ["usage", "telemetry"])
