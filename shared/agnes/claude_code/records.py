@@ -36,6 +36,7 @@ ENVELOPE = frozenset(
         "type",
         "uuid",
         "parentUuid",
+        "forkedFrom",
         "isSidechain",
         "sessionId",
         "session_id",
@@ -49,30 +50,32 @@ ENVELOPE = frozenset(
         "agentId",
     ]
 )
-"""Fields that any record may have. `session_id` and `slug` since 2.1.332."""
+"""Fields that any record may have. `session_id` and `slug` since 2.1.332; `forkedFrom` in forks that older clients made."""
 
 RECORDS = (
     _type(
         "user",
         "message isMeta isCompactSummary isVisibleInTranscriptOnly origin permissionMode promptId promptSource "
         "sourceToolAssistantUUID sourceToolUseID toolUseResult mcpCallNotReadOnly permissionDecision queueSkipAttachments "
-        "rowSource sandboxed sentAtMs toolDenialKind turnCompanion turnOrigin turnPosition",
+        "rowSource sandboxed sentAtMs stackedExpansion toolDenialKind turnCompanion turnOrigin turnPosition",
         "prompts, typed commands, results of tools; `turnOrigin` (2.1.332) says what began the turn",
     ),
     _type(
         "assistant",
         "message requestId attributionAgent attributionMcpServer attributionMcpTool attributionPlugin attributionSkill "
         "apiBlockIndex effort madeBy perTurnEffort promptCacheRequested requestRef requestSessionId requestedModel "
-        "serverClassifierRequest toolInputStreamMs",
+        "serverClassifierRequest toolInputStreamMs isApiErrorMessage",
         "responses with their tokens, calls of tools, what was in force; `requestRef` (2.1.332) names the api-request, "
         "`requestSessionId` the session whose request it was, in a fork",
     ),
     _type("attachment", "attachment rendered renderedRole renderedBesideToolResult", left_out="rendered"),
     _type(
-        "system", "subtype content level isMeta compactMetadata logicalParentUuid durationMs messageCount commandRun"
+        "system",
+        "subtype content level isMeta compactMetadata logicalParentUuid durationMs messageCount commandRun hookCount "
+        "hookErrors preventedContinuation",
     ),
-    _type("progress"),
-    _type("summary"),
+    _type("progress", "data toolUseID parentToolUseID"),
+    _type("summary", "summary leafUuid"),
     _type("custom-title"),
     _type("ended-by-model"),
     _type("ai-title", "aiTitle"),
@@ -185,6 +188,7 @@ SYSTEM = (
     _type("system/turn_duration"),
     _type("system/local_command"),
     _type("system/compact_boundary"),
+    _type("system/stop_hook_summary"),
 )
 """Their fields are those of `system`."""
 

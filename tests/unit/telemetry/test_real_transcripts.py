@@ -11,6 +11,7 @@ import pytest
 from agnes.claude_code import versions
 from agnes.telemetry.model import EventType, Extraction
 from tests.builders import claude_scenario as scenario
+from tests.builders import client_drift
 from tests.builders.real_transcripts import FOLDER, NAMES, main_file, subagent_files
 from tests.builders.sample_marketplace import PLUGINS
 from tests.builders.scripted_messages_api import Reply
@@ -93,3 +94,7 @@ def test_every_record_is_of_its_version_and_nothing_names_the_machine_that_recor
     assert not [body for body in bodies if "/tmp/tmp" in body]
     lines = [json.loads(line) for path in (FOLDER / version).rglob("*.jsonl") for line in path.read_text().splitlines()]
     assert {line["version"] for line in lines if "version" in line} == {version}
+
+
+def test_every_record_and_field_is_in_the_tables(version: str):
+    assert client_drift.of_transcripts((FOLDER / version).rglob("*.jsonl")).missing_from(client_drift.known()) == []
