@@ -12,7 +12,7 @@ import pytest
 from agnes.telemetry import keys
 from agnes.telemetry.collecting.naming import is_beside, names_of
 from agnes.telemetry.drill_down import conversation
-from agnes.telemetry.extraction.served import Served, ServedPlugin
+from agnes.telemetry.extraction.served import Served, ServedPlugin, names_inside
 from agnes.telemetry.model import Event, EventType, TranscriptFile
 from agnes.telemetry.transcripts import packed
 from agnes.telemetry.transcripts.stored import StoredFile
@@ -422,3 +422,16 @@ def test_the_sample_has_no_real_person():
 def test_every_case_is_described():
     described = (CASES / "README.md").read_text()
     assert all(f"`{path.name}`" in described for path in CASES.iterdir() if isinstance(path, Path) and path.is_dir())
+
+
+def test_a_workflow_is_called_as_a_command_and_an_old_client_writes_other_names_of_skills():
+    rows = [("skill", "sing-le", "kit:sing le"), ("workflow", "flow", None), ("command", "ship", None)]
+    kit = ServedPlugin("curated", "acme", "kit", names_inside(rows))
+    served = Served({"kit": (kit,)})
+    called = {name: served.item(f"kit:{name}", "skill", "command") for name in ("flow", "ship", "kit-sing-le", "gone")}
+    assert {name: (item.kind, item.name) for name, item in called.items() if item} == {
+        "flow": ("workflow", "flow"),
+        "ship": ("command", "ship"),
+        "kit-sing-le": ("skill", "sing-le"),
+        "gone": ("skill", "gone"),
+    }

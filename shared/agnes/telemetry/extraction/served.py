@@ -17,7 +17,7 @@ from agnes.flea import service as flea
 from agnes.kernel.state import Db
 
 CURATED, FLEA, BUILTIN = "curated", "flea", "builtin"
-SKILL, AGENT, COMMAND, MCP, PLUGIN = "skill", "agent", "command", "mcp", "plugin"
+SKILL, AGENT, COMMAND, WORKFLOW, MCP, PLUGIN = "skill", "agent", "command", "workflow", "mcp", "plugin"
 
 _MCP_OF_PLUGIN = "mcp__plugin_"
 _NOT_IN_TOOL_NAMES = re.compile(r"[^A-Za-z0-9_-]")
@@ -48,9 +48,10 @@ class ServedPlugin:
     items: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def item(self, written: str, kinds: Iterable[str]) -> Item:
-        """The item of the first of `kinds` that has it; an unknown one is of the first kind."""
+        """The item of the first of `kinds` that has it; an unknown one is of the first kind. A workflow is called as a command."""
         first, *others = kinds
-        kind = next((kind for kind in (first, *others) if (kind, written) in self.items), first)
+        called = (*others, WORKFLOW) if COMMAND in (first, *others) else others
+        kind = next((kind for kind in (first, *called) if (kind, written) in self.items), first)
         return Item(self.source, self.marketplace_id, self.plugin, kind, self.items.get((kind, written), written))
 
 
@@ -158,14 +159,12 @@ def _precedence(
 
 def served_names(db: Db) -> Served:
     """All curated plugins, from `marketplace.plugins` and `marketplace.items`, then what the flea market has served."""
-    items: dict[tuple[str, str], dict[tuple[str, str], str]] = defaultdict(dict)
-    for marketplace_id, plugin, kind, name, declared in db.execute(
+    inner: dict[tuple[str, str], list[tuple]] = defaultdict(list)
+    for marketplace_id, plugin, *item in db.execute(
         "SELECT marketplace_id, plugin_name, kind, name, declared_name FROM marketplace.items"
     ).fetchall():
-        of_plugin = items[marketplace_id, plugin]
-        if declared:
-            of_plugin.setdefault((kind, declared), name)
-        of_plugin[kind, name] = name
+        inner[marketplace_id, plugin].append(tuple(item))
+    items = {plugin: names_inside(listed) for plugin, listed in inner.items()}
     found: dict[str, tuple[ServedPlugin, ...]] = {}
     rows = db.execute(
         """
@@ -175,21 +174,29 @@ def served_names(db: Db) -> Served:
         """
     ).fetchall()
     for name, marketplace_id in rows:
-        plugin = ServedPlugin(CURATED, marketplace_id, name, items[marketplace_id, name])
+        plugin = ServedPlugin(CURATED, marketplace_id, name, items.get((marketplace_id, name), {}))
         found[name] = (*found.get(name, ()), plugin)
     inside = flea.items(db)
     for entity in flea.entities(db):
         if entity.tree_id is not None:
             name = entity.served_name
-            plugin = ServedPlugin(FLEA, entity.id, name, _names_inside(inside.get(entity.id, ())))
+            plugin = ServedPlugin(FLEA, entity.id, name, names_inside(inside.get(entity.id, ())))
             found[name] = (*found.get(name, ()), plugin)
     return Served(found)
 
 
-def _names_inside(rows: Iterable[flea.InnerRow]) -> dict[tuple[str, str], str]:
-    """Declared names lose to names of places, as Claude Code writes those."""
+def names_inside(rows: Iterable[tuple]) -> dict[tuple[str, str], str]:
+    """(kind, name that a transcript may hold) → name, of rows that begin with kind, name and declared name.
+
+    Declared names lose to the names that the newest client writes. Of a skill's own name 2.1.197 keeps the plugin's prefix and
+    writes `-` for what a name may not hold.
+    """
     found: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, str], str] = {}
     for kind, name, declared, *_ in rows:
+        names[kind, name] = name
         if declared:
             found.setdefault((kind, declared), name)
-    return found | {(kind, name): name for kind, name, *_ in rows}
+            if kind == SKILL:
+                found.setdefault((kind, _NOT_IN_TOOL_NAMES.sub("-", declared)), name)
+    return found | names
