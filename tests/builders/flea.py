@@ -10,7 +10,7 @@ from typing import Any
 
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State, Tx
-from agnes.marketplace.items import inner_items
+from agnes.marketplace import inventory
 from agnes.trees import packaging
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
@@ -52,11 +52,12 @@ def plant(
     if kind in ("skill", "plugin"):
         content[f"skills/{served if kind == 'skill' else 'notes'}/SKILL.md"] = SKILL.format(served=served)
     if kind in ("agent", "plugin"):
-        content[f"agents/{served if kind == 'agent' else 'auditor'}.md"] = AGENT.format(served=served)
+        agent = served if kind == "agent" else "auditor"
+        content[f"agents/{agent}.md"] = AGENT.format(served=agent)
     content |= files or {}
     package = packaging.package(name=served, files=[TreeFile(path, body.encode()) for path, body in content.items()])
     tree = trees.put(store, package.files)
-    items, _ = inner_items({path: body.encode() for path, body in content.items()})
+    items = inventory.of_plugin({file.path: file.body for file in package.files}).items()
     entity_id = entity_id or f"id-{name}"
     row = {
         "id": entity_id,

@@ -7,6 +7,7 @@ from typing import Any
 from agnes.browse.detail import Day, InnerDetail, InnerLine, PluginDetail
 from agnes.browse.markdown import rendered
 from agnes.browse.model import FIGURES, Document, Figures, Item, Words
+from agnes.claude_code.components import BY_KIND
 
 
 def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
             {"name": line.inner.name, "type": line.inner.detail or None, "description": line.inner.description}
             for line in plugin.of_kind("mcp")
         ],
+        "components": [_component(line) for line in plugin.lines] if entry.type == "plugin" else [],
         "files": plugin.files,
         "docs": _documents(plugin.docs, base),
         "visibility_status": entry.status,
@@ -119,6 +121,21 @@ def _written(words: Words) -> dict[str, Any]:
         "description_long_html": rendered(words.description),
         "use_cases": words.use_cases,
         "sample_interaction": sample if words.sample_user else None,
+    }
+
+
+def _component(line: InnerLine) -> dict[str, Any]:
+    """One of any kind, under the name that Claude Code writes; `danger` and `since` are its kind's."""
+    inner, row = line.inner, BY_KIND.get(line.inner.kind)
+    return {
+        "kind": inner.kind,
+        "name": inner.name,
+        "declared_name": inner.declared_name or None,
+        "path": inner.relpath,
+        "description": inner.description,
+        "detail": inner.detail or None,
+        "danger": row.danger if row else None,
+        "since": row.since if row else None,
     }
 
 

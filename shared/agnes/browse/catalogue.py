@@ -25,6 +25,7 @@ from typing import Any
 
 from agnes.browse.model import Entry, Figures, Usage
 from agnes.browse.search import Index
+from agnes.claude_code.components import CALLED
 from agnes.kernel.principal import Principal
 from agnes.marketplace.model import marketplace_of
 from agnes.stack.model import outdone
@@ -99,7 +100,7 @@ def _document(entry: Entry) -> Iterable[tuple[float, str]]:
     yield 3.0, f"{entry.description} {entry.category}"
     yield 2.0, f"{entry.owner} {entry.author_name} {entry.marketplace_name}"
     for inner in entry.inner:
-        if inner.kind in ("skill", "agent", "command"):
+        if inner.kind in CALLED:
             words = entry.inner_words.get((inner.kind, inner.name))
             yield 6.5, f"{inner.name} {inner.declared_name} {words.display_name if words else ''}"
             yield 1.5, f"{inner.description} {words.tagline if words else ''}"

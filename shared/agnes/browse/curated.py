@@ -74,7 +74,7 @@ def entries(db: Db) -> list[Entry]:
 
 
 def _written(metadata: str | None, inner: Iterable[Inner], commit: str) -> dict[str, Any]:
-    """What the curator wrote, of the plugin and of what is inside it by either of its names
+    """What the curator wrote, of the plugin and of what is inside it by one of its names
     (`agnes.marketplace.metadata` says what there is, and has judged it)."""
     if metadata is None:
         return {}
@@ -82,7 +82,8 @@ def _written(metadata: str | None, inner: Iterable[Inner], commit: str) -> dict[
     assets, items = shown.get("assets", {}), shown.get("items", {})
     inner_words = {}
     for item in inner:
-        given = items.get(f"{item.kind}:{item.name}") or items.get(f"{item.kind}:{item.declared_name}")
+        called = (item.name, item.declared_name, item.stem if item.kind == "agent" else item.name)
+        given = next((items[key] for name in called if (key := f"{item.kind}:{name}") in items), None)
         if given:
             inner_words[item.kind, item.name] = _words(given, assets, commit)
     return {"words": _words(shown, assets, commit), "inner_words": inner_words}

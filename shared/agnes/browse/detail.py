@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from agnes.browse.model import Document, Entry, Figures, Inner, Item, Usage, Words
+from agnes.claude_code.components import KINDS, ComponentKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,12 @@ class ChangeLine:
 class Capability:
     """Something that a plugin does by itself once it is installed."""
 
-    kind: Literal["hooks", "mcp", "shell"]
+    kind: str
+    """`hooks`, `mcp`, `shell` (programs and scripts among its files), or another kind of `agnes.claude_code.components`."""
     title: str
     names: tuple[str, ...]
+    danger: str = "process"
+    """`client`: runs inside Claude Code; `process`: runs programs; `text`: reaches the model; `looks`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,12 @@ class PluginDetail:
     def of_kind(self, kind: str) -> tuple[InnerLine, ...]:
         """What a plugin is made of; a skill or an agent by itself has no structure."""
         return tuple(line for line in self.lines if line.inner.kind == kind and self.entry.type == "plugin")
+
+    @property
+    def tables(self) -> tuple[tuple[ComponentKind, tuple[InnerLine, ...]], ...]:
+        """What it is made of besides skills and agents, by kind in the order of `agnes.claude_code.components`."""
+        found = ((row, self.of_kind(row.kind)) for row in KINDS if row.kind not in ("skill", "agent"))
+        return tuple((row, lines) for row, lines in found if lines)
 
     @property
     def itself(self) -> InnerLine | None:

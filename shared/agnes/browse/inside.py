@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from agnes.browse.catalogue import Catalogue
 from agnes.browse.detail import Capability, ChangeLine, Day, FileLine
 from agnes.browse.model import Entry, Inner
+from agnes.claude_code.components import BY_DANGER
 from agnes.kernel.errors import UnsupportedError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ObjectStore
@@ -87,19 +88,20 @@ def text(store: ObjectStore, entry: Entry, path: str) -> str:
     return found
 
 
+_API_NAMES = {"hook": "hooks", "shell": "prompts"}
+"""Kind of component → the capability's name in the API where it is another one."""
+
+
 def capabilities(store: ObjectStore, entry: Entry) -> tuple[Capability, ...]:
-    """What the plugin does on a person's machine without being asked again."""
+    """What the plugin does on a person's machine without being asked again, the most dangerous first."""
     if not entry.tree_id:
         return ()
     found = []
-    hooks = tuple(inner.detail or inner.name for inner in entry.inner if inner.kind == "hook" and inner.detail)
-    if hooks:
-        found.append(Capability("hooks", "Runs hooks", hooks))
-    servers = tuple(
-        f"{inner.name} ({inner.detail})" if inner.detail else inner.name for inner in entry.inner if inner.kind == "mcp"
-    )
-    if servers:
-        found.append(Capability("mcp", "Starts MCP servers", servers))
+    for row in BY_DANGER:
+        names = tuple(dict.fromkeys(_acting(inner) for inner in entry.inner if inner.kind == row.kind))
+        if names and row.acts:
+            title = row.acts[:1].upper() + row.acts[1:]
+            found.append(Capability(_API_NAMES.get(row.kind, row.kind), title, names, str(row.danger)))
     scripts = tuple(
         file.path
         for file in trees.get(store, entry.tree_id).files
@@ -108,6 +110,23 @@ def capabilities(store: ObjectStore, entry: Entry) -> tuple[Capability, ...]:
     if scripts:
         found.append(Capability("shell", "Brings programs and shell scripts", scripts))
     return tuple(found)
+
+
+def _acting(inner: Inner) -> str:
+    """One line of *Once added, it …*."""
+    if inner.kind == "hook":
+        return inner.detail or inner.name
+    if inner.kind == "shell":
+        return inner.detail
+    separator = {
+        "monitor": ": {}",
+        "setting": ": {}",
+        "mcp": " ({})",
+        "output-style": " ({})",
+        "dependency": " {}",
+        "package": " {}",
+    }.get(inner.kind)
+    return inner.name + (separator.format(inner.detail) if separator and inner.detail else "")
 
 
 def changes(state: State, known: Catalogue, entry: Entry) -> tuple[ChangeLine, ...]:

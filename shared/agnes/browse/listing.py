@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from agnes.browse.catalogue import MOST_ADOPTED, RECENT, RELEVANCE, SORTS, TRENDING, Catalogue, Stack, Visible
 from agnes.browse.model import CATEGORIES, FIGURES, OTHER, CategoryFacet, Entry, Facet, Facets, Item, Kind, Listing
 from agnes.browse.search import words
+from agnes.claude_code.components import CALLED
 from agnes.kernel.principal import Principal
 
 POPULAR = 4
@@ -269,7 +270,7 @@ def _matched(entry: Entry, asked: list[str]) -> str:
         return ""
     best, most = "", 0
     for inner in entry.inner:
-        if inner.kind in ("skill", "agent", "command"):
+        if inner.kind in CALLED:
             name = f"{inner.name} {inner.declared_name}".lower()
             hits = sum(word in name for word in asked)
             if hits > most:

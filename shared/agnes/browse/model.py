@@ -107,17 +107,22 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """A skill, agent, command, hook or MCP server inside a plugin."""
+    """A component inside a plugin, of a kind of `agnes.claude_code.components`."""
 
     kind: str
     name: str
-    """What Claude Code writes behind the colon; follows from the file's place."""
+    """What Claude Code writes behind the colon."""
     declared_name: str
     """The front matter's, empty if it has none; links with it work too."""
     description: str
     relpath: str
     detail: str
-    """A hook's event, a server's transport."""
+    """A hook's event, a server's transport, what a monitor runs."""
+
+    @property
+    def stem(self) -> str:
+        """The name of its file without the ending."""
+        return self.relpath.rpartition("/")[2].rpartition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)

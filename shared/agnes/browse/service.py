@@ -223,7 +223,9 @@ def _document(entry: Entry, file: FileLine) -> Document:
 def _find_inner(entry: Entry, kind: str, name: str) -> Inner | None:
     of_kind = [inner for inner in entry.inner if inner.kind == kind]
     by_place = next((inner for inner in of_kind if inner.name == name), None)
-    return by_place or next((inner for inner in of_kind if inner.declared_name == name), None)
+    declared = by_place or next((inner for inner in of_kind if inner.declared_name == name), None)
+    # Links to agents were once made of their files' names.
+    return declared or next((inner for inner in of_kind if kind == "agent" and inner.stem == name), None)
 
 
 def _key(entry: Entry, inner: Inner) -> tuple[str, str, str, str, str]:
@@ -255,6 +257,6 @@ def _line(known: Catalogue, entry: Entry, number: int, inner: Inner) -> InnerLin
 
 def _invocation(entry: Entry, inner: Inner) -> str:
     """What Claude Code knows it by; a person types it with a slash, a subagent is asked for by name."""
-    if inner.kind in ("skill", "command"):
+    if inner.kind in ("skill", "command", "workflow"):
         return f"/{entry.name}:{inner.name}"
     return f"@agent-{entry.name}:{inner.name}" if inner.kind == "agent" else ""

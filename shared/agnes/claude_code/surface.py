@@ -6,6 +6,8 @@ Read in 2.1.197 and 2.1.332 by `make client-drift`, which compares these tables 
 
 from __future__ import annotations
 
+from agnes.claude_code import events
+
 COMMANDS = frozenset(
     [
         "agents",
@@ -150,44 +152,7 @@ MANIFEST_FIELDS = frozenset(
 EXPERIMENTAL_FIELDS = frozenset(["evals", "monitors", "outputStyles", "syntaxHighlighting", "themes"])
 """Fields of `experimental` in plugin.json."""
 
-HOOK_EVENTS = frozenset(
-    [
-        "ConfigChange",
-        "CwdChanged",
-        "DirectoryAdded",
-        "Elicitation",
-        "ElicitationResult",
-        "FileChanged",
-        "InstructionsLoaded",
-        "MessageDisplay",
-        "Notification",
-        "PermissionDenied",
-        "PermissionRequest",
-        "PostCompact",
-        "PostModelSwitch",
-        "PostToolBatch",
-        "PostToolUse",
-        "PostToolUseFailure",
-        "PreCompact",
-        "PreModelSwitch",
-        "PreSkillShellCommand",
-        "PreToolUse",
-        "SessionEnd",
-        "SessionStart",
-        "Setup",
-        "Stop",
-        "StopFailure",
-        "SubagentStart",
-        "SubagentStop",
-        "TaskCompleted",
-        "TaskCreated",
-        "TeammateIdle",
-        "UserPromptExpansion",
-        "UserPromptSubmit",
-        "WorktreeCreate",
-        "WorktreeRemove",
-    ]
-)
+HOOK_EVENTS = events.KNOWN
 
 NEWER = {
     "subcommand of claude": frozenset(["attach", "import", "logs", "purge", "respawn", "rm", "stop"]),
@@ -211,7 +176,7 @@ NEWER = {
             "types",
         ]
     ),
-    "hook event": frozenset(["DirectoryAdded", "PostModelSwitch", "PreModelSwitch", "PreSkillShellCommand"]),
+    "hook event": events.KNOWN - events.EVERYWHERE,
 }
 """Not in 2.1.197; in 2.1.332."""
 

@@ -138,13 +138,25 @@ class ReviewPage(_AdminPage):
     plugin_name: str
     review: Review
     kinds: ClassVar[dict[str, str]] = {
+        "mods": "Modules that run inside Claude Code",
         "hooks": "Hooks",
-        "servers": "Servers",
-        "shell": "Shell commands in Markdown",
+        "monitors": "Background commands (monitors)",
+        "servers": "MCP and LSP servers",
+        "shell": "Shell commands in skills and commands",
+        "workflows": "Workflows",
+        "programs": "Programs on the PATH of a session",
+        "downloads": "Programs downloaded at install",
+        "packages": "npm packages installed with it",
+        "dependencies": "Other plugins installed with it",
+        "settings": "Settings of the session",
+        "channels": "Channels: messages that reach the model unasked",
+        "texts": "Texts before the model in every session",
         "tools": "Tools that it allows itself",
+        "themes": "Themes",
         "hosts": "Hosts that it names",
         "executables": "Executable files",
     }
+    """Capability list → its heading, the most dangerous first."""
 
     @property
     def title(self) -> str:

@@ -7,33 +7,37 @@ curator reads the reason at the sync. The forms are those of the version that we
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictStr, WrapValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    TypeAdapter,
+    WrapValidator,
+    model_validator,
+)
 
+from agnes.claude_code.events import EVENTS, EVERYWHERE, KNOWN
 from agnes.marketplace.limits import MAX_TEXT_CHARACTERS
-from agnes.trees.hooks import EVENTS
 
-_EVENT = re.compile(r"[A-Z][A-Za-z]{3,39}")
-_ALIKE = 0.9
+GUARDS = frozenset(event.name for event in EVENTS if event.is_guard)
 
 
-def _known_event(value: str) -> str:
-    if value not in EVENTS:
-        raise ValueError("Claude Code has no such event")
+def _event_everywhere(value: str) -> str:
+    if value not in EVERYWHERE:
+        since = "older than the newest" if value in KNOWN else "tested"
+        raise ValueError(f"no {since} Claude Code has such an event")
     return value
 
 
-def _event(value: str) -> str:
-    """One that a later client may know is taken, and served apart from the others (agnes.trees.hooks)."""
-    if value not in EVENTS:
-        if meant := get_close_matches(value, EVENTS, 1, _ALIKE):
-            raise ValueError(f"Claude Code has no such event; is {meant[0]} meant?")
-        if not _EVENT.fullmatch(value):
-            raise ValueError("Claude Code has no such event")
+def _known_event(value: str) -> str:
+    if value not in KNOWN:
+        raise ValueError("Claude Code has no such event")
     return value
 
 
@@ -115,10 +119,36 @@ class Matched(_Form):
     hooks: list[Annotated[CommandHook | PromptHook | ToolHook | HttpHook, Field(discriminator="type")]]
 
 
-HookTable = dict[Annotated[str, AfterValidator(_event)], list[Matched]]
+def _with_loadable_guards(table: dict[str, Any]) -> dict[str, Any]:
+    """Since 2.1.332 the client leaves out what it cannot load of a table, unless that may guard the plugin's permissions: then it
+    does not load the plugin."""
+    for event, groups in table.items():
+        if event in GUARDS:
+            if groups is not None:
+                _GROUPS.validate_python(groups)
+        elif event not in KNOWN and _holds_guards(groups):
+            raise ValueError(
+                f"{event}: Claude Code has no such event, but guards (PreToolUse, PermissionRequest) are in it"
+            )
+    return table
+
+
+def _holds_guards(value: Any, depth: int = 3) -> bool:
+    if isinstance(value, list):
+        return depth > 0 and any(_holds_guards(inner, depth - 1) for inner in value)
+    if not isinstance(value, dict):
+        return False
+    if any(value.get(event) not in (None, []) for event in GUARDS):
+        return True
+    return depth > 0 and any(_holds_guards(inner, depth - 1) for inner in value.values())
+
+
+_GROUPS = TypeAdapter(list[Matched])
+HookTable = Annotated[dict[str, Any], AfterValidator(_with_loadable_guards)]
 Hooks = Annotated[JsonPath | HookTable | list[JsonPath | HookTable], AsGiven]
 KnownTable = dict[Annotated[str, AfterValidator(_known_event)], list[Matched]]
-KnownHooks = Annotated[JsonPath | KnownTable | list[JsonPath | KnownTable], AsGiven]
+EntryTable = dict[Annotated[str, AfterValidator(_event_everywhere)], list[Matched]]
+EntryHooks = Annotated[JsonPath | EntryTable | list[JsonPath | EntryTable], AsGiven]
 """In a catalog's entry, which has no files to put others in."""
 
 
@@ -182,7 +212,8 @@ class Monitor(_Strict):
     when: StrictStr = "always"
 
 
-Monitors = Annotated[JsonPath | list[Monitor], AsGiven]
+MonitorList = list[Monitor]
+Monitors = Annotated[JsonPath | MonitorList, AsGiven]
 
 
 class Option(_Strict):

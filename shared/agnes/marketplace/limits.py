@@ -13,8 +13,8 @@ MAX_TEXT_CHARACTERS = 500
 MAX_KEYWORDS = 50
 MAX_ITEMS = 1_000
 """Inner items of one plugin."""
-MAX_FRONT_MATTER_BYTES = 16_000
-"""Claude Code's own descriptions end at 1,024 characters; examples in agents make it several thousand."""
+MAX_FRONT_MATTER_BYTES = 65_536
+"""As for Claude Code, where the file is not trusted; examples in agents make it several thousand."""
 MAX_METADATA_BYTES = 1 << 20
 """Of marketplace-metadata.json (spec/01 §2)."""
 MAX_MARKDOWN_BYTES = 64 * 1024

@@ -33,9 +33,9 @@ from agnes.marketplace.components import (
     Channel,
     Commands,
     Dependency,
+    EntryHooks,
     Experimental,
     Hooks,
-    KnownHooks,
     LanguageServers,
     MarkdownPaths,
     Monitors,
@@ -126,7 +126,7 @@ class PluginManifest(BaseModel):
         """`field: reason` of each path that is neither a file of `paths` nor a folder of them, or leaves the plugin: Claude Code
         loads the plugin without it, and `claude plugin list` says so."""
         found = []
-        for key in ("commands", "agents", "skills", "hooks", "workflows"):
+        for key in ("commands", "agents", "skills", "hooks", "workflows", "outputStyles", "themes"):
             for place in inner_paths(getattr(self, key)):
                 prefix = f"{place}/" if place else ""
                 if ".." in place.split("/"):
@@ -147,7 +147,7 @@ class CatalogEntry(PluginManifest):
     source: Any = None
     category: Text | None = None
     tags: Words = []
-    hooks: KnownHooks | None = None
+    hooks: EntryHooks | None = None
     headers: Any = None
     headersHelper: Any = None  # noqa: N815
     """How an archive is fetched; may be secret, so neither is stored."""
@@ -287,7 +287,7 @@ def first_reason(exc: ValidationError) -> str:
     """
     errors = exc.errors(include_url=False, include_input=False)
     same = [error for error in errors if error["loc"][:1] == errors[0]["loc"][:1]]
-    error = max(same, key=lambda one: len(one["loc"]))
+    error = max(same, key=lambda one: (len(one["loc"]), one["type"] == "value_error"))
     where = str(error["loc"][0])
     keys = [part for part in error["loc"][1:] if isinstance(part, str) and not _is_form(part)]
     said = ": ".join([where, *keys[-1:], reason(error)])

@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
-from agnes.claude_code import manifests
+from agnes.claude_code import components, events, manifests
+from agnes.claude_code.versions import NEWEST, OLDEST
 from agnes.kernel.git import GitDamaged, GitSnapshot
 from agnes.kernel.ports import ObjectStore
-from agnes.marketplace.items import inner_items
+from agnes.marketplace import inventory
 from agnes.marketplace.manifest import CATALOG, PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
 from agnes.marketplace.model import Item, Plugin
 from agnes.marketplace.plugin_files import (
@@ -24,7 +26,7 @@ from agnes.marketplace.plugin_files import (
     resolve,
 )
 from agnes.marketplace.sources import Inside, SourceInvalid, locate
-from agnes.trees import hooks, packaging
+from agnes.trees import packaging
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
 from agnes.trees.rules import UnsafePath
@@ -36,6 +38,7 @@ WAITING = "there was no time left to fetch it; the next sync begins with it"
 """The problem of a plugin of another place that waits."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_ALIKE = 0.9
 _LFS_POINTER_BYTES = 1024  # a pointer is smaller (the specification of git-lfs)
 
 
@@ -203,14 +206,16 @@ def _content(
         description=entry.description,
     )
     tree = trees.put(store, package.files, known=known_tree)
-    served = {file.path for file in package.files}
-    items, warnings = inner_items({path: body for path, body in by_path.items() if path in served}, manifest, entry)
+    inside = inventory.of_plugin({file.path: file.body for file in package.files}, package.entry)
+    if inside.refused:
+        raise PluginRefused(inside.refused)
+    items, warnings = inside.items(), list(inside.warnings)
     if manifest.name not in (None, entry.name):
         shown = str(manifest.name).encode("unicode_escape").decode()[:80]
         warnings.append(f"{PLUGIN_MANIFEST}: the name is {shown}; it is served as {entry.name}")
     warnings += [f"{PLUGIN_MANIFEST}: {lost}" for lost in manifest.lost_paths(by_path)]
     warnings += [f"{CATALOG}: {lost}" for lost in entry.lost_paths(by_path)]
-    warnings += _of_newer_events(items)
+    warnings += _of_newer_clients(items)
     warnings += [f"{path}: a Git LFS pointer, the file itself is not served" for path in sorted(_pointers(files))]
     content = Content(
         tree_id=tree.id,
@@ -230,12 +235,24 @@ def _content(
     return content, [f"{entry.name}: {warning}" for warning in warnings]
 
 
-def _of_newer_events(items: Iterable[Item]) -> list[str]:
-    return [
-        f"{item.relpath}: hooks: {item.name} is an event that Claude Code {hooks.CLIENT} does not know: only later ones run it"
-        for item in items
-        if item.kind == "hook" and item.detail and item.detail not in hooks.EVENTS
-    ]
+def _of_newer_clients(items: Iterable[Item]) -> list[str]:
+    """What the oldest supported client does not run, each with the version that it needs."""
+    found = []
+    for item in items:
+        event, kind = item.detail if item.kind == "hook" else None, components.BY_KIND[item.kind]
+        if event and event not in events.KNOWN:
+            meant = get_close_matches(event, events.KNOWN, 1, _ALIKE)
+            hint = f" (is {meant[0]} meant?)" if meant else ""
+            found.append(f"{item.relpath}: hooks: {event} is an event that Claude Code {NEWEST} does not know{hint}")
+        elif event and event not in events.EVERYWHERE:
+            found.append(
+                f"{item.relpath}: hooks: {event} runs in Claude Code {events.SINCE[event]} and later, not in {OLDEST}"
+            )
+        elif kind.since != OLDEST:
+            found.append(
+                f"{item.relpath}: {kind.label} ({item.name}) need Claude Code {kind.since}; {OLDEST} loads the plugin without"
+            )
+    return found
 
 
 def read_manifest(files: Mapping[str, bytes]) -> PluginManifest:

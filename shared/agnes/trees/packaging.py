@@ -75,11 +75,12 @@ def package(
     manifest = effective.manifest
     own_version = manifest.pop("version", None)
     served, changed = hooks.apart(manifest.get("hooks"), lambda path: _json(kept.get(path)))
-    if changed:
-        if hooks.NEWER_FILE in kept:
-            raise ManifestInvalid(f"{hooks.NEWER_FILE} is the name of a file of ours: give yours another one")
+    if hooks.NEWER_FILE in changed and hooks.NEWER_FILE in kept:
+        raise ManifestInvalid(f"{hooks.NEWER_FILE} is the name of a file that Agnes adds: give yours another one")
+    manifest.pop("hooks", None)
+    if served is not None:
         manifest["hooks"] = served
-        kept |= {path: TreeFile(path, _written(value)) for path, value in changed.items()}
+    kept |= {path: TreeFile(path, _written(value)) for path, value in changed.items()}
     manifest["name"] = name
     if description and not manifest.get("description"):
         manifest["description"] = description

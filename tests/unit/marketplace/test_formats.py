@@ -189,7 +189,7 @@ def test_what_claude_code_refuses_is_refused_with_a_reason(case):
 def test_every_form_of_a_manifest_is_served(workshop):
     market = SampleMarketplace(workshop.folder / "m.git")
     forms = json.loads((SAMPLES / "accept/marketplace/forms.json").read_text())
-    files = {".claude-plugin/plugin.json": json.dumps(forms), "more/close.md": "x", "more/hooks.json": "{}"}
+    files = {".claude-plugin/plugin.json": json.dumps(forms), "more/close.md": "x", "more/hooks.json": '{"hooks": {}}'}
     market.add_plugin("forms", extra=files, **forms)
     workshop.register(market.url)
     report = workshop.sync()

@@ -21,3 +21,31 @@ def test_what_the_client_loads_is_served(workshop, shape: Shape):
     said = [f"{plugin}: {path}; it is left out" for plugin, paths in shape.left_out.items() for path in paths]
     assert sorted(warning for warning in report.warnings if warning.endswith("left out")) == sorted(said)
     assert not workshop.sync().changed
+
+
+@pytest.mark.parametrize("shape", shapes(), ids=lambda shape: shape.name)
+def test_the_inventory_is_what_the_client_loads(workshop, shape: Shape):
+    """Name by name; for the kinds that a session does not list see `tests/journeys/test_inventory.py`."""
+    repository = shape.repository(workshop.folder / "m.git")
+    workshop.register(repository.url)
+    workshop.sync()
+    names: dict[str, set[str]] = {"plugins": set(shape.loaded.get("plugins", ()))}
+    for plugin, kind, name in workshop.rows("SELECT plugin_name, kind, name FROM marketplace.items"):
+        for listed in _LISTED.get(kind, ()):
+            names.setdefault(listed, set()).add(
+                f"plugin:{plugin}:{name}" if listed == "servers" else f"{plugin}:{name}"
+            )
+    wanted = {kind: set(found) for kind, found in shape.loaded.items()}
+    # A command that is a folder with a SKILL.md is a skill to the session, too.
+    names.setdefault("skills", set()).update(wanted.get("skills", set()) & names.get("commands", set()))
+    assert {kind: found for kind, found in names.items() if found} == wanted
+
+
+_LISTED = {
+    "skill": ("skills", "commands"),
+    "workflow": ("skills", "commands"),
+    "command": ("commands",),
+    "agent": ("agents",),
+    "mcp": ("servers",),
+}
+"""Kind of component → the lists of a session that have it."""

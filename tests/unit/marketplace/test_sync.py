@@ -164,7 +164,7 @@ def test_a_hook_of_a_newer_event_is_served_apart_and_told(workshop, market):
     market.change("newer", {"plugins/finops/hooks/hooks.json": json.dumps({"hooks": {"Stop": [], "TaskDreamed": []}})})
     report = workshop.sync()
     assert report.updated == ["finops"]
-    said = "hooks/hooks.json: hooks: TaskDreamed is an event that Claude Code 2.1.197 does not know: only later ones run it"
+    said = "hooks/agnes-newer-events.json: hooks: TaskDreamed is an event that Claude Code 2.1.332 does not know"
     assert report.warnings == [f"finops: {said}"]
     assert workshop.plugins()["finops"].problem is None
 

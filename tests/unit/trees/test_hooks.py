@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from agnes.claude_code import versions
-from agnes.trees import hooks, packaging
+from agnes.trees import packaging
 from agnes.trees.hooks import NEWER_FILE, apart
 from agnes.trees.model import TreeFile
 
@@ -86,5 +85,25 @@ def test_a_plugin_may_not_bring_a_file_of_that_name() -> None:
         packaged({"hooks": {"TaskDreamed": RUN}}, TreeFile(NEWER_FILE, b"{}"))
 
 
-def test_what_every_client_knows_is_what_the_oldest_knows() -> None:
-    assert hooks.CLIENT == versions.OLDEST
+@pytest.mark.parametrize(
+    "group",
+    [
+        pytest.param({"hooks": [{"type": "command"}]}, id="no command"),
+        pytest.param({"hooks": [{"type": "dream", "command": "x"}]}, id="a type of later"),
+        pytest.param({"hooks": [{"type": "command", "command": "x", "timeout": 0}]}, id="no time"),
+        pytest.param({"matcher": 7, "hooks": []}, id="no matcher"),
+        pytest.param("nonsense", id="nonsense"),
+    ],
+)
+def test_a_form_that_the_oldest_client_refuses_is_taken_apart(group) -> None:
+    assert apart({"Stop": [*RUN, group]}, nothing) == (
+        [{"Stop": RUN}, OURS],
+        {NEWER_FILE: {"hooks": {"Stop": [group]}}},
+    )
+
+
+def test_what_no_client_runs_is_left_out() -> None:
+    assert apart("./h.json", {"h.json": {"hooks": {"Stop": RUN, "SessionEnd": 7}}}.get) == (
+        "./h.json",
+        {"h.json": {"hooks": {"Stop": RUN}}},
+    )

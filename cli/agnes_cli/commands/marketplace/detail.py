@@ -54,6 +54,12 @@ def command(plugin: str, as_json: bool) -> None:
         for inner in found[kind]:
             name = inner.get("invocation") or inner["name"]
             click.echo(f"  {shown.plain(name)}  {shown.plain(inner['description'])}".rstrip())
+    for capability in found["capabilities"]:
+        if capability["kind"] in ("hooks", "mcp"):  # among the lists above
+            continue
+        click.echo(f"\n{capability['title']}")
+        for name in capability["names"]:
+            click.echo(f"  {shown.plain(name)}")
 
 
 def _cost(used: dict[str, Any]) -> str:
