@@ -1,0 +1,112 @@
+"""Hooks and the hooks module (mod)."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from agnes.claude_code.events import KNOWN
+from agnes.marketplace import components
+from agnes.marketplace.finding.model import Component
+from agnes.marketplace.finding.plugin import Plugin, short, why
+from agnes.marketplace.limits import MAX_DESCRIPTION_CHARACTERS
+from agnes.marketplace.manifest import PLUGIN_MANIFEST
+
+HOOKS_FILE = "hooks/hooks.json"
+_ENTRY = "the catalog's entry"
+_MATCHED = TypeAdapter(components.Matched)
+
+
+class Hooks(Plugin):
+    def hooks(self) -> None:
+        tables: dict[str, list[tuple[str, list[Any]]]] = {}
+        modules: list[tuple[str, str]] = []
+
+        def take(where: str, table: Any) -> None:
+            for event, groups in self.loadable(where, table).items():
+                tables.setdefault(event, []).append((where, groups))
+
+        own = self.manifest.get("hooks")
+        declared = [None, *(own if isinstance(own, list) else [own] if own is not None else [])]
+        for one in declared:
+            if isinstance(one, dict):
+                take(PLUGIN_MANIFEST, one)
+                continue
+            path = HOOKS_FILE if one is None else self.place(one)
+            if path is None or (config := self.json(path)) is None or not self.once("hook", path):
+                continue
+            table, listed = (config.get(key) if isinstance(config, dict) else None for key in ("hooks", "modules"))
+            if not isinstance(table, dict) and not listed:
+                self.warn(f"{path}: it has neither `hooks` nor `modules`, so Claude Code loads nothing of it")
+            take(path, table or {})
+            modules += [(path, module) for module in listed or [] if isinstance(module, str)]
+        given = self.entry.get("hooks")
+        if isinstance(given, dict):
+            for event, groups in self.loadable(_ENTRY, given).items():
+                tables[event] = [(_ENTRY, groups)]
+        for event, found in tables.items():
+            lines = tuple(line for _, groups in found for line in hook_lines(event, groups))
+            path = next((where for where, _ in found if where != _ENTRY), PLUGIN_MANIFEST)
+            self.add(Component("hook", event, path, None, self.described(path), event, lines))
+        self.module(modules)
+
+    def described(self, path: str) -> str:
+        config = self.json(path) if path != PLUGIN_MANIFEST else None
+        words = config.get("description") if isinstance(config, dict) else None
+        return words[:MAX_DESCRIPTION_CHARACTERS] if isinstance(words, str) else ""
+
+    def loadable(self, where: str, table: Any) -> dict[str, list[Any]]:
+        """The part of a table of hooks that the newest client, or a later one, runs."""
+        found: dict[str, list[Any]] = {}
+        for event, groups in table.items() if isinstance(table, dict) else ():
+            if not isinstance(groups, list):
+                self.warn(f"{where}: hooks.{event}: not a list")
+                continue
+            usable = [group for group in groups if self.matched(where, event, group, is_known=event in KNOWN)]
+            if usable or not groups:
+                found[event] = usable
+        return found
+
+    def matched(self, where: str, event: str, group: Any, *, is_known: bool) -> bool:
+        try:
+            _MATCHED.validate_python(group)
+        except ValidationError as exc:
+            if event in components.GUARDS:
+                self.found.refused = self.found.refused or f"{where}: hooks.{event}: {why(exc)}"
+            if is_known:
+                self.warn(f"{where}: hooks.{event}: {why(exc)}")
+            return not is_known and isinstance(group, dict)
+        return True
+
+    def module(self, named: list[tuple[str, str]]) -> None:
+        if len(named) > 1:
+            self.warn(f"hooks: more than one module ({', '.join(module for _, module in named)}), so none is loaded")
+        elif named:
+            file, module = named[0]
+            path = self.place(posixpath.join(posixpath.dirname(file), module))
+            if path is None or path not in self.files:
+                self.warn(f"{file}: modules: there is no {short(module)} in the plugin")
+                return
+            self.add(Component("mod", path, path, None, "", None, (path,)))
+
+
+def hook_lines(event: str, groups: list[Any]) -> Iterator[str]:
+    """`event [matcher]: what runs`, or who is asked."""
+    for group in groups:
+        if not isinstance(group, dict):
+            continue
+        matcher = f" [{group['matcher']}]" if group.get("matcher") else ""
+        inner = group.get("hooks")
+        for hook in inner if isinstance(inner, list) else [group]:
+            if not isinstance(hook, dict):
+                continue
+            if hook.get("type") == "mcp_tool":
+                what = f"{hook.get('server')}/{hook.get('tool')}"
+            else:
+                arguments = hook.get("args")
+                words = [hook.get("command") or hook.get("url") or hook.get("prompt") or hook.get("type")]
+                what = " ".join(map(str, [*words, *(arguments if isinstance(arguments, list) else [])]))
+            yield f"{event}{matcher}: {what}"
