@@ -127,13 +127,22 @@ def for_readers(functions: Iterable[Found], *, version: str) -> dict[str, Any]:
 
 def answer_type(route: Route) -> Any:
     """The type that a route's view returns, None where it answers bytes, a redirect or nothing."""
-    view = inspect.unwrap(route.view)
-    answer = route.contract.answers
-    if isinstance(answer, str):
-        answer = typing.get_type_hints(view).get("return")
+    answer = _returned(route)
     if answer in (None, type(None), Any, Reply) or (inspect.isclass(answer) and issubclass(answer, Reply)):
         return None
     return answer
+
+
+def _returned(route: Route) -> Any:
+    answer = route.contract.answers
+    return typing.get_type_hints(inspect.unwrap(route.view)).get("return") if isinstance(answer, str) else answer
+
+
+def _may_answer_nothing(route: Route) -> tuple[bool, bool]:
+    """Whether a view may return None, which is answered with 204, and whether it returns nothing else."""
+    answer = _returned(route)
+    always = route.contract.kind == "endpoint" and answer in (None, type(None))
+    return always or type(None) in typing.get_args(answer), always
 
 
 def _operation(function: Found, route: Route, schemas: dict[tuple[str, str, str], Any]) -> dict[str, Any]:
@@ -141,6 +150,7 @@ def _operation(function: Found, route: Route, schemas: dict[tuple[str, str, str]
     at = (route.method, route.path)
     answer = schemas.get((*at, "answer"))
     success: dict[str, Any] = {"description": "Success"}
+    nothing, always = _may_answer_nothing(route)
     if answer is not None:
         success["content"] = {"application/json": {"schema": answer}}
     operation: dict[str, Any] = {
@@ -148,7 +158,8 @@ def _operation(function: Found, route: Route, schemas: dict[tuple[str, str, str]
         "tags": [function.domain],
         "summary": contract.summary,
         "responses": {
-            str(contract.status): success,
+            **({} if always else {str(contract.status): success}),
+            **({"204": {"description": "Done; there is nothing to say"}} if nothing else {}),
             "default": {
                 "description": "An error",
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AgnesError"}}},

@@ -50,6 +50,28 @@ def things() -> Found:
     return Found("test", "any_things", app, tuple(routes), None)
 
 
+def test_a_view_that_returns_nothing_is_answered_with_204() -> None:
+    app = Function("test-any_void")
+
+    @app.route("/api/void", methods=["DELETE"])
+    @endpoint(needs=Needs.ADMIN)
+    def delete_void(who: object) -> None:
+        """Remove it."""
+
+    @app.route("/api/maybe", methods=["GET"])
+    @endpoint(needs=Needs.ADMIN)
+    def get_maybe(who: object) -> Thing | None:
+        """Find it."""
+
+    routes = [
+        Route(m, p, e.view_function.agnes, e.view_function) for p, ms in app.routes.items() for m, e in ms.items()
+    ]
+    document = openapi.for_readers([Found("test", "any_void", app, tuple(routes), None)], version="1")
+    validate(document)
+    assert document["paths"]["/api/void"]["delete"]["responses"].keys() == {"204", "default"}
+    assert document["paths"]["/api/maybe"]["get"]["responses"].keys() == {"200", "204", "default"}
+
+
 def test_a_route_is_described_from_its_types(things: Found) -> None:
     document = openapi.for_readers([things], version="1")
     validate(document)
