@@ -18,7 +18,12 @@ def cost(spent: Mapping[str, Any]) -> str:
     if dollars is None:
         return "unknown price" if unpriced else ""
     shown = f"${dollars:,.2f}" if dollars >= 0.01 or dollars == 0 else "<$0.01"
-    return f"{shown} + unknown price" if unpriced else shown
+    return f"{shown} + {count(unpriced)} tokens unpriced" if unpriced else shown
+
+
+def part(spent: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The own or the carried part of a row."""
+    return {"cost_usd": spent[f"{name}_cost_usd"], "unpriced_tokens": spent[f"{name}_unpriced_tokens"]}
 
 
 def count(number: int) -> str:

@@ -84,6 +84,8 @@ class Facts:
     quarantined: int = 0
     quarantined_today: int = 0
     """Received in 24 hours."""
+    bills: telemetry.Bills | None = None
+    """Of sessions of 24 hours; None before any was looked at."""
     syncs: dict[str, int] | None = None
     """Outcomes of 24 hours; None without a marketplace."""
     active_users: int = 0
@@ -146,6 +148,7 @@ def _fields(facts: Facts) -> Iterator[Field]:
     yield _inbox(facts)
     yield _oldest(facts)
     yield _quarantined(facts)
+    yield _bills(facts)
     yield _syncs(facts)
     yield Field("active_users_today", "Active people today", str(facts.active_users), facts.active_users, "green")
     yield _warnings(facts)
@@ -239,6 +242,37 @@ def _quarantined(facts: Facts) -> Field:
     return Field("quarantined", "Transcripts in quarantine", value, facts.quarantined, color, advice)
 
 
+def _bills(facts: Facts) -> Field:
+    """Whether our costs are those of the client's own bill: a new price, or a field that is not counted, shows here within a day."""
+    key, label = "bills_24h", "Cost against the client's own bill"
+    found = facts.bills
+    if found is None or not (found.compared or found.not_compared):
+        return Field(key, label, "no session of 24 hours has a bill of the client's own", 0, "green")
+    differing = found.other_price + found.unpriced
+    parts = [f"{found.compared - differing - found.other_tokens} of {found.compared} sessions of 24 hours are equal"]
+    if found.other_price:
+        parts.append(f"{found.other_price} at another price ({_dollars(found.other_price_usd)})")
+    if found.unpriced:
+        parts.append(f"{found.unpriced} with a model that has no list price")
+    if found.other_tokens:
+        parts.append(
+            f"{found.other_tokens} with requests that only one side counts ({_dollars(found.other_tokens_usd)})"
+        )
+    if found.not_compared:
+        parts.append(f"{found.not_compared} not comparable")
+    advice = ""
+    if differing:
+        models = ", ".join(found.models[:5]) or "their models"
+        advice = (
+            f"Check the price of {models}: agnes admin usage prices. A newer release may have it in its price list."
+        )
+    return Field(key, label, "; ".join(parts), differing, "yellow" if differing else "green", advice)
+
+
+def _dollars(amount: float) -> str:
+    return f"{'+' if amount >= 0 else '-'}${abs(amount):,.2f}"
+
+
 def _syncs(facts: Facts) -> Field:
     key, label = "sync_24h", "Marketplace syncs"
     if facts.syncs is None:
@@ -279,6 +313,7 @@ def _facts(
     with state.read("marketplace", "telemetry") as db:
         syncs = marketplace.sync_outcomes(db, day_ago)
         quarantined, quarantined_today = telemetry.quarantined(db, day_ago)
+        bills = telemetry.bills(db, day_ago)
     files = health.files(store, migrations)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     _, kpis = service.overview(state, store, since=midnight, now=now)
@@ -296,6 +331,7 @@ def _facts(
         oldest_waiting_at=waiting.oldest_at,
         quarantined=quarantined,
         quarantined_today=quarantined_today,
+        bills=bills,
         syncs=syncs,
         active_users=kpis.active_users,
         warnings=[f"{file} is migrating" for file, found in files.items() if found.status == "migrating"],

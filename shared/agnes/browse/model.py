@@ -99,6 +99,27 @@ class Figures:
     cost_usd: float | None = None
     """Of the tokens whose model has a price; None if none has."""
     unpriced_tokens: int = 0
+    cache_creation_1h_tokens: int = 0
+    """Those of `cache_creation_tokens` that are kept for an hour."""
+    carried_tokens: int = 0
+    """Those on which the item did not work itself: later in a turn under its stamp, or in a subagent."""
+    carried_cost_usd: float | None = None
+    carried_unpriced_tokens: int = 0
+
+    @property
+    def own_tokens(self) -> int:
+        return self.tokens - self.carried_tokens
+
+    @property
+    def own_cost_usd(self) -> float | None:
+        """None if nothing of it has a price."""
+        if self.cost_usd is None or self.own_unpriced_tokens == self.own_tokens > 0:
+            return None
+        return self.cost_usd - (self.carried_cost_usd or 0.0)
+
+    @property
+    def own_unpriced_tokens(self) -> int:
+        return self.unpriced_tokens - self.carried_unpriced_tokens
 
     @property
     def tokens(self) -> int:

@@ -154,7 +154,9 @@ def _figures(db: Db) -> dict[tuple[str, str, str, str, str], Figures]:
     rows = db.execute(
         """SELECT source, marketplace_id, plugin, kind, name, invocations_30d, distinct_users_30d, invocations_7d,
             distinct_users_7d, trend_pct, input_tokens_30d, output_tokens_30d, cache_read_tokens_30d,
-            cache_creation_tokens_30d, cost_usd_30d, coalesce(unpriced_tokens_30d, 0)
+            cache_creation_tokens_30d, cost_usd_30d, coalesce(unpriced_tokens_30d, 0),
+            coalesce(cache_creation_1h_tokens_30d, 0), coalesce(carried_tokens_30d, 0), carried_cost_usd_30d,
+            coalesce(carried_unpriced_tokens_30d, 0)
         FROM telemetry.item_windows"""
     ).fetchall()
     return {row[:5]: Figures(Usage(*row[5:10]), *row[10:]) for row in rows}

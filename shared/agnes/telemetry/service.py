@@ -11,7 +11,7 @@ from agnes.kernel.ports import Clock, ObjectStore, Queue
 from agnes.kernel.state import Db, State
 from agnes.stack import service as stack
 from agnes.telemetry import keys
-from agnes.telemetry.extraction import inbox
+from agnes.telemetry.extraction import bill, inbox
 from agnes.telemetry.extraction.harvest import ServedFor
 from agnes.telemetry.extraction.served import Served, served_names
 from agnes.telemetry.extraction.tick import ExtractionRun
@@ -70,6 +70,47 @@ def quarantined(db: Db, since: datetime) -> tuple[int, int]:
         "WHERE quarantine_reason IS NOT NULL",
         {"since": since},
     ).fetchone()
+
+
+@dataclass(frozen=True, slots=True)
+class Bills:
+    """Sessions with a bill of the client's own, beside ours by the price list."""
+
+    compared: int
+    not_compared: int
+    """Forks, sessions that go on, and those whose prices the client did not know itself."""
+    other_price: int
+    other_price_usd: float
+    """Ours less the client's, of those."""
+    other_tokens: int
+    other_tokens_usd: float
+    """The client has billed requests that its transcripts do not have, or the reverse."""
+    unpriced: int
+    models: tuple[str, ...]
+    """Those with another price, or without one in the list."""
+
+
+def bills(db: Db, since: datetime) -> Bills:
+    """Of sessions that were extracted since then; `db` has `telemetry`."""
+    compared = ", ".join(f"'{status}'" for status in bill.COMPARED)
+    *counts, models = db.execute(
+        f"""WITH billed AS (
+            SELECT bill_status, coalesce(list_cost_usd, 0) - client_cost_usd AS more, price_mismatches, primary_model
+            FROM telemetry.sessions WHERE client_cost_usd IS NOT NULL AND extracted_at >= $since
+        )
+        SELECT count(*) FILTER (bill_status IN ({compared})), count(*) FILTER (bill_status NOT IN ({compared})),
+            count(*) FILTER (bill_status = '{bill.OTHER_PRICE}'),
+            coalesce(sum(more) FILTER (bill_status = '{bill.OTHER_PRICE}'), 0),
+            count(*) FILTER (bill_status = '{bill.OTHER_TOKENS}'),
+            coalesce(sum(more) FILTER (bill_status = '{bill.OTHER_TOKENS}'), 0),
+            count(*) FILTER (bill_status = '{bill.UNPRICED}'),
+            coalesce(list_sort(list_distinct(flatten(list(
+                CASE WHEN bill_status = '{bill.UNPRICED}' AND primary_model IS NOT NULL THEN [primary_model]
+                ELSE coalesce(price_mismatches, []) END)))), [])
+        FROM billed""",  # noqa: S608 (fixed parts)
+        {"since": since},
+    ).fetchone()
+    return Bills(*counts, tuple(models))
 
 
 def extract_usage(

@@ -325,7 +325,7 @@ def page(used: Used, path: str, who: Person, status: int = 200) -> str:
 def test_the_dashboard_shows_the_figures_as_charts_tables_and_totals(used):
     shown = page(used, "/admin/usage?window=7d", used.admin)
     assert "$41.10" in shown
-    assert f"Nobody has told what <bdi>{MYSTERY}</bdi> costs" in shown
+    assert f"No price is set for <bdi>{MYSTERY}</bdi>: " in shown
     assert shown.count("data-chart=") == 6
     assert 'data-value="30.0"' not in shown  # the day has what both took
     assert 'data-value="38.1"' in shown
@@ -351,7 +351,7 @@ def test_names_that_a_transcript_invents_stay_in_their_place(tmp_path):
         run_usage(house, admin)
         shown = house.get("/admin/usage", cookie=admin.cookie).text
         assert shown.count("<bdi>\u202e&lt;b&gt;") == 5
-        assert "and 55 more cost." in shown
+        assert "and 55 more: " in shown
         assert shown.count("\u202e&lt;b&gt;") == 55  # five in the sentence, fifty in the table
         assert 'href="/marketplace/curated/acme/finops/skill/..%2Fa%3Fb%3D1%23c"' in shown
         assert len(house.get("/api/admin/usage/kpis", token=admin.token).json()["unpriced_models"]) == 60

@@ -10,6 +10,7 @@ import pytest
 from agnes.audit.pulse import Facts, Pulse, Schedule, judge, span
 from agnes.ops.health import JobHealth, StoreHealth
 from agnes.ops.schedules import longest_gap
+from agnes.telemetry.service import Bills
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTES, HOURS = 60, 3600
@@ -49,7 +50,15 @@ def test_all_is_well():
     assert pulse.sentence.startswith("All is well")
     assert {field.key for field in pulse.fields} == {
         *("store", "scheduler", f"schedule.{EXTRACT}", f"schedule.{SYNC}", "failed_runs_24h", "dead_letters"),
-        *("inbox", "oldest_unprocessed", "quarantined", "sync_24h", "active_users_today", "diagnose_warnings"),
+        *(
+            "inbox",
+            "oldest_unprocessed",
+            "quarantined",
+            "bills_24h",
+            "sync_24h",
+            "active_users_today",
+            "diagnose_warnings",
+        ),
     }
 
 
@@ -156,3 +165,26 @@ def test_a_span_in_words(seconds, said):
 )
 def test_the_longest_gap_of_a_schedule(expression, seconds):
     assert longest_gap(expression, NOW) == seconds
+
+
+BILLS = Bills(10, 2, 0, 0.0, 3, -0.4, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("bills", "color", "value"),
+    [
+        (None, "green", "no session of 24 hours has a bill"),
+        (BILLS, "green", "7 of 10 sessions of 24 hours are equal; 3 with requests that only one side counts (-$0.40)"),
+        (
+            replace(BILLS, other_price=1, other_price_usd=1.5, models=("claude-opus-6",)),
+            "yellow",
+            "1 at another price (+$1.50)",
+        ),
+        (replace(BILLS, unpriced=2, models=("glm-4.6",)), "yellow", "2 with a model that has no list price"),
+    ],
+)
+def test_our_costs_against_the_clients_bills(bills, color, value):
+    (field,) = [each for each in judge(replace(WELL, bills=bills)).fields if each.key == "bills_24h"]
+    assert field.color == color
+    assert value in field.value
+    assert all(model in field.advice for model in (bills.models if bills else ()))

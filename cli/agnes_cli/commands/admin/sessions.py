@@ -230,6 +230,21 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _cost(row: dict[str, Any]) -> str | None:
+    """By the price list; None before the session was extracted."""
+    if row["unpriced_tokens"] is None:
+        return None
+    return spending.cost({"cost_usd": row["list_cost_usd"], "unpriced_tokens": row["unpriced_tokens"]}) or None
+
+
+def _bill(row: dict[str, Any]) -> str | None:
+    """The client's own, and how it compares."""
+    if row["client_cost_usd"] is None:
+        return None
+    models = f" ({', '.join(row['price_mismatches'])})" if row["price_mismatches"] else ""
+    return f"${row['client_cost_usd']:,.2f}, {(row['bill_status'] or '').replace('_', ' ')}{models}"
+
+
 def _tell(found: dict[str, Any]) -> None:
     row = _row(found["summary"])
     files = [
@@ -247,6 +262,8 @@ def _tell(found: dict[str, Any]) -> None:
             "Calls": row["calls"],
             "Errors": row["tool_errors"],
             "Tokens": row["tokens"],
+            "Cost": _cost(row),
+            "Claude Code's bill": _bill(row),
             "State": row["state"],
             "Files": files,
         }

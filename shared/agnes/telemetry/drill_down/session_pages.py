@@ -200,6 +200,18 @@ class Stretch:
     said: tuple[Said, ...]
 
 
+_BILLS = {
+    "equal": "At list prices; Claude Code billed the same",
+    "other_price": "Claude Code billed {client}, with another price of {models}",
+    "other_tokens": "Claude Code billed {client}: it counted other requests than the transcript has",
+    "unpriced": "Claude Code billed {client}",
+    "forked": "At list prices; Claude Code billed {client}, with the session that this one was forked from",
+    "unfinished": "At list prices; Claude Code had billed {client} before the last responses",
+    "client_unsure": "At list prices; Claude Code billed {client} without knowing every price",
+}
+"""By `bill_status`."""
+
+
 @dataclass(frozen=True)
 class SessionPage:
     template: ClassVar[str] = "telemetry/session.html"
@@ -215,6 +227,20 @@ class SessionPage:
     @property
     def row(self) -> SessionRow:
         return self.transcript.summary
+
+    @property
+    def bill(self) -> str:
+        """Beside the cost: what has no price, and what the client's own bill says."""
+        row = self.row
+        if row.list_cost_usd is None and not row.unpriced_tokens:
+            return ""
+        unpriced = f"{row.unpriced_tokens:,} tokens have no list price" if row.unpriced_tokens else ""
+        said = _BILLS.get(row.bill_status or "", "")
+        if said and row.client_cost_usd is not None:
+            said = said.format(
+                client=f"${row.client_cost_usd:,.2f}", models=", ".join((row.price_mismatches or [])[:3])
+            )
+        return ". ".join(part for part in (unpriced, said) if part) or "at list prices"
 
     @property
     def stretches(self) -> list[Stretch]:

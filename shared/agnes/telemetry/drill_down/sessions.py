@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Db, State
 from agnes.telemetry import keys
-from agnes.telemetry.model import FILE, TOKENS
+from agnes.telemetry.model import CACHE_1H, FILE, TOKENS, WEB_SEARCHES
 from agnes.telemetry.transcripts import stored
 
 MAX_ROWS = 200
@@ -33,7 +33,7 @@ SORTS = {
         for name in (
             *("started_at", "ended_at", "wall_seconds", "active_seconds", "user_messages", "assistant_messages"),
             *("tool_calls", "tool_errors", "skill_invocations", "subagent_dispatches", "mcp_calls", "slash_commands"),
-            *("primary_model", *TOKENS),
+            *("primary_model", *TOKENS, "list_cost_usd", "client_cost_usd"),
         )
     },
 }
@@ -117,6 +117,18 @@ class SessionRow:
     cache_read_tokens: int | None = None
     cache_creation_tokens: int | None = None
     total_tokens: int | None = None
+    cache_creation_1h_tokens: int | None = None
+    """Those of `cache_creation_tokens` that are kept for an hour."""
+    web_searches: int | None = None
+    list_cost_usd: float | None = None
+    """By the price list; None: no model of it has a price."""
+    unpriced_tokens: int | None = None
+    client_cost_usd: float | None = None
+    """By the client's own bill; None: it wrote none."""
+    bill_status: str | None = None
+    """How the two compare: equal, other_price, other_tokens, unpriced, forked, unfinished, client_unsure."""
+    price_mismatches: list[str] | None = None
+    """Models that have another price in the client's bill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +180,12 @@ _COLUMNS = (
     *("skill_invocations", "subagent_dispatches", "mcp_calls", "slash_commands", "distinct_tools", "distinct_skills"),
     *("primary_model", *TOKENS),
 )
+_BILL = (
+    *(CACHE_1H, WEB_SEARCHES, "list_cost_usd", "unpriced_tokens", "client_cost_usd", "bill_status", "price_mismatches"),
+)
 _ROW = (
     "s.user_id, s.session_id, true, s.started_at, u.email, u.name, NULL, "
-    f"{', '.join(f's.{name}' for name in _COLUMNS)}, {_ALL_TOKENS}"
+    f"{', '.join(f's.{name}' for name in _COLUMNS)}, {_ALL_TOKENS}, {', '.join(f's.{name}' for name in _BILL)}"
 )
 
 

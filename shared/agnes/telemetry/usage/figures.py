@@ -85,13 +85,14 @@ def _days(bench: Workbench, span: Span) -> tuple[DayFigures, ...]:
             FROM user_daily GROUP BY day
         ), took AS (
             SELECT day, sum(input_tokens) AS input, sum(output_tokens) AS output, sum(cache_read_tokens) AS cache_read,
-                sum(cache_creation_tokens) AS cache_creation, sum(cost_usd) AS cost, sum(unpriced_tokens) AS unpriced
+                sum(cache_creation_tokens) AS cache_creation, sum(cost_usd) AS cost, sum(unpriced_tokens) AS unpriced,
+                sum(cache_creation_1h_tokens) AS hour
             FROM user_model_daily GROUP BY day
         )
         SELECT day, coalesce(people, 0)::BIGINT, coalesce(prompts, 0)::BIGINT, coalesce(curated, 0)::BIGINT,
             coalesce(flea, 0)::BIGINT, coalesce(builtin, 0)::BIGINT, coalesce(errors, 0)::BIGINT,
             coalesce(input, 0)::BIGINT, coalesce(output, 0)::BIGINT, coalesce(cache_read, 0)::BIGINT,
-            coalesce(cache_creation, 0)::BIGINT, cost, coalesce(unpriced, 0)::BIGINT
+            coalesce(cache_creation, 0)::BIGINT, cost, coalesce(unpriced, 0)::BIGINT, coalesce(hour, 0)::BIGINT
         FROM did FULL JOIN took USING (day)
         """
     ).fetchall()
@@ -187,12 +188,15 @@ def costs(state: State, store: ObjectStore, who: Principal, *, by: CostBy, span:
         by, "name"
     )
     of = "source, marketplace_id, plugin" if is_item else "'' AS source, '' AS marketplace_id, '' AS plugin"
+    carries = "carried" if is_item else "false"
+    own, carried = _spent_where(f"NOT {carries}"), _spent_where(carries)
     order = "bucket" if by == "day" else "cost_usd DESC NULLS LAST, tokens DESC, bucket, marketplace_id"
     with parts.tables(store, state, (part,), since=span.since, until=span.until) as bench:
         rows = bench.db.execute(
             f"""SELECT {bucket} AS bucket, {of}, sum({ALL_TOKENS})::BIGINT AS tokens, sum(input_tokens)::BIGINT,
                 sum(output_tokens)::BIGINT, sum(cache_read_tokens)::BIGINT, sum(cache_creation_tokens)::BIGINT,
-                sum(cost_usd) AS cost_usd, sum(unpriced_tokens)::BIGINT
+                sum(cost_usd) AS cost_usd, sum(unpriced_tokens)::BIGINT, sum(cache_creation_1h_tokens)::BIGINT,
+                sum(web_searches)::BIGINT, {own}, {carried}
             FROM {table} WHERE {where} GROUP BY ALL ORDER BY {order} LIMIT 5000"""  # noqa: S608 (fixed parts)
         ).fetchall()
         total, unpriced = _spent(bench, table, where), _unpriced(bench, table, where)
@@ -201,6 +205,16 @@ def costs(state: State, store: ObjectStore, who: Principal, *, by: CostBy, span:
             emails = dict(db.execute("SELECT id, email FROM people.users").fetchall())
         rows = [(emails.get(user_id, user_id), *rest) for user_id, *rest in rows]
     return Costs(by, span.since, span.until, "USD", tuple(CostLine(*row) for row in rows), total, unpriced)
+
+
+def _spent_where(condition: str) -> str:
+    return ", ".join(
+        (
+            f"coalesce(sum({ALL_TOKENS}) FILTER ({condition}), 0)::BIGINT",
+            f"sum(cost_usd) FILTER ({condition})",
+            f"coalesce(sum(unpriced_tokens) FILTER ({condition}), 0)::BIGINT",
+        )
+    )
 
 
 def _active(state: State, store: ObjectStore, span: Span) -> dict[date, int]:

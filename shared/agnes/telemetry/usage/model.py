@@ -67,6 +67,8 @@ class DayFigures:
     cache_creation_tokens: int
     cost_usd: float | None
     unpriced_tokens: int
+    cache_creation_1h_tokens: int = 0
+    """Those of `cache_creation_tokens` that are kept for an hour."""
 
     @property
     def calls(self) -> int:
@@ -177,6 +179,17 @@ class CostLine:
     cache_creation_tokens: int
     cost_usd: float | None
     unpriced_tokens: int
+    cache_creation_1h_tokens: int
+    """Those of `cache_creation_tokens` that are kept for an hour; the others are kept for five minutes."""
+    web_searches: int
+    own_tokens: int
+    """While the skill or the agent itself worked; of models, people and days all."""
+    own_cost_usd: float | None
+    own_unpriced_tokens: int
+    carried_tokens: int
+    """Later in a turn, under its stamp: other instructions, and subagents with instructions of their own."""
+    carried_cost_usd: float | None
+    carried_unpriced_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +201,7 @@ class Costs:
     rows: tuple[CostLine, ...]
     """Dearest first; days in order."""
     total: Spent
+    """Of plugins: what was spent while one was in force or its agent worked, each response once a plugin."""
     unpriced_models: tuple[str, ...]
 
 

@@ -102,14 +102,15 @@ class _Dashboard:
     def tokens(self) -> Chart:
         return self.chart(
             f"Tokens by {self.step}",
-            "What models wrote and read; most of what is read comes from the cache.",
-            *("Written", "Read", "Put into the cache", "Read from the cache"),
+            "Output and input of models. Most of the input comes from the cache.",
+            *("Output", "Input", "Cache writes, 5 minutes", "Cache writes, 1 hour", "Cache reads"),
             kind="bars",
             unit="count",
             of=lambda days: (
                 sum(d.output_tokens for d in days),
                 sum(d.input_tokens for d in days),
-                sum(d.cache_creation_tokens for d in days),
+                sum(d.cache_creation_tokens - d.cache_creation_1h_tokens for d in days),
+                sum(d.cache_creation_1h_tokens for d in days),
                 sum(d.cache_read_tokens for d in days),
             ),
         )
@@ -118,7 +119,7 @@ class _Dashboard:
     def cost(self) -> Chart:
         return self.chart(
             f"Estimated cost by {self.step}",
-            "Tokens at the price of their day, in US dollars. What has no price is left out.",
+            "Tokens and web searches at the price of their day, in US dollars. Tokens without a price are left out.",
             "Cost",
             kind="bars",
             unit="usd",

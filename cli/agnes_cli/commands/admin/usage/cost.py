@@ -6,7 +6,9 @@ from agnes_cli import shown, spending
 from agnes_cli.options import JSON
 
 USAGE_COST = "/api/admin/usage/cost"
-COLUMNS = {"INPUT": "input", "OUTPUT": "output", "CACHE READ": "cache_read", "CACHE WRITE": "cache_creation"}
+COLUMNS = {"INPUT": "input_tokens", "OUTPUT": "output_tokens", "CACHE READ": "cache_read_tokens"}
+WRITES = {"CACHE WRITE 5M": "writes_5m", "CACHE WRITE 1H": "cache_creation_1h_tokens", "SEARCHES": "web_searches"}
+ITEMS = ("plugin", "skill", "agent", "command")
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -35,15 +37,25 @@ def command(by: str, since: object, until: object, as_json: bool) -> None:
             "bucket": row["bucket"],
             "of": "/".join(part for part in (row["marketplace_id"], row["plugin"]) if part),
             "cost": spending.cost(row),
-            **{name: spending.count(row[f"{name}_tokens"]) for name in COLUMNS.values()},
+            **{part: spending.cost(spending.part(row, part)) for part in ("own", "carried")},
+            **{name: spending.count(row[name]) for name in COLUMNS.values()},
+            "writes_5m": spending.count(row["cache_creation_tokens"] - row["cache_creation_1h_tokens"]),
+            **{name: spending.count(row[name]) for name in ("cache_creation_1h_tokens", "web_searches")},
         }
         for row in found["rows"]
     ]
+    columns = {**COLUMNS, **WRITES, **({"OWN": "own", "CARRIED": "carried"} if by in ITEMS else {}), "COST": "cost"}
     of = {"OF": "of"} if any(row["of"] for row in rows) else {}
-    shown.table({by.upper(): "bucket", **of, **COLUMNS, "COST": "cost"}, rows, none="No tokens were taken.")
+    shown.table({by.upper(): "bucket", **of, **columns}, rows, none="No tokens were taken.")
     if rows:
         total = found["total"]
         span = f"{found['since']} to {found['until']}"
         click.echo(f"{spending.count(total['tokens'])} tokens, {spending.cost(total) or '$0.00'}, {span}.", err=True)
+        if by in ITEMS:
+            click.echo(
+                "OWN is what was spent while it worked itself, CARRIED what came later in the turn under its stamp. Own costs add up; "
+                "a subagent's are its plugin's own, and carried by the skill that started it.",
+                err=True,
+            )
     if found["unpriced_models"]:
         click.echo(spending.unpriced_models([shown.plain(model) for model in found["unpriced_models"]]), err=True)

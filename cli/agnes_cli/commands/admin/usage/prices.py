@@ -15,7 +15,10 @@ COLUMNS = {
     "INPUT": "input",
     "OUTPUT": "output",
     "CACHE READ": "cache_read",
-    "CACHE WRITE": "cache_write",
+    "CACHE WRITE 5M": "cache_write",
+    "CACHE WRITE 1H": "cache_write_1h",
+    "SEARCHES": "web_search",
+    "FOR": "for",
     "SET BY": "set_by",
 }
 
@@ -48,9 +51,19 @@ def command(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         shown.as_json(found)
         return
-    shown.table(COLUMNS, found, none="No model has a price.")
+    rows = [{**row, "for": _condition(row)} for row in found]
+    shown.table(COLUMNS, rows, none="No model has a price.")
     if found:
-        click.echo("US dollars a million tokens, from that day (UTC) on.", err=True)
+        click.echo(
+            "US dollars a million tokens, and 1,000 web searches, from that day (UTC) on. A price that you set counts before the list's.",
+            err=True,
+        )
+
+
+def _condition(row: dict[str, Any]) -> str:
+    """What the price of a row is for: fast mode, long prompts."""
+    words = [row["speed"]] if row["speed"] != "standard" else []
+    return ", ".join([*words, *([f"prompts over {row['above_tokens']:,}"] if row["above_tokens"] else [])])
 
 
 @command.command("set")
@@ -59,13 +72,16 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @click.option("--input", type=DOLLARS, required=True)
 @click.option("--output", type=DOLLARS, required=True)
 @click.option("--cache-read", type=DOLLARS, required=True)
-@click.option("--cache-write", type=DOLLARS, required=True)
+@click.option("--cache-write", type=DOLLARS, required=True, help="Cache writes that are kept for 5 minutes.")
+@click.option("--cache-write-1h", type=DOLLARS, help="Those kept for an hour; twice the price of input if not given.")
+@click.option("--web-search", type=DOLLARS, help="1,000 web searches; 10 if not given.")
 @JSON
-def set_(model: str, valid_from: datetime, as_json: bool, **dollars: float) -> None:
+def set_(model: str, valid_from: datetime, as_json: bool, **dollars: float | None) -> None:
     """Set what MODEL costs from a day on: a model's id, or its beginning and a *."""
     from agnes_cli.server import connect
 
-    wish: dict[str, Any] = {"model": model, "valid_from": f"{valid_from:%Y-%m-%d}", **dollars}
+    wish: dict[str, Any] = {"model": model, "valid_from": f"{valid_from:%Y-%m-%d}"}
+    wish |= {name: amount for name, amount in dollars.items() if amount is not None}
     with connect() as server:
         made = server.put(PRICES, wish)
     shown.as_json(made) if as_json else click.echo(f"{made['model']} has this price from {made['valid_from']} on.")
