@@ -302,7 +302,7 @@ def fill(*, plugins: int = PLUGINS, people: int = PEOPLE, seed: int = 5) -> None
         _insert(
             tx,
             """INSERT INTO marketplace.items SELECT slug, plugin, kind, name, NULL, description,
-                'skills/' || name || '/SKILL.md', NULL FROM given""",
+                'skills/' || name || '/SKILL.md', NULL, 0 FROM given""",
             items,
             dict.fromkeys(("slug", "plugin", "kind", "name", "description"), "VARCHAR"),
         )

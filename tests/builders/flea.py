@@ -84,8 +84,17 @@ def plant(
         tx.db.execute(f"INSERT INTO flea.entities ({', '.join(row)}) VALUES ({marks})", list(row.values()))
         for item in items:
             tx.db.execute(
-                "INSERT INTO flea.items VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [entity_id, item.kind, item.name, item.declared_name, item.description, item.relpath, item.detail],
+                "INSERT INTO flea.items VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    entity_id,
+                    item.kind,
+                    item.name,
+                    item.declared_name,
+                    item.description,
+                    item.relpath,
+                    item.detail,
+                    item.always_on,
+                ],
             )
 
     state.commit("flea", change)

@@ -189,6 +189,8 @@ class Item:
     relpath: str
     detail: str | None = None
     """A hook's event, or a server's transport (stdio, http, sse)."""
+    always_on: int = 0
+    """Characters that it puts into every session, as `claude plugin details` counts them (`agnes.claude_code.listings`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from agnes.claude_code import components, events, manifests
 from agnes.claude_code.versions import NEWEST, OLDEST
 from agnes.kernel.git import GitDamaged, GitSnapshot
 from agnes.kernel.ports import ObjectStore
-from agnes.marketplace import inventory
+from agnes.marketplace import always_on, inventory
 from agnes.marketplace.manifest import CATALOG, PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
 from agnes.marketplace.model import Item, Plugin
 from agnes.marketplace.plugin_files import (
@@ -224,7 +224,7 @@ def _content(
         fingerprint=fingerprint,
         size_bytes=tree.size_bytes,
         file_count=len(tree.files),
-        items=items,
+        items=always_on.projected(items, by_path, entry.name),
         manifest=manifest,
         entry=package.entry,
     )

@@ -176,7 +176,7 @@ def _delete_plugins(db: Db, table: str, column: str, keys: Sequence[tuple[str, s
 def items(db: Db, marketplace_id: str | None = None, plugin: str | None = None) -> list[PluginItem]:
     rows = db.execute(
         """
-        SELECT marketplace_id, plugin_name, kind, name, declared_name, description, relpath, detail
+        SELECT marketplace_id, plugin_name, kind, name, declared_name, description, relpath, detail, always_on
         FROM marketplace.items
         WHERE ($id IS NULL OR marketplace_id = $id) AND ($plugin IS NULL OR plugin_name = $plugin)
         ORDER BY marketplace_id, plugin_name, kind, name
@@ -285,3 +285,4 @@ _PLUGIN_TYPES = {f.name: "VARCHAR" for f in fields(Plugin)} | {
     "removed_at": "TIMESTAMPTZ",
 }
 _ITEM_TYPES = dict.fromkeys(("marketplace_id", "plugin_name", *(f.name for f in fields(Item))), "VARCHAR")
+_ITEM_TYPES["always_on"] = "BIGINT"
