@@ -91,6 +91,10 @@ class Event(Struct, gc=False, omit_defaults=True):
     service_tier: str | None = None
     inference_geo: str | None = None
     long_prompt: int = 0
+    listing: str | None = None
+    """Of a response: the listing in its context (`agnes.telemetry.extraction.standing`)."""
+    loaded: str | None = None
+    """Of a day's first response with that listing: its text."""
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0

@@ -87,6 +87,10 @@ COMMENTS: dict[str, dict[str, str]] = {
         "speed": "of a message: fast; NULL: standard",
         "service_tier": "of a message: batch or priority; NULL: standard",
         "inference_geo": "of a message: us if it was computed in the United States only; NULL: anywhere",
+        "listing": "of a message: which plugins had put names and descriptions into its context, as a hash; none: no plugin; "
+        "first or NULL: the client did not say",
+        "loaded": "of a day's first message with that listing: a line for each plugin, source, marketplace_id, plugin, tokens and "
+        "new tokens with tabs between; source builtin is everything that is not of a served plugin",
         "long_prompt": "of a message: a length in tokens that its prompt was above, where that may change the price; 0: none",
         "input_tokens": "of a message: tokens of the prompt, without those of caches",
         "output_tokens": "of a message: tokens of the answer",

@@ -16,8 +16,9 @@ from hashlib import blake2b
 
 from msgspec import Raw
 
+from agnes.claude_code import listings
 from agnes.telemetry.extraction import served as names
-from agnes.telemetry.extraction import spending, typed
+from agnes.telemetry.extraction import spending, standing, typed
 from agnes.telemetry.extraction.bill import ClientBill
 from agnes.telemetry.extraction.in_force import Caused, InForce, count_for
 from agnes.telemetry.extraction.records import Block, Message, Record, lines, value_of
@@ -97,6 +98,8 @@ class _Session:
         self.clean = _Names()
         self.is_too_large = False
         self.caused: Caused = {}
+        self.listings: dict[str, str] = {}
+        """Texts of the listings that responses refer to, by hash."""
         self.unnamed: list[Event] = []
         """Calls of a skill by its bare name, of which the client did not say whose it is."""
 
@@ -133,6 +136,7 @@ class _Session:
             event.model = self.clean[event.model]
         if len(self.events) + len(self.messages) + len(beside) > MAX_EVENTS * 2:
             return refused(reports, "too_many_events")
+        standing.settle(self.messages.values(), self.listings)
         events = [*self.events.values(), *self.messages.values(), *beside]
         summary = summarise(events, self.times)
         self.bill.compare([*self.messages.values(), *beside], summary)
@@ -167,6 +171,7 @@ class _Reading:
         self._iterations = session.iterations
         self._bill = session.bill
         self._in_force = InForce(session.served, session.clean, session.caused, is_subagent=self._agent_id is not None)
+        self._context = standing.Context(session.served, session.listings)
         self._typed: dict[str, Event] = {}
         """Commands of the present prompt that no call has followed yet."""
         self._bare: list[tuple[str, Event]] = []
@@ -210,8 +215,11 @@ class _Reading:
                 else:
                     self._user(record, content, number)
             elif kind == "attachment":
-                if record.attachment is not None and record.attachment.type == typed.QUEUED:
-                    self._queued(record, number)
+                if (attachment := record.attachment) is not None:
+                    if attachment.type == typed.QUEUED:
+                        self._queued(record, number)
+                    elif attachment.type in listings.KINDS and (self._agent_id or not record.isSidechain):
+                        self._context.add(attachment)
             elif kind == "tool_use_result" and record.is_error:
                 failed(record.tool_use_id or record.toolUseId or "")
             elif kind == "cost-state":
@@ -252,6 +260,8 @@ class _Reading:
             texts.append(content)
         self._unnumbered.turn += 1
         self._in_force.instructed(record, texts, is_first=self._unnumbered.turn == 1)
+        if record.isCompactSummary and (self._agent_id or not record.isSidechain):
+            self._context.compact()
         if record.isSidechain or self._agent_id:
             return
         if record.stackedExpansion:  # a line may hold several commands: each has a record, and the first is the prompt
@@ -389,6 +399,8 @@ class _Reading:
             event.model = self._clean[message.model]
             if record.effort:
                 event.effort = self._clean[record.effort]
+            if self._agent_id or not record.isSidechain:
+                event.listing = self._context.listing()
             if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
                 self._in_force.put_into(event, record)
             else:

@@ -86,6 +86,12 @@ class Attachment(Struct, gc=False):
     origin: Origin | None = None
     isMeta: bool | None = None  # noqa: N815
     textNotTyped: bool | None = None  # noqa: N815
+    content: Raw = Raw()
+    """Of a listing of skills: a text (`agnes.claude_code.listings`)."""
+    names: Raw = Raw()
+    addedTypes: Raw = Raw()  # noqa: N815
+    addedNames: Raw = Raw()  # noqa: N815
+    addedLines: Raw = Raw()  # noqa: N815
     carriedByCompaction: bool | None = None  # noqa: N815
     """A copy that a compaction made."""
 
@@ -231,6 +237,7 @@ _FLAGS = (
     "hasUnknownModelCost",
 )
 _RAWS = ("planContent", "wakeupSource", "modelUsage")
+_ATTACHED = ("prompt", "content", "names", "addedTypes", "addedNames", "addedLines")
 
 
 def _origin(found: Any) -> Origin | None:
@@ -241,7 +248,7 @@ def _attachment(found: dict[str, Any]) -> Attachment:
     return Attachment(
         **{name: text(found.get(name)) for name in ("type", "commandMode", "source_uuid")},
         **{name: bool(found.get(name)) for name in ("isMeta", "textNotTyped", "carriedByCompaction")},
-        prompt=_raw(found["prompt"]) if "prompt" in found else Raw(),
+        **{name: _raw(found[name]) for name in _ATTACHED if name in found},
         origin=_origin(found.get("origin")),
     )
 

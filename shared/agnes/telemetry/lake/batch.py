@@ -30,6 +30,7 @@ EVENT_COLUMNS = {
     **dict.fromkeys(("attribution_mcp_server", "attribution_mcp_tool"), "VARCHAR"),
     "carried": "BOOLEAN",
     **dict.fromkeys(("model", "effort", "speed", "service_tier", "inference_geo"), "VARCHAR"),
+    **dict.fromkeys(("listing", "loaded"), "VARCHAR"),
     "long_prompt": "BIGINT",
     **dict.fromkeys(BILLED, "BIGINT"),
     **dict.fromkeys(("cwd", "uuid", "parent_uuid"), "VARCHAR"),

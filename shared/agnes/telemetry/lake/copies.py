@@ -12,6 +12,7 @@ from agnes.telemetry.model import BILLED
 _MERGED = ", ".join(
     (
         "bool_or(is_error) OVER copies AS is_error",
+        "max(loaded) OVER copies AS loaded",
         *(f"max({name}) OVER copies AS {name}" for name in ("long_prompt", *BILLED)),
     )
 )

@@ -7,6 +7,9 @@
         user          user: prompts, sessions, calls by source, errors
         tool_user     (tool, source, user): invocations, errors, sessions
         plugin_session (plugin, session): invocations             what is used together
+        listing       listing: its text                           what plugins put before the model
+        listing_session (listing, user, session)                  in which sessions
+        listing_model (listing, user, model): requests by kind    and what a token of it cost
 
 Daily and window figures are made from them without touching events again; a base has one row a user, so distinct users of
 any window are true ones. An item's `kind` is skill, agent, command, mcp, or `plugin` for the plugin as a whole.
@@ -28,6 +31,9 @@ ITEM_USER_DAILY = "item_user_daily"
 USE_DAILY = "use_daily"
 ITEM_MODEL, USER_MODEL, USER, TOOL_USER = "item_model", "user_model", "user", "tool_user"
 PLUGIN_SESSION = "plugin_session"
+LISTING, LISTING_SESSION, LISTING_MODEL = "listing", "listing_session", "listing_model"
+UNLISTED = ""
+"""The listing of responses in sessions of clients that write none: what they had before the model is not known."""
 DAYS_AT_ONCE = 32
 """A month: a statement costs milliseconds however few rows it has."""
 EVENTS_AT_ONCE = 500_000
@@ -49,7 +55,7 @@ _EVENTS_COPY = "day, event_id"
 """A copy whose time was clamped to another day counts on both."""
 _ONCE = f"""
 CREATE OR REPLACE TABLE once AS
-SELECT day, user_id, event_type, occurred_at, session_id, tool_name, model, is_error,
+SELECT day, user_id, event_type, occurred_at, session_id, tool_name, model, is_error, listing, loaded, is_sidechain,
     {{'source': source, 'marketplace_id': marketplace_id, 'plugin': plugin, 'item_kind': item_kind,
         'item_name': item_name, 'agent_source': agent_source, 'agent_marketplace_id': agent_marketplace_id,
         'agent_plugin': agent_plugin, 'agent_name': agent_name}} AS item, carried, {RATE} AS rate, {_TOKENS}
@@ -133,6 +139,41 @@ FROM (
 ) ORDER BY ALL
 """
 
+_LISTING = """
+SELECT DISTINCT day, listing, loaded FROM once WHERE loaded IS NOT NULL ORDER BY ALL
+"""
+
+# Of sessions without listings only the conversation of the session itself: subagents may be told of nothing.
+_LISTED = f"""
+SELECT day, user_id, session_id, coalesce(model, '') AS model, rate,
+    CASE WHEN cache_creation_1h_tokens * 2 > cache_creation_tokens THEN 'write_1h' WHEN cache_creation_tokens > 0 THEN 'write'
+        ELSE 'input' END AS written_as,
+    cache_read_tokens > 0 AS has_read,
+    CASE WHEN listing IS NULL OR listing = 'first' THEN '{UNLISTED}' ELSE listing END AS listing,
+    coalesce(listing <> 'first', true) AS has_held, coalesce(listing = 'first' OR listing LIKE '+%', false) AS has_new
+FROM once WHERE event_type = 'message' AND coalesce(listing <> 'none', true)
+    AND (coalesce(listing <> 'first', false) OR NOT is_sidechain)
+"""  # noqa: S608 (fixed parts)
+
+_LISTING_SESSION = f"""
+SELECT DISTINCT day, listing, user_id, md5_number_lower(user_id || '|' || session_id)::UBIGINT AS session
+FROM ({_LISTED}) ORDER BY ALL
+"""  # noqa: S608 (fixed parts)
+
+# Columns of tokens count requests here, by how they paid for a token of the listing: `cost_usd` of a row is what one token that
+# was in all of these requests cost. What the context held before is read from the cache where anything is; what is new is written.
+_LISTING_MODEL = f"""
+WITH paid AS (
+    SELECT *, false AS is_new, CASE WHEN has_read THEN 'read' ELSE written_as END AS paid_as FROM ({_LISTED}) WHERE has_held
+    UNION ALL
+    SELECT *, true, written_as FROM ({_LISTED}) WHERE has_new
+)
+SELECT day, listing, user_id, model, rate, is_new, count_if(paid_as = 'input') AS input_tokens, 0 AS output_tokens,
+    count_if(paid_as = 'read') AS cache_read_tokens, count_if(paid_as IN ('write', 'write_1h')) AS cache_creation_tokens,
+    count_if(paid_as = 'write_1h') AS {CACHE_1H}, 0 AS {WEB_SEARCHES}
+FROM paid GROUP BY ALL ORDER BY ALL
+"""  # noqa: S608 (fixed parts)
+
 BASES = (ITEM_USER_DAILY, USE_DAILY)
 _PARTS = {
     ITEM_MODEL: _ITEM_MODEL,
@@ -140,6 +181,9 @@ _PARTS = {
     USER: _USER,
     TOOL_USER: _TOOL_USER,
     PLUGIN_SESSION: _PLUGIN_SESSION,
+    LISTING: _LISTING,
+    LISTING_SESSION: _LISTING_SESSION,
+    LISTING_MODEL: _LISTING_MODEL,
 }
 _USE = " UNION ALL BY NAME ".join(f"SELECT '{part}' AS part, * FROM ({sql})" for part, sql in _PARTS.items())  # noqa: S608
 
@@ -208,6 +252,13 @@ COLUMNS = {
         **dict.fromkeys(("source", "marketplace_id", "plugin"), "VARCHAR"),
         "session": "UBIGINT",
         "invocations": "BIGINT",
+    },
+    LISTING: dict.fromkeys(("listing", "loaded"), "VARCHAR"),
+    LISTING_SESSION: {**dict.fromkeys(("listing", "user_id"), "VARCHAR"), "session": "UBIGINT"},
+    LISTING_MODEL: {
+        **dict.fromkeys(("listing", "user_id", "model", "rate"), "VARCHAR"),
+        "is_new": "BOOLEAN",
+        **_COUNTS,
     },
 }
 """Of each table; the day is in the path of its file (Hive layout)."""
