@@ -364,7 +364,9 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert ask("GET", "ada", "/api/admin/usage/export?since=7d").status == 200
     for path in ("summary", "query", "kpis", "facets", "cost", "prices"):
         assert ask("GET", "ada", f"/api/admin/usage/{path}").status == 200, path
-    for path in ("/admin/usage", "/me/usage"):
+    for path in ("/api/admin/usage/unused", "/api/me/stats/unused"):
+        assert ask("GET", "ada", path).status == 200, path
+    for path in ("/admin/usage", "/me/usage", "/admin/unused", "/me/unused"):
         assert house.get(path, cookie=f"access_token={team.tokens['ada']}").status == 200, path
     price = {"model": "m", "valid_from": "2026-01-01", "input": 1, "output": 1, "cache_read": 1, "cache_write": 1}
     assert ask("PUT", "ada", "/api/admin/usage/prices", price).status == 200

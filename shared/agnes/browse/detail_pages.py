@@ -22,7 +22,7 @@ class StackForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     enabled: bool
-    back: str = Field("", max_length=2000, pattern=r"^(/marketplace([/?][\x21-\x7e]*)?)?$")
+    back: str = Field("", max_length=2000, pattern=r"^(/marketplace([/?][\x21-\x7e]*)?|/me/unused)?$")
 
 
 @dataclass(frozen=True, slots=True)

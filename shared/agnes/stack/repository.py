@@ -60,7 +60,7 @@ def counting(since: Since | None, registered_at: datetime) -> datetime | None:
     """When somebody subscribed; None if it was to an earlier registration of the marketplace, or never."""
     if since is None:
         return None
-    subscribed_at = _EPOCH + timedelta(microseconds=since)
+    subscribed_at = time_of(since)
     return subscribed_at if subscribed_at >= registered_at else None
 
 
@@ -114,14 +114,19 @@ def subscriptions_by_user(db: Db) -> dict[str, dict[str, Since]]:
     return found
 
 
-def entities_by_user(db: Db) -> dict[str, dict[str, str]]:
-    """User id → entity id → served name, of the flea entities that they added."""
-    found: dict[str, dict[str, str]] = {}
-    for user_id, entity_id, name in db.execute(
-        "SELECT i.user_id, e.id, e.served_name FROM stack.entity_installs i JOIN flea.entities e ON e.id = i.entity_id"
+def entities_by_user(db: Db) -> dict[str, dict[str, tuple[str, Since]]]:
+    """User id → entity id → (served name, when they added it), of flea entities."""
+    found: dict[str, dict[str, tuple[str, Since]]] = {}
+    for user_id, entity_id, name, since in db.execute(
+        "SELECT i.user_id, e.id, e.served_name, epoch_us(i.installed_at) "
+        "FROM stack.entity_installs i JOIN flea.entities e ON e.id = i.entity_id"
     ).fetchall():
-        found.setdefault(user_id, {})[entity_id] = name
+        found.setdefault(user_id, {})[entity_id] = name, since
     return found
+
+
+def time_of(since: Since) -> datetime:
+    return _EPOCH + timedelta(microseconds=since)
 
 
 def counts(db: Db) -> dict[tuple[str, str], int]:

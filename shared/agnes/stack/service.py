@@ -8,7 +8,7 @@ Being an admin adds nothing to that (spec/01 §10.16).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -34,6 +34,7 @@ from agnes.stack.model import (
     blocked_reason,
     outdone,
 )
+from agnes.stack.repository import Since
 from agnes.stack.shelf import Shelf, shelf
 
 FILES = ("people", "marketplace", *flea.FILES, "stack")
@@ -138,8 +139,8 @@ class Holder:
 
     served: frozenset[tuple[str, str]]
     """By grants, subscriptions and additions as they are now, before names are settled."""
-    asked_for: frozenset[tuple[str, str]]
-    """Subscriptions and additions, whether they are served or not."""
+    asked_for: Mapping[tuple[str, str], Since]
+    """Subscriptions and additions, whether they are served or not, with when."""
 
 
 def holders(db: Db) -> Callable[[str], Holder]:
@@ -153,10 +154,16 @@ def holders(db: Db) -> Callable[[str], Holder]:
         return Holder(
             frozenset((plugin.marketplace_id, plugin.name) for plugin in plugins)
             | frozenset((entity.id, entity.served_name) for entity in on.entities(entities)),
-            frozenset(tuple(resource.split("/", 1)) for resource in mine) | frozenset(entities.items()),
+            {tuple(resource.split("/", 1)): since for resource, since in mine.items()}
+            | {(entity_id, name): since for entity_id, (name, since) in entities.items()},
         )
 
     return of
+
+
+def time_of(since: Since) -> datetime:
+    """When something was asked for (`Holder.asked_for`)."""
+    return repository.time_of(since)
 
 
 def counts(db: Db) -> dict[tuple[str, str], int]:

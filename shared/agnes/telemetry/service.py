@@ -152,7 +152,7 @@ def served_for_users(db: Db) -> ServedFor:
 
     def of(user_id: str) -> Served:
         holder = holders(user_id)
-        return everybody.for_user(holder.served, holder.asked_for)
+        return everybody.for_user(holder.served, holder.asked_for.keys())
 
     return of
 

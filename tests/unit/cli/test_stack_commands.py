@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from agnes_cli.commands.marketplace.detail import _cost
 from tests.builders import flea
+from tests.builders.people import Person
+from tests.builders.telemetry_house import run_usage, upload
+from tests.builders.transcripts import Transcript
 
 pytestmark = pytest.mark.slow
 
@@ -143,3 +148,36 @@ class TestFlea:
 )
 def test_an_unknown_price_is_no_price_of_nothing(cost, unpriced, said):
     assert _cost({"tokens_30d": 2000, "cost_usd_30d": cost, "unpriced_tokens_30d": unpriced}) == said
+
+
+def test_what_is_never_used_is_listed_with_its_cost_and_removed(shop, bob):
+    team = shop.team
+    for plugin in ("finops", "chartkit"):
+        assert team.install("bob", plugin).status == 200
+    team.house.clock.sleep(timedelta(days=8).total_seconds())
+    for who in team.tokens:
+        team.tokens[who] = team.house.login(f"{who}@example.com", "correct horse" if who == "ada" else "battery staple")
+    t = Transcript("00000000-0000-4000-8000-000000000001", at=team.house.clock.now() - timedelta(hours=1))
+    t.prompt("Forecast")
+    content = "- finops:forecast: Forecasts.\n- chartkit:waterfall: Draws bridges."
+    names = ["finops:forecast", "chartkit:waterfall"]
+    t.record("attachment", attachment={"type": "skill_listing", "content": content, "names": names, "isInitial": True})
+    t.use("Skill", skill="finops:forecast", tokens=(0, 10, 0, 1_000_000))
+    t.say([{"type": "text", "text": "Done."}], tokens=(0, 10, 1_000_000, 0))
+    me = team.call("GET", "bob", "/api/me").json()
+    upload(team.house, Person(me["user_id"], me["email"], team.tokens["bob"]), t.session, t.body())
+    run_usage(team.house, Person("", "", team.tokens["ada"]))
+    laptop = shop.laptop("ada", git=False)
+    listed = bob.agnes("my-stack", "unused")
+    assert [line.split()[:4] for line in listed.stdout.splitlines()[1:]] == [["curated-acme/chartkit", "0", "1", "9"]]
+    assert "1 unused, <$0.01" in listed.stderr
+    assert len(bob.agnes("my-stack", "unused", "--all").stdout.splitlines()) == 3
+    shown = laptop.agnes("admin", "usage", "unused").stdout.splitlines()
+    assert [line.split()[:4] for line in shown[1:]] == [["curated-acme/chartkit", "1", "1", "1"]]
+    whom = laptop.agnes("admin", "usage", "unused", "chartkit")
+    assert (whom.stdout.splitlines()[1].split()[0], "Curator: Cora" in whom.stderr) == ("bob@example.com", True)
+    assert laptop.agnes("admin", "usage", "unused", "nothing").returncode == 2
+    assert bob.agnes("admin", "usage", "unused").returncode == 1
+    removed = bob.agnes("my-stack", "unused", "--remove", "--yes")
+    assert (removed.returncode, team.served("bob")) == (0, ["finops"]), removed.stderr
+    assert "Everything in your stack was used" in bob.agnes("my-stack", "unused").stderr

@@ -40,7 +40,7 @@ DAU_DAYS = 30
 
 def overview(state: State, store: ObjectStore, span: Span, *, user_id: str | None = None) -> Overview:
     """Of everybody, or of one person. The caller decides who may ask. Raises UnavailableError."""
-    names = tuple(name for name in rollups.COLUMNS if name != rollups.PLUGIN_SESSION)
+    names = (rollups.ITEM_USER_DAILY, rollups.ITEM_MODEL, rollups.USER_MODEL, rollups.USER, rollups.TOOL_USER)
     with state.read(FILE, "people") as db:
         accounts = {row[0]: row[1:] for row in db.execute("SELECT id, email, name FROM people.users").fetchall()}
         (sessions,) = db.execute(
