@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from agnes.claude_code import listings
+from agnes.claude_code.components import KINDS
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Db, State
 from agnes.telemetry.lake import parts, rollups
@@ -17,7 +18,7 @@ from agnes.telemetry.usage.model import Span
 
 TABLES = (rollups.LISTING, rollups.LISTING_SESSION, rollups.LISTING_MODEL, rollups.ITEM_USER_DAILY)
 
-CALLED = ("skill", "agent", "command", "mcp")
+CALLED = (*(row.kind for row in KINDS if row.is_called), "mcp")
 """Kinds of components whose uses are counted. A plugin without one works unasked, and cannot be called unused."""
 
 Key = tuple[str, str, str]
