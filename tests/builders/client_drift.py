@@ -234,9 +234,9 @@ def report(version: str, missing: list[tuple[str, str]]) -> str:
     if not missing:
         return f"Claude Code {version} has nothing that shared/agnes/claude_code does not know.\n"
     counts = Counter(kind for kind, _ in missing)
-    told = ", ".join(f"{count} x {kind}" for kind, count in sorted(counts.items()))
+    by_kind = ", ".join(f"{count} x {kind}" for kind, count in sorted(counts.items()))
     lines = [
-        f"Claude Code {version} has {len(missing)} things that shared/agnes/claude_code does not know ({told}):",
+        f"Claude Code {version} has {len(missing)} things that shared/agnes/claude_code does not know ({by_kind}):",
         *(f"{kind}: {name}" for kind, name in missing),
         "Decide for each what Agnes does with it, add it to its table, and set NEWEST in versions.py.",
     ]

@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from agnes.claude_code import versions
+from tests.builders import real_transcripts
 from tests.builders.transcripts import Transcript
 
 pytestmark = pytest.mark.slow
@@ -204,3 +206,19 @@ def test_a_status_line_is_cheap(office):
         assert not {"click", "httpx", "zstandard", "pathlib", "importlib_metadata"} & {*modules}
         runs.append(float(spent))
     assert min(runs) < 0.025
+
+
+@pytest.mark.parametrize("version", versions.TESTED)
+def test_a_fork_as_the_client_writes_it_stays_here_with_the_copies_of_its_past(signed_in, version):
+    """2.1.332 writes the messages of a fork's past into it once more, as `api-request-blob`."""
+    laptop = signed_in.laptop
+    private, fork = (real_transcripts.session_id(name, version) for name in ("background", "fork"))
+    paths = {
+        session_id: laptop.transcript(session_id, real_transcripts.main_file(name, version).read_bytes())
+        for session_id, name in ((private, "background"), (fork, "fork"))
+    }
+    assert laptop.push("--dry-run", str(paths[fork])) == {"would_send": [str(paths[fork])]}
+    assert mark(laptop, private).returncode == 0
+    outcome = laptop.push(str(paths[fork]))
+    assert (outcome["sent"], outcome["private_skipped"]) == ([], [str(paths[fork])])
+    assert signed_in.stored(fork) == []
