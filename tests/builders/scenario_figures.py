@@ -31,8 +31,8 @@ def tokens_of_plugins() -> dict[str, int]:
         # From the response after the launch of `forecast` to that which launches `waterfall`; both subagents ran then.
         "finops": _tokens([*main[1:9], *replies["auditor"], *replies["sql-reviewer"]]),
         "chartkit": _tokens(main[9:10]),
-        # Its reviewer ran under finops' command: the agent is counted, the tokens are the caller's.
-        "sql-style": 0,
+        # Its reviewer ran under finops' command: what it used counts for both, own to the agent and carried by the command.
+        "sql-style": _tokens(replies["sql-reviewer"]),
     }
 
 
