@@ -200,8 +200,12 @@ def web() -> WebReader:
 def syncing() -> Syncing:
     """What a sync of a marketplace works with."""
     from agnes.marketplace.sync import Syncing
+    from agnes.stack import following
 
-    return Syncing(state(), store(), git(), secrets(), clock(), web(), settings().agnes_npm_registry)
+    def after() -> None:
+        following.follow(state(), now=clock().now())
+
+    return Syncing(state(), store(), git(), secrets(), clock(), web(), settings().agnes_npm_registry, after)
 
 
 def drops() -> Drops:

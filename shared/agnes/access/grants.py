@@ -5,7 +5,7 @@ Whether a resource exists is known to the domain that it belongs to, which asks 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from agnes.access import repository
@@ -98,6 +98,27 @@ def delete_where(state: State, who: Principal, is_meant: Callable[[Grant], bool]
     """Remove every grant that `is_meant` picks, in one commit; none if there are none."""
     who.require_admin()
     state.commit("people", lambda tx: _remove(tx, [grant for grant in repository.grants(tx.db) if is_meant(grant)]))
+
+
+def follow(state: State, resource_type: str, moving: Mapping[str, str]) -> None:
+    """Let grants follow resources that have another id now, old id → new one; a grant stays the same grant.
+
+    A group that was granted both keeps the grant of the new one. Repeating it changes nothing.
+    """
+
+    def move(tx: Tx) -> None:
+        for grant in repository.grants(tx.db, resource_type=resource_type):
+            new = moving.get(grant.resource_id)
+            if new is None:
+                continue
+            if new in repository.granted(tx.db, grant.group_id, resource_type):
+                repository.remove_grants(tx.db, [grant.id])
+                tx.record(Change("resource_grant.deleted", f"grant:{grant.id}", {"renamed_to": new}, _named(grant)))
+            else:
+                repository.set_resource(tx.db, grant.id, new)
+                tx.record(Change("resource_grant.renamed", f"grant:{grant.id}", {"resource_id": new}, _named(grant)))
+
+    state.commit("people", move)
 
 
 def _remove(tx: Tx, grants: Sequence[Grant]) -> None:

@@ -154,6 +154,10 @@ def remove_grants(db: Db, grant_ids: Sequence[str]) -> None:
         db.execute("DELETE FROM people.grants WHERE list_contains($ids, id)", {"ids": list(grant_ids)})
 
 
+def set_resource(db: Db, grant_id: str, resource_id: str) -> None:
+    db.execute("UPDATE people.grants SET resource_id = ? WHERE id = ?", [resource_id, grant_id])
+
+
 def granted(db: Db, group_id: str, resource_type: str) -> set[str]:
     """Ids of what a group was granted."""
     rows = db.execute(

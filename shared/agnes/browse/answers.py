@@ -57,9 +57,10 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
         "submission_status": None,
         "is_system": entry.is_system,
         "required": item.required,
-        "display_name": words.display_name,
+        "display_name": entry.display_name,
         "tagline": words.tagline,
         **_written(words),
+        **_declared(plugin),
         "problem": entry.problem,
         "capabilities": plugin.capabilities,
         "changes": plugin.changes,
@@ -109,6 +110,20 @@ def _named(item: Item) -> dict[str, str]:
 
 def _documents(documents: tuple[Document, ...], base: str) -> list[dict[str, str]]:
     return [{"name": found.name, "url": base + found.url if found.is_ours else found.url} for found in documents]
+
+
+def _declared(plugin: PluginDetail) -> dict[str, Any]:
+    """What it says of itself: what it needs and asks for, and when the client suggests it."""
+    said = plugin.entry.declared
+    return {
+        "dependencies": plugin.needs,
+        "optional_dependencies": [optional.text for optional in said.optional],
+        "required_by": plugin.item.required_by,
+        "added_as_dependency": plugin.item.added_as_dependency,
+        "default_enabled": said.default_enabled,
+        "user_config": said.user_config,
+        "relevance": said.relevance,
+    }
 
 
 def _written(words: Words) -> dict[str, Any]:

@@ -28,7 +28,8 @@ from agnes.browse.search import Index
 from agnes.claude_code.components import CALLED
 from agnes.kernel.principal import Principal
 from agnes.marketplace.model import marketplace_of
-from agnes.stack.model import outdone
+from agnes.stack import entitlement
+from agnes.stack.entitlement import Candidate
 
 RECENT, MOST_USED, MOST_ADOPTED, TRENDING, RELEVANCE = "recent", "most_used", "most_adopted", "trending", "relevance"
 SORTS = (RECENT, MOST_USED, MOST_ADOPTED, TRENDING)
@@ -40,6 +41,7 @@ ITEMS_REMEMBERED = 8192
 CARDS_REMEMBERED = 2048
 
 NO_REASONS: Mapping[int, str] = MappingProxyType({})
+NO_NEEDS: Mapping[int, tuple[int, ...]] = MappingProxyType({})
 NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 _NOBODY: frozenset[str] = frozenset()
 
@@ -51,9 +53,12 @@ Held = tuple[str, str, datetime | None]
 class Content:
     """Entries by number. The numbers mean something within one Content only."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry], unlisted: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`unlisted` are resources that are in a catalog and cannot be served, each with the reason."""
         self.entries = tuple(entries)
         self.number_of = {entry.id: number for number, entry in enumerate(self.entries)}
+        self.number_of_key = {_key(entry): number for number, entry in enumerate(self.entries)}
+        self.unlisted = dict(unlisted)
         self.by_recency = sorted(range(len(self.entries)), key=lambda n: _newest_first(self.entries[n]))
         self.granted: dict[str, int] = {e.grant: n for n, e in enumerate(self.entries) if e.grant}
         self.system = frozenset(n for n, e in enumerate(self.entries) if e.is_system)
@@ -75,7 +80,8 @@ class Content:
             for n, entry in enumerate(self.entries)
             if entry.owner_id and entry.author_name != authors.get(entry.owner_id, "")
         }
-        return Content([renamed.get(n, entry) for n, entry in enumerate(self.entries)]) if renamed else self
+        entries = [renamed.get(n, entry) for n, entry in enumerate(self.entries)]
+        return Content(entries, self.unlisted) if renamed else self
 
     @property
     def index(self) -> Index:
@@ -87,6 +93,14 @@ class Content:
         return self._index
 
 
+def _key(entry: Entry) -> str:
+    return entry.grant or entry.id
+
+
+def _candidate(entry: Entry) -> Candidate:
+    return Candidate(_key(entry), entry.claim, entry.version, entry.needs)
+
+
 def _newest_first(entry: Entry) -> tuple:
     added = entry.added.timestamp() if entry.added else float("-inf")
     return (-added, entry.name.lower(), entry.name, entry.id)
@@ -94,7 +108,7 @@ def _newest_first(entry: Entry) -> tuple:
 
 def _document(entry: Entry) -> Iterable[tuple[float, str]]:
     """What a search looks at, the weightiest first."""
-    yield 10.0, f"{entry.name} {entry.words.display_name}"
+    yield 10.0, f"{entry.name} {entry.display_name}"
     yield 6.0, " ".join(entry.keywords)
     yield 5.0, entry.words.tagline
     yield 3.0, f"{entry.description} {entry.category}"
@@ -401,10 +415,12 @@ class Stack:
     held: Collection[int]
     """Whether they may still see it or not."""
     counting: list[int]
-    """What counts: curated while it is granted, flea while approved or archived. Curated ones first, by registration,
-    then flea ones, the last added first."""
+    """What counts: curated while it is granted, flea while approved or archived, and what is served for their sake.
+    Curated ones first, by registration, then flea ones, the last added first."""
     unserved: Mapping[int, str]
     """Of those, what is not served all the same, with the reason that `/marketplace/info` gives."""
+    needed: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """What is served and needed by others → those; it counts even if the person did not add it themselves."""
 
 
 @dataclass(frozen=True)
@@ -440,21 +456,45 @@ class Catalogue:
             return entries[number].order_in_stack if at is None else -at.timestamp()
 
         counting.sort(key=lambda n: (entries[n].source != "curated", place(n), entries[n].id))
-        return Stack(held, counting, self._unserved(counting))
+        unserved, needed = self._entitlement(who, counting)
+        added = [n for n in needed if n not in held]
+        if added:
+            counting = [*counting, *added]
+            counting.sort(key=lambda n: (entries[n].source != "curated", place(n), entries[n].id))
+        return Stack(held, counting, unserved, needed)
 
-    def _unserved(self, counting: Iterable[int]) -> Mapping[int, str]:
-        """Names are settled in the feed's order: curated ones as in the stack, then flea ones, the oldest first."""
-        entries = self.content.entries
-        contested = [n for n in counting if n in self.content.contested]
-        if not contested:
-            return NO_REASONS
-        found = {n: entries[n].blocked for n in contested if entries[n].blocked}
+    def _entitlement(
+        self, who: Principal, counting: Iterable[int]
+    ) -> tuple[Mapping[int, str], Mapping[int, tuple[int, ...]]]:
+        """(what is in the stack and not served → why, what is served for others' sake → those), as the feed decides."""
+        entries, content = self.content.entries, self.content
+        dependent = [n for n in counting if entries[n].needs]
+        chosen = counting if dependent else [n for n in counting if n in content.contested]
+        if not chosen:
+            return NO_REASONS, NO_NEEDS
+        found = {n: entries[n].blocked for n in chosen if entries[n].blocked}
+        # In the feed's order: curated ones as in the stack, then flea ones, the oldest first.
         claiming = sorted(
-            (n for n in contested if n not in found),
+            (n for n in chosen if n not in found),
             key=lambda n: (entries[n].source != "curated", entries[n].order_in_stack, entries[n].added, entries[n].id),
         )
-        reasons = outdone(entries[n].claim for n in claiming)
-        return found | {n: reason for n, reason in zip(claiming, reasons, strict=True) if reason}
+        visible = self.sights.of(who).numbers
+
+        def lookup(resource: str) -> Sequence[Candidate] | str:
+            number = content.granted.get(resource)
+            if number is None:
+                return content.unlisted.get(resource) or f"is not in the catalog of {resource.partition('/')[0]}"
+            return [_candidate(entries[number])] if number in visible else "is not granted to any of your groups"
+
+        made = entitlement.decide([[_candidate(entries[n])] for n in claiming], lookup)
+        number_of = content.number_of_key
+        reasons = {number_of[key]: reason for key, reason in made.withheld.items()}
+        needed = {
+            number_of[key]: tuple(sorted(number_of[by] for by in one.required_by))
+            for key, one in made.served.items()
+            if one.required_by
+        }
+        return found | reasons, needed
 
     def usage(self, number: int) -> Usage:
         """The figures of a chip, with the stack count."""

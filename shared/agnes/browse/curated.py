@@ -12,7 +12,10 @@ from typing import Any
 
 from agnes.browse.model import OTHER, Document, Entry, Inner, Source, UseCase, Words
 from agnes.kernel.state import Db
+from agnes.marketplace import declared as declarations
+from agnes.marketplace import needs, renaming
 from agnes.marketplace.model import resource_id
+from agnes.marketplace.needs import Needs
 
 SOURCE: Source = "curated"
 FILES = ("marketplace",)
@@ -28,11 +31,12 @@ def entries(db: Db) -> list[Entry]:
         FROM marketplace.items ORDER BY marketplace_id, plugin_name, kind, lower(name), name"""
     ).fetchall():
         inner[marketplace_id, plugin].append(Inner(*item))
+    needed = needs.needs(db)
     rows = db.execute(
         """SELECT p.marketplace_id, p.name, r.name, coalesce(nullif(trim(p.category), ''), $other), p.description,
             r.curator_name, coalesce(p.version, ''), p.created_at, p.updated_at, p.released_at, p.is_system,
             coalesce(p.author_name, ''), r.curator_email, coalesce(p.homepage, ''), p.keywords, p.size_bytes, p.tree_id,
-            coalesce(p.problem, p.withheld, ''), p.metadata,
+            coalesce(p.problem, p.withheld, ''), p.metadata, p.declared,
             coalesce(r.last_commit_sha, ''), row_number() OVER (ORDER BY r.registered_at, r.id, p.name)
         FROM marketplace.plugins p JOIN marketplace.registries r ON r.id = p.marketplace_id
         WHERE p.tree_id IS NOT NULL AND NOT p.disabled AND p.removed_at IS NULL""",
@@ -66,11 +70,31 @@ def entries(db: Db) -> list[Entry]:
             tree_id=tree_id,
             problem=problem,
             inner=tuple(inner.get((slug, name), ())),
+            **_declared(needed, slug, declared),
             **_written(metadata, inner.get((slug, name), ()), commit),
         )
         for slug, name, marketplace_name, category, description, curator, version, added, updated, released, is_system,
-        author, curator_email, homepage, keywords, size_bytes, tree_id, problem, metadata, commit, place in rows
+        author, curator_email, homepage, keywords, size_bytes, tree_id, problem, metadata, declared, commit, place in rows
     ]  # fmt: skip
+
+
+def _declared(needed: Needs, slug: str, declared: str | None) -> dict[str, Any]:
+    if declared is None:
+        return {}
+    said = json.loads(declared)
+    return {"declared": declarations.read(said), "needs": needed.of(slug, said)}
+
+
+def unlisted(db: Db) -> dict[str, str]:
+    """Resource of what catalogs list and nobody can be served → why, as a clause."""
+    rows = db.execute(
+        """SELECT marketplace_id, name, disabled FROM marketplace.plugins
+        WHERE removed_at IS NULL AND (tree_id IS NULL OR disabled)"""
+    ).fetchall()
+    return {
+        resource_id(slug, name): "is disabled by an admin" if disabled else "has no version that can be served"
+        for slug, name, disabled in rows
+    }
 
 
 def _written(metadata: str | None, inner: Iterable[Inner], commit: str) -> dict[str, Any]:
@@ -121,10 +145,13 @@ def marks(db: Db) -> list[tuple[str, int]]:
 def holdings(db: Db, users: list[str] | None = None) -> list[tuple[str, str, None]]:
     """(user id, entry id, nothing) of every subscription that counts: one made since its marketplace was registered.
     Since when does not matter: curated plugins stand in a stack by registration and name."""
-    return db.execute(
-        """SELECT s.user_id, $source || '-' || s.marketplace_id || '/' || s.plugin_name, NULL
+    rows = db.execute(
+        """SELECT s.user_id, s.marketplace_id || '/' || s.plugin_name
         FROM stack.subscriptions s JOIN marketplace.registries r
             ON r.id = s.marketplace_id AND s.subscribed_at >= r.registered_at
         WHERE $users IS NULL OR list_contains($users, s.user_id)""",
-        {"source": SOURCE, "users": users},
+        {"users": users},
     ).fetchall()
+    moving = renaming.pending(db)
+    held = dict.fromkeys((user_id, moving.get(resource, resource)) for user_id, resource in rows)
+    return [(user_id, f"{SOURCE}-{resource}", None) for user_id, resource in held]

@@ -69,6 +69,23 @@ class Together:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedLine:
+    """A plugin that another one needs, as one person sees it."""
+
+    name: str
+    title: str
+    marketplace: str
+    range: str
+    """Versions that will do, empty for any."""
+    detail_url: str
+    """Empty if the person may not see it."""
+    installed: bool
+    """In the person's stack by itself."""
+    problem: str
+    """Why it cannot be served to them, empty where it can."""
+
+
+@dataclass(frozen=True, slots=True)
 class PluginDetail:
     """One plugin, as its page and its API route show it (spec/02 §5)."""
 
@@ -92,6 +109,8 @@ class PluginDetail:
     """Markdown, empty if there is none."""
     body: str = ""
     """Markdown of a skill or an agent by itself: what Claude reads."""
+    needs: tuple[NeedLine, ...] = ()
+    """Plugins that it needs."""
 
     def of_kind(self, kind: str) -> tuple[InnerLine, ...]:
         """What a plugin is made of; a skill or an agent by itself has no structure."""

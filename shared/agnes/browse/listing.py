@@ -219,7 +219,8 @@ def item_of(catalogue: Catalogue, number: int, who: Principal, stack: Stack, *, 
     installed, own = number in stack.held, bool(entry.owner_id) and entry.owner_id == who.user_id
     required = number in catalogue.holdings.required(who.group_ids)
     reason = stack.unserved.get(number, "")
-    key = (number, installed, required, own, reason, matched)
+    needed = stack.needed.get(number, ())
+    key = (number, installed, required, own, reason, needed, matched)
     found = catalogue.items.get(key)
     if found is None:
         usage, figures = catalogue.usage(number), catalogue.measures.of_entry[number]
@@ -243,7 +244,7 @@ def item_of(catalogue: Catalogue, number: int, who: Principal, stack: Stack, *, 
             is_viewer_owner=own,
             is_system=entry.is_system,
             required=required,
-            display_name=entry.words.display_name,
+            display_name=entry.display_name,
             tagline=entry.words.tagline,
             invocations_30d=usage.invocations_30d,
             distinct_users_30d=usage.distinct_users_30d,
@@ -255,6 +256,8 @@ def item_of(catalogue: Catalogue, number: int, who: Principal, stack: Stack, *, 
             cost_usd_30d=figures.cost_usd,
             unpriced_tokens_30d=figures.unpriced_tokens,
             hidden_reason=reason,
+            required_by=tuple(catalogue.content.entries[n].title for n in needed),
+            added_as_dependency=bool(needed) and not installed,
             matched=matched,
         )
         catalogue.items.put(key, found)
@@ -265,7 +268,7 @@ def _matched(entry: Entry, asked: list[str]) -> str:
     """The inner item that a search found, if the entry's own names do not hold what was asked for."""
     if not asked:
         return ""
-    own = f"{entry.name} {entry.words.display_name} {entry.words.tagline}".lower()
+    own = f"{entry.name} {entry.display_name} {entry.words.tagline}".lower()
     if all(word in own for word in asked):
         return ""
     best, most = "", 0

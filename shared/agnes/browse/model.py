@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from agnes.marketplace.declared import NOTHING, Declarations
+from agnes.marketplace.model import Need
 from agnes.stack.model import Claim
 
 Source = Literal["curated", "flea"]
@@ -233,14 +235,23 @@ class Entry:
     """Why the newest content is not what is served."""
     blocked: str = ""
     """Why its only version is served to nobody."""
+    needs: tuple[Need, ...] = ()
+    """Plugins that it needs."""
+    declared: Declarations = NOTHING
+    """What it says of itself beside its components."""
     words: Words = NO_WORDS
     inner: tuple[Inner, ...] = ()
     inner_words: Mapping[tuple[str, str], Words] = field(default_factory=dict)
     """(kind, name) → words."""
 
     @property
+    def display_name(self) -> str:
+        """The curator's word for the page, else what its author calls it; empty if neither says."""
+        return self.words.display_name or self.declared.display_name
+
+    @property
     def title(self) -> str:
-        return self.words.display_name or self.name
+        return self.display_name or self.name
 
     @property
     def claim(self) -> Claim:
@@ -285,6 +296,10 @@ class Item:
     unpriced_tokens_30d: int
     hidden_reason: str = ""
     """Why it is not served although it is in the stack, as `/marketplace/info` says it."""
+    required_by: tuple[str, ...] = ()
+    """Titles of what is in the stack and needs it."""
+    added_as_dependency: bool = False
+    """Served because of `required_by` alone: it is not in the stack by itself."""
     matched: str = ""
     """What inside it matched the search, such as `skill waterfall`; empty if it matched itself."""
 

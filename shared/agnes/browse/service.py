@@ -3,22 +3,24 @@ that page and remembered with the layer that it depends on."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from urllib.parse import quote
 
 from agnes.browse import inside
 from agnes.browse import listing as view
-from agnes.browse.catalogue import Catalogue
-from agnes.browse.detail import FileLine, InnerDetail, InnerLine, PluginDetail, Together
+from agnes.browse.catalogue import Catalogue, Stack
+from agnes.browse.detail import FileLine, InnerDetail, InnerLine, NeedLine, PluginDetail, Together
 from agnes.browse.listing import ItemsQuery, item_of
 from agnes.browse.model import NO_WORDS, CategoryFacet, Document, Entry, Figures, Inner, Listing, Usage
 from agnes.browse.shelf import catalogue
+from agnes.claude_code.dependencies import is_within
 from agnes.flea.service import EntityNotFound
 from agnes.kernel.errors import DeniedError, NotFoundError
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
-from agnes.marketplace.model import resource_id
+from agnes.marketplace.model import Need, resource_id
 
 TOGETHER = 4
 
@@ -105,6 +107,31 @@ def _detail(
         daily_series=inside.daily(state, known, entry, entry.item_key, today=today),
         readme=inside.readme(store, entry, files),
         body=next((inside.body(store, entry, inner) for inner in entry.inner if inner.kind == entry.type), ""),
+        needs=tuple(_need(known, need, visible, stack) for need in entry.needs),
+    )
+
+
+def _need(known: Catalogue, need: Need, visible: Collection[int], stack: Stack) -> NeedLine:
+    number = known.content.granted.get(need.resource_id)
+    entry = known.content.entries[number] if number is not None and number in visible else None
+    if not need.resource_id:
+        problem = f"The marketplace {need.marketplace} is not registered."
+    elif number is None:
+        problem = (known.content.unlisted.get(need.resource_id) or "is not in the catalog").capitalize() + "."
+    elif entry is None:
+        problem = "It is not granted to any of your groups."
+    elif need.range and not is_within(entry.version, need.range):
+        problem = f"Version {entry.version.partition('+')[0]} is served."
+    else:
+        problem = ""
+    return NeedLine(
+        name=need.name,
+        title=entry.title if entry else need.name,
+        marketplace=need.marketplace,
+        range=need.range,
+        detail_url=entry.detail_url if entry else "",
+        installed=number is not None and number in stack.held,
+        problem=problem,
     )
 
 

@@ -17,6 +17,7 @@ from agnes.browse import curated, flea
 from agnes.browse.catalogue import Catalogue, Content, Holdings, Measures, Reach, Sights
 from agnes.browse.model import Figures, Usage
 from agnes.kernel.state import Db, State
+from agnes.marketplace import renaming
 
 SOURCES: tuple[ModuleType, ...] = (curated, flea)
 """Each a module with SOURCE, FILES, `entries(db)`, `holdings(db)` and `marks(db)`."""
@@ -90,7 +91,7 @@ def _renewed(db: Db, seen: Versions, made: Made) -> Made:
     content = _content(db) if changed & set(SOURCE_FILES) else old.content
     is_new = content is not old.content
     measures = _measures(db, content) if is_new or "telemetry" in changed else old.measures
-    mark = _mark_of_people(db) if "people" in changed else made.people_mark
+    mark = _mark_of_people(db) if is_new or "people" in changed else made.people_mark
     reach = _reach(db) if mark != made.people_mark else old.reach
     regrouped = reach is not old.reach
     if "people" in changed and not is_new:
@@ -110,7 +111,7 @@ def _renewed(db: Db, seen: Versions, made: Made) -> Made:
 
 
 def _content(db: Db) -> Content:
-    return Content([entry for source in SOURCES for entry in source.entries(db)])
+    return Content([entry for source in SOURCES for entry in source.entries(db)], curated.unlisted(db))
 
 
 def _holdings(db: Db, content: Content, reach: Reach) -> Holdings:
@@ -133,11 +134,12 @@ def _marks_of_stacks(db: Db) -> Marks:
 
 def _required(db: Db) -> dict[str, set[str]]:
     required: dict[str, set[str]] = {}
+    moving = renaming.pending(db)
     for resource, group_id in db.execute(
         """SELECT resource_id, group_id FROM people.grants
         WHERE resource_type IN ('marketplace_plugin', 'marketplace') AND id IN (SELECT grant_id FROM stack.required_grants)"""
     ).fetchall():
-        required.setdefault(resource, set()).add(group_id)
+        required.setdefault(moving.get(resource, resource), set()).add(group_id)
     return required
 
 
@@ -163,13 +165,14 @@ def _figures(db: Db) -> dict[tuple[str, str, str, str, str], Figures]:
 
 
 def _mark_of_people(db: Db) -> int:
-    """Changes with accounts, memberships and grants, and not with sign-ins."""
+    """Changes with accounts, memberships and grants, and with renames that grants have yet to follow; not with
+    sign-ins."""
     row = db.execute(
         """SELECT (SELECT bit_xor(hash(id)) FROM people.users WHERE active),
             (SELECT bit_xor(hash(user_id, group_id)) FROM people.memberships),
             (SELECT bit_xor(hash(group_id, resource_type, resource_id, id)) FROM people.grants)"""
     ).fetchone()
-    return hash(row)
+    return hash((row, *sorted(renaming.pending(db).items())))
 
 
 def _reach(db: Db) -> Reach:
@@ -180,10 +183,11 @@ def _reach(db: Db) -> Reach:
         if user_id in groups_of:
             groups_of[user_id].add(group_id)
     granted_to: dict[str, set[str]] = {}
+    moving = renaming.pending(db)
     for resource, group_id in db.execute(
         "SELECT resource_id, group_id FROM people.grants WHERE resource_type IN ('marketplace_plugin', 'marketplace')"
     ).fetchall():
-        granted_to.setdefault(resource, set()).add(group_id)
+        granted_to.setdefault(moving.get(resource, resource), set()).add(group_id)
     same: dict[frozenset[str], frozenset[str]] = {}
     """People in the same groups share one set."""
 

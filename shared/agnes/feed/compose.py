@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from agnes.feed.model import Hidden, Offer, OwnObject, View, ViewPlugin
-from agnes.stack.model import Claim, outdone
+from agnes.feed.model import Offer, OwnObject, View, ViewPlugin
 from agnes.trees import git_objects as git
 from agnes.trees.model import Tree
 
@@ -18,29 +18,24 @@ FEED_FORMAT = 1
 AUTHOR = "agnes-marketplace <noreply@agnes.local>"
 
 
-def settle_names(offers: Sequence[Offer]) -> tuple[list[Offer], list[Hidden]]:
-    """The offers that are served, and those that lose their name to one before them."""
-    reasons = outdone(Claim(offer.source, offer.origin, offer.name) for offer in offers)
-    judged = list(zip(offers, reasons, strict=True))
-    return (
-        [offer for offer, reason in judged if not reason],
-        [Hidden(offer.source, offer.origin, offer.name, reason) for offer, reason in judged if reason],
-    )
-
-
 def folder(name: str) -> str:
     """Where a plugin stands in the feed. Names are unique within a view, so they name the folders."""
     return f"plugins/{name}"
 
 
-def catalog(offers: Sequence[Offer]) -> bytes:
-    """marketplace.json: the upstream entries with our name, source and version.
+OURS = ("name", "source", "version", "dependencies", "optionalDependencies")
+"""Keys of an entry that are not served as they came. What a plugin needs is in its plugin.json, where Claude Code checks
+it; of two entries that need each other it would install neither."""
+
+
+def catalog(offers: Sequence[Offer], renames: Mapping[str, str | None] = MappingProxyType({})) -> bytes:
+    """marketplace.json: the upstream entries with our name, source and version, and what was renamed.
 
     Claude Code wants `source` to begin with `./`, and the name to equal plugin.json's (spec/01 §8).
     """
     entries = []
     for offer in offers:
-        kept = {key: value for key, value in offer.entry.items() if key not in ("name", "source", "version")}
+        kept = {key: value for key, value in offer.entry.items() if key not in OURS}
         if offer.description:
             kept["description"] = offer.description
         entries.append({"name": offer.name, "source": f"./{folder(offer.name)}", "version": offer.version, **kept})
@@ -48,12 +43,15 @@ def catalog(offers: Sequence[Offer]) -> bytes:
         "name": MARKETPLACE_NAME,
         "owner": {"name": "Agnes"},
         "metadata": {"description": "The plugins that your organisation shares with you."},
+        **({"renames": dict(sorted(renames.items()))} if renames else {}),
         "plugins": entries,
     }
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def compose(offers: Sequence[Offer], trees: Sequence[Tree]) -> View:
+def compose(
+    offers: Sequence[Offer], trees: Sequence[Tree], renames: Mapping[str, str | None] = MappingProxyType({})
+) -> View:
     """The view of `offers`, whose stored trees are `trees` in the same order.
 
     Same offers, same bytes, same commit: nothing of the person or of the time goes in.
@@ -65,7 +63,7 @@ def compose(offers: Sequence[Offer], trees: Sequence[Tree]) -> View:
         own.append(OwnObject(oid, git.pack_entry(kind, content)))
         return oid
 
-    document = catalog(offers)
+    document = catalog(offers, renames)
     manifest_folder = add(git.TREE, git.tree_content([(git.MODE_FILE, "marketplace.json", add(git.BLOB, document))]))
     root = [(git.MODE_TREE, ".claude-plugin", manifest_folder)]
     if offers:

@@ -24,6 +24,10 @@ class Offer:
     description: str
     entry: dict[str, Any]
     """The upstream catalog entry."""
+    required_by: tuple[str, ...] = ()
+    """Names of what is served and needs it; not part of the view."""
+    is_own: bool = True
+    """False if it is served because of `required_by` alone; not part of the view."""
 
 
 @dataclass(frozen=True, slots=True)

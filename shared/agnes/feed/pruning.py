@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from agnes.feed import compose, service
+from agnes.feed import service
 from agnes.feed.limits import KEEP
 from agnes.kernel.ports import Entry, ObjectStore
 from agnes.kernel.principal import Principal
@@ -41,9 +41,9 @@ def current_views(state: State, store: ObjectStore) -> set[str]:
     with state.read(*service.STATE_FILES) as db:
         on = shelf(db)
         for who in _people(db):
-            served, _ = compose.settle_names(service.offers(db, who, on)[0])
+            found = service.offered(db, who, on)
             try:
-                commits.add(service.composed(store, served).commit)
+                commits.add(service.composed(store, found.offers, found.renames).commit)
             except TreeMissing:  # their next request says so; here is nothing to keep for them
                 continue
     return commits

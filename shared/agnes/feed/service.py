@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from agnes.feed import compose, upload_pack, zip_archive
 from agnes.feed.limits import MAX_PACK_BYTES, REFRESH, ZIP_URL_SECONDS
-from agnes.feed.model import Hidden, Offer, View
+from agnes.feed.model import Hidden, Offer, View, ViewPlugin
+from agnes.flea.model import Entity
 from agnes.kernel.errors import TooLargeError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ANYTHING, ObjectStore
@@ -24,11 +26,13 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
 from agnes.stack import service as stack
 from agnes.stack import shelf
-from agnes.stack.model import blocked_reason
+from agnes.stack.entitlement import Entitled
+from agnes.stack.model import Claim, ServedPlugin, blocked_reason
 from agnes.stack.shelf import Shelf
 from agnes.trees import git_objects as git
 from agnes.trees import service as trees
 
+NO_RENAMES: Mapping[str, str | None] = MappingProxyType({})
 STATE_FILES = stack.FILES
 VIEWS, ZIPS = "feed/views/", "feed/zips/"
 
@@ -41,28 +45,89 @@ class Feed:
     hidden: tuple[Hidden, ...]
     blocked: frozenset[str] = frozenset()
     """Trees that nobody is served."""
+    needed: Mapping[tuple[str, str, str], tuple[tuple[str, ...], bool]] = field(default_factory=dict)
+    """(source, origin, name) of what other plugins need → (their names, whether the person has it themselves, too)."""
 
 
-def offers(db: Db, who: Principal, on: Shelf) -> tuple[list[Offer], list[Hidden]]:
-    """Every plugin version that the person may have, in order of precedence (curated before flea), and those that are
-    blocked. Of `db` it reads `stack` alone."""
-    found = [
-        Offer("curated", plugin.marketplace_id, plugin.served_name, plugin.version, plugin.tree_id,
-              plugin.description or "", plugin.raw)
-        for plugin in stack.served_plugins(db, who, on)
-    ]  # fmt: skip
-    found += [
-        Offer("flea", entity.owner_username, entity.served_name, entity.version, entity.tree_id or "",
-              entity.description, {})
-        for entity in stack.served_entities(db, who, on)
-    ]  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What one person is served, before it is composed."""
+
+    offers: list[Offer]
+    """Curated by registration and name, then flea: the same for everybody who is served the same."""
+    hidden: list[Hidden]
+    renames: dict[str, str | None]
+    """Old name → the name that it is served under, or None for what was removed, as Claude Code reads it."""
+
+
+def offered(db: Db, who: Principal, on: Shelf) -> Offered:
+    """Every plugin version that the person is served, and what they have and are not. Of `db` it reads `stack` alone."""
+    subscribed = stack.subscriptions(db, who, on)
+    added = stack.added_entities(db, who, on)
+    entitled = on.entitlement(who.group_ids, subscribed, added)
+    own = on.plugins(who.group_ids, subscribed)
+    entities = on.entities(added)
     blocked = on.marketplace.blocked
     hidden = [
-        Hidden(o.source, o.origin, o.name, blocked_reason(o.version, blocked[o.tree_id]))
-        for o in found
-        if o.tree_id in blocked
+        Hidden("curated", p.marketplace_id, p.served_name, blocked_reason(p.version, blocked[p.tree_id]))
+        for p in own
+        if p.tree_id in blocked
+    ] + [
+        Hidden("flea", e.owner_username, e.served_name, blocked_reason(e.version, blocked[e.tree_id]))
+        for e in entities
+        if e.tree_id in blocked
     ]
-    return [offer for offer in found if offer.tree_id not in blocked], hidden
+    claims = {p.resource: Claim("curated", p.marketplace_id, p.served_name) for p in own}
+    claims |= {e.id: Claim("flea", e.owner_username, e.served_name) for e in entities}
+    lacking = [Hidden(*claims[key], reason) for key, reason in entitled.withheld.items()]
+    served = entitled.served.values()
+    plugins = sorted(
+        (one for one in served if one.candidate.claim.source == "curated"),
+        key=lambda one: (one.candidate.value.registered_at, *one.candidate.claim[1:]),
+    )
+    shared = sorted(
+        (one for one in served if one.candidate.claim.source == "flea"),
+        key=lambda one: (one.candidate.value.created_at, one.candidate.key),
+    )
+    names = {key: one.candidate.claim.name for key, one in entitled.served.items()}
+    offers = [_of_plugin(one, names) for one in plugins] + [_of_entity(one.candidate.value) for one in shared]
+    return Offered(offers, [*lacking, *hidden], _renames(who, on, subscribed, names))
+
+
+def _of_plugin(one: Entitled, names: Mapping[str, str]) -> Offer:
+    plugin: ServedPlugin = one.candidate.value
+    needed_by = tuple(names[key] for key in one.required_by)
+    return Offer("curated", plugin.marketplace_id, plugin.served_name, plugin.version, plugin.tree_id,
+                 plugin.description or "", plugin.raw, needed_by, one.is_own)  # fmt: skip
+
+
+def _of_entity(entity: Entity) -> Offer:
+    return Offer("flea", entity.owner_username, entity.served_name, entity.version, entity.tree_id or "",
+                 entity.description, {})  # fmt: skip
+
+
+def _renames(
+    who: Principal, on: Shelf, subscribed: Mapping[str, int], names: Mapping[str, str]
+) -> dict[str, str | None]:
+    """The renames that concern a person: of what they are served, and of what they had that was removed.
+
+    A name that something in the view has is that thing: Claude Code looks at the catalog first.
+    """
+    if not on.marketplace.renamed:
+        return {}
+    taken = set(names.values())
+    granted = on.granted(who.group_ids)
+    found: dict[str, str | None] = {}
+    for old, new in sorted(on.marketplace.renamed.items()):
+        old_name = old.partition("/")[2]
+        if old_name in taken:
+            continue
+        if new in names:
+            if found.get(old_name) is None:
+                found[old_name] = names[new]
+        elif new is None and (old in subscribed or granted.requires(old)):
+            found.setdefault(old_name, None)
+    return found
 
 
 def feed_of(state: State, store: ObjectStore, who: Principal) -> Feed:
@@ -94,14 +159,15 @@ def _shelf(state: State, store: ObjectStore, seen: Mapping[str, tuple[int, str]]
 
 def _feed_now(state: State, store: ObjectStore, who: Principal, on: Shelf) -> Feed:
     with state.read("stack") as db:
-        offered, stopped = offers(db, who, on)
-    served, hidden = compose.settle_names(offered)
-    return Feed(view_of(store, served), (*hidden, *stopped), frozenset(on.marketplace.blocked))
+        found = offered(db, who, on)
+    reasons = {(o.source, o.origin, o.name): (o.required_by, o.is_own) for o in found.offers if o.required_by}
+    view = view_of(store, found.offers, found.renames)
+    return Feed(view, tuple(found.hidden), frozenset(on.marketplace.blocked), reasons)
 
 
-def view_of(store: ObjectStore, served: Sequence[Offer]) -> View:
-    """The view of offers whose names are settled, kept."""
-    view = composed(store, served)
+def view_of(store: ObjectStore, served: Sequence[Offer], renames: Mapping[str, str | None] = NO_RENAMES) -> View:
+    """The view of offers, whose names are different, kept."""
+    view = composed(store, served, renames)
     if not _kept.get(store, view.commit):
         if find_view(store, view.commit) is None:
             store.write(
@@ -115,12 +181,15 @@ def view_of(store: ObjectStore, served: Sequence[Offer]) -> View:
     return view
 
 
-def composed(store: ObjectStore, served: Sequence[Offer]) -> View:
+def composed(store: ObjectStore, served: Sequence[Offer], renames: Mapping[str, str | None] = NO_RENAMES) -> View:
     """The same, not kept."""
-    key = hashlib.sha256(msgspec.json.encode([compose.FEED_FORMAT, served])).hexdigest()
+    content = [
+        (o.source, o.origin, o.name, o.version, o.tree_id, o.description, o.entry) for o in served
+    ]  # not for whose sake: that differs between people who are served the same
+    key = hashlib.sha256(msgspec.json.encode([compose.FEED_FORMAT, content, dict(renames)])).hexdigest()
     view = _views.get(store, key)
     if view is None:
-        view = compose.compose(served, [trees.get(store, offer.tree_id) for offer in served])
+        view = compose.compose(served, [trees.get(store, offer.tree_id) for offer in served], renames)
         _views.put(store, key, view)
     return view
 
@@ -253,15 +322,14 @@ def repository_of(store: ObjectStore, view: View, blocked: frozenset[str] = froz
 def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any) -> dict[str, Any]:
     """What `/marketplace/info` shows: the served plugins, and those that are not and why."""
     feed = feed_of(state, store, who)
-    outdone = {(h.source, h.origin, h.name) for h in feed.hidden}
-    described = {
-        entry["name"]: entry.get("description", "") for entry in msgspec.json.decode(feed.view.catalog)["plugins"]
-    }
+    hidden = {(h.source, h.origin, h.name) for h in feed.hidden}
+    catalog = msgspec.json.decode(feed.view.catalog)
+    described = {entry["name"]: entry for entry in catalog["plugins"]}
     with state.read(*STATE_FILES) as db:
         lacking = [
             line
             for line in stack.my_stack(db, who).curated
-            if line.enabled and line.problem and ("curated", line.marketplace_id, line.plugin_name) not in outdone
+            if line.enabled and line.problem and ("curated", line.marketplace_id, line.plugin_name) not in hidden
         ]
     return {
         "user_id": who.user_id,
@@ -272,16 +340,25 @@ def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any)
         "plugin_count": len(feed.view.plugins),
         "plugins": [
             {"name": p.name, "marketplace_slug": p.origin, "version": p.version, "source": p.source,
-             "tree_id": p.tree_id, "description": described[p.name]}
+             "tree_id": p.tree_id, "description": described[p.name].get("description", ""),
+             "display_name": described[p.name].get("displayName", p.name), **_needed(feed, p)}
             for p in feed.view.plugins
         ],
         "hidden": [{"name": h.name, "marketplace_slug": h.origin, "source": h.source, "reason": h.reason}
                    for h in feed.hidden],
+        # Old name → the name that it is served under now, or null where it was removed.
+        "renames": catalog.get("renames", {}),
         # Curated plugins of the person whose newest version is not the one served, if any is.
         "notes": [{"name": line.plugin_name, "marketplace_slug": line.marketplace_id, "version": line.version,
                    "served": line.served, "reason": line.problem} for line in lacking],
         "generated_at": generated_at,
     }  # fmt: skip
+
+
+def _needed(feed: Feed, plugin: ViewPlugin) -> dict[str, Any]:
+    """For whose sake a plugin is served."""
+    required_by, is_own = feed.needed.get((plugin.source, plugin.origin, plugin.name), ((), True))
+    return {"required_by": required_by, "added_as_dependency": not is_own}
 
 
 _parts = ImmutableCache(2 * len(shelf.PARTS))

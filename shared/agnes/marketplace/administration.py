@@ -14,10 +14,13 @@ from agnes.kernel.errors import AgnesError
 from agnes.kernel.ports import Clock, ObjectStore, Secrets
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
-from agnes.marketplace import blocking, review, service, versions
+from agnes.marketplace import blocking, needs, review, service, versions
+from agnes.marketplace import declared as declarations
+from agnes.marketplace.declared import Declarations
 from agnes.marketplace.model import (
     Marketplace,
     MarketplaceChange,
+    Need,
     NewMarketplace,
     Plugin,
     PluginLine,
@@ -121,10 +124,16 @@ class PluginPage(_AdminPage):
     plugin: Plugin
     versions: list[VersionLine]
     groups: list[Group]
+    needs: tuple[Need, ...] = ()
+    """Plugins that the served version needs."""
+
+    @property
+    def declared(self) -> Declarations:
+        return declarations.read(self.plugin.declared)
 
     @property
     def title(self) -> str:
-        return f"{self.plugin.name} of {self.marketplace.name}"
+        return f"{self.plugin.display_name} of {self.marketplace.name}"
 
     @property
     def group_names(self) -> dict[str, str]:
@@ -230,13 +239,15 @@ def plugin_page(
 ) -> PluginPage:
     """Raises MarketplaceNotFound, PluginNotFound."""
     with state.read(*FILES) as db:
+        plugin = service.get_plugin(db, marketplace_id, name)
         return PluginPage(
             said,
             problem,
             service.get_marketplace(db, marketplace_id),
-            service.get_plugin(db, marketplace_id, name),
+            plugin,
             review.lines(db, marketplace_id, name),
             access.groups(db),
+            needs.needs(db).of(marketplace_id, plugin.declared),
         )
 
 

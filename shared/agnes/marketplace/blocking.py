@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -64,6 +64,14 @@ def block(state: State, who: Principal, tree_id: str, reason: str, *, now: datet
         return next(tree for tree in blocked(tx.db) if tree.tree_id == tree_id)
 
     return state.commit("marketplace", change)
+
+
+def add(db: Db, reasons: Mapping[str, str], *, now: datetime) -> None:
+    """Block content that is blocked content under another name: its plugin was renamed."""
+    for tree_id, reason in reasons.items():
+        db.execute(
+            "INSERT OR IGNORE INTO marketplace.blocked_trees VALUES (?, ?, ?, ?)", [tree_id, reason, now, "sync"]
+        )
 
 
 def unblock(state: State, who: Principal, tree_id: str, *, now: datetime) -> None:

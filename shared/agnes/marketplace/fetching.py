@@ -38,6 +38,7 @@ class _Wanted:
     def fingerprint(self) -> str:
         """Of its source and entry; with a commit behind it, of everything that the content is made of."""
         made_of = [READING_FORMAT, PACKAGING_FORMAT, self.listed.raw]
+        made_of += [self.listed.names.mark] if self.listed.names.mark else []
         return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
     @property

@@ -79,3 +79,6 @@ INTERACTIVE_SYNC_SECONDS = 25.0
 """For an admin who waits: API Gateway ends a request after 29 s (spec/11 C)."""
 CLAIM_MARGIN_SECONDS = 60
 """How long beyond its own time a sync may hold its marketplace; it ends by itself if its worker was killed."""
+
+MAX_RENAMES = 5_000
+"""Of one catalog, which keeps every rename for ever."""

@@ -43,7 +43,8 @@ from agnes.marketplace.components import (
     Paths,
     Servers,
 )
-from agnes.marketplace.limits import MAX_PLUGINS
+from agnes.marketplace.declared import Names
+from agnes.marketplace.limits import MAX_PLUGINS, MAX_RENAMES
 from agnes.marketplace.model import Refused
 from agnes.marketplace.rules import PLUGIN_NAME
 from agnes.marketplace.sources import Inside, SourceInvalid, folder_of, locate
@@ -162,6 +163,8 @@ class Listed:
     raw: dict[str, Any]
     others: tuple[str, ...] = ()
     """The folders of the other plugins of the repository, where this one's is the root."""
+    names: Names = Names()  # noqa: RUF009 (frozen)
+    """What its dependencies are called now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,11 @@ class Catalog:
     refused: list[Refused] = field(default_factory=list)
     """Entries with a usable name and something wrong."""
     warnings: list[str] = field(default_factory=list)
-    """Entries without a usable name."""
+    """Entries without a usable name, and renames that lead nowhere."""
+    name: str | None = None
+    """What the catalog calls itself."""
+    renames: dict[str, str | None] = field(default_factory=dict)
+    """Old plugin name → current name, or None for one that was removed; as written (`agnes.claude_code.renames`)."""
 
 
 def inner_paths(value: Any) -> list[str]:
@@ -197,11 +204,13 @@ def read_catalog(body: bytes) -> Catalog:
     if not entries:
         raise CatalogInvalid("`plugins` is empty")
     root = _plugin_root(value.get("metadata"))
-    catalog = Catalog([], root or "")
+    name = value.get("name")
+    catalog = Catalog([], root or "", name=name if isinstance(name, str) else None)
     if root is None:
         catalog.warnings.append("metadata.pluginRoot: not a path within the repository, so it is ignored")
     if len(entries) > MAX_PLUGINS:
         catalog.warnings.append(f"more than {MAX_PLUGINS} plugins: the other {len(entries) - MAX_PLUGINS} are left out")
+    _read_renames(value.get("renames"), catalog)
     taken: dict[str, str] = {}
     for number, raw in enumerate(entries[:MAX_PLUGINS]):
         _read_entry(number, raw, catalog, taken)
@@ -239,6 +248,23 @@ def _tell_roots(catalog: Catalog) -> None:
         replace(listed, others=others) if manifests.is_root(listed.entry.source) else listed
         for listed in catalog.plugins
     ]
+
+
+def _read_renames(value: Any, catalog: Catalog) -> None:
+    """A wrong value costs that name, not the map: that is what the newest client does."""
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        catalog.warnings.append("renames: not an object, so nothing was renamed")
+        return
+    if len(value) > MAX_RENAMES:
+        catalog.warnings.append(f"renames: more than {MAX_RENAMES}, the others are ignored")
+    for old, new in list(value.items())[:MAX_RENAMES]:
+        if not PLUGIN_NAME.fullmatch(old) or not (new is None or (isinstance(new, str) and PLUGIN_NAME.fullmatch(new))):
+            shown = old.encode("unicode_escape").decode()[:80]
+            catalog.warnings.append(f"renames: {shown}: not a plugin's name, or null")
+        else:
+            catalog.renames[old] = new
 
 
 def _read_entry(number: int, raw: Any, catalog: Catalog, taken: dict[str, str]) -> None:

@@ -85,6 +85,8 @@ class Registry:
     """New versions wait for an admin's approval."""
     allow_external: bool = False
     """Plugins of other repositories are fetched."""
+    catalog_name: str | None = None
+    """What its catalog calls itself: `plugin@catalog` in a dependency means it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,13 @@ class Plugin:
     rollout_group: str | None = None
     withheld: str | None = None
     """Why an admin's decision keeps the newest version back."""
+    declared: Any = None
+    """What the served version says of itself (`agnes.marketplace.declared`)."""
+
+    @property
+    def display_name(self) -> str:
+        """As people read its name: the curator's word for the page, else what its author calls it, else its name."""
+        return (self.metadata or {}).get("display_name") or (self.declared or {}).get("display_name") or self.name
 
     @property
     def is_served(self) -> bool:
@@ -156,10 +165,25 @@ class Plugin:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """A plugin that another one needs."""
+
+    resource_id: str
+    """`<slug>/<plugin>`; empty if it is of a marketplace that is not registered."""
+    name: str
+    marketplace: str
+    """The slug, or the name of a catalog that is not registered."""
+    range: str
+    """Versions that will do, empty for any."""
+
+
+@dataclass(frozen=True, slots=True)
 class PluginLine:
     """A plugin as the admin's list shows it."""
 
     name: str
+    display_name: str
+    """As people read its name; the name itself where nobody chose another."""
     description: str
     version: str | None
     """As served, derived from content; upstream's while nothing is served."""
@@ -176,6 +200,10 @@ class PluginLine:
     """Why the newest version is not served: upstream's fault, or an admin's decision."""
     tree_id: str | None
     """Hash of the served content, for the kill switch."""
+    dependencies: list[Need]
+    """Plugins that it needs."""
+    default_enabled: bool
+    """False if it is installed switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +237,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Renaming:
+    """A plugin that its catalog renamed."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class SyncReport:
     """What a sync did. `commit` is the one that the plugins are of now."""
 
@@ -228,6 +264,8 @@ class SyncReport:
     warnings: list[str] = field(default_factory=list)
     changes: list[Any] = field(default_factory=list)
     """Each plugin that changed, as `differences.PluginDifference`."""
+    renamed: list[Renaming] = field(default_factory=list)
+    """Whoever was granted the old one, or had it, has the new one."""
     duration_seconds: float = 0.0
 
 
@@ -252,6 +290,8 @@ class SyncLine:
     refused: list[Any]
     warnings: list[str]
     error: str | None
+    renamed: list[Any]
+    """Each `model.Renaming`."""
 
 
 @dataclass(frozen=True, slots=True)

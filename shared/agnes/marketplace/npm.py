@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from agnes.claude_code import semver
 from agnes.kernel.git import EXECUTABLE, FILE, SYMLINK, GitDamaged, GitEntry
 from agnes.kernel.web import WebReader
-from agnes.marketplace import npm_ranges
 from agnes.marketplace.limits import MAX_PACKUMENT_BYTES, MAX_TARBALL_BYTES
 from agnes.marketplace.sources import SourceInvalid
 from agnes.trees.rules import MAX_FILES, MAX_TREE_BYTES
@@ -53,7 +53,7 @@ def package_of(source: dict[str, Any], registry: str) -> Package:
     if named is not None and (not isinstance(named, str) or named.rstrip("/") != registry):
         raise SourceInvalid("source: the registry is not the one that the operator chose")
     text = (wanted or "").strip() or "latest"
-    if not _TAG.fullmatch(text) and not npm_ranges.is_range(text):
+    if not _TAG.fullmatch(text) and not semver.is_range(text):
         raise SourceInvalid("source: version must be a version, a range or a tag")
     return Package(name, text)
 
@@ -84,8 +84,8 @@ def resolve(web: WebReader, registry: str, package: Package, *, seconds: float) 
         raise SourceInvalid("the registry's answer is not JSON") from exc
     versions, tags = _dict(document, "versions"), _dict(document, "dist-tags")
     version = tags.get(package.wanted) if _TAG.fullmatch(package.wanted) else None
-    if version is None and npm_ranges.is_range(package.wanted):
-        version = npm_ranges.best(versions, package.wanted)
+    if version is None and semver.is_range(package.wanted):
+        version = semver.best(versions, package.wanted)
     dist = _dict(versions.get(version) if isinstance(version, str) else None, "dist")
     if not isinstance(version, str) or not dist:
         raise SourceInvalid(f"the registry has no {package.name} of {package.wanted}")

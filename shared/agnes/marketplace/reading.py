@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,7 +13,9 @@ from agnes.claude_code import components, events, manifests
 from agnes.claude_code.versions import NEWEST, OLDEST
 from agnes.kernel.git import GitDamaged, GitSnapshot
 from agnes.kernel.ports import ObjectStore
-from agnes.marketplace import always_on, inventory
+from agnes.marketplace import always_on, inventory, strict_json
+from agnes.marketplace import declared as declarations
+from agnes.marketplace.declared import Declared
 from agnes.marketplace.manifest import CATALOG, PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
 from agnes.marketplace.model import Item, Plugin
 from agnes.marketplace.plugin_files import (
@@ -60,6 +62,7 @@ class Content:
     manifest: PluginManifest
     entry: dict[str, Any]
     """The catalog's entry as it is served."""
+    declared: Declared = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,8 @@ def _fingerprint(listed: Listed, folder: Resolved) -> str:
     made_of: list[Any] = [READING_FORMAT, packaging.PACKAGING_FORMAT, folder.tree, listed.raw]
     if listed.others and manifests.is_root(listed.entry.source):
         made_of.append(listed.others)
+    if listed.names.mark:
+        made_of.append(listed.names.mark)
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
@@ -197,6 +202,8 @@ def _content(
     entry, files = listed.entry, found.files
     by_path = {file.path: file.body for file in files}
     manifest = read_manifest(by_path)
+    raw = strict_json.parse(by_path[PLUGIN_MANIFEST]) if PLUGIN_MANIFEST in by_path else None
+    declared = declarations.declared(raw, listed.raw, listed.names.follow)
     package = packaging.package(
         name=entry.name,
         files=files,
@@ -204,6 +211,7 @@ def _content(
         others=listed.others,
         upstream_version=entry.version,
         description=entry.description,
+        replaced=declarations.served_manifest(declared, raw or {}),
     )
     tree = trees.put(store, package.files, known=known_tree)
     inside = inventory.of_plugin({file.path: file.body for file in package.files}, package.entry)
@@ -227,6 +235,7 @@ def _content(
         items=always_on.projected(items, by_path, entry.name),
         manifest=manifest,
         entry=package.entry,
+        declared=declared,
     )
     warnings += [f"{left}; it is left out" for left in found.left_out]
     warnings += [

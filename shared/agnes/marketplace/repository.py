@@ -14,7 +14,7 @@ from agnes.marketplace.model import Item, Marketplace, Plugin, PluginItem, Recen
 _REGISTRY = ", ".join(f"r.{f.name}" for f in fields(Registry))
 _PLUGIN_FIELDS = tuple(f.name for f in fields(Plugin))
 _PLUGIN = ", ".join(f"p.{name}" for name in _PLUGIN_FIELDS)
-_JSON_COLUMNS = ("source_spec", "raw", "metadata")
+_JSON_COLUMNS = ("source_spec", "raw", "metadata", "declared")
 
 
 def find_registry(db: Db, marketplace_id: str) -> Registry | None:
@@ -60,6 +60,7 @@ def delete_registry(db: Db, marketplace_id: str, *, history: bool) -> None:
     """Remove a registry with its plugins, and with its sync history if asked."""
     db.execute("DELETE FROM marketplace.items WHERE marketplace_id = ?", [marketplace_id])
     db.execute("DELETE FROM marketplace.versions WHERE marketplace_id = ?", [marketplace_id])
+    db.execute("DELETE FROM marketplace.renames WHERE marketplace_id = ?", [marketplace_id])
     db.execute("DELETE FROM marketplace.mirrored WHERE marketplace_id = ?", [marketplace_id])
     db.execute("DELETE FROM marketplace.plugins WHERE marketplace_id = ?", [marketplace_id])
     db.execute("DELETE FROM marketplace.registries WHERE id = ?", [marketplace_id])
@@ -205,13 +206,14 @@ def insert_sync(
         "error": error,
         "ref": ref,
         "changes": json.dumps([asdict(c) for c in report.changes], ensure_ascii=False),
+        "renamed": json.dumps([asdict(r) for r in report.renamed], ensure_ascii=False),
     }
     marks = ", ".join("?" for _ in row)
     db.execute(f"INSERT INTO marketplace.syncs ({', '.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608
 
 
 _SYNC_COLUMNS = """id, started_at, duration_seconds, outcome, ref, commit_sha, added, updated, removed,
-    coalesce(changes, '[]'), refused, warnings, error"""
+    coalesce(changes, '[]'), refused, warnings, error, coalesce(renamed, '[]')"""
 
 
 def syncs(db: Db, marketplace_id: str, *, before: str | None, limit: int) -> list[SyncLine]:
@@ -236,7 +238,7 @@ def recent_syncs(db: Db, *, before: str | None, limit: int) -> list[RecentSync]:
         """,  # noqa: S608 (constant)
         {"before": before, "limit": limit},
     ).fetchall()
-    return [RecentSync(*_sync(row), row[13]) for row in rows]
+    return [RecentSync(*_sync(row), row[14]) for row in rows]
 
 
 def sync_outcomes(db: Db, since: datetime) -> dict[str, int]:
@@ -249,7 +251,7 @@ def sync_outcomes(db: Db, since: datetime) -> dict[str, int]:
 
 
 def _sync(row: tuple[Any, ...]) -> list[Any]:
-    return [*row[:9], *map(json.loads, row[9:12]), row[12]]
+    return [*row[:9], *map(json.loads, row[9:12]), row[12], json.loads(row[13])]
 
 
 def old_syncs(db: Db, *, before: datetime, keep: int) -> list[str]:

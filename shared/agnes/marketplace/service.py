@@ -11,7 +11,7 @@ from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, Secret, Secrets
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
-from agnes.marketplace import granting, repository, rules
+from agnes.marketplace import granting, needs, repository, rules
 from agnes.marketplace.model import (
     DisabledFlag,
     Marketplace,
@@ -83,9 +83,11 @@ def items(db: Db, marketplace_id: str | None = None, plugin: str | None = None) 
 def plugin_lines(db: Db, marketplace_id: str) -> list[PluginLine]:
     """The admin's list. Raises MarketplaceNotFound."""
     get_registry(db, marketplace_id)
+    needed = needs.needs(db)
     return [
         PluginLine(
             name=p.name,
+            display_name=p.display_name,
             description=p.description,
             version=p.version or p.upstream_version,
             upstream_version=p.upstream_version,
@@ -99,6 +101,8 @@ def plugin_lines(db: Db, marketplace_id: str) -> list[PluginLine]:
             served=p.is_served,
             problem=p.problem or p.withheld,
             tree_id=p.tree_id,
+            dependencies=list(needed.of(marketplace_id, p.declared)),
+            default_enabled=(p.declared or {}).get("default_enabled", True),
         )
         for p in repository.plugins(db, marketplace_id)
     ]

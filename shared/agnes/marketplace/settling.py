@@ -157,6 +157,8 @@ def _row(marketplace_id: str, before: Plugin | None, reading: Reading, now: date
         updated_at=now,
         removed_at=None,
         metadata=reading.metadata,
+        # Where nothing was read anew: that of the content that is kept, or of an external plugin only its entry's words.
+        declared=content.declared if content else kept.declared if kept is not None else None,
         pinned_version=before.pinned_version if before else None,
         rollout_version=before.rollout_version if before else None,
         rollout_group=before.rollout_group if before else None,

@@ -7,7 +7,7 @@ only saves two workers from doing the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,7 +18,7 @@ from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore, Queue, Secrets
 from agnes.kernel.state import Change, State, Tx
 from agnes.kernel.web import WebReader
-from agnes.marketplace import claims, mirror, nightly, repository, rules, versions
+from agnes.marketplace import blocking, claims, mirror, nightly, renaming, repository, rules, versions
 from agnes.marketplace.differences import FileDifference, between_trees
 from agnes.marketplace.external import External
 from agnes.marketplace.fetching import Fetching
@@ -58,6 +58,8 @@ class Syncing:
     web: WebReader
     npm_registry: str = ""
     """URL of the registry of `npm` sources; without one they are catalogued with the reason."""
+    after: Callable[[], None] = lambda: None
+    """Run after every commit of a sync: what other domains do about it. May be repeated."""
 
 
 @dataclass
@@ -72,6 +74,11 @@ class _Found:
     """Of plugins that have new content."""
     copies: list[Copy] = field(default_factory=list)
     """Of the covers and documents of other servers."""
+    catalog_name: str | None = None
+    renames: renaming.Resolved = field(default_factory=dict)
+    moves: list[renaming.Move] = field(default_factory=list)
+    blocked: dict[str, str] = field(default_factory=dict)
+    """Tree → reason, of content that is blocked under the name that it had before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +101,35 @@ def sync(tools: Syncing, marketplace_id: str, *, seconds: float = SYNC_SECONDS) 
         rows = {p.name: p for p in repository.plugins(db, marketplace_id, removed=True)}
         known = {name: p for name, p in rows.items() if p.tree_id}
         copies = mirror.copies(db, marketplace_id)
+        past = _Past(
+            rows,
+            versions.histories(db, marketplace_id),
+            versions.blocked_trees(db),
+            renaming.of_other_catalogs(db, marketplace_id),
+        )
     with claims.claimed(tools.store, marketplace_id, clock=tools.clock, seconds=seconds):
         run = _Run(
-            tools, registry, new_ulid(tools.clock.now()), tools.clock.now(), tools.clock.monotonic(), seconds, rows
+            tools, registry, new_ulid(tools.clock.now()), tools.clock.now(), tools.clock.monotonic(), seconds, past
         )
         try:
             found = run.find(known, copies)
         except AgnesError as exc:
             run.record_failure(exc)
             raise
-        return run.commit(found)
+        report = run.commit(found)
+    tools.after()
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What is stored of the marketplace when a sync begins."""
+
+    rows: dict[str, Plugin]
+    histories: dict[str, list[versions.Version]]
+    blocked: dict[str, str]
+    renamed_elsewhere: dict[str, dict[str, str]]
+    """Name of another catalog → old plugin name → new one."""
 
 
 def _waiting(readings: Iterable[Reading]) -> list[str]:
@@ -123,8 +149,7 @@ class _Run:
     started_at: datetime
     began: float
     seconds: float
-    rows: dict[str, Plugin]
-    """Of the marketplace when the sync began, removed ones included."""
+    past: _Past
 
     @property
     def elapsed(self) -> float:
@@ -161,13 +186,23 @@ class _Run:
         catalog = self._catalog(snapshot)
         pages = Pages.of(copied, snapshot, known)
         pages.fetch(listed.entry.name for listed in catalog.plugins)
+        renames, lost = renaming.resolved(catalog)
+        names = renaming.names(catalog, renames, self.past.renamed_elsewhere)
+        catalog.plugins[:] = [replace(listed, names=names) for listed in catalog.plugins]
         found = _Found(
-            snapshot.commit, [], list(catalog.refused), [*self._moved(snapshot), *catalog.warnings, *pages.warnings]
+            snapshot.commit,
+            [],
+            list(catalog.refused),
+            [*self._moved(snapshot), *catalog.warnings, *lost, *pages.warnings],
+            catalog_name=catalog.name,
+            renames=renames,
         )
         fetched: dict[str, Reading] = {}
         if registry.allow_external:
             external = External(tools.git, tools.web, tools.npm_registry, self._left_to_fetch)
-            fetched = Fetching(tools.store, external, self.id).read(catalog.plugins, catalog.plugin_root, self.rows)
+            fetched = Fetching(tools.store, external, self.id).read(
+                catalog.plugins, catalog.plugin_root, self.past.rows
+            )
         found.warnings.extend(_waiting(fetched.values()))
         for listed in catalog.plugins:
             if self.elapsed > self.seconds:
@@ -188,7 +223,23 @@ class _Run:
             if reading.content is not None:
                 found.files[name] = self._files(before.tree_id if before else None, reading.content.tree_id)
         found.copies = list(copied.copies.values())
+        self._carry(found)
         return found
+
+    def _carry(self, found: _Found) -> None:
+        """What renamed plugins take with them: versions that something was decided about, and blocks of their content."""
+        store, past = self.tools.store, self.past
+        read = {reading.listed.entry.name: reading.content for reading in found.readings if reading.content}
+        for old, new in renaming.moves(found.renames, past.rows):
+            before = past.rows.get(new)
+            carried: list[renaming.Carried] = []
+            if before is None or (before.removed_at is not None and past.rows[old].removed_at is None):
+                carried = renaming.carried(store, past.rows[old], new, past.histories.get(old, []))
+            found.moves.append(renaming.Move(old, new, tuple(carried)))
+            content = read.get(new)
+            reason = renaming.blocked_as(store, content.tree_id, old, past.blocked) if content else None
+            if content and reason:
+                found.blocked[content.tree_id] = reason
 
     def left(self) -> float:
         return self.seconds - self.elapsed
@@ -233,14 +284,21 @@ class _Run:
                 report = self._report(tx, registry.last_commit_sha or "", changed=False, warnings=found.warnings)
             else:
                 existing = {p.name: p for p in repository.plugins(tx.db, registry.id, removed=True)}
+                known, histories = dict(existing), versions.histories(tx.db, registry.id)
+                moves = [move for move in found.moves if move.old in known]
+                begun = renaming.begin(existing, histories, moves)
+                blocking.add(tx.db, found.blocked, now=now)
                 standing = Standing(
                     commit=found.commit,
                     hold=registry.hold,
-                    histories=versions.histories(tx.db, registry.id),
+                    histories=histories,
                     blocked=versions.blocked_trees(tx.db),
                     files=found.files,
                 )
                 outcome = settle(registry.id, existing, found.readings, found.refused, standing, now=now)
+                renaming.finish(outcome, moves, begun, existing)
+                renamed = renaming.write(tx.db, registry.id, found.renames, known, now=now)
+                renaming.reread_dependents(tx.db, registry.id, found.catalog_name, renamed)
                 repository.write_plugins(tx.db, [*outcome.rows, *outcome.reread])
                 versions.write(tx.db, outcome.versions)
                 repository.replace_items(tx.db, registry.id, outcome.items)
@@ -257,6 +315,8 @@ class _Run:
                 ]
                 warnings = [*back, *found.warnings]
                 report = self._report(tx, found.commit, changed=not is_same, outcome=outcome, warnings=warnings)
+                report = replace(report, renamed=renamed, changed=report.changed or bool(renamed))
+                repository.update_registry(tx.db, registry.id, catalog_name=found.catalog_name)
             repository.update_registry(
                 tx.db,
                 registry.id,
@@ -275,6 +335,7 @@ class _Run:
                 "removed": report.removed,
                 "refused": [f"{r.plugin}: {r.reason}" for r in report.refused],
                 "changes": [change.text for change in report.changes],
+                "renamed": [f"{one.old} to {one.new}" for one in report.renamed],
             }
             tx.record(Change("marketplace.sync", f"marketplace:{registry.id}", shown))
             return report

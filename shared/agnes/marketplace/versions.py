@@ -41,6 +41,8 @@ class Version:
     decided_at: datetime | None = None
     decided_by: str | None = None
     reason: str | None = None
+    declared: dict[str, Any] | None = None
+    """`agnes.marketplace.declared`; None if it was read before there was that."""
 
 
 def of_row(plugin: Plugin, items: Sequence[Item], *, commit: str, now: datetime, status: str) -> Version:
@@ -49,7 +51,7 @@ def of_row(plugin: Plugin, items: Sequence[Item], *, commit: str, now: datetime,
     return Version(
         plugin.marketplace_id, plugin.name, digest[:32], plugin.tree_id or "", plugin.git_oid or "", plugin.version or "",
         plugin.description, plugin.raw, [asdict(item) for item in items], plugin.size_bytes, plugin.file_count,
-        commit, now, status,
+        commit, now, status, declared=plugin.declared,
     )  # fmt: skip
 
 
@@ -60,9 +62,9 @@ def with_newest(history: Sequence[Version], new: Version) -> tuple[list[Version]
     same = next((v for v in history if v.tree_id == new.tree_id and v.raw == new.raw), None)
     if same is None:
         return [new, *history], new
-    if same is history[0]:
+    if same is history[0] and same.declared == new.declared:
         return list(history), None
-    again = replace(same, read_at=new.read_at)
+    again = replace(same, read_at=new.read_at, declared=new.declared)
     return [again, *(v for v in history if v is not same)], again
 
 
@@ -91,6 +93,7 @@ def serve(plugin: Plugin, history: Sequence[Version], blocked: Blocked, *, now: 
         raw=chosen.raw,
         size_bytes=chosen.size_bytes,
         file_count=chosen.file_count,
+        declared=chosen.declared,
         withheld=withheld,
         released_at=plugin.released_at or now,
     )
@@ -162,7 +165,8 @@ def _grouped(rows: Sequence[Sequence[Any]]) -> dict[str, list[Version]]:
     for row in rows:
         given = dict(zip(_FIELDS, row, strict=True))
         given["raw"] = json.loads(given["raw"])
-        given["items"] = json.loads(given["items"]) if given["items"] is not None else None
+        for column in ("items", "declared"):
+            given[column] = json.loads(given[column]) if given[column] is not None else None
         version = Version(**given)
         found.setdefault(version.plugin_name, []).append(version)
     return found
@@ -175,7 +179,8 @@ def write(db: Db, changed: Sequence[Version]) -> None:
     rows = [asdict(version) for version in changed]
     for row in rows:
         row["raw"] = json.dumps(row["raw"], ensure_ascii=False)
-        row["items"] = None if row["items"] is None else json.dumps(row["items"], ensure_ascii=False)
+        for column in ("items", "declared"):
+            row[column] = None if row[column] is None else json.dumps(row[column], ensure_ascii=False)
     db.execute(
         f"INSERT OR REPLACE INTO marketplace.versions ({_COLUMNS}) "  # noqa: S608
         f"SELECT {_COLUMNS} FROM (SELECT unnest(from_json(?, ?), recursive := true))",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, StrictBool
 
-from agnes.marketplace.model import marketplace_of
+from agnes.marketplace.model import Need, marketplace_of, resource_id
 
 
 class Claim(NamedTuple):
@@ -37,19 +36,12 @@ class Granted(dict[str, bool]):
         return self.get(plugin, False) or self.get(marketplace_of(plugin), False)
 
 
-def outdone(claims: Iterable[Claim]) -> list[str]:
-    """For each claim, the first of a name before the others: empty, or why it is not served.
+NAME_TAKEN = "the name is taken by"
 
-    Names are compared without case: two folders that differ in case only are one on a laptop.
-    """
-    winners: dict[str, Claim] = {}
-    reasons = []
-    for claim in claims:
-        key = claim.name.casefold()
-        winner = winners.get(key)
-        winners.setdefault(key, claim)
-        reasons.append(f"the name is taken by {winner.name} of {winner.origin} ({winner.source})" if winner else "")
-    return reasons
+
+def name_taken(winner: Claim) -> str:
+    """Why something is not served whose name another thing has."""
+    return f"{NAME_TAKEN} {winner.name} of {winner.origin} ({winner.source})"
 
 
 def blocked_reason(version: str, reason: str) -> str:
@@ -73,6 +65,11 @@ class ServedPlugin:
     is_system: bool
     registered_at: datetime
     released_at: datetime
+    needs: tuple[Need, ...] = ()
+
+    @property
+    def resource(self) -> str:
+        return resource_id(self.marketplace_id, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +91,13 @@ class StackPlugin:
     """False while there is nothing to serve; `problem` says why."""
     problem: str | None
     subscribed_at: datetime | None
+    display_name: str = ""
+    """As people read its name."""
+    required_by: tuple[str, ...] = ()
+    """`<slug>/<plugin>` of what is served and needs it."""
+    added_as_dependency: bool = False
+    """Served because of `required_by` alone: the person did not add it, and loses it with the last of those."""
+    dependencies: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,18 @@ registered anew under the same slug starts without anybody's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
+from typing import TypeVar
 
 from agnes.kernel.state import Db
+from agnes.marketplace import needs, renaming
 from agnes.stack.model import Granted, StackPlugin
+
+T = TypeVar("T")
 
 _MINE = (
     "removed_at IS NULL AND NOT disabled AND (is_system"
@@ -37,23 +42,48 @@ class Registration:
 
 def stack(db: Db, user_id: str, group_ids: Collection[str]) -> list[StackPlugin]:
     """Everything that a person may have: granted and system plugins, in the feed's order."""
-    registered, subscribed, mine = registrations(db), subscriptions(db, user_id), granted(db, group_ids)
+    registered, moving, needed = registrations(db), renaming.pending(db), needs.needs(db)
+    subscribed = moved(subscriptions(db, user_id), moving)
+    mine = granted(db, group_ids)
     rows = db.execute(
         "SELECT marketplace_id, name, description, coalesce(version, upstream_version), category, author_name, is_system,"  # noqa: S608 (a condition of our own)
-        " tree_id IS NOT NULL, coalesce(problem, withheld) FROM marketplace.plugins WHERE " + _MINE,
+        " tree_id IS NOT NULL, coalesce(problem, withheld), coalesce(metadata ->> '$.display_name', declared ->> '$.display_name', name),"
+        " declared FROM marketplace.plugins WHERE " + _MINE,
         {"wanted": sorted(mine)},
     ).fetchall()
     found = []
-    for marketplace_id, name, *words, is_system, is_served, problem in rows:
+    for marketplace_id, name, *words, is_system, is_served, problem, display_name, declared in rows:
         registration = registered[marketplace_id]
         since = counting(subscribed.get(f"{marketplace_id}/{name}"), registration.registered_at)
         required = mine.requires(f"{marketplace_id}/{name}")
         enabled = is_system or required or since is not None
         line = StackPlugin(
-            marketplace_id, registration.name, name, *words, enabled, is_system, required, is_served, problem, since
+            marketplace_id,
+            registration.name,
+            name,
+            *words,
+            enabled,
+            is_system,
+            required,
+            is_served,
+            problem,
+            since,
+            display_name=display_name,
+            dependencies=needed.of(marketplace_id, json.loads(declared)) if declared else (),
         )
         found.append((registration.registered_at, marketplace_id, name, line))
     return [line for *_, line in sorted(found, key=lambda entry: entry[:3])]
+
+
+def moved(of: Mapping[str, T], moving: Mapping[str, str]) -> Mapping[str, T]:
+    """What is said of old resources said of the new ones, where the new ones have nothing of their own."""
+    if not moving:
+        return of
+    found = {resource: value for resource, value in of.items() if resource not in moving}
+    for old, new in moving.items():
+        if old in of:
+            found.setdefault(new, of[old])
+    return found
 
 
 def counting(since: Since | None, registered_at: datetime) -> datetime | None:
@@ -79,13 +109,14 @@ def granted(db: Db, group_ids: Collection[str]) -> Granted:
         "WHERE resource_type IN ('marketplace_plugin', 'marketplace') AND list_contains($groups, group_id)",
         {"groups": sorted(group_ids)},
     ).fetchall()
-    return granted_of(grants, required_grants(db))
+    return granted_of(grants, required_grants(db), renaming.pending(db))
 
 
-def granted_of(grants: Iterable[tuple[str, str]], required: Collection[str]) -> Granted:
-    """The same of (id, resource) of a person's grants and the ids of those that require."""
+def granted_of(grants: Iterable[tuple[str, str]], required: Collection[str], moving: Mapping[str, str]) -> Granted:
+    """The same of (id, resource) of a person's grants, the ids of those that require, and what grants have yet to follow."""
     found = Granted()
-    for grant_id, resource in grants:
+    for grant_id, granted_resource in grants:
+        resource = moving.get(granted_resource, granted_resource) if moving else granted_resource
         found[resource] = found.get(resource, False) or grant_id in required
     return found
 
@@ -169,7 +200,7 @@ def counts(db: Db) -> dict[tuple[str, str], int]:
 
 
 def is_subscribed(db: Db, user_id: str, marketplace_id: str, plugin: str, *, since: datetime) -> bool:
-    """Whether there is a subscription that counts: one of this registration."""
+    """Whether there is a subscription that counts: one of this registration. Of `db` it reads `stack` alone."""
     row = db.execute(
         "SELECT 1 FROM stack.subscriptions "
         "WHERE user_id = ? AND marketplace_id = ? AND plugin_name = ? AND subscribed_at >= ?",
@@ -213,6 +244,39 @@ def added_entities(db: Db, user_id: str) -> set[str]:
     """Their ids alone: when each was added costs more to read than all the rest."""
     rows = db.execute("SELECT entity_id FROM stack.entity_installs WHERE user_id = ?", [user_id]).fetchall()
     return {entity_id for (entity_id,) in rows}
+
+
+def follow(db: Db, moving: Mapping[str, str], required: Mapping[str, str]) -> dict[str, int]:
+    """Move subscriptions from old plugins to new ones, old resource → new one, and the marks of grants, old id → new id.
+
+    Who had both keeps the earlier date. Repeating it changes nothing. Old resource → how many moved.
+    """
+    found = {}
+    for old, new in moving.items():
+        (marketplace_id, _, old_name), new_name = old.partition("/"), new.partition("/")[2]
+        found[old] = db.execute(
+            "SELECT count(*) FROM stack.subscriptions WHERE marketplace_id = ? AND plugin_name = ?",
+            [marketplace_id, old_name],
+        ).fetchone()[0]
+        if not found[old]:
+            continue
+        db.execute(
+            """INSERT OR REPLACE INTO stack.subscriptions
+            SELECT user_id, marketplace_id, $new, min(subscribed_at) FROM stack.subscriptions
+            WHERE marketplace_id = $id AND plugin_name IN ($old, $new)
+            GROUP BY user_id, marketplace_id HAVING bool_or(plugin_name = $old)""",
+            {"id": marketplace_id, "old": old_name, "new": new_name},
+        )
+        db.execute(
+            "DELETE FROM stack.subscriptions WHERE marketplace_id = ? AND plugin_name = ?", [marketplace_id, old_name]
+        )
+    for old_grant, new_grant in required.items():
+        db.execute(
+            """INSERT OR IGNORE INTO stack.required_grants
+            SELECT ?, set_at, set_by FROM stack.required_grants WHERE grant_id = ?""",
+            [new_grant, old_grant],
+        )
+    return found
 
 
 def has_entity(db: Db, user_id: str, entity_id: str) -> bool:

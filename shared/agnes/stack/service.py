@@ -1,14 +1,15 @@
 """Add a plugin or a flea entity to one's stack, take it off, and what a person is served.
 
-    served = (granted and (subscribed or required)) or system, of what its marketplace can serve;
+    own    = (granted and (subscribed or required)) or system, of what its marketplace can serve;
              and the flea entities that they added, while approved or archived
+    served = what of that can be served with all that it needs (`agnes.stack.entitlement`)
 
 Being an admin adds nothing to that (spec/01 §10.16).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,21 +19,21 @@ from agnes.flea.model import APPROVED, Entity
 from agnes.kernel.errors import ConflictError, DeniedError, NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
+from agnes.marketplace import renaming, versions
 from agnes.marketplace import service as marketplace
-from agnes.marketplace import versions
 from agnes.marketplace.model import resource_id
-from agnes.stack import repository
+from agnes.stack import entitlement, repository
+from agnes.stack.entitlement import Entitlement
 from agnes.stack.model import (
-    Claim,
     EntityInstalled,
     Installed,
     MyStack,
     RequiredFlag,
     ServedPlugin,
     StackEntity,
+    StackPlugin,
     Toggled,
     blocked_reason,
-    outdone,
 )
 from agnes.stack.repository import Since
 from agnes.stack.shelf import Shelf, shelf
@@ -51,6 +52,18 @@ class RequiredPluginLocked(ConflictError):
 
     def __init__(self, plugin: str) -> None:
         super().__init__(f"{plugin} is required for one of your groups", hint="Ask an admin.")
+
+
+class DependencyMissing(ConflictError):
+    """A plugin cannot be added, since it would not be served without what it needs."""
+
+    code = "dependency_missing"
+
+    def __init__(self, plugin: str, reason: str) -> None:
+        super().__init__(
+            f"{plugin} cannot be added: {reason}",
+            hint="Ask an admin to grant what it needs; its page lists all of it.",
+        )
 
 
 class EntityNotApproved(ConflictError):
@@ -73,48 +86,58 @@ class _Standing:
     subscribed: bool
 
 
+def subscriptions(db: Db, who: Principal, on: Shelf) -> Mapping[str, int]:
+    """Resource of what the person added → since when, microseconds since the epoch. Of `db` it reads `stack` alone."""
+    return repository.moved(repository.subscriptions(db, who.user_id), on.marketplace.moving)
+
+
+def added_entities(db: Db, who: Principal, on: Shelf) -> Collection[str]:
+    """Ids of the flea entities that the person added. Of `db` it reads `stack` alone."""
+    return repository.added_entities(db, who.user_id) if on.flea else ()
+
+
 def served_plugins(db: Db, who: Principal, on: Shelf) -> list[ServedPlugin]:
-    """What the feed gives this person, by registration of the marketplace and name. Of `db` it reads `stack` alone."""
-    return on.plugins(who.group_ids, repository.subscriptions(db, who.user_id))
+    """What the person has themselves of what marketplaces can serve, in the feed's order, whatever that needs."""
+    return on.plugins(who.group_ids, subscriptions(db, who, on))
 
 
-def served_entities(db: Db, who: Principal, on: Shelf) -> list[Entity]:
-    """The flea entities that the feed gives this person, the oldest first. Of `db` it reads `stack` alone."""
-    return on.entities(repository.added_entities(db, who.user_id)) if on.flea else []
+def entitlement_of(db: Db, who: Principal, on: Shelf) -> Entitlement:
+    """What the feed gives this person, and why what else they have is not. Of `db` it reads `stack` alone."""
+    return on.entitlement(who.group_ids, subscriptions(db, who, on), added_entities(db, who, on))
 
 
 def my_stack(db: Db, who: Principal) -> MyStack:
     """Everything curated that this person may have, and whether they have it; and the flea entities that they added.
-    What loses its name to something before it, or is blocked, is told with the reason that the feed has."""
+    What is not served although they have it is shown with the reason that the feed has; what is served for another
+    plugin's sake, with that one."""
     installed = repository.entity_installs(db, who.user_id)
     known = {entity.id: entity for entity in flea.entities(db) if entity.id in installed} if installed else {}
+    entitled = entitlement_of(db, who, shelf(db))
     blocked = versions.blocked_trees(db) if known else {}
     problems = {e.id: blocked_reason(e.version, blocked[e.tree_id]) for e in known.values() if e.tree_id in blocked}
-    curated = repository.stack(db, who.user_id, who.group_ids)
-    wanting = [
-        (resource_id(line.marketplace_id, line.plugin_name), Claim("curated", line.marketplace_id, line.plugin_name))
-        for line in curated
-        if line.enabled and line.served
-    ] + [
-        (entity.id, Claim("flea", entity.owner_username, entity.served_name))
-        for entity in known.values()
-        if entity.is_served and entity.id not in problems
-    ]
-    reasons = outdone(claim for _, claim in wanting)
-    problems |= {key: reason for (key, _), reason in zip(wanting, reasons, strict=True) if reason}
+    problems |= entitled.withheld
     return MyStack(
-        curated=[
-            replace(line, served=False, problem=reason)
-            if (reason := problems.get(resource_id(line.marketplace_id, line.plugin_name)))
-            else line
-            for line in curated
-        ],
+        curated=[_line(line, entitled) for line in repository.stack(db, who.user_id, who.group_ids)],
         store=[
             _entity_line(known[entity_id], problems.get(entity_id), at)
             for entity_id, at in installed.items()
             if entity_id in known
         ],
     )
+
+
+def _line(line: StackPlugin, entitled: Entitlement) -> StackPlugin:
+    resource = resource_id(line.marketplace_id, line.plugin_name)
+    served = entitled.served.get(resource)
+    if served is not None:
+        return replace(
+            line,
+            version=served.candidate.version,
+            required_by=served.required_by,
+            added_as_dependency=not served.is_own,
+        )
+    reason = entitled.withheld.get(resource)
+    return replace(line, served=False, problem=reason) if reason else line
 
 
 def _entity_line(entity: Entity, problem: str | None, installed_at: datetime) -> StackEntity:
@@ -174,13 +197,14 @@ def counts(db: Db) -> dict[tuple[str, str], int]:
 def install(state: State, who: Principal, marketplace_id: str, plugin: str, *, now: datetime) -> Installed:
     """Add a plugin. Adding it again changes nothing, nor does adding a system plugin, which everybody has.
 
-    Raises PluginNotFound, DeniedError `grant_required`.
+    Raises PluginNotFound, DeniedError `grant_required`, DependencyMissing.
     """
     standing = _standing(state, who, marketplace_id, plugin)
     if standing.is_system:
         return Installed(installed=True)
     if not standing.granted:
         raise _not_granted(plugin)
+    _refuse_without_dependencies(state, who, marketplace_id, plugin)
     _set(state, who, marketplace_id, plugin, wanted=True, now=now, standing=standing, action="install")
     return Installed(installed=True)
 
@@ -247,6 +271,8 @@ def toggle(state: State, who: Principal, marketplace_id: str, plugin: str, *, en
         raise _no_grant(plugin)
     if standing.required and not enabled:
         raise RequiredPluginLocked(plugin)
+    if enabled:
+        _refuse_without_dependencies(state, who, marketplace_id, plugin)
     _set(state, who, marketplace_id, plugin, wanted=enabled, now=now, standing=standing, action="toggle")
     return Toggled(ok=True, enabled=enabled)
 
@@ -277,13 +303,30 @@ def _standing(state: State, who: Principal, marketplace_id: str, plugin: str) ->
         mine = repository.granted(db, who.group_ids)
         resource = resource_id(marketplace_id, plugin)
         registered_at = marketplace.get_registry(db, marketplace_id).registered_at
+        asked = repository.moved(repository.subscriptions(db, who.user_id), renaming.pending(db)).get(resource)
         return _Standing(
             registered_at=registered_at,
             is_system=found.is_system,
             granted=mine.covers(resource),
             required=mine.requires(resource),
-            subscribed=repository.is_subscribed(db, who.user_id, marketplace_id, plugin, since=registered_at),
+            subscribed=repository.counting(asked, registered_at) is not None,
         )
+
+
+def _refuse_without_dependencies(state: State, who: Principal, marketplace_id: str, plugin: str) -> None:
+    """Raises DependencyMissing for a plugin that could not be served beside what the person has."""
+    resource = resource_id(marketplace_id, plugin)
+    with state.read(*FILES) as db:
+        on = shelf(db)
+        if resource not in on.marketplace.by_resource:
+            return
+        candidates = on.candidates(resource, who.group_ids)
+        if not candidates:
+            return
+        wanted, lookup = on.wanted(who.group_ids, subscriptions(db, who, on), added_entities(db, who, on))
+    reason = entitlement.missing(candidates, wanted, lookup)
+    if reason is not None and not entitlement.is_name_taken(reason):
+        raise DependencyMissing(plugin, reason)
 
 
 def _set(

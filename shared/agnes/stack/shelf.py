@@ -8,17 +8,19 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agnes.flea import service as flea
 from agnes.flea.model import Entity
 from agnes.kernel.state import Db
-from agnes.marketplace import versions
+from agnes.marketplace import needs, renaming, versions
 from agnes.marketplace.model import resource_id
+from agnes.marketplace.needs import Needs
 from agnes.marketplace.versions import Blocked
-from agnes.stack import repository
-from agnes.stack.model import ServedPlugin
+from agnes.stack import entitlement, repository
+from agnes.stack.entitlement import Candidate, Entitlement
+from agnes.stack.model import Claim, Granted, ServedPlugin
 from agnes.stack.repository import Registration, Since
 
 
@@ -30,9 +32,20 @@ class Shelved:
     group_id: str | None = None
     """The group that gets another version before the others."""
     for_group: ServedPlugin | None = None
+    older: tuple[ServedPlugin, ...] = ()
+    """Versions that may be served and were the newest before, the newest first: only of what a range is declared for."""
 
     def of(self, group_ids: Collection[str]) -> ServedPlugin | None:
         return self.for_group if self.for_group and self.group_id in group_ids else self.for_all
+
+    def versions(self, group_ids: Collection[str], blocked: Blocked) -> list[ServedPlugin]:
+        """What a person of these groups may be served, the version that they get first; nothing if that is blocked."""
+        first = self.of(group_ids)
+        if first is None or first.tree_id in blocked:
+            return []
+        trees = [older.tree_id for older in self.older]
+        after = trees.index(first.tree_id) + 1 if first.tree_id in trees else len(trees)
+        return [first, *(older for older in self.older[after:] if older.tree_id not in blocked)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,12 @@ class Plugins:
     """Slug → resources: what a grant of the whole marketplace reaches."""
     blocked: Blocked
     """Trees that nobody is served."""
+    disabled: frozenset[str] = frozenset()
+    """Resources that an admin took out of every feed."""
+    moving: Mapping[str, str] = field(default_factory=dict)
+    """Old resource → new one, where grants and stacks are still under the old one."""
+    renamed: Mapping[str, str | None] = field(default_factory=dict)
+    """Every resource that was renamed → what it is now, or None if it was removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +79,8 @@ class Shelf:
 
     def plugins(self, group_ids: Collection[str], subscribed: Mapping[str, Since]) -> list[ServedPlugin]:
         """Granted and subscribed or required, or system, of what can be served, in the feed's order."""
-        given = (grant for group_id in group_ids for grant in self.people.get(group_id, ()))
-        granted = repository.granted_of(given, self.stack)
+        granted = self.granted(group_ids)
+        subscribed = repository.moved(subscribed, self.marketplace.moving)
         wanted = {resource for resource in subscribed if granted.covers(resource)} | self.marketplace.system
         for resource, is_required in granted.items():
             if is_required:
@@ -78,6 +97,51 @@ class Shelf:
                 found.append(plugin)
         return sorted(found, key=lambda plugin: (plugin.registered_at, plugin.marketplace_id, plugin.name))
 
+    def granted(self, group_ids: Collection[str]) -> Granted:
+        given = (grant for group_id in group_ids for grant in self.people.get(group_id, ()))
+        return repository.granted_of(given, self.stack, self.marketplace.moving)
+
+    def entitlement(
+        self, group_ids: Collection[str], subscribed: Mapping[str, Since], added: Collection[str]
+    ) -> Entitlement:
+        """What a person is served, and why what else they have is not; keys are `<slug>/<plugin>` and ids of entities.
+
+        What is blocked takes no part: it is in neither.
+        """
+        wanted, lookup = self.wanted(group_ids, subscribed, added)
+        return entitlement.decide(wanted, lookup)
+
+    def wanted(
+        self, group_ids: Collection[str], subscribed: Mapping[str, Since], added: Collection[str]
+    ) -> tuple[list[list[Candidate]], entitlement.Lookup]:
+        """What a person has themselves, in order of precedence, and what they may have beside it."""
+        blocked = self.marketplace.blocked
+        own = [self.candidates(plugin.resource, group_ids) for plugin in self.plugins(group_ids, subscribed)]
+        own += [[_of_entity(e)] for e in self.entities(added) if e.tree_id not in blocked]
+        granted = self.granted(group_ids)
+
+        def lookup(resource: str) -> Sequence[Candidate] | str:
+            marketplace_id = resource.partition("/")[0]
+            if resource in self.marketplace.disabled:
+                return "is disabled by an admin"
+            if resource not in self.marketplace.by_resource:
+                new = self.marketplace.renamed.get(resource)
+                if new is not None:
+                    return f"is called {new.partition('/')[2]} now; the next sync of what needs it follows"
+                return f"is not in the catalog of {marketplace_id}"
+            if not granted.covers(resource) and resource not in self.marketplace.system:
+                return "is not granted to any of your groups"
+            return self.candidates(resource, group_ids) or "has no version that can be served"
+
+        return [candidates for candidates in own if candidates], lookup
+
+    def candidates(self, resource: str, group_ids: Collection[str]) -> list[Candidate]:
+        shelved = self.marketplace.by_resource[resource]
+        return [
+            Candidate(resource, Claim("curated", p.marketplace_id, p.served_name), p.version, p.needs, p)
+            for p in shelved.versions(group_ids, self.marketplace.blocked)
+        ]
+
     def entities(self, added: Collection[str]) -> list[Entity]:
         """The oldest first: whoever added them, and when, does not change what two people with the same ones are
         served (spec/01 §10.13)."""
@@ -87,6 +151,10 @@ class Shelf:
 
 def shelf(db: Db) -> Shelf:
     return Shelf(**{file: read(db) for file, read in PARTS.items()})
+
+
+def _of_entity(entity: Entity) -> Candidate:
+    return Candidate(entity.id, Claim("flea", entity.owner_username, entity.served_name), entity.version, (), entity)
 
 
 def _grants(db: Db) -> dict[str, list[tuple[str, str]]]:
@@ -101,42 +169,84 @@ def _grants(db: Db) -> dict[str, list[tuple[str, str]]]:
 
 
 def _plugins(db: Db) -> Plugins:
-    registered, early = repository.registrations(db), _early(db)
+    registered, early, needed = repository.registrations(db), _early(db), needs.needs(db)
     rows = db.execute(
-        "SELECT marketplace_id, name, is_system, rollout_group, version, tree_id, git_oid, description, raw, released_at"
-        " FROM marketplace.plugins WHERE removed_at IS NULL AND NOT disabled"
+        "SELECT marketplace_id, name, disabled, is_system, rollout_group, version, tree_id, git_oid, description, raw,"
+        " released_at, declared FROM marketplace.plugins WHERE removed_at IS NULL"
     ).fetchall()
-    found, system, of = {}, set(), defaultdict(list)
-    for marketplace_id, name, is_system, group_id, *content in rows:
+    found: dict[str, Shelved] = {}
+    system, disabled, ranged, of = set(), set(), set(), defaultdict(list)
+
+    def served(*given: Any) -> ServedPlugin:
+        plugin = _served(*given, needed)
+        ranged.update(need.resource_id for need in plugin.needs if need.range)
+        return plugin
+
+    for marketplace_id, name, is_disabled, is_system, group_id, *content in rows:
         registration, resource = registered.get(marketplace_id), resource_id(marketplace_id, name)
         if registration is None:
             continue
-        for_all = _served(registration, name, is_system, content) if content[1] else None
+        if is_disabled:
+            disabled.add(resource)
+            continue
+        for_all = served(registration, name, is_system, content) if content[1] else None
         found[resource] = Shelved(for_all)
         if resource in early:
-            for_group = _served(registration, name, is_system, early[resource])
+            for_group = served(registration, name, is_system, early[resource])
             found[resource] = Shelved(for_all, group_id, for_group)
         of[marketplace_id].append(resource)
         if is_system:
             system.add(resource)
-    by_marketplace = {slug: tuple(resources) for slug, resources in of.items()}
-    return Plugins(found, frozenset(system), by_marketplace, versions.blocked_trees(db))
+    for resource, columns in _older(db, ranged & found.keys()).items():
+        marketplace_id, _, name = resource.partition("/")
+        older = tuple(_served(registered[marketplace_id], name, resource in system, one, needed) for one in columns)
+        found[resource] = replace(found[resource], older=older)
+    return Plugins(
+        found,
+        frozenset(system),
+        {slug: tuple(resources) for slug, resources in of.items()},
+        versions.blocked_trees(db),
+        frozenset(disabled),
+        renaming.pending(db),
+        renaming.followed(db),
+    )
+
+
+_VERSION = "v.version, v.tree_id, v.git_oid, v.description, v.raw, v.read_at, v.declared"
 
 
 def _early(db: Db) -> dict[str, tuple]:
     """Resource → columns of the version that a group gets early, unless it is blocked."""
     rows = db.execute(
-        """SELECT p.marketplace_id, p.name, v.version, v.tree_id, v.git_oid, v.description, v.raw, v.read_at
+        f"""SELECT p.marketplace_id, p.name, {_VERSION}
         FROM marketplace.plugins p
         JOIN marketplace.versions v
             ON v.marketplace_id = p.marketplace_id AND v.plugin_name = p.name AND v.id = p.rollout_version
-        WHERE p.rollout_group IS NOT NULL AND v.tree_id NOT IN (SELECT tree_id FROM marketplace.blocked_trees)"""
+        WHERE p.rollout_group IS NOT NULL AND v.tree_id NOT IN (SELECT tree_id FROM marketplace.blocked_trees)"""  # noqa: S608 (constant)
     ).fetchall()
     return {resource_id(*row[:2]): row[2:] for row in rows}
 
 
-def _served(registration: Registration, name: str, is_system: bool, content: Sequence[Any]) -> ServedPlugin:
-    version, tree_id, git_oid, description, raw, released_at = content
+def _older(db: Db, resources: Collection[str]) -> dict[str, list[tuple]]:
+    """Resource → columns of every version that may be served, the newest first."""
+    if not resources:
+        return {}
+    rows = db.execute(
+        f"""SELECT v.marketplace_id, v.plugin_name, {_VERSION} FROM marketplace.versions v
+        WHERE v.status = 'live' AND list_contains($wanted, v.marketplace_id || '/' || v.plugin_name)
+        ORDER BY v.read_at DESC, v.id""",  # noqa: S608 (constant)
+        {"wanted": sorted(resources)},
+    ).fetchall()
+    found: dict[str, list[tuple]] = defaultdict(list)
+    for row in rows:
+        found[resource_id(*row[:2])].append(row[2:])
+    return found
+
+
+def _served(
+    registration: Registration, name: str, is_system: bool, content: Sequence[Any], needed: Needs
+) -> ServedPlugin:
+    version, tree_id, git_oid, description, raw, released_at, declared = content
     return ServedPlugin(
         marketplace_id=registration.id,
         name=name,
@@ -149,6 +259,7 @@ def _served(registration: Registration, name: str, is_system: bool, content: Seq
         is_system=is_system,
         registered_at=registration.registered_at,
         released_at=released_at,
+        needs=needed.of(registration.id, json.loads(declared)) if declared else (),
     )
 
 

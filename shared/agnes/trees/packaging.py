@@ -55,11 +55,13 @@ def package(
     others: Collection[str] = (),
     upstream_version: str | None = None,
     description: str | None = None,
+    replaced: Mapping[str, Any] | None = None,
 ) -> Package:
     """`files` of a plugin folder as they are served under `name`.
 
     `entry` is the catalog's, in served form: its components are the plugin's as well. `others` are folders of other plugins
-    within this one's. `upstream_version` and `description` are the entry's, used where plugin.json has none.
+    within this one's. `upstream_version` and `description` are the entry's, used where plugin.json has none. `replaced` are
+    keys of plugin.json with their served values, None for those that are left out.
     Raises ManifestInvalid, manifests.Conflict.
     """
     kept = {file.path: file for file in files if not _is_private(file.path)}
@@ -72,7 +74,7 @@ def package(
             kept.pop(path, None)
     for path in effective.left_out:
         kept.pop(path, None)
-    manifest = effective.manifest
+    manifest = {key: value for key, value in (effective.manifest | dict(replaced or {})).items() if value is not None}
     own_version = manifest.pop("version", None)
     served, changed = hooks.apart(manifest.get("hooks"), lambda path: _json(kept.get(path)))
     if hooks.NEWER_FILE in changed and hooks.NEWER_FILE in kept:

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from agnes.feed import compose, service, upload_pack, zip_archive
+from agnes.feed import service, upload_pack, zip_archive
 from agnes.feed.model import Offer
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.trees import service as trees
@@ -83,13 +83,6 @@ def MemoryStoreLike(store):
     for entry in store.list(""):
         copy.write(entry.key, store.read(entry.key).body, expect=service.ANYTHING)
     return copy
-
-
-def test_the_first_of_two_names_wins_and_the_other_says_why(store):
-    first, second = offer(store, "finops"), offer(store, "FinOps", origin="omar", source="flea")
-    served, hidden = compose.settle_names([first, second])
-    assert served == [first]
-    assert hidden[0].reason == "the name is taken by finops of acme (curated)"
 
 
 class GitServer:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agnes.feed import compose, service
+from agnes.feed import service
 from agnes.kernel.clock import FixedClock
 from agnes.kernel.principal import Principal
 from agnes.outside.object_store.memory import MemoryStore
@@ -136,7 +136,7 @@ def test_every_change_bites_at_the_next_request(state, store):
         change(state, file, statement)
         assert served(state, store) == expected, statement
         with state.read(*stack.FILES) as db:
-            read_anew, _ = compose.settle_names(service.offers(db, BOB, shelf(db))[0])
+            read_anew = service.offered(db, BOB, shelf(db)).offers
         assert {offer.name: offer.version for offer in read_anew} == expected, statement
 
 

@@ -8,7 +8,8 @@ import tarfile
 
 import pytest
 
-from agnes.marketplace import npm, npm_ranges
+from agnes.claude_code import semver
+from agnes.marketplace import npm
 from agnes.marketplace.sources import SourceInvalid
 from agnes.trees import service as trees
 from tests.builders.npm_registry import NpmRegistry, archive, integrity
@@ -212,9 +213,9 @@ VERSIONS = ["0.1.0", "0.1.9", "0.2.0", "1.0.0", "1.2.3", "1.2.10", "1.3.0-beta.2
     ],
 )  # fmt: skip
 def test_ranges_as_npm_reads_them(wanted, version):
-    assert npm_ranges.best(VERSIONS, wanted) == version
+    assert semver.best(VERSIONS, wanted) == version
 
 
 @pytest.mark.parametrize("wanted", ["latest", "1.2.3.4", ">>1", "^", "1..2", "git+https://x.example"])
 def test_what_is_no_range(wanted):
-    assert not npm_ranges.is_range(wanted)
+    assert not semver.is_range(wanted)

@@ -30,6 +30,7 @@ def command(plugin: str, as_json: bool) -> None:
         {
             "ID": thing.id,
             "Name": found["manifest_name"],
+            "Called": found["display_name"] if found["display_name"] != found["manifest_name"] else "",
             "Version": found["version"],
             "About": found["description"],
             "Category": found["category"],
@@ -44,10 +45,15 @@ def command(plugin: str, as_json: bool) -> None:
             else "",
             "Cost in 30 days": _cost(used) if used and used["tokens_30d"] else "",
             "Not served": found["hidden_reason"],
+            "Needed by": found["required_by"],
+            "Starts": "" if found["default_enabled"] else "switched off: enable it in /plugin",
             "Size": f"{found['bundle_size']:,} bytes in {len(found['files'])} files",
             "Problem": found["problem"],
         }
     )
+    for heading, lines in {"Needs": _needs(found), "Asks you for": _asks_for(found)}.items():
+        for line in [f"\n{heading}", *lines] if lines else ():
+            click.echo(line)
     for heading, kind in KINDS.items():
         if found[kind]:
             click.echo(f"\n{heading}")
@@ -60,6 +66,22 @@ def command(plugin: str, as_json: bool) -> None:
         click.echo(f"\n{capability['title']}")
         for name in capability["names"]:
             click.echo(f"  {shown.plain(name)}")
+
+
+def _needs(found: dict[str, Any]) -> list[str]:
+    return [
+        f"  {shown.plain(need['name'])} of {shown.plain(need['marketplace'])} {shown.plain(need['range'])}".rstrip()
+        + (f"  not available to you: {shown.plain(need['problem'])}" if need["problem"] else "")
+        for need in found["dependencies"]
+    ]
+
+
+def _asks_for(found: dict[str, Any]) -> list[str]:
+    return [
+        f"  {shown.plain(option['title'])}{' (secret)' if option['sensitive'] else ''}"
+        f"{' (required)' if option['required'] else ''}  {shown.plain(option['description'])}".rstrip()
+        for option in found["user_config"]
+    ]
 
 
 def _cost(used: dict[str, Any]) -> str:

@@ -25,7 +25,9 @@ def command(as_json: bool) -> None:
 
 def _granted(entry: dict) -> dict:
     found = f"curated-{entry['marketplace_id']}/{entry['plugin_name']}"
-    return entry | {"id": found, "state": _state(entry), "origin": entry["marketplace_name"]}
+    needed = f"needed by {', '.join(entry['required_by'])}" if entry["required_by"] else ""
+    note = "; ".join(filter(None, (needed, entry["problem"])))
+    return entry | {"id": found, "state": _state(entry), "origin": entry["marketplace_name"], "problem": note}
 
 
 def _shared(entry: dict) -> dict:
@@ -37,5 +39,7 @@ def _shared(entry: dict) -> dict:
 
 
 def _state(entry: dict) -> str:
+    if entry["added_as_dependency"]:
+        return "added as a dependency"
     state = "required" if entry["is_system"] else "added" if entry["enabled"] else "not added"
     return state if entry["served"] else f"{state}, not served"

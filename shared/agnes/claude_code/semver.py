@@ -1,4 +1,4 @@
-"""Which version of a package a range means: semantic versions as npm reads them (node-semver). Pure."""
+"""Semantic versions and ranges as the client reads them: by node-semver, for npm sources and for dependencies. Pure."""
 
 from __future__ import annotations
 
@@ -25,8 +25,19 @@ class RangeInvalid(ValueError):
 def best(versions: Iterable[str], wanted: str) -> str | None:
     """The highest of `versions` within the range `wanted`, None if none is. Raises RangeInvalid."""
     alternatives = [_bounds(part.strip()) for part in wanted.split("||")]
+    if [] in alternatives:  # node-semver drops what stands beside "anything", pre-releases too
+        alternatives = [[]]
     fitting = [(key, version) for version in versions if (key := _key(version)) and _fits(key, alternatives)]
     return max(fitting)[1] if fitting else None
+
+
+def satisfies(version: str, wanted: str) -> bool:
+    """Whether the client takes `version` for one within the range `wanted`.
+
+    Build metadata (`1.2.3+abc`) does not count. A pre-release is within a range only if the range names a pre-release of
+    the same numbers: `*` does not hold `2.1.0-beta.1`. Raises RangeInvalid.
+    """
+    return best([version], wanted) is not None
 
 
 def is_range(wanted: str) -> bool:
