@@ -69,6 +69,7 @@ def test_a_marketplace_from_registration_to_deletion(team):
     assert set(plugins[0]) == {
         "name", "description", "version", "upstream_version", "author_name", "homepage", "category", "source_type",
         "source_spec", "is_system", "disabled", "served", "problem", "tree_id",
+        "display_name", "dependencies", "default_enabled",
     }  # fmt: skip
     change = {"name": "Acme 2", "token": "", "branch": "main"}
     answer = team.call("PATCH", "ada", f"{ROUTES}/acme", change)
