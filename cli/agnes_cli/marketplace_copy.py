@@ -16,7 +16,7 @@ import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +53,11 @@ class Member:
 
 @dataclass(frozen=True)
 class Catalog:
-    """`name` is the marketplace's, `versions` those of its plugins by name."""
+    """`name` is the marketplace's, `versions` those of its plugins by name, `renames` old name → name now."""
 
     name: str
     versions: dict[str, str]
+    renames: dict[str, str] = field(default_factory=dict)
 
 
 class MarketplaceCopy:
@@ -88,7 +89,9 @@ class MarketplaceCopy:
         for given in (name, *versions):
             if not (isinstance(given, str) and NAME.fullmatch(given)):
                 raise UnsafeDownload(f"{given!r:.100} is no name")
-        return Catalog(name, versions)
+        renames = said.get("renames")
+        followed = {old: new for old, new in (renames.items() if isinstance(renames, dict) else ()) if new in versions}
+        return Catalog(name, versions, followed)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

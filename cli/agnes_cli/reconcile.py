@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from agnes_cli.claude_code import Installed
+
+NO_RENAMES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -28,19 +31,28 @@ class Step:
                 return f"uninstalled {self.name}, which is not in your stack any more"
 
 
-def plan(served: Mapping[str, str], installed: Sequence[Installed], *, scope: str) -> list[Step]:
-    """The steps from `installed` to `served` (versions by name): uninstall, then update, then install.
+def plan(
+    served: Mapping[str, str], installed: Sequence[Installed], *, scope: str, renames: Mapping[str, str] = NO_RENAMES
+) -> list[Step]:
+    """The steps from `installed` to `served` (versions by name): install what was renamed, uninstall, update, install.
 
-    What is installed is updated where it is installed and stays switched off if somebody switched it off.
+    What is installed is updated where it is installed and stays switched off if somebody switched it off. What was renamed
+    (`renames`: old name → new one) is installed under its new name where it was, before the old one goes: the client takes
+    its settings over.
     """
-    steps = [Step("uninstall", p.name, p.scope, before=p.version) for p in left(served, installed) if not p.is_namesake]
+    known = {(plugin.name, plugin.scope) for plugin in installed}
+    moved = {(renames[p.name], p.scope) for p in installed if p.name in renames and p.name not in served} - known
+    steps = [Step("install", name, where, after=served[name]) for name, where in sorted(moved) if name in served]
+    steps += [
+        Step("uninstall", p.name, p.scope, before=p.version) for p in left(served, installed) if not p.is_namesake
+    ]
     steps += [
         Step("update", p.name, p.scope, before=p.version, after=served[p.name])
         for p in installed
         if p.name in served and served[p.name] != p.version
     ]
-    known = {plugin.name for plugin in installed}
-    steps += [Step("install", name, scope, after=version) for name, version in served.items() if name not in known]
+    there = {name for name, _ in known | moved}
+    steps += [Step("install", name, scope, after=version) for name, version in served.items() if name not in there]
     return steps
 
 

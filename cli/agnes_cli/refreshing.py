@@ -99,10 +99,13 @@ class Refresh:
         have = {(plugin.name, plugin.scope): plugin for plugin in installed}
         if not catalog.versions:
             outcome.kept = sorted({plugin.name for plugin in installed})
-        for step in plan(catalog.versions, installed, scope=scope):
+        for step in plan(catalog.versions, installed, scope=scope, renames=catalog.renames):
             try:
                 _take(claude, step, catalog.name)
             except ClaudeFailed as failure:
+                if step.verb == "uninstall" and step.name in catalog.renames and _is_gone(claude, step, catalog.name):
+                    have.pop((step.name, step.scope), None)
+                    continue  # the client had taken it for the new one already
                 outcome.failed.append((step, failure))
                 continue
             outcome.done.append(step)
@@ -122,6 +125,10 @@ class Refresh:
             claude.add(self._copy.folder)
         elif Path(place).resolve() != self._copy.folder.resolve():
             raise NameTaken(name, place)
+
+
+def _is_gone(claude: Claude, step: Step, marketplace: str) -> bool:
+    return all((plugin.name, plugin.scope) != (step.name, step.scope) for plugin in claude.installed(marketplace))
 
 
 def _take(claude: Claude, step: Step, marketplace: str) -> None:

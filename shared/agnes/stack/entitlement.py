@@ -98,6 +98,8 @@ class _Choice:
     def __init__(self, wanted: Sequence[Sequence[Candidate]], lookup: Lookup) -> None:
         self._own = {candidates[0].key: candidates for candidates in wanted}
         self._lookup = lookup
+        self._found: dict[str, Sequence[Candidate] | str] = {}
+        """What was looked up."""
         self._withheld: dict[str, str] = {}
         self._holder: dict[str, Claim] = {}
         """Name without case → what has it."""
@@ -183,7 +185,7 @@ class _Choice:
                 of = "it" if by is None else f"{MISSING}{_named(wanted, by, key)}"
                 return f"{of} {_out_of_range(candidates[0], asked)}"
             candidate = candidates[place]
-            if candidate is before:
+            if before is not None and place == at:
                 continue
             for need in before.needs if before is not None else ():
                 ranges[need.resource_id] = dict(ranges.get(need.resource_id, self._ranges.get(need.resource_id, {})))
@@ -203,7 +205,10 @@ class _Choice:
 
     def _candidates(self, key: str) -> Sequence[Candidate] | str:
         """Of what a person has themselves, too: what was withheld is looked at again as a dependency."""
-        return self._own.get(key) or self._lookup(key)
+        found = self._own.get(key) or self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._lookup(key)
+        return found
 
 
 def _fits(candidate: Candidate, asked: dict[str, str]) -> bool:

@@ -195,6 +195,14 @@ def test_a_circle_is_fine(team):
     team.grant("b")
     assert team.install("bob", "a").status == 200
     assert served(team) == {"a": (["b"], False), "b": (["a"], True)}
+    catalog(
+        team.market, "acme-tools", top={"dependencies": ["a"]}, a={"dependencies": ["b"]}, b={"dependencies": ["a"]}
+    )
+    team.sync()
+    team.grant("top")
+    assert team.uninstall("bob", "a").status == 200
+    assert team.install("bob", "top").status == 200
+    assert served(team) == {"a": (["b", "top"], True), "b": (["a"], True), "top": ([], False)}
 
 
 def test_the_words_of_catalog_and_manifest_are_shown_and_served_on(team):

@@ -48,3 +48,15 @@ def test_steps(served, installed, wanted):
 )
 def test_news(served, applied, wanted):
     assert news(served, applied) == wanted
+
+
+def test_what_was_renamed_is_installed_where_it_was_before_the_old_one_goes():
+    installed = [Installed("alpha", "1", "user"), Installed("other", "1", "project")]
+    found = plan({"beta": "2", "other": "1"}, installed, scope="project", renames={"alpha": "beta", "gone": "else"})
+    assert [(step.verb, step.name, step.scope) for step in found] == [
+        ("install", "beta", "user"),
+        ("uninstall", "alpha", "user"),
+    ]
+    both = [*installed, Installed("beta", "2", "user")]
+    found = plan({"beta": "2", "other": "1"}, both, scope="project", renames={"alpha": "beta"})
+    assert [(step.verb, step.name) for step in found] == [("uninstall", "alpha")]

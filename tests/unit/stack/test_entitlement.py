@@ -6,6 +6,7 @@ The reference is a plain reading of the rule, which looks at every choice of ver
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -55,7 +56,12 @@ def needs() -> st.SearchStrategy[list[Need]]:
 
 
 def entitled(catalogue: Catalogue, has: list[str]) -> Entitlement:
-    return decide([catalogue[key] for key in has], lambda key: catalogue.get(key, "is not in the catalog"))
+    def lookup(key: str) -> tuple[Candidate, ...] | str:
+        """Made anew each time, as the callers do."""
+        of = catalogue.get(key, "is not in the catalog")
+        return of if isinstance(of, str) else tuple(replace(one) for one in of)
+
+    return decide([catalogue[key] for key in has], lookup)
 
 
 def is_open(chosen: dict[str, Candidate]) -> bool:
