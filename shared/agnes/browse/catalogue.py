@@ -23,13 +23,12 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
+from agnes.browse import entitled
 from agnes.browse.model import Entry, Figures, Usage
 from agnes.browse.search import Index
 from agnes.claude_code.components import CALLED
 from agnes.kernel.principal import Principal
 from agnes.marketplace.model import marketplace_of
-from agnes.stack import entitlement
-from agnes.stack.entitlement import Candidate
 
 RECENT, MOST_USED, MOST_ADOPTED, TRENDING, RELEVANCE = "recent", "most_used", "most_adopted", "trending", "relevance"
 SORTS = (RECENT, MOST_USED, MOST_ADOPTED, TRENDING)
@@ -40,8 +39,6 @@ PARTS_REMEMBERED = 1024
 ITEMS_REMEMBERED = 8192
 CARDS_REMEMBERED = 2048
 
-NO_REASONS: Mapping[int, str] = MappingProxyType({})
-NO_NEEDS: Mapping[int, tuple[int, ...]] = MappingProxyType({})
 NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 _NOBODY: frozenset[str] = frozenset()
 
@@ -57,7 +54,7 @@ class Content:
         """`unlisted` are resources that are in a catalog and cannot be served, each with the reason."""
         self.entries = tuple(entries)
         self.number_of = {entry.id: number for number, entry in enumerate(self.entries)}
-        self.number_of_key = {_key(entry): number for number, entry in enumerate(self.entries)}
+        self.number_of_key = {entry.key: number for number, entry in enumerate(self.entries)}
         self.unlisted = dict(unlisted)
         self.by_recency = sorted(range(len(self.entries)), key=lambda n: _newest_first(self.entries[n]))
         self.granted: dict[str, int] = {e.grant: n for n, e in enumerate(self.entries) if e.grant}
@@ -91,14 +88,6 @@ class Content:
                 if self._index is None:
                     self._index = Index([_document(entry) for entry in self.entries])
         return self._index
-
-
-def _key(entry: Entry) -> str:
-    return entry.grant or entry.id
-
-
-def _candidate(entry: Entry) -> Candidate:
-    return Candidate(_key(entry), entry.claim, entry.version, entry.needs)
 
 
 def _newest_first(entry: Entry) -> tuple:
@@ -456,45 +445,12 @@ class Catalogue:
             return entries[number].order_in_stack if at is None else -at.timestamp()
 
         counting.sort(key=lambda n: (entries[n].source != "curated", place(n), entries[n].id))
-        unserved, needed = self._entitlement(who, counting)
+        unserved, needed = entitled.decided(self.content, visible, counting)
         added = [n for n in needed if n not in held]
         if added:
             counting = [*counting, *added]
             counting.sort(key=lambda n: (entries[n].source != "curated", place(n), entries[n].id))
         return Stack(held, counting, unserved, needed)
-
-    def _entitlement(
-        self, who: Principal, counting: Iterable[int]
-    ) -> tuple[Mapping[int, str], Mapping[int, tuple[int, ...]]]:
-        """(what is in the stack and not served → why, what is served for others' sake → those), as the feed decides."""
-        entries, content = self.content.entries, self.content
-        dependent = [n for n in counting if entries[n].needs]
-        chosen = counting if dependent else [n for n in counting if n in content.contested]
-        if not chosen:
-            return NO_REASONS, NO_NEEDS
-        found = {n: entries[n].blocked for n in chosen if entries[n].blocked}
-        # In the feed's order: curated ones as in the stack, then flea ones, the oldest first.
-        claiming = sorted(
-            (n for n in chosen if n not in found),
-            key=lambda n: (entries[n].source != "curated", entries[n].order_in_stack, entries[n].added, entries[n].id),
-        )
-        visible = self.sights.of(who).numbers
-
-        def lookup(resource: str) -> Sequence[Candidate] | str:
-            number = content.granted.get(resource)
-            if number is None:
-                return content.unlisted.get(resource) or f"is not in the catalog of {resource.partition('/')[0]}"
-            return [_candidate(entries[number])] if number in visible else "is not granted to any of your groups"
-
-        made = entitlement.decide([[_candidate(entries[n])] for n in claiming], lookup)
-        number_of = content.number_of_key
-        reasons = {number_of[key]: reason for key, reason in made.withheld.items()}
-        needed = {
-            number_of[key]: tuple(sorted(number_of[by] for by in one.required_by))
-            for key, one in made.served.items()
-            if one.required_by
-        }
-        return found | reasons, needed
 
     def usage(self, number: int) -> Usage:
         """The figures of a chip, with the stack count."""

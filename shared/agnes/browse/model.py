@@ -254,6 +254,11 @@ class Entry:
         return self.display_name or self.name
 
     @property
+    def key(self) -> str:
+        """What a dependency names it by: `<slug>/<plugin>`; its id where nothing can depend on it."""
+        return self.grant or self.id
+
+    @property
     def claim(self) -> Claim:
         return Claim(self.source, self.owner if self.source == "flea" else self.marketplace_id, self.name)
 
