@@ -406,14 +406,14 @@ def _telemetry(state: Any, rng: random.Random, rows: list[dict[str, Any]], items
         _insert(
             tx,
             """INSERT INTO telemetry.item_windows SELECT 'curated', slug, plugin, kind, name, calls // 4, users // 2, 0,
-                calls, users, 0, 20, 1000, 2000, 30000, 400, 33400, trend, current_date, 0.0545, 0 FROM given""",
+                calls, users, 0, 20, 1000, 2000, 30000, 400, 33400, trend, current_date, 0.0545, 0, 100, 1, 3400, 0.005, 0 FROM given""",
             windows,
             shape,
         )
         for back in _days(today, min(DAYS, 31)):
             tx.db.execute(
                 "INSERT INTO telemetry.item_daily SELECT $day::DATE, source, marketplace_id, plugin, kind, name,"
-                " invocations_30d // 30, distinct_users_30d // 10, 0, 10, 20, 30, 40 FROM telemetry.item_windows"
+                " invocations_30d // 30, distinct_users_30d // 10, 0, 10, 20, 30, 40, 5, 1 FROM telemetry.item_windows"
                 " WHERE plugin LIKE 'plugin-%'",
                 {"day": back},
             )

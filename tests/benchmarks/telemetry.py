@@ -420,7 +420,7 @@ def _rollups(root: Path, events: int) -> list[tuple[str, float]]:
         found = fetch(store, [keys.events(day, GENERATION) for day in days], bench.folder)
         stored = dict(zip(days, found.values(), strict=True))
         bases: dict[str, dict] = {name: {} for name in rollups.BASES}
-        prices = PriceList((Price("claude*", date(2024, 1, 1), 3.0, 15.0, 0.3, 3.75, NOW, "bench"),))
+        prices = PriceList((Price("claude*", date(2024, 1, 1), 3.0, 15.0, 0.3, 3.75, 6.0, 10.0, NOW, "bench"),))
 
         def base(some: list) -> None:
             bench.take_days(some)
