@@ -121,13 +121,13 @@ def use(state: State, figures: Sequence[Used]) -> None:
             tx.db.execute(
                 """INSERT INTO telemetry.item_windows SELECT 'flea', $id, $served, 'plugin', $served, $calls // 4,
                     $people, 0, $calls, $people, 0, 20, 1000, 2000, 30000, 400, 33400, $trend, current_date, $cost,
-                    CASE WHEN $cost IS NULL THEN 33400 ELSE 0 END""",
+                    CASE WHEN $cost IS NULL THEN 33400 ELSE 0 END, 0, 0, 0, NULL, 0""",
                 {"id": used.entity_id, "served": used.served, "calls": used.calls, "people": used.people,
                  "trend": used.trend, "cost": used.cost},
             )  # fmt: skip
             tx.db.execute(
                 """INSERT INTO telemetry.item_daily SELECT current_date - back::INTEGER, 'flea', $id, $served, 'plugin',
-                    $served, $calls // 10 + CASE WHEN back = 0 THEN $calls % 10 ELSE 0 END, 1, 0, 10, 20, 30, 40
+                    $served, $calls // 10 + CASE WHEN back = 0 THEN $calls % 10 ELSE 0 END, 1, 0, 10, 20, 30, 40, 0, 0
                 FROM range(10) days(back)""",
                 {"id": used.entity_id, "served": used.served, "calls": used.calls},
             )
