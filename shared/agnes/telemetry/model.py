@@ -189,6 +189,12 @@ class Limits:
     seconds: float = 600
     memory: str = "150MB"
     threads: int = 1
+    processes: int = 0
+    """That extract sessions; 0: one for each core."""
+    alone_bytes: int = 2_000_000
+    """That one process extracts before others are started."""
+    patience_seconds: float = 60
+    """With another process that does not answer."""
     events_beside: int = 150_000
     """Of a group of days: its event files are written while it is rolled up, which takes some 60 MB more than one after
     the other."""

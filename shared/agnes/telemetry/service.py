@@ -12,8 +12,8 @@ from agnes.kernel.state import Db, State
 from agnes.stack import service as stack
 from agnes.telemetry import keys
 from agnes.telemetry.extraction import bill, inbox
-from agnes.telemetry.extraction.harvest import ServedFor
 from agnes.telemetry.extraction.served import Served, served_names
+from agnes.telemetry.extraction.session import ServedFor
 from agnes.telemetry.extraction.tick import ExtractionRun
 from agnes.telemetry.model import Limits, Report
 

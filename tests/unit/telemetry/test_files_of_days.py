@@ -41,7 +41,7 @@ def rows(bench: Workbench, path: Path) -> list[tuple]:
 def test_events_of_several_days_at_once(bench):
     numbers = list(range(3000))
     random.Random(1).shuffle(numbers)
-    assert bench.spool([event(n, n % 4) for n in numbers], most_bytes=10**9)
+    assert bench.new_spool().put([event(n, n % 4) for n in numbers], most_bytes=10**9)
     bench.load_events()
     with bench.beside() as other:
         at_once = other.write_new_events(DAYS)
@@ -60,7 +60,7 @@ def test_what_was_prepared_by_several_is_ordered_too(bench, tmp_path):
     paths = []
     for part in (1, 0):
         with workbench() as other:
-            other.spool([event(n, 0) for n in range(part, 400, 2)], most_bytes=10**9)
+            other.new_spool().put([event(n, 0) for n in range(part, 400, 2)], most_bytes=10**9)
             other.load_events()
             paths.append(other.write_harvested().rename(tmp_path / f"{part}.parquet"))
     bench.load_harvested(paths, {(f"user{n % 3}", f"session{n % 7}", "g") for n in range(400)})

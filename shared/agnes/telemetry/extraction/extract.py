@@ -61,13 +61,13 @@ def extract(files: Iterable[TranscriptFile], key: SessionKey, served: Served) ->
     A file that cannot be counted has a `reason` in its report, and no events.
     """
     session = _Session(key, served)
-    with _no_garbage_collection():
+    with no_garbage_collection():
         reports = [session.read(file) for file in files]
         return session.result(reports)
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """Records have no cycles, so looking for some among hundred thousands of them is a fifth of the time for nothing."""
     enabled = gc.isenabled()
     gc.disable()

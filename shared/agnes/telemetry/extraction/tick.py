@@ -32,10 +32,11 @@ from agnes.kernel.state import Db, State
 from agnes.telemetry import keys
 from agnes.telemetry.claim import Claim, ExtractionBusy, claimed
 from agnes.telemetry.extraction import inbox, prepared
-from agnes.telemetry.extraction.harvest import Harvester, ServedFor
+from agnes.telemetry.extraction.harvest import Harvester
 from agnes.telemetry.extraction.inbox import Batch, Inbox, Noted
 from agnes.telemetry.extraction.prepared import Head
 from agnes.telemetry.extraction.publishing import Publisher
+from agnes.telemetry.extraction.session import ServedFor
 from agnes.telemetry.keys import SessionId
 from agnes.telemetry.lake import ledger, objects
 from agnes.telemetry.lake.batch import Workbench, workbench
@@ -192,7 +193,8 @@ class ExtractionRun:
                     bench.load_events()
                 self._publisher.publish(plan, bench, self.report, keep=self._keep)
             yield harvest.finished
-            pending = pending[len(harvest.finished) :]
+            done = set(harvest.finished)
+            pending = [session for session in pending if session not in done]
 
     # ---- what consumers of a queue do side by side
 
@@ -223,20 +225,20 @@ class ExtractionRun:
             late = [key for key, sent_at in found.batches.items() if sent_at < before]
             self._send(inbox.batches(self._store, late))
 
-    def _prepare(self, batch: Batch) -> int:
+    def _prepare(self, batch: Batch) -> list[SessionId]:
         """Harvest a batch; it is done when what was found is there. Several may do the same: one will be published.
 
-        How many of its sessions were dealt with: no more than one round's.
+        Those of its sessions that were dealt with: no more than one round's.
         """
         noted = inbox.by_session(self._store, batch.notes) if batch.notes else {}
         sessions = [*dict.fromkeys([*noted, *map(tuple, batch.sessions)])]
-        finished = 0
+        finished: list[SessionId] = []
         if sessions:
             with self._workbench() as bench:
                 harvest = self._harvester.harvest(sessions, noted, bench, self.report, keep=self._keep)
                 notes = {note: one for one in harvest.finished if one in noted for note in noted[one].notes}
                 prepared.write(self._store, self._clock, bench, harvest, epoch=batch.epoch, notes=notes)
-            finished = len(harvest.finished)
+            finished = harvest.finished
         self._store.remove([keys.batch(batch.id)])
         return finished
 
@@ -305,7 +307,8 @@ class ExtractionRun:
         while missing and self._has_time():
             self._keep()
             part = missing[: self._limits.round_sessions]
-            missing = missing[self._prepare(Batch(self._new_id(), sessions=part, epoch=epoch)) :]
+            done = set(self._prepare(Batch(self._new_id(), sessions=part, epoch=epoch)))
+            missing = [session for session in missing if session not in done]
         self._swap_if_whole()
 
     def _swap_if_whole(self) -> None:

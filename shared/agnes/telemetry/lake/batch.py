@@ -7,17 +7,19 @@ threads may work in it, each by a connection of its own (`Workbench.beside`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
-from typing import Any, BinaryIO
+from typing import Any
 
 import duckdb
 import msgspec
 
-from agnes.telemetry.model import BILLED, Event
+from agnes.telemetry.lake.spool import Spool
+from agnes.telemetry.model import BILLED
 
 EVENT_COLUMNS = {
     **dict.fromkeys(("event_id", "user_id", "session_id", "generation", "event_type"), "VARCHAR"),
@@ -39,6 +41,12 @@ EVENT_COLUMNS = {
 }
 SESSION = {"user_id": "VARCHAR", "session_id": "VARCHAR", "generation": "VARCHAR"}
 _LONGEST_LINE_BYTES = 1 << 20
+_ORDER_IN_DAY = "user_id, session_id, occurred_at"
+_ORDER = f"day, {_ORDER_IN_DAY}"
+_UNORDERED_BYTES = 40_000_000
+"""Of spooled events: more are ordered as they are loaded, since each day has to be found among all of them."""
+EVENT_FILE = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
+"""Identifiers are most of an event, and level 3 takes longer to make them no smaller."""
 
 # What is spooled leaves out what is usual, and says of an event what its id is made of, since hashing here costs less.
 _FILLED = ", ".join(
@@ -55,10 +63,6 @@ _LATER = ", ".join(
     ("coalesce(carried, false) AS carried", *(f"coalesce({name}, 0) AS {name}" for name in ("long_prompt", *BILLED)))
 )
 
-_encode = msgspec.json.Encoder().encode_lines
-_ENCODED_AT_ONCE = 5000
-"""Events, of half a kilobyte each but for who means harm."""
-
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -74,61 +78,65 @@ class Workbench:
         self.db = db
         # Of the connection, not of the database.
         self.db.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        self._spool_file: BinaryIO | None = None
-        self._is_ordered = False
-        self.spooled_bytes = 0
+        self._spools: list[Spool] = []
 
     def close(self) -> None:
-        if self._spool_file is not None:
-            self._spool_file.close()
+        for spool in self._spools:
+            spool.close()
         self.db.close()
 
     @contextmanager
     def beside(self) -> Iterator[Workbench]:
         """The same database and folder for another thread."""
         other = Workbench(self.folder, self.db.cursor())
-        other._is_ordered = self._is_ordered
         try:
             yield other
         finally:
             other.close()
 
-    @property
-    def _spool(self) -> BinaryIO:
-        if self._spool_file is None:
-            self._spool_file = (self.folder / "events.ndjson").open("ab")
-        return self._spool_file
+    def new_spool(self) -> Spool:
+        """One more file of events for `load_events`."""
+        spool = Spool(self.folder / f"events-{len(self._spools)}.ndjson")
+        self._spools.append(spool)
+        return spool
 
-    def spool(self, events: Sequence[Event], *, most_bytes: int) -> bool:
-        """Keep events on disk until `load_events`, so that memory does not grow with the input. False, and none of them
-        is kept, if they are more than `most_bytes`: names may be long, and there may be many."""
-        begin = self._spool.tell()
-        for start in range(0, len(events), _ENCODED_AT_ONCE):
-            self._spool.write(_encode(events[start : start + _ENCODED_AT_ONCE]))
-            if self._spool.tell() - begin > most_bytes:
-                self._spool.truncate(begin)
-                self._spool.seek(begin)
-                return False
-        self.spooled_bytes = self._spool.tell()
-        return True
+    @property
+    def spooled_bytes(self) -> int:
+        return sum(spool.size for spool in self._spools)
 
     def load_events(self) -> None:
-        """Make the table `harvested` of what was spooled; it has a column `day` besides the events' own, and is
-        ordered so that the events of a day, and in it of a session, lie together."""
-        self._spool.flush()
+        """Make `harvested` of what was spooled; it has a column `day` besides the events' own."""
+        spools = [spool for spool in self._spools if spool.size] or [self.new_spool()]
+        for spool in spools:
+            spool.flush()
+        if sum(spool.size for spool in spools) > _UNORDERED_BYTES:
+            self._load("harvested", spools, order=f"ORDER BY {_ORDER}")
+            return
+        first, *others = [(f"spooled_{number}", [spool]) for number, spool in enumerate(spools)]
+        with ThreadPoolExecutor(max(1, len(others))) as pool:
+            loading = [pool.submit(self._load_beside, *other) for other in others]
+            self._load(*first)
+            for future in loading:
+                future.result()
+        tables = " UNION ALL ".join(f"SELECT * FROM {name}" for name, _ in (first, *others))  # noqa: S608 (fixed parts)
+        self.db.execute(f"CREATE VIEW harvested AS {tables}")
+
+    def _load_beside(self, table: str, spools: Sequence[Spool]) -> None:
+        with self.beside() as other:
+            other._load(table, spools)
+
+    def _load(self, table: str, spools: Sequence[Spool], *, order: str = "") -> None:
         self.db.execute(
-            f"""CREATE TABLE harvested AS SELECT * REPLACE ({_FILLED}), occurred_at::DATE AS day
-            FROM read_json($path, format = 'newline_delimited', columns = {EVENT_COLUMNS},
-                maximum_object_size = {_LONGEST_LINE_BYTES})
-            ORDER BY day, user_id, session_id, occurred_at""",  # noqa: S608 (fixed parts)
-            {"path": self._spool.name},
+            f"""CREATE TABLE {table} AS SELECT * REPLACE ({_FILLED}), occurred_at::DATE AS day
+            FROM read_json($paths, format = 'newline_delimited', columns = {EVENT_COLUMNS},
+                maximum_object_size = {_LONGEST_LINE_BYTES}) {order}""",  # noqa: S608 (fixed parts)
+            {"paths": [str(spool.path) for spool in spools]},
         )
-        self._is_ordered = True
 
     def write_harvested(self) -> Path:
         """All of `harvested` in one file."""
         path = self.folder / "harvested.parquet"
-        self.db.execute(f"COPY harvested TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+        self.db.execute(f"COPY (FROM harvested ORDER BY {_ORDER}) TO '{path}' ({EVENT_FILE})")
         return path
 
     def load_harvested(self, paths: Sequence[Path], accepted: Iterable[tuple[str, str, str]]) -> None:
@@ -154,8 +162,7 @@ class Workbench:
 
     def write_new_events(self, days: Sequence[date]) -> dict[date, Path]:
         """The events of `harvested` of each of these days in a file of its own. They are in memory all at once."""
-        order = "" if self._is_ordered else " ORDER BY day, user_id, session_id, occurred_at"
-        return self.write_by_day("events", f"{_of_days(days)}{order}", days)
+        return self.write_by_day("events", f"{_of_days(days)} ORDER BY {_ORDER}", days, EVENT_FILE)
 
     def write_events(self, day: date, merged: Sequence[Path] = ()) -> Written:
         """The day's events of `harvested` in one file, with those of `live_generations` in the stored files to be
@@ -164,23 +171,22 @@ class Workbench:
         rows = f"SELECT * EXCLUDE day FROM ({_of_days([day])})"  # noqa: S608 (fixed parts)
         if merged:
             rows = f"{rows} UNION ALL BY NAME {live_events(merged)}"
-        order = "" if self._is_ordered and not merged else "ORDER BY user_id, session_id, occurred_at"
         (count,) = self.db.execute(
-            f"COPY (SELECT * FROM ({rows}) {order}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 (fixed parts)
+            f"COPY (SELECT * FROM ({rows}) ORDER BY {_ORDER_IN_DAY}) TO '{path}' ({EVENT_FILE})"  # noqa: S608 (fixed parts)
         ).fetchone()
         return Written(path, count)
 
-    def write_by_day(self, name: str, sql: str, days: Sequence[date]) -> dict[date, Path]:
+    def write_by_day(self, name: str, sql: str, days: Sequence[date], options: str) -> dict[date, Path]:
         """The rows of `sql`, whose column `day` has no other days than these: a file for each of them, without that
         column. In one statement, which costs half of one for each, and keeps the rows' order (in one thread)."""
         folder = Path(mkdtemp(dir=self.folder, prefix=f"{name}-"))
-        self.db.execute(f"COPY ({sql}) TO '{folder}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day), OVERWRITE)")
+        self.db.execute(f"COPY ({sql}) TO '{folder}' ({options}, PARTITION_BY (day), OVERWRITE)")
         paths = {day: folder / f"day={day}" / "data_0.parquet" for day in days}
         for path in paths.values():
             if not path.exists():  # a day without rows
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self.db.execute(
-                    f"COPY (SELECT * EXCLUDE day FROM ({sql}) LIMIT 0) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
+                    f"COPY (SELECT * EXCLUDE day FROM ({sql}) LIMIT 0) TO '{path}' ({options})"  # noqa: S608
                 )
         return paths
 

@@ -383,9 +383,14 @@ def _put(db: Db, insert: str, rows: list[dict[str, Any]], columns: dict[str, str
 
 
 def _rows_of(columns: dict[str, str]) -> str:
-    """The parameter $rows, JSON objects, as a table. DuckDB reads each field by its type."""
-    shape = json.dumps([columns])
-    return f"(SELECT unnest(from_json($rows, '{shape}'), max_depth := 2))"
+    """The parameter $rows, JSON objects, as a table. DuckDB reads each field by its type.
+
+    First into objects, then each by its shape: as one expression DuckDB would take all of it for a constant, and make a
+    value of each field before it has a row.
+    """
+    shape = json.dumps(columns)
+    objects = """SELECT unnest(from_json($rows, '["JSON"]')) AS r"""
+    return f"(SELECT unnest(from_json(r, '{shape}')) FROM ({objects}))"  # noqa: S608 (fixed parts)
 
 
 def _retire(db: Db, changes: Changes) -> None:

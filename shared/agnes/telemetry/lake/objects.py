@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from threading import Lock
+from time import perf_counter
 from types import TracebackType
 from typing import Self
 
@@ -16,18 +17,44 @@ from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore, OutcomeUnknow
 PARQUET = "application/vnd.apache.parquet"
 JSON = "application/json"
 _READS_AT_ONCE = 8
+_QUICK_SECONDS, _SLOW_SECONDS = 0.0005, 0.005
+"""What a read may take, and what all of them may take beyond that, until others are asked side by side."""
 _WRITE_ATTEMPTS = 4
 _WRITES_AT_ONCE = 8
 _SMALL_FILE_BYTES = 4_000_000
 _FILES_AHEAD = 64
 
 
+class Pace:
+    """How fast a store answers: `with pace:` around each call. Threads cost more than the answers of a quick one do."""
+
+    def __init__(self) -> None:
+        self._left = _SLOW_SECONDS
+
+    def __enter__(self) -> None:
+        self._left += _QUICK_SECONDS
+        self._begun = perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self._left -= perf_counter() - self._begun
+
+    @property
+    def is_quick(self) -> bool:
+        return self._left > 0
+
+
 def read_all(store: ObjectStore, wanted: Sequence[str]) -> list[object]:
     """What `read` says of each key, in their order."""
-    if len(wanted) < 3:
-        return [store.read(key) for key in wanted]
-    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        return list(pool.map(store.read, wanted))
+    found, pace = [], Pace()
+    for key in wanted:
+        with pace:
+            found.append(store.read(key))
+        if not pace.is_quick:
+            break
+    if len(found) < len(wanted):
+        with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+            found += pool.map(store.read, wanted[len(found) :])
+    return found
 
 
 def fetch(store: ObjectStore, wanted: Iterable[str], folder: Path, *, at_once: int = _READS_AT_ONCE) -> dict[str, Path]:

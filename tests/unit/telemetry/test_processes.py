@@ -1,0 +1,118 @@
+"""A second process: what it answers, and that whatever becomes of it costs nothing but time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from agnes.telemetry.extraction.processes import OtherProcess, usable_cores
+
+PARENT = os.getpid()
+
+
+def work(task: bytes) -> bytes:
+    if task == b"raise":
+        raise ValueError(task)
+    if task == b"die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task == b"hang":
+        time.sleep(1000)
+    if task == b"files":
+        return " ".join(path.name for path in Path("/proc/self/fd").iterdir()).encode()
+    return task + b" by another" if os.getpid() != PARENT else b""
+
+
+@pytest.fixture
+def other(tmp_path):
+    other = OtherProcess.start(tmp_path, work, patience=0.3)
+    assert other is not None
+    yield other
+    other.close()
+
+
+def all_of(other: OtherProcess) -> list[bytes | None]:
+    found: list[bytes | None] = []
+    while other.underway:
+        found += other.answers(1)
+    return found
+
+
+def test_answers_come_in_the_order_of_the_tasks(other):
+    large = b"x" * 100_000
+    tasks = [b"a", b"raise", large, b"b"]
+    assert all(other.offer(task) for task in tasks)
+    assert all_of(other) == [b"a by another", None, large + b" by another", b"b by another"]
+    assert other.answers() == []
+
+
+def test_a_task_is_only_taken_if_the_pipe_has_room(other):
+    assert other.offer(b"hang")
+    given = 0
+    while other.offer(b"x" * 100_000):
+        given += 1
+    assert 0 < given < 20
+    assert not other.offer(b"x" * 5_000_000)
+    assert all_of(other) == [None] * (given + 1)
+
+
+@pytest.mark.parametrize("end", [b"die", b"hang"])
+def test_what_it_does_not_answer_comes_back(other, end):
+    for task in (b"a", end, b"b"):
+        assert other.offer(task)
+    assert all_of(other) == [b"a by another", None, None]
+    assert not other.offer(b"c")
+
+
+def test_one_that_was_stopped_or_killed_from_outside(other):
+    pid = other._process.pid
+    os.kill(pid, signal.SIGSTOP)
+    assert other.offer(b"a")
+    assert all_of(other) == [None]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_it_ends_with_its_parent(tmp_path):
+    """Whose end of the pipe closes, however it dies."""
+    child = os.fork()
+    if child == 0:
+        other = OtherProcess.start(tmp_path, work)
+        (tmp_path / "pid").write_text(str(other._process.pid))
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    pid = int((tmp_path / "pid").read_text())
+    for _ in range(200):
+        status = Path(f"/proc/{pid}/status")
+        if not status.exists() or "State:\tZ" in status.read_text():
+            return
+        time.sleep(0.05)
+    pytest.fail("it lives on")
+
+
+def test_it_holds_none_of_its_parents_files(tmp_path):
+    """A lock that another thread had just taken would be held until it ends."""
+    with (tmp_path / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        other = OtherProcess.start(tmp_path, work)
+    try:
+        other.offer(b"files")
+        (found,) = all_of(other)
+        assert len(found.split()) <= 8
+        with (tmp_path / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        other.close()
+
+
+def test_usable_cores(monkeypatch):
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")
+    assert usable_cores() == 1
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+    assert usable_cores() == 1
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
