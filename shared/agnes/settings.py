@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -219,6 +221,18 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise SettingsError(f"these settings are wrong:{lines}", hint="See docs/settings.md.")
     return settings
+
+
+def usable_cores(environ: Mapping[str, str] | None = None) -> int:
+    """Cores that this process may use at once. AWS gives a function one for each 1,769 MB, and shows it more."""
+    environ = os.environ if environ is None else environ
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    if memory := environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", ""):
+        cores = min(cores, int(memory) // 1769)
+    with suppress(OSError, ValueError):  # a container's share; "max" is all of them
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, int(quota) // int(period))
+    return max(1, cores)
 
 
 def _contradictions(settings: Settings) -> list[str]:

@@ -20,7 +20,7 @@ from agnes.kernel.jobs import Jobs
 from agnes.kernel.llm import LanguageModel
 from agnes.kernel.ports import Clock, DeadLetters, ObjectStore, Queue, Secret, Secrets
 from agnes.kernel.web import WebReader
-from agnes.settings import Settings
+from agnes.settings import Settings, usable_cores
 
 if TYPE_CHECKING:
     from agnes.marketplace.sync import Syncing
@@ -171,6 +171,11 @@ def using(wiring: Wiring) -> Iterator[Wiring]:
 
 def settings() -> Settings:
     return current().settings
+
+
+def cores() -> int:
+    """That this process may use at once."""
+    return usable_cores()
 
 
 def clock() -> Clock:

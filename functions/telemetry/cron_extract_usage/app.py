@@ -4,7 +4,7 @@ from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
 from agnes.telemetry import service
-from agnes.telemetry.model import Report
+from agnes.telemetry.model import Limits, Report
 
 app = Function("telemetry-cron_extract_usage")
 
@@ -14,5 +14,10 @@ app = Function("telemetry-cron_extract_usage")
 def run(tick: Tick) -> Report:
     """Read the inbox, extract, roll up; a backlog goes to the queue."""
     return service.extract_usage(
-        wiring.state(), wiring.store(), clock=wiring.clock(), dry_run=tick.dry_run, queue=wiring.queue()
+        wiring.state(),
+        wiring.store(),
+        clock=wiring.clock(),
+        dry_run=tick.dry_run,
+        limits=Limits(processes=wiring.cores()),
+        queue=wiring.queue(),
     )

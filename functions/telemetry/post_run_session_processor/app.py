@@ -33,4 +33,5 @@ def post_run_session_processor(_who: Principal, query: Which) -> dict[str, Any]:
 
 def _extract(_tick: Tick) -> Report:
     # An answer must come before the gateway gives up (29 s); what is left then is in the report.
-    return service.extract_usage(wiring.state(), wiring.store(), clock=wiring.clock(), limits=Limits(seconds=15))
+    limits = Limits(seconds=15, processes=wiring.cores())
+    return service.extract_usage(wiring.state(), wiring.store(), clock=wiring.clock(), limits=limits)

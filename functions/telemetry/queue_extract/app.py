@@ -3,6 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, queue_job
 from agnes.telemetry import service
+from agnes.telemetry.model import Limits
 
 app = Function("telemetry-queue_extract")
 
@@ -12,6 +13,7 @@ app = Function("telemetry-queue_extract")
 def run(body: dict[str, str]) -> None:
     """Batches are read several at once; whoever has the claim publishes what was found."""
     if "batch" in body:
-        service.extract_queued(wiring.state(), wiring.store(), body["batch"], clock=wiring.clock())
+        limits = Limits(processes=wiring.cores())
+        service.extract_queued(wiring.state(), wiring.store(), body["batch"], clock=wiring.clock(), limits=limits)
     else:
         service.rebuild_queued(wiring.state(), wiring.store(), clock=wiring.clock())

@@ -189,8 +189,8 @@ class Limits:
     seconds: float = 600
     memory: str = "150MB"
     threads: int = 1
-    processes: int = 0
-    """That extract sessions; 0: one for each core."""
+    processes: int = 1
+    """That extract sessions, this one among them."""
     alone_bytes: int = 2_000_000
     """That one process extracts before others are started."""
     patience_seconds: float = 60

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agnes.telemetry.extraction.processes import OtherProcess, usable_cores
+from agnes.telemetry.extraction.processes import OtherProcess
 
 PARENT = os.getpid()
 
@@ -107,12 +107,3 @@ def test_it_holds_none_of_its_parents_files(tmp_path):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:
         other.close()
-
-
-def test_usable_cores(monkeypatch):
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")
-    assert usable_cores() == 1
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-    assert usable_cores() == 1
-    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-    assert 1 <= usable_cores() <= (os.cpu_count() or 1)

@@ -35,9 +35,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Self
 
-MEMORY_MB_PER_CORE = 1769
-"""AWS gives a function one core for each of these."""
-
 PATIENCE_SECONDS = 60
 """For one answer; then it is killed. Nothing that it should be given takes more than a few seconds."""
 
@@ -49,17 +46,6 @@ _PLACE = struct.Struct("<qq")
 """Where an answer begins in the file of answers, and how long it is: -1 if the work could not be done. Written in one
 piece, as whatever is smaller than a page."""
 _MOST_UNDERWAY = 1000
-
-
-def usable_cores() -> int:
-    """That this process may use at once."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    if memory := os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", ""):
-        return max(1, min(cores, int(memory) // MEMORY_MB_PER_CORE))
-    with suppress(OSError, ValueError):  # a container's share; "max" is all of them
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(cores, int(quota) // int(period)))
-    return cores
 
 
 class OtherProcess:

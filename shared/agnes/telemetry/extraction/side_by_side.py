@@ -1,4 +1,4 @@
-"""Sessions extracted in this process and, as soon as that is worth it, in others beside it (one for each core more).
+"""Sessions extracted in this process and, as soon as that is worth it, in others beside it.
 
 Which process extracts a session changes nothing of it, so the order in which they are done is nobody's concern. Others
 get sessions of ordinary size only: what two processes hold at once stays within the memory of a run, and one that is
@@ -19,7 +19,7 @@ from typing import Self
 import msgspec
 
 from agnes.kernel.errors import UnavailableError
-from agnes.telemetry.extraction.processes import OtherProcess, usable_cores
+from agnes.telemetry.extraction.processes import OtherProcess
 from agnes.telemetry.extraction.session import Extracted, PackedFile, SessionExtractor
 from agnes.telemetry.keys import SessionId
 from agnes.telemetry.lake.batch import Workbench
@@ -148,7 +148,7 @@ class SideBySide:
 
     def _start(self) -> list[_Other]:
         others = []
-        for _ in range(min(self._limits.processes or usable_cores(), MOST_PROCESSES) - 1):
+        for _ in range(min(self._limits.processes, MOST_PROCESSES) - 1):
             spool = self._bench.new_spool()
             folder = spool.path.with_suffix("")
             folder.mkdir()
