@@ -100,7 +100,8 @@ def test_a_sync_says_what_it_did(shop, ada):
     shop.team.market.add_hostile_plugin("symlink to a secret")
     text = run(ada, "marketplace", "sync", "acme")
     assert "updated: finops" in text
-    assert "refused: trap: " in text
+    assert "trap" not in text.partition("refused:")[2]
+    assert "trap: " in text  # its symbolic link is left out with a warning
 
 
 def test_a_sync_of_all_fails_when_one_does(shop, ada):
