@@ -3,7 +3,9 @@
 Speeds count plain bytes and include decompression; those of one core are per second of CPU time, as is orjson's, so
 that a busy machine shows in none of them. Limits of the same run, over the same bytes uncompressed: reading the files,
 `orjson` over every line, and DuckDB's JSON reader with named columns, each on one core and on two. A run works in
-a process of its own, whose peak memory is reported. AGNES_BENCH_MB names other sizes than 300,1500.
+a process of its own, whose peak memory is reported. Of 150 MB it is held against ccusage, a native program that sums the
+tokens of the same files and stores nothing: by turns, the best of each, on all cores. AGNES_BENCH_MB names other sizes
+than 300,1500.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from agnes.kernel.ports import ANYTHING, Secret
 from agnes.outside.folder_queue import FolderQueue
 from agnes.outside.object_store.folder import FolderStore
 from agnes.outside.object_store.s3 import S3Store
+from agnes.settings import usable_cores
 from agnes.state import StateFiles
 from agnes.telemetry import keys
 from agnes.telemetry.extraction import upkeep
@@ -43,8 +46,9 @@ from agnes.telemetry.lake import export, rollups, windows
 from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, workbench
 from agnes.telemetry.lake.objects import fetch
 from agnes.telemetry.lake.prices import Price, PriceList
-from agnes.telemetry.model import Limits, TranscriptFile
+from agnes.telemetry.model import TOKENS, Limits, TranscriptFile
 from agnes.telemetry.transcripts import packed, uploads
+from agnes_local.ccusage_install import ccusage
 from tests.builders.transcripts import PLUGINS, START, generate
 
 SESSION_MB = 0.188
@@ -58,6 +62,8 @@ LAKE_DAYS = 31
 
 def run(emit: Callable[..., None]) -> None:
     sizes = [int(size) for size in os.environ.get("AGNES_BENCH_MB", "300,1500").split(",")]
+    with tempfile.TemporaryDirectory() as folder:
+        _against_ccusage(partial(_named, emit, "150mb"), Path(folder), int(150 / SESSION_MB))
     for number, megabytes in enumerate(sizes):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
@@ -96,6 +102,71 @@ def _corpus(emit: Callable[..., None], root: Path, sessions: int, *, first: bool
     emit("reprocess.peak_memory", peak, "MB", better="lower", aim=300)
     for name, value, unit, aim in _alone(_small_runs, root) if first else ():
         emit(name, value, unit, better="lower", aim=aim)
+
+
+def _against_ccusage(emit: Callable[..., None], root: Path, sessions: int) -> None:
+    """From the inbox to committed figures, as fast as ccusage: that is the aim."""
+    size, store = _prepare(root, sessions), _store(root)
+    (root / "home" / "projects").mkdir(parents=True)
+    (root / "plain").rename(root / "home" / "projects" / "-home-mira-ws")  # ccusage follows no links
+    ours, theirs, tokens = [], [], 0
+    for number in range(5):
+        if number:
+            _note_all(store)
+        ours.append(_alone(_whole_run, root, f"cache-{number}"))
+        seconds, tokens = _ccusage(root)
+        theirs.append(seconds)
+    with _runner(root, store, clock=FixedClock(NOW), cache="cache-sum") as (state, _), state.read("telemetry") as db:
+        counted = " + ".join(f"sum({name})" for name in TOKENS)
+        found = db.execute(f"SELECT ({counted})::BIGINT FROM telemetry.sessions").fetchone()
+        assert found == (tokens,), (found, tokens)
+    limit = size / min(theirs) / MEGA
+    emit("ccusage", limit, "MB/s", better="higher", aim=None)
+    speed = size / min(seconds for seconds, *_ in ours) / MEGA
+    emit("run.speed_of_wall", speed, "MB/s", better="higher", aim=limit, limit=limit)
+    emit("run.cpu", min(cpu for _, cpu, *_ in ours), "s of CPU time", better="lower", aim=None)
+    _note_all(store)
+    emit(
+        "run.peak_memory",
+        _peak_of_all(_whole_run, root, "cache-memory"),
+        "MB of all processes",
+        better="lower",
+        aim=300,
+    )
+    emit("load_average", os.getloadavg()[0], "processes", better="lower", aim=None)
+
+
+def _ccusage(root: Path) -> tuple[float, int]:
+    """Seconds, and the tokens that it found."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(root / "home"), "CLAUDE_CONFIG_DIR": str(root / "home")}
+    command = [str(ccusage()), "claude", "daily", "--offline", "--json"]
+    started = time.perf_counter()
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    seconds = time.perf_counter() - started
+    return seconds, orjson.loads(done.stdout)["totals"]["totalTokens"]
+
+
+def _peak_of_all(work: Callable[..., Any], *args: Any) -> float:
+    """MB that a process and those that it starts hold at most: pages that they share count once."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        first = pool.submit(os.getpid).result()
+        working, peak = pool.submit(work, *args), 0
+        while not working.done():
+            peak = max(peak, _held(first))
+            time.sleep(0.01)
+        working.result()
+    return peak * 1024 / MEGA
+
+
+def _held(process: int) -> int:
+    """PSS of a process and of its children, in KB."""
+    try:
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        (own,) = [int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")]
+        children = [path.read_text().split() for path in Path(f"/proc/{process}/task").glob("*/children")]
+    except (OSError, ValueError):  # it has just ended
+        return 0
+    return own + sum(_held(int(child)) for found in children for child in found)
 
 
 def _alone(work: Callable[..., Any], *args: Any) -> Any:
@@ -220,11 +291,14 @@ def _runner(root: Path, store: Any, *, clock: Any, cache: str = "cache") -> Iter
     state.close()
 
 
-def _whole_run(root: Path) -> tuple[float, float, int, float]:
-    """Seconds, CPU seconds, events and peak memory of one run over everything; then all of it is put back."""
-    with _runner(root, _store(root), clock=FixedClock(NOW)) as (state, made):
+def _whole_run(root: Path, cache: str = "cache") -> tuple[float, float, int, float]:
+    """Seconds, CPU seconds of all processes, events and peak memory of one run over everything, on all cores."""
+    with _runner(root, _store(root), clock=FixedClock(NOW), cache=cache) as (state, made):
+        before = os.times()
         with _timed() as times:
-            report = made().run()
+            report = made(limits=Limits(processes=usable_cores())).run()
+        after = os.times()
+        times[0] = sum(after[:4]) - sum(before[:4])
         sessions = state_count(state)
     assert (report.sessions, report.left, report.skipped_lines) == (sessions, 0, 0)
     return times[1], times[0], report.events, _peak()
@@ -235,16 +309,21 @@ def state_count(state: StateFiles) -> int:
         return db.execute("SELECT count(*) FROM telemetry.sessions").fetchone()[0]
 
 
-def _fanned_out(root: Path) -> tuple[float, float]:
-    """Everything once more, as a backlog of a new house: a tick sends, two processes that are there already consume.
-    Seconds and peak memory."""
-    store = _store(root)
+def _note_all(store: FolderStore) -> None:
+    """As if nothing had been extracted yet."""
     for folder in ("state", "telemetry", "leases"):
         store.remove([entry.key for entry in store.list(f"{folder}/")])
     for entry in list(store.list("sessions/")):
         _, user, session, _ = entry.key.split("/")
         body = orjson.dumps({"user_id": user, "session_id": session, "file": "main"})
         store.write(keys.inbox(f"{hash(session) & (1 << 60):026d}"[:6] + session[-20:]), body, expect=ANYTHING)
+
+
+def _fanned_out(root: Path) -> tuple[float, float]:
+    """Everything once more, as a backlog of a new house: a tick sends, two processes that are there already consume.
+    Seconds and peak memory."""
+    store = _store(root)
+    _note_all(store)
     queue = FolderQueue(root / "queue")
     with (
         ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool,
