@@ -48,7 +48,7 @@ from agnes.telemetry.lake.objects import fetch
 from agnes.telemetry.lake.prices import Price, PriceList
 from agnes.telemetry.model import TOKENS, Limits, TranscriptFile
 from agnes.telemetry.transcripts import packed, uploads
-from agnes_local.ccusage_install import ccusage
+from tests.benchmarks._whole_runs import ccusage, note_all, peak_of_all
 from tests.builders.transcripts import PLUGINS, START, generate
 
 SESSION_MB = 0.188
@@ -112,9 +112,9 @@ def _against_ccusage(emit: Callable[..., None], root: Path, sessions: int) -> No
     ours, theirs, tokens = [], [], 0
     for number in range(5):
         if number:
-            _note_all(store)
+            note_all(store)
         ours.append(_alone(_whole_run, root, f"cache-{number}"))
-        seconds, tokens = _ccusage(root)
+        seconds, tokens = ccusage(root)
         theirs.append(seconds)
     with _runner(root, store, clock=FixedClock(NOW), cache="cache-sum") as (state, _), state.read("telemetry") as db:
         counted = " + ".join(f"sum({name})" for name in TOKENS)
@@ -125,48 +125,15 @@ def _against_ccusage(emit: Callable[..., None], root: Path, sessions: int) -> No
     speed = size / min(seconds for seconds, *_ in ours) / MEGA
     emit("run.speed_of_wall", speed, "MB/s", better="higher", aim=limit, limit=limit)
     emit("run.cpu", min(cpu for _, cpu, *_ in ours), "s of CPU time", better="lower", aim=None)
-    _note_all(store)
+    note_all(store)
     emit(
         "run.peak_memory",
-        _peak_of_all(_whole_run, root, "cache-memory"),
+        peak_of_all(_whole_run, root, "cache-memory"),
         "MB of all processes",
         better="lower",
         aim=300,
     )
     emit("load_average", os.getloadavg()[0], "processes", better="lower", aim=None)
-
-
-def _ccusage(root: Path) -> tuple[float, int]:
-    """Seconds, and the tokens that it found."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(root / "home"), "CLAUDE_CONFIG_DIR": str(root / "home")}
-    command = [str(ccusage()), "claude", "daily", "--offline", "--json"]
-    started = time.perf_counter()
-    done = subprocess.run(command, env=environment, capture_output=True, check=True)
-    seconds = time.perf_counter() - started
-    return seconds, orjson.loads(done.stdout)["totals"]["totalTokens"]
-
-
-def _peak_of_all(work: Callable[..., Any], *args: Any) -> float:
-    """MB that a process and those that it starts hold at most: pages that they share count once."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        first = pool.submit(os.getpid).result()
-        working, peak = pool.submit(work, *args), 0
-        while not working.done():
-            peak = max(peak, _held(first))
-            time.sleep(0.01)
-        working.result()
-    return peak * 1024 / MEGA
-
-
-def _held(process: int) -> int:
-    """PSS of a process and of its children, in KB."""
-    try:
-        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-        (own,) = [int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")]
-        children = [path.read_text().split() for path in Path(f"/proc/{process}/task").glob("*/children")]
-    except (OSError, ValueError):  # it has just ended
-        return 0
-    return own + sum(_held(int(child)) for found in children for child in found)
 
 
 def _alone(work: Callable[..., Any], *args: Any) -> Any:
@@ -309,21 +276,11 @@ def state_count(state: StateFiles) -> int:
         return db.execute("SELECT count(*) FROM telemetry.sessions").fetchone()[0]
 
 
-def _note_all(store: FolderStore) -> None:
-    """As if nothing had been extracted yet."""
-    for folder in ("state", "telemetry", "leases"):
-        store.remove([entry.key for entry in store.list(f"{folder}/")])
-    for entry in list(store.list("sessions/")):
-        _, user, session, _ = entry.key.split("/")
-        body = orjson.dumps({"user_id": user, "session_id": session, "file": "main"})
-        store.write(keys.inbox(f"{hash(session) & (1 << 60):026d}"[:6] + session[-20:]), body, expect=ANYTHING)
-
-
 def _fanned_out(root: Path) -> tuple[float, float]:
     """Everything once more, as a backlog of a new house: a tick sends, two processes that are there already consume.
     Seconds and peak memory."""
     store = _store(root)
-    _note_all(store)
+    note_all(store)
     queue = FolderQueue(root / "queue")
     with (
         ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool,

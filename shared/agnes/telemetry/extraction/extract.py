@@ -21,7 +21,7 @@ from agnes.telemetry.extraction import served as names
 from agnes.telemetry.extraction import spending, standing, typed
 from agnes.telemetry.extraction.bill import ClientBill
 from agnes.telemetry.extraction.in_force import Caused, InForce, count_for
-from agnes.telemetry.extraction.records import Block, Message, Record, lines, value_of
+from agnes.telemetry.extraction.records import Block, Message, Record, Usage, lines, value_of
 from agnes.telemetry.extraction.responses import Known, Unnumbered
 from agnes.telemetry.extraction.served import Served
 from agnes.telemetry.extraction.summary import summarise
@@ -176,6 +176,9 @@ class _Reading:
         """Commands of the present prompt that no call has followed yet."""
         self._bare: list[tuple[str, Event]] = []
         """Calls and commands of the present prompt by a bare name, until the client says whose it is."""
+        self._counted: Event | None = None
+        self._usage: Usage | None = None
+        """Of the line before: most lines of a response repeat it."""
         self._now: datetime | None = None
         self._first: datetime | None = None
         self._undated: list[Event] = []
@@ -413,7 +416,8 @@ class _Reading:
             event.is_sidechain, event.agent_id = False, None
         if response.__class__ is str:
             self._unnumbered.note(record, message, event)
-        if usage is not None:
+        if usage is not None and not (event is self._counted and usage == self._usage):
+            self._counted, self._usage = event, usage
             spending.raise_to(event, usage)
             if len(usage.iterations) > 2 and (raw := spending.says_more(usage.iterations)) is not None:
                 self._iterations[event.event_id] = event, raw

@@ -47,7 +47,8 @@ def raise_to(event: Event, usage: Usage) -> None:
         event.cache_read_tokens = n
     if (n := usage.cache_creation_input_tokens) is not None and event.cache_creation_tokens < n <= MAX_TOKENS:
         event.cache_creation_tokens = n
-    if usage.cache_creation is not None:
+    kept = usage.cache_creation
+    if kept is not None and (kept.ephemeral_1h_input_tokens or usage.cache_creation_input_tokens is None):
         _raise_writes(event, usage)
     if usage.server_tool_use is not None:
         searches = usage.server_tool_use.web_search_requests
