@@ -47,6 +47,10 @@ def agree(files: dict[str, bytes]) -> None:
 @example(main=b'{"type": "user", "promptSource": "typed", "message": {"content": 1000000000000}}', agent=None)
 @example(main=b'{"type": "user", "promptSource": "typed", "message": {"content": [1, 2]}}', agent=None)
 @example(
+    main=b'{"type": "assistant", "message": {"usage": {"iterations": [{"t\\u0079pe": "advisor_message", "output_tokens": 1}]}}}',
+    agent=None,
+)
+@example(
     main=b'{"type": "assistant", "message": {"content": [{"type": "tool_use", "name": "Skill", "input": {"skill": "\\ud83d"}}]}}',
     agent=None,
 )

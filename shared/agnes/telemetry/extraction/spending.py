@@ -93,6 +93,8 @@ def says_more(iterations: msgspec.Raw) -> bytes | None:
     """The JSON of `usage.iterations` where it may tell more than the counts around it."""
     raw = bytes(iterations)
     entries = raw.count(b'"type"')
+    if b"\\u" in raw:  # names may be written by their code points
+        return raw
     return raw if entries > 1 or (entries == 1 and b'"message"' not in raw) else None
 
 
