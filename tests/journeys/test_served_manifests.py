@@ -78,6 +78,8 @@ def test_from_every_source_and_of_every_form(
     market.add_plugin("mended", extra={MANIFEST: said}, author="Mira", homepage=None)
     market.add_plugin("bare", extra={MANIFEST: "{}"}, author={"name": "", "email": None}, tags=["x"])
     forms = json.loads((SAMPLES / "accept/marketplace/forms.json").read_text())
+    # Every form of a dependency is tried in test_dependencies: here they name plugins that this catalog has.
+    forms["dependencies"] = ["bare", {"name": "mended"}]
     market.add_plugin(
         "forms",
         extra={MANIFEST: json.dumps(forms), "more/close.md": CLOSE, "more/hooks.json": '{"hooks": {}}'},
