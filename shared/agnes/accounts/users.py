@@ -98,15 +98,17 @@ def set_password(
     check_password(password, about=(user.email, user.name))
     password_hash = passwords.hash_password(password)
 
-    def change(tx: Tx) -> PasswordReset:
+    def change(tx: Tx) -> int:
         user = get_user(tx.db, user_id)
         repository.set_password(tx.db, user_id, password_hash, now)
         repository.revoke_sessions(tx.db, user_id, now)
         revoked = repository.revoke_tokens(tx.db, user_id, by=who.email, now=now) if revoke_tokens else 0
         tx.record(Change("user.set_password", f"user:{user_id}", {"email": user.email, "revoked_tokens": revoked}))
-        return PasswordReset(revoked, tokens.live(tx.db, store, user_id, now))
+        return revoked
 
-    return state.commit("people", change)
+    revoked = state.commit("people", change)
+    with state.read("people") as db:  # notes of last use are many reads of the store: not while others wait to commit
+        return PasswordReset(revoked, tokens.live(db, store, user_id, now))
 
 
 def delete(state: State, who: Principal, user_id: str, *, now: datetime) -> None:

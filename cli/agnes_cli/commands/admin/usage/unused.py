@@ -23,7 +23,7 @@ def command(plugin: str | None, every: bool, as_json: bool) -> None:
             return
         plugins = [each for each in found["plugins"] if every or each["idle_people"]]
         rows = [standing.organisation(each) for each in plugins]
-        shown.table(standing.ORGANISATION, rows, none="Nobody has a plugin without using it.")
+        shown.table(standing.ORGANISATION, rows, none="Every plugin in a stack is used.")
         if rows:
             click.echo(standing.total(len(rows), found["idle_cost_usd"], found), err=True)
         return
