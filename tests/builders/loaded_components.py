@@ -25,12 +25,12 @@ PROGRAMS = "/usr/bin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Names of what a session loaded of installed plugins, as the client writes them (`plugin:name`)."""
+    """Names of what a session loaded of installed plugins, as the client writes them (`plugin:name`), each once."""
 
     plugins: tuple[str, ...] = ()
     """Of the catalog's entries that loaded, sorted; several entries may be one plugin to the client."""
     commands: tuple[str, ...] = ()
-    """What a person may type: commands and skills. A name that is loaded twice is here twice."""
+    """What a person may type: commands and skills."""
     skills: tuple[str, ...] = ()
     """What the model may call. Commands that the model may call are not in it."""
     agents: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ def _loaded(
     prefixes = {plugin["name"] for plugin in mine}
 
     def named(names: Iterable[str], before: str = "") -> tuple[str, ...]:
-        return tuple(sorted(name for name in names if name.removeprefix(before).partition(":")[0] in prefixes))
+        return tuple(sorted({name for name in names if name.removeprefix(before).partition(":")[0] in prefixes}))
 
     return Loaded(
         plugins=tuple(sorted(plugin["source"].rpartition("@")[0] for plugin in mine)),

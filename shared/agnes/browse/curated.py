@@ -36,7 +36,7 @@ def entries(db: Db) -> list[Entry]:
         """SELECT p.marketplace_id, p.name, r.name, coalesce(nullif(trim(p.category), ''), $other), p.description,
             r.curator_name, coalesce(p.version, ''), p.created_at, p.updated_at, p.released_at, p.is_system,
             coalesce(p.author_name, ''), r.curator_email, coalesce(p.homepage, ''), p.keywords, p.size_bytes, p.tree_id,
-            coalesce(p.problem, p.withheld, ''), p.metadata, p.declared,
+            coalesce(p.problem, p.withheld, ''), p.metadata, p.declared, coalesce(p.raw->>'$.name', p.name),
             coalesce(r.last_commit_sha, ''), row_number() OVER (ORDER BY r.registered_at, r.id, p.name)
         FROM marketplace.plugins p JOIN marketplace.registries r ON r.id = p.marketplace_id
         WHERE p.tree_id IS NOT NULL AND NOT p.disabled AND p.removed_at IS NULL""",
@@ -69,12 +69,13 @@ def entries(db: Db) -> list[Entry]:
             size_bytes=size_bytes,
             tree_id=tree_id,
             problem=problem,
+            prefix=prefix,
             inner=tuple(inner.get((slug, name), ())),
             **_declared(needed, slug, declared),
             **_written(metadata, inner.get((slug, name), ()), commit),
         )
         for slug, name, marketplace_name, category, description, curator, version, added, updated, released, is_system,
-        author, curator_email, homepage, keywords, size_bytes, tree_id, problem, metadata, declared, commit, place in rows
+        author, curator_email, homepage, keywords, size_bytes, tree_id, problem, metadata, declared, prefix, commit, place in rows
     ]  # fmt: skip
 
 

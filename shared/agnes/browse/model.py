@@ -225,6 +225,8 @@ class Entry:
     """Place in My Stack: by registration of the marketplace, then name."""
     status: Literal["approved", "pending", "quarantined", "archived"] = "approved"
     owner_id: str = ""
+    prefix: str = ""
+    """The word before the colon of an invocation, where it is not `name`."""
     author_name: str = ""
     curator_email: str = ""
     homepage: str = ""

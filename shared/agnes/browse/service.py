@@ -285,5 +285,5 @@ def _line(known: Catalogue, entry: Entry, number: int, inner: Inner) -> InnerLin
 def _invocation(entry: Entry, inner: Inner) -> str:
     """What Claude Code knows it by; a person types it with a slash, a subagent is asked for by name."""
     if inner.kind in ("skill", "command", "workflow"):
-        return f"/{entry.name}:{inner.name}"
-    return f"@agent-{entry.name}:{inner.name}" if inner.kind == "agent" else ""
+        return f"/{entry.prefix or entry.name}:{inner.name}"
+    return f"@agent-{entry.prefix or entry.name}:{inner.name}" if inner.kind == "agent" else ""

@@ -129,6 +129,7 @@ class Plugin:
     source_type: str | None
     source_spec: Any
     raw: dict[str, Any]
+    """The catalog's entry as it is served; its `name` is plugin.json's, the word before the colon of an invocation."""
     tree_id: str | None
     git_oid: str | None
     version: str | None

@@ -220,7 +220,9 @@ def _content(
     items, warnings = inside.items(), list(inside.warnings)
     if manifest.name not in (None, entry.name):
         shown = str(manifest.name).encode("unicode_escape").decode()[:80]
-        warnings.append(f"{PLUGIN_MANIFEST}: the name is {shown}; it is served as {entry.name}")
+        called = package.manifest["name"]
+        told = f"people type /{called}:…" if called == manifest.name else f"it is served as {entry.name}"
+        warnings.append(f"{PLUGIN_MANIFEST}: the name is {shown}: {told}")
     warnings += [f"{PLUGIN_MANIFEST}: {lost}" for lost in manifest.lost_paths(by_path)]
     warnings += [f"{CATALOG}: {lost}" for lost in entry.lost_paths(by_path)]
     warnings += _of_newer_clients(items)

@@ -23,6 +23,7 @@ MANIFEST = ".claude-plugin/plugin.json"
 PACKAGING_FORMAT = 2
 """Raised when the served form changes, so that everybody gets the new form."""
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SEMVER = re.compile(r"^\d{1,9}\.\d{1,9}\.\d{1,9}(-[0-9A-Za-z.-]{1,64})?$")
 
 
@@ -42,7 +43,7 @@ class Package:
     manifest: dict[str, Any]
     """plugin.json as served."""
     entry: dict[str, Any]
-    """The catalog's entry as served, before it gets its name, source and version."""
+    """The catalog's entry as served, before it gets its name, source and version; its `name` is plugin.json's."""
     left_out: Mapping[str, str]
     """Path → reason, of files that the client does not load from the original."""
 
@@ -57,7 +58,7 @@ def package(
     description: str | None = None,
     replaced: Mapping[str, Any] | None = None,
 ) -> Package:
-    """`files` of a plugin folder as they are served under `name`.
+    """`files` of a plugin folder as they are served, under the name in plugin.json, or else `name` of the catalog.
 
     `entry` is the catalog's, in served form: its components are the plugin's as well. `others` are folders of other plugins
     within this one's. `upstream_version` and `description` are the entry's, used where plugin.json has none. `replaced` are
@@ -83,6 +84,9 @@ def package(
     if served is not None:
         manifest["hooks"] = served
     kept |= {path: TreeFile(path, _written(value)) for path, value in changed.items()}
+    # What a person types is plugin.json's name, which need not be the catalog's (docs/claude-code-client.md, "Names").
+    own_name = manifest.get("name")
+    name = own_name if isinstance(own_name, str) and _NAME.fullmatch(own_name) else name
     manifest["name"] = name
     if description and not manifest.get("description"):
         manifest["description"] = description
@@ -91,7 +95,13 @@ def package(
     version = f"{_base_version(base)}+{_content_hash(manifest, components, kept.values())}"
     stamped = {"name": name, "version": version, **{k: v for k, v in manifest.items() if k != "name"}}
     kept[MANIFEST] = TreeFile(MANIFEST, _written(stamped))
-    return Package(version, tuple(kept[path] for path in sorted(kept)), stamped, effective.entry, effective.left_out)
+    return Package(
+        version,
+        tuple(kept[path] for path in sorted(kept)),
+        stamped,
+        {**effective.entry, "name": name},
+        effective.left_out,
+    )
 
 
 def _written(value: dict[str, Any]) -> bytes:

@@ -30,7 +30,9 @@ def test_the_inventory_is_what_the_client_loads(workshop, shape: Shape):
     workshop.register(repository.url)
     workshop.sync()
     names: dict[str, set[str]] = {"plugins": set(shape.loaded.get("plugins", ()))}
-    for plugin, kind, name in workshop.rows("SELECT plugin_name, kind, name FROM marketplace.items"):
+    called = {name: plugin.raw["name"] for name, plugin in workshop.plugins().items()}
+    for plugin_name, kind, name in workshop.rows("SELECT plugin_name, kind, name FROM marketplace.items"):
+        plugin = called[plugin_name]
         for listed in _LISTED.get(kind, ()):
             names.setdefault(listed, set()).add(
                 f"plugin:{plugin}:{name}" if listed == "servers" else f"{plugin}:{name}"

@@ -138,11 +138,15 @@ def test_the_version_changes_when_and_only_when_the_content_does():
         assert packaging.package(name="finops", files=changed, upstream_version="1.2.0").version != one.version
 
 
-def test_the_manifest_carries_the_catalog_name_and_the_stamped_version():
+def test_the_manifest_carries_its_own_name_and_the_stamped_version():
     upstream = TreeFile(packaging.MANIFEST, b'{"name": "other", "version": "2.0.0", "hooks": "./h.json"}')
     made = packaging.package(name="finops", files=[upstream, TreeFile(".agnes/x", b""), *FILES])
-    assert made.manifest["name"] == "finops"
+    assert made.manifest["name"] == made.entry["name"] == "other"
     assert made.manifest["version"] == made.version
+    assert (
+        packaging.package(name="finops", files=[TreeFile(packaging.MANIFEST, b'{"name": "a b"}')]).manifest["name"]
+        == "finops"
+    )
     assert made.version.startswith("2.0.0+")
     assert made.manifest["hooks"] == "./h.json"
     assert ".agnes/x" not in [f.path for f in made.files]

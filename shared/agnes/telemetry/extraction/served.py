@@ -168,14 +168,17 @@ def served_names(db: Db) -> Served:
     found: dict[str, tuple[ServedPlugin, ...]] = {}
     rows = db.execute(
         """
-        SELECT p.name, p.marketplace_id FROM marketplace.plugins p
+        SELECT p.name, coalesce(p.raw->>'$.name', p.name), p.marketplace_id FROM marketplace.plugins p
         LEFT JOIN marketplace.registries r ON r.id = p.marketplace_id
         ORDER BY r.registered_at, p.marketplace_id, p.name
         """
     ).fetchall()
-    for name, marketplace_id in rows:
+    for name, prefix, marketplace_id in rows:
         plugin = ServedPlugin(CURATED, marketplace_id, name, items.get((marketplace_id, name), {}))
-        found[name] = (*found.get(name, ()), plugin)
+        # Claude Code writes plugin.json's name; several entries of one catalog may share it, and sessions of before
+        # 2026-11-30 have the catalog's.
+        for written in dict.fromkeys((prefix, name)):
+            found[written] = (*found.get(written, ()), plugin)
     inside = flea.items(db)
     for entity in flea.entities(db):
         if entity.tree_id is not None:
