@@ -12,8 +12,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from agnes.claude_code import renames
+from agnes.claude_code import manifests, renames
 from agnes.claude_code.dependencies import Dependency
 from agnes.claude_code.renames import Removed, Renamed, Unresolved
 from agnes.kernel.ports import ObjectStore
@@ -80,7 +81,7 @@ def names(catalog: Catalog, own: Resolved, others: Mapping[str, Mapping[str, str
 def carried(store: ObjectStore, old: Plugin, new: str, history: Sequence[Version]) -> list[Carried]:
     """The versions of a plugin that something decided for, under its new name: served, rolled back to, rolled out.
 
-    The content is the same but for its name, which Claude Code wants to be the catalog's in plugin.json too.
+    The content is the same but for the name in plugin.json, where that was the old one.
     """
     chosen = versions.choose(history, {}, old.pinned_version)
     wanted = {old.pinned_version, old.rollout_version, chosen.id if chosen else None} - {None}
@@ -89,12 +90,18 @@ def carried(store: ObjectStore, old: Plugin, new: str, history: Sequence[Version
         if version.id not in wanted and not (old.tree_id and version.tree_id == old.tree_id):
             continue
         try:
-            package = renamed_package(store, version.tree_id, new)
+            own = version.raw.get("name", old.name)
+            package = renamed_package(store, version.tree_id, new if own == old.name else own, version.raw)
         except (trees.TreeMissing, packaging.ManifestInvalid):
             continue  # its content is gone or cannot be read again: the newest version is served
         tree = trees.put(store, package.files)
         row = replace(old, name=new, tree_id=tree.id, git_oid=tree.git_oid, version=package.version)
-        row = replace(row, raw=version.raw | {"name": new}, description=version.description, declared=version.declared)
+        row = replace(
+            row,
+            raw=version.raw | {"name": package.manifest["name"]},
+            description=version.description,
+            declared=version.declared,
+        )
         row = replace(row, size_bytes=tree.size_bytes, file_count=len(tree.files))
         items = versions.items_of(version) or []
         moved = versions.of_row(row, items, commit=version.commit_sha or "", now=version.read_at, status=version.status)
@@ -103,19 +110,25 @@ def carried(store: ObjectStore, old: Plugin, new: str, history: Sequence[Version
     return found
 
 
-def renamed_package(store: ObjectStore, tree_id: str, name: str) -> packaging.Package:
-    """A stored tree as it would be served under another name. Raises TreeMissing, ManifestInvalid."""
+def renamed_package(store: ObjectStore, tree_id: str, name: str, entry: Mapping[str, Any]) -> packaging.Package:
+    """A stored tree as it would be served with this name in plugin.json; `entry` is its catalog's, as served.
+
+    Raises TreeMissing, ManifestInvalid.
+    """
     tree = trees.get(store, tree_id)
     files = [TreeFile(f.path, trees.read_file(store, tree_id, f.path) or b"", f.executable) for f in tree.files]
-    return packaging.package(name=name, files=files)
+    components = {kind: entry[kind] for kind in manifests.BESIDE if kind in entry}
+    return packaging.package(name=name, files=files, entry=components, keep_own_name=False)
 
 
-def blocked_as(store: ObjectStore, tree_id: str, old: str, blocked: Mapping[str, str]) -> str | None:
+def blocked_as(
+    store: ObjectStore, tree_id: str, old: str, entry: Mapping[str, Any], blocked: Mapping[str, str]
+) -> str | None:
     """Why content is blocked that came under another name before; None if it is not."""
     if not blocked:
         return None
     try:
-        return blocked.get(trees.tree_id(renamed_package(store, tree_id, old).files))
+        return blocked.get(trees.tree_id(renamed_package(store, tree_id, old, entry).files))
     except (trees.TreeMissing, packaging.ManifestInvalid):
         return None
 

@@ -237,7 +237,7 @@ class _Run:
                 carried = renaming.carried(store, past.rows[old], new, past.histories.get(old, []))
             found.moves.append(renaming.Move(old, new, tuple(carried)))
             content = read.get(new)
-            reason = renaming.blocked_as(store, content.tree_id, old, past.blocked) if content else None
+            reason = renaming.blocked_as(store, content.tree_id, old, content.entry, past.blocked) if content else None
             if content and reason:
                 found.blocked[content.tree_id] = reason
 

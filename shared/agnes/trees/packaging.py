@@ -56,9 +56,12 @@ def package(
     others: Collection[str] = (),
     upstream_version: str | None = None,
     description: str | None = None,
+    keep_own_name: bool = True,
     replaced: Mapping[str, Any] | None = None,
 ) -> Package:
     """`files` of a plugin folder as they are served, under the name in plugin.json, or else `name` of the catalog.
+
+    Without `keep_own_name` it is `name` whatever plugin.json says.
 
     `entry` is the catalog's, in served form: its components are the plugin's as well. `others` are folders of other plugins
     within this one's. `upstream_version` and `description` are the entry's, used where plugin.json has none. `replaced` are
@@ -86,7 +89,8 @@ def package(
     kept |= {path: TreeFile(path, _written(value)) for path, value in changed.items()}
     # What a person types is plugin.json's name, which need not be the catalog's (docs/claude-code-client.md, "Names").
     own_name = manifest.get("name")
-    name = own_name if isinstance(own_name, str) and _NAME.fullmatch(own_name) else name
+    if keep_own_name and isinstance(own_name, str) and _NAME.fullmatch(own_name):
+        name = own_name
     manifest["name"] = name
     if description and not manifest.get("description"):
         manifest["description"] = description
