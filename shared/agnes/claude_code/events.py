@@ -61,4 +61,5 @@ KNOWN = frozenset(event.name for event in EVENTS)
 """To the newest tested version."""
 EVERYWHERE = frozenset(event.name for event in EVENTS if event.since == OLDEST)
 """Known to every supported version."""
+GUARDS = frozenset(event.name for event in EVENTS if event.is_guard)
 SINCE = {event.name: event.since for event in EVENTS}

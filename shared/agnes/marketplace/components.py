@@ -22,10 +22,9 @@ from pydantic import (
     model_validator,
 )
 
-from agnes.claude_code.events import EVENTS, EVERYWHERE, KNOWN
+from agnes.claude_code import hook_guards
+from agnes.claude_code.events import EVERYWHERE, GUARDS, KNOWN
 from agnes.marketplace.limits import MAX_TEXT_CHARACTERS
-
-GUARDS = frozenset(event.name for event in EVENTS if event.is_guard)
 
 
 def _event_everywhere(value: str) -> str:
@@ -122,25 +121,12 @@ class Matched(_Form):
 def _with_loadable_guards(table: dict[str, Any]) -> dict[str, Any]:
     """Since 2.1.332 the client leaves out what it cannot load of a table, unless that may guard the plugin's permissions: then it
     does not load the plugin."""
-    for event, groups in table.items():
-        if event in GUARDS:
-            if groups is not None:
-                _GROUPS.validate_python(groups)
-        elif event not in KNOWN and _holds_guards(groups):
-            raise ValueError(
-                f"{event}: Claude Code has no such event, but guards (PreToolUse, PermissionRequest) are in it"
-            )
+    if lost := hook_guards.lost_in_table(table):
+        raise ValueError(lost.removeprefix("hooks."))
+    for event in GUARDS & table.keys():
+        if table[event] is not None:
+            _GROUPS.validate_python(table[event])
     return table
-
-
-def _holds_guards(value: Any, depth: int = 3) -> bool:
-    if isinstance(value, list):
-        return depth > 0 and any(_holds_guards(inner, depth - 1) for inner in value)
-    if not isinstance(value, dict):
-        return False
-    if any(value.get(event) not in (None, []) for event in GUARDS):
-        return True
-    return depth > 0 and any(_holds_guards(inner, depth - 1) for inner in value.values())
 
 
 _GROUPS = TypeAdapter(list[Matched])
@@ -150,6 +136,25 @@ KnownTable = dict[Annotated[str, AfterValidator(_known_event)], list[Matched]]
 EntryTable = dict[Annotated[str, AfterValidator(_event_everywhere)], list[Matched]]
 EntryHooks = Annotated[JsonPath | EntryTable | list[JsonPath | EntryTable], AsGiven]
 """In a catalog's entry, which has no files to put others in."""
+
+
+class HooksFile(_Form):
+    """`hooks/hooks.json`, or another that a manifest names. Its table is judged by events, not here."""
+
+    description: StrictStr = ""
+    hooks: dict[str, Any] = {}
+    modules: Annotated[list[StrictStr], Field(max_length=1)] = []
+    """At most one hooks module, relative to the file."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_something(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            if "surface" in given:
+                raise ValueError("`surface` is of earlier versions: a client element names its module")
+            if "hooks" not in given and not given.get("modules"):
+                raise ValueError("it has neither `hooks` nor `modules`")
+        return given
 
 
 class LocalServer(_Form):

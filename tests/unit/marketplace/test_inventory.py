@@ -266,7 +266,7 @@ def test_what_cannot_be_read_is_a_warning():
         "agents/a.md: its front matter is not YAML",
         "workflows/x.js: no workflow: it has to begin with `export const meta = {…}`",
         "hooks/hooks.json: not UTF-8",
-        "more.json: it has neither `hooks` nor `modules`, so Claude Code loads nothing of it",
+        "more.json: Claude Code loads nothing of it: it has neither `hooks` nor `modules`",
         ".mcp.json: not JSON: Expecting property name enclosed in double quotes at line 1, column 2",
         "monitors/monitors.json: monitors: 0.command: is missing",
     ]

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from agnes.claude_code.events import KNOWN
+from agnes.claude_code import hook_guards
+from agnes.claude_code.events import GUARDS, KNOWN
 from agnes.marketplace import components
 from agnes.marketplace.finding.model import Component
 from agnes.marketplace.finding.plugin import Plugin, short, why
@@ -38,11 +39,9 @@ class Hooks(Plugin):
             path = HOOKS_FILE if one is None else self.place(one)
             if path is None or (config := self.json(path)) is None or not self.once("hook", path):
                 continue
-            table, listed = (config.get(key) if isinstance(config, dict) else None for key in ("hooks", "modules"))
-            if not isinstance(table, dict) and not listed:
-                self.warn(f"{path}: it has neither `hooks` nor `modules`, so Claude Code loads nothing of it")
-            take(path, table or {})
-            modules += [(path, module) for module in listed or [] if isinstance(module, str)]
+            if (loaded := self.loadable_file(path, config)) is not None:
+                take(path, loaded.hooks)
+                modules += [(path, module) for module in loaded.modules]
         given = self.entry.get("hooks")
         if isinstance(given, dict):
             for event, groups in self.loadable(_ENTRY, given).items():
@@ -57,6 +56,20 @@ class Hooks(Plugin):
         config = self.json(path) if path != PLUGIN_MANIFEST else None
         words = config.get("description") if isinstance(config, dict) else None
         return words[:MAX_DESCRIPTION_CHARACTERS] if isinstance(words, str) else ""
+
+    def loadable_file(self, path: str, config: Any) -> components.HooksFile | None:
+        """A file of hooks, None if the client loads nothing of it; the plugin is refused if it loads nothing of that either."""
+        if lost := hook_guards.lost_in_file(config):
+            self.found.refused = self.found.refused or f"{path}: {lost}"
+            return None
+        try:
+            return components.HooksFile.model_validate(config)
+        except ValidationError as exc:
+            table = config.get("hooks") if isinstance(config, dict) else None
+            if hook_guards.has_guard(table):
+                self.found.refused = self.found.refused or f"{path}: {why(exc)}"
+            self.warn(f"{path}: Claude Code loads nothing of it: {why(exc)}")
+            return None
 
     def loadable(self, where: str, table: Any) -> dict[str, list[Any]]:
         """The part of a table of hooks that the newest client, or a later one, runs."""
@@ -74,7 +87,7 @@ class Hooks(Plugin):
         try:
             _MATCHED.validate_python(group)
         except ValidationError as exc:
-            if event in components.GUARDS:
+            if event in GUARDS:
                 self.found.refused = self.found.refused or f"{where}: hooks.{event}: {why(exc)}"
             if is_known:
                 self.warn(f"{where}: hooks.{event}: {why(exc)}")
