@@ -40,7 +40,12 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
         "skills": [_called(line) for line in plugin.of_kind("skill")],
         "agents": [_called(line) for line in plugin.of_kind("agent")],
         "commands": [
-            {"name": line.invocation, "description": line.inner.description} for line in plugin.of_kind("command")
+            {
+                "name": line.invocation,
+                "description": line.inner.description,
+                "callers": line.inner.detail or None,
+            }
+            for line in plugin.of_kind("command")
         ],
         "hooks": [
             {"name": line.inner.name, "event": line.inner.detail or None, "description": line.inner.description}
@@ -163,6 +168,7 @@ def _called(line: InnerLine) -> dict[str, Any]:
         "detail_url": line.detail_url,
         "cover_photo_url": line.words.cover_url,
         "invocation": line.invocation,
+        "callers": line.inner.detail or None if line.inner.kind == "skill" else None,
         "invocations_30d": line.usage.invocations_30d,
         "distinct_users_30d": line.usage.distinct_users_30d,
         "trend_pct": line.usage.trend_pct,

@@ -13,6 +13,8 @@ from agnes.claude_code.events import GUARDS, KNOWN
 
 _DEPTH = 3
 """How many levels of lists and objects the client looks through."""
+_NOT_LOOKED_INTO = frozenset({"metadata", "mcpServers", "lspServers"})
+"""In front matter, at any level."""
 
 
 def lost_in_file(config: Any) -> str | None:
@@ -30,6 +32,19 @@ def lost_in_file(config: Any) -> str | None:
     if table is not None and not isinstance(table, dict):
         return "hooks: must be an object with a list for each event"
     return lost_in_table(table)
+
+
+def lost_in_front_matter(fields: dict[str, Any]) -> str | None:
+    """As `lost_in_file` for the front matter of a skill, which is loaded then without its hooks and without what it allows itself."""
+    outside = {key: value for key, value in fields.items() if key not in ("hooks", *_NOT_LOOKED_INTO)}
+    if _has_guard(fields) or any(
+        holds_guard(value, matchers=key not in KNOWN, skipped=_NOT_LOOKED_INTO) for key, value in outside.items()
+    ):
+        return f"it has hooks outside of `hooks`, which may be those that guard it ({_named()})"
+    hooks = fields.get("hooks")
+    if hooks is not None and not isinstance(hooks, dict):
+        return "hooks: must be an object with a list for each event"
+    return lost_in_table(hooks)
 
 
 def lost_in_table(table: Any) -> str | None:
@@ -65,17 +80,26 @@ def is_matcher(value: Any) -> bool:
     return isinstance(hooks, dict) and ("matcher" in value or isinstance(hooks.get("type"), str))
 
 
-def holds_guard(value: Any, depth: int = _DEPTH, *, matchers: bool = True, in_hooks: bool = False) -> bool:
+def holds_guard(
+    value: Any,
+    depth: int = _DEPTH,
+    *,
+    matchers: bool = True,
+    in_hooks: bool = False,
+    skipped: frozenset[str] = frozenset(),
+) -> bool:
     """Whether hooks that guard are in a value, or, with `matchers`, what looks like any matcher; to `depth` levels.
 
-    In a list of hooks (`in_hooks`) the fields of a hook are not looked into.
+    In a list of hooks (`in_hooks`) the fields of a hook are not looked into, and `skipped` keys are nowhere.
     """
     if _has_guard(value) or (matchers and is_matcher(value)):
         return True
     if depth == 0:
         return False
     if isinstance(value, list):
-        return any(holds_guard(inner, depth - 1, matchers=matchers, in_hooks=in_hooks) for inner in value)
+        return any(
+            holds_guard(inner, depth - 1, matchers=matchers, in_hooks=in_hooks, skipped=skipped) for inner in value
+        )
     if not isinstance(value, dict) or (in_hooks and isinstance(value.get("type"), str)):
         return False
     return any(
@@ -84,8 +108,10 @@ def holds_guard(value: Any, depth: int = _DEPTH, *, matchers: bool = True, in_ho
             depth - 1,
             matchers=matchers and key not in KNOWN,
             in_hooks=key == "hooks" and isinstance(inner, list),
+            skipped=skipped,
         )
         for key, inner in value.items()
+        if key not in skipped
     )
 
 

@@ -34,12 +34,6 @@ def _event_everywhere(value: str) -> str:
     return value
 
 
-def _known_event(value: str) -> str:
-    if value not in KNOWN:
-        raise ValueError("Claude Code has no such event")
-    return value
-
-
 def _inner_path(value: str) -> str:
     if not value.startswith("./"):
         raise ValueError("must begin with ./")
@@ -132,7 +126,6 @@ def _with_loadable_guards(table: dict[str, Any]) -> dict[str, Any]:
 _GROUPS = TypeAdapter(list[Matched])
 HookTable = Annotated[dict[str, Any], AfterValidator(_with_loadable_guards)]
 Hooks = Annotated[JsonPath | HookTable | list[JsonPath | HookTable], AsGiven]
-KnownTable = dict[Annotated[str, AfterValidator(_known_event)], list[Matched]]
 EntryTable = dict[Annotated[str, AfterValidator(_event_everywhere)], list[Matched]]
 EntryHooks = Annotated[JsonPath | EntryTable | list[JsonPath | EntryTable], AsGiven]
 """In a catalog's entry, which has no files to put others in."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agnes.marketplace.finding.hooks import Hooks
 from agnes.marketplace.finding.model import Component, Document, Inventory
 from agnes.marketplace.finding.others import Others
 from agnes.marketplace.finding.servers import Servers
@@ -27,7 +26,7 @@ def of_plugin(files: Mapping[str, bytes], entry: Mapping[str, Any] | None = None
     return _Whole(files, entry or {}).inventory()
 
 
-class _Whole(Texts, Hooks, Servers, Others):
+class _Whole(Texts, Servers, Others):
     def inventory(self) -> Inventory:
         self.skills()
         self.agents()

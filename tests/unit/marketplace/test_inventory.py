@@ -262,7 +262,7 @@ def test_what_cannot_be_read_is_a_warning():
     got = of(files, {"hooks": "./more.json", "skills": "./gone"})
     assert [(c.kind, c.name) for c in got.components] == [("skill", "s"), ("agent", "a")]
     assert got.warnings == [
-        "skills/s/SKILL.md: its hooks are not loaded: must be an object",
+        "skills/s/SKILL.md: it is loaded without its hooks and without what it allows itself: hooks: must be an object with a list for each event",
         "agents/a.md: its front matter is not YAML",
         "workflows/x.js: no workflow: it has to begin with `export const meta = {…}`",
         "hooks/hooks.json: not UTF-8",
@@ -270,6 +270,40 @@ def test_what_cannot_be_read_is_a_warning():
         ".mcp.json: not JSON: Expecting property name enclosed in double quotes at line 1, column 2",
         "monitors/monitors.json: monitors: 0.command: is missing",
     ]
+
+
+@pytest.mark.parametrize(
+    ("hooks", "events", "is_lost"),
+    [
+        pytest.param({"Stop": RUN, "Dreamed": RUN}, ["Stop", "Dreamed"], False, id="an event of a later client"),
+        pytest.param({"Stop": [*RUN, "x"]}, ["Stop"], False, id="a matcher that is none, beside one"),
+        pytest.param({"PreToolUse": [{"hooks": [{"type": "telepathy"}]}], "Stop": RUN}, [], True, id="a lost guard"),
+        pytest.param([{"matcher": "x", "hooks": RUN}], [], True, id="a list of matchers"),
+    ],
+)
+def test_hooks_of_front_matter_that_are_partly_loaded(hooks, events, is_lost):
+    got = of({"skills/s/SKILL.md": f"---\nhooks: {json.dumps(hooks)}\n---\n"})
+    assert [c.detail for c in got.components if c.kind == "hook"] == events
+    assert any("without its hooks" in warning for warning in got.warnings) == is_lost
+    assert not got.refused
+
+
+@pytest.mark.parametrize(
+    ("said", "callers"),
+    [
+        ("name: s", None),
+        ("user-invocable: true", None),
+        ("user-invocable: false", "used by Claude alone"),
+        ("user-invocable: 'no'", "used by Claude alone"),
+        ("user-invocable:", "used by Claude alone"),
+        ("disable-model-invocation: 'Yes'", "used by people alone"),
+        ("disable-model-invocation: 2", None),
+        ("user-invocable: off\ndisable-model-invocation: on", "used by nobody"),
+    ],
+)
+def test_who_may_use_a_skill(said, callers):
+    files = {"skills/s/SKILL.md": f"---\n{said}\n---\n", "commands/c.md": f"---\n{said}\n---\n"}
+    assert [(c.kind, c.detail) for c in of(files).components] == [("skill", callers), ("command", callers)]
 
 
 def test_components_are_bounded():

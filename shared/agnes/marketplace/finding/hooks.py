@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -60,38 +60,45 @@ class Hooks(Plugin):
     def loadable_file(self, path: str, config: Any) -> components.HooksFile | None:
         """A file of hooks, None if the client loads nothing of it; the plugin is refused if it loads nothing of that either."""
         if lost := hook_guards.lost_in_file(config):
-            self.found.refused = self.found.refused or f"{path}: {lost}"
+            self.refuse(f"{path}: {lost}")
             return None
         try:
             return components.HooksFile.model_validate(config)
         except ValidationError as exc:
             table = config.get("hooks") if isinstance(config, dict) else None
             if hook_guards.has_guard(table):
-                self.found.refused = self.found.refused or f"{path}: {why(exc)}"
+                self.refuse(f"{path}: {why(exc)}")
             self.warn(f"{path}: Claude Code loads nothing of it: {why(exc)}")
             return None
 
-    def loadable(self, where: str, table: Any) -> dict[str, list[Any]]:
-        """The part of a table of hooks that the newest client, or a later one, runs."""
+    def refuse(self, reason: str) -> None:
+        """The first reason is told."""
+        self.found.refused = self.found.refused or reason
+
+    def loadable(self, where: str, table: Any, lose: Callable[[str], None] | None = None) -> dict[str, list[Any]]:
+        """The part of a table of hooks that the newest client, or a later one, runs.
+
+        `lose` is told of a hook that may guard and cannot be loaded; without it the plugin is refused for it.
+        """
         found: dict[str, list[Any]] = {}
         for event, groups in table.items() if isinstance(table, dict) else ():
             if not isinstance(groups, list):
                 self.warn(f"{where}: hooks.{event}: not a list")
                 continue
-            usable = [group for group in groups if self.matched(where, event, group, is_known=event in KNOWN)]
+            usable = [group for group in groups if self.matched(where, event, group, lose or self.refuse)]
             if usable or not groups:
                 found[event] = usable
         return found
 
-    def matched(self, where: str, event: str, group: Any, *, is_known: bool) -> bool:
+    def matched(self, where: str, event: str, group: Any, lose: Callable[[str], None]) -> bool:
         try:
             _MATCHED.validate_python(group)
         except ValidationError as exc:
             if event in GUARDS:
-                self.found.refused = self.found.refused or f"{where}: hooks.{event}: {why(exc)}"
-            if is_known:
+                lose(f"{where}: hooks.{event}: {why(exc)}")
+            if event in KNOWN:
                 self.warn(f"{where}: hooks.{event}: {why(exc)}")
-            return not is_known and isinstance(group, dict)
+            return event not in KNOWN and isinstance(group, dict)
         return True
 
     def module(self, named: list[tuple[str, str]]) -> None:

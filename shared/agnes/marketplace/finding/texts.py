@@ -7,27 +7,40 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from agnes.marketplace import components, front_matter, javascript
-from agnes.marketplace.finding.hooks import hook_lines
+from agnes.claude_code import hook_guards
+from agnes.marketplace import front_matter, javascript
+from agnes.marketplace.finding.hooks import Hooks, hook_lines
 from agnes.marketplace.finding.model import Component, Document
-from agnes.marketplace.finding.plugin import SKILL_FILE, SKIPPED_FOLDER, Plugin, joined, one_line, why
+from agnes.marketplace.finding.plugin import SKILL_FILE, SKIPPED_FOLDER, joined, one_line
 from agnes.marketplace.limits import MAX_DESCRIPTION_CHARACTERS
 from agnes.marketplace.manifest import PLUGIN_MANIFEST
 
 MAX_DOCUMENT_BYTES = 1_048_576
 """The client reads no larger skill, command, agent or output style."""
 MAX_NAME_CHARACTERS = 256
+BY_PEOPLE, BY_CLAUDE, BY_NOBODY = "used by people alone", "used by Claude alone", "used by nobody"
 SKILL = "SKILL.md"
 
 _NOT_IN_SKILL_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 _BLOCK = re.compile(r"```!\s*\n?(.*?)\n?```", re.DOTALL)
 _INLINE = re.compile(r"(?:^|(?<=\s))!`([^`]+)`", re.MULTILINE)
-_HOOK_TABLE = TypeAdapter(components.KnownTable)
 
 
-class Texts(Plugin):
+def callers(fields: dict[str, Any]) -> str | None:
+    """Who alone may use a skill or command, None if a person may type it and the model may call it."""
+    typed = "user-invocable" not in fields or _is_true(fields["user-invocable"])
+    called = not _is_true(fields.get("disable-model-invocation"))
+    if typed and called:
+        return None
+    return BY_PEOPLE if typed else BY_CLAUDE if called else BY_NOBODY
+
+
+def _is_true(value: Any) -> bool:
+    """As the client reads a truth value of front matter."""
+    return (front_matter.line(value) or "").lower() in ("1", "true", "yes", "on")
+
+
+class Texts(Hooks):
     def document(self, kind: str, name: str, path: str, head: front_matter.Head, *, override: Any = None) -> None:
         """Add a skill, command, agent or output style."""
         fields = {**head.fields, **(override if isinstance(override, dict) else {})}
@@ -35,7 +48,7 @@ class Texts(Plugin):
             self.warn(f"{path}: its front matter is not YAML")
         description = front_matter.line(fields.get("description")) or ""
         is_forced = kind == "output-style" and front_matter.line(fields.get("force-for-plugin")) == "true"
-        detail = "applies at once" if is_forced else None
+        detail = "applies at once" if is_forced else callers(fields) if kind in ("skill", "command") else None
         shown = f"{kind} {name}: {description}" if description else f"{kind} {name}"
         shown += f" ({detail})" if detail else ""
         self.add(Component(kind, name, path, front_matter.line(fields.get("name")), description, detail, (shown,)))
@@ -58,15 +71,17 @@ class Texts(Plugin):
             self.add(Component("shell", path, path, None, "", one_line("; ".join(shell)), lines))
         if tools:
             self.found.documents.append(Document(path, tools))
-        declared = head.fields.get("hooks")
-        if not hooks or not declared:
+        if hooks and head.fields.get("hooks") is not None:
+            self.front_matter_hooks(path, head.fields)
+
+    def front_matter_hooks(self, path: str, fields: dict[str, Any]) -> None:
+        """Those that run while a skill is used."""
+        lost = [one] if (one := hook_guards.lost_in_front_matter(fields)) else []
+        loaded = self.loadable(path, fields["hooks"], lost.append)
+        if lost:
+            self.warn(f"{path}: it is loaded without its hooks and without what it allows itself: {lost[0]}")
             return
-        try:
-            _HOOK_TABLE.validate_python(declared)
-        except ValidationError as exc:
-            self.warn(f"{path}: its hooks are not loaded: {why(exc)}")
-            return
-        for event, groups in declared.items():
+        for event, groups in loaded.items():
             lines = tuple(f"{path}: {line}" for line in hook_lines(event, groups))
             self.add(Component("hook", f"{event} ({path})", path, None, "", event, lines))
 
