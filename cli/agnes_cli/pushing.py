@@ -28,6 +28,10 @@ RETRIED = frozenset({401, 403, 404, 408, 409, 413, 425, 429})
 """Client errors that a later push may not meet: signing in, a new URL, a slower pace, a higher limit."""
 
 
+STORAGE_FULL = "storage_full"
+"""The server takes nothing more of this person until there is room: asking for each further file is of no use."""
+
+
 class TooLarge(Failure):
     pass
 
@@ -155,7 +159,7 @@ class Push:
             outcome.stopped_by = failure
             return self._wait(name, failure)
         except Refused as failure:
-            if failure.status == 429:
+            if failure.status == 429 or failure.code == STORAGE_FULL:
                 outcome.stopped_by = failure
             if failure.status >= 500 or failure.status in RETRIED:
                 return self._wait(name, failure)

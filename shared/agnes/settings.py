@@ -140,6 +140,20 @@ class Settings(BaseModel):
         description="Store transcripts with the copies that are otherwise left out: system prompts, tools, whole requests "
         "(docs/telemetry.md).",
     )
+    quota_day_bytes: int = Field(
+        2_000_000_000,
+        ge=0,
+        description="Bytes of transcripts, as stored, that may be added for one person a day (UTC); 0 is no limit.",
+    )
+    quota_day_sessions: int = Field(
+        2_000, ge=0, description="Sessions that may be added for one person a day (UTC); 0 is no limit."
+    )
+    quota_total_bytes: int = Field(
+        50_000_000_000, ge=0, description="Bytes of transcripts that are stored of one person at most; 0 is no limit."
+    )
+    quota_total_sessions: int = Field(
+        50_000, ge=0, description="Sessions that are stored of one person at most; 0 is no limit."
+    )
     audit_archive_after_days: int = Field(
         90, ge=1, le=3650, description="Days after which lines of the audit move from the state files to parquet."
     )

@@ -25,6 +25,7 @@ from agnes.settings import Settings, usable_cores
 if TYPE_CHECKING:
     from agnes.marketplace.sync import Syncing
     from agnes.state import StateFiles
+    from agnes.telemetry.transcripts.quotas import Limits as Quotas
 
 
 class Wiring:
@@ -167,6 +168,14 @@ def using(wiring: Wiring) -> Iterator[Wiring]:
         yield wiring
     finally:
         _current = before
+
+
+def quotas() -> Quotas:
+    """How much of each person may be stored."""
+    from agnes.telemetry.transcripts.quotas import Limits
+
+    given = settings()
+    return Limits(given.quota_day_bytes, given.quota_day_sessions, given.quota_total_bytes, given.quota_total_sessions)
 
 
 def settings() -> Settings:

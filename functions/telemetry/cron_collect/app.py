@@ -19,5 +19,6 @@ def run(tick: Tick) -> collector.Report:
         secrets=wiring.secrets(),
         clock=wiring.clock(),
         keep_all=wiring.settings().transcripts_keep_all,
+        allowed=wiring.quotas(),
         dry_run=tick.dry_run,
     )

@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.telemetry.drill_down import sessions
+from agnes.telemetry.drill_down import sessions, storage
 
 app = Function("telemetry-get_admin_sessions")
 
@@ -27,3 +27,10 @@ def get_kpis(_who: Principal, query: sessions.SessionsFilter) -> sessions.Kpis:
 def get_facets(_who: Principal, query: sessions.SessionsFilter) -> sessions.Facets:
     """What the filters may be set to."""
     return sessions.facets(wiring.state(), query, now=wiring.clock().now())
+
+
+@app.route("/api/admin/sessions/storage", methods=["GET"])
+@endpoint(needs=Needs.ADMIN, query=storage.StorageQuery)
+def get_storage(_who: Principal, query: storage.StorageQuery) -> storage.StorageList:
+    """What is stored of each person's transcripts, and how much may be; those with the most sessions first."""
+    return storage.listed(wiring.state(), wiring.store(), query, wiring.quotas(), clock=wiring.clock())

@@ -20,4 +20,11 @@ class Place(BaseModel):
 @page(needs=Needs.LOGIN, query=Place)
 def page_my_sessions(who: Principal, query: Place) -> MySessionsPage:
     """Your sessions, to look at, take away or remove."""
-    return my_sessions_page(wiring.state(), wiring.store(), who, offset=query.offset)
+    return my_sessions_page(
+        wiring.state(),
+        wiring.store(),
+        who,
+        offset=query.offset,
+        limits=wiring.quotas(),
+        now=wiring.clock().now(),
+    )

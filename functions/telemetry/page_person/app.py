@@ -20,4 +20,11 @@ class Place(BaseModel):
 @page(needs=Needs.ADMIN, query=Place)
 def page_person(_who: Principal, user_id: str, query: Place) -> PersonPage:
     """Facts, groups and sessions of a person."""
-    return person_page(wiring.state(), wiring.store(), user_id, offset=query.offset, now=wiring.clock().now())
+    return person_page(
+        wiring.state(),
+        wiring.store(),
+        user_id,
+        offset=query.offset,
+        limits=wiring.quotas(),
+        now=wiring.clock().now(),
+    )

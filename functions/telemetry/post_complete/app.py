@@ -27,4 +27,5 @@ def post_complete(who: Principal, body: Finished) -> uploads.Completed:
         body.upload_id,
         now=wiring.clock().now(),
         keep_all=wiring.settings().transcripts_keep_all,
+        limits=wiring.quotas(),
     )

@@ -36,5 +36,7 @@ def post_presign(who: Principal, body: Declared) -> uploads.Presigned:
         agent_id=body.agent_id,
         size_bytes=body.size_bytes,
         sha256=body.sha256,
+        now=wiring.clock().now(),
         keep_all=wiring.settings().transcripts_keep_all,
+        limits=wiring.quotas(),
     )

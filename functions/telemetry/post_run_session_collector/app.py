@@ -29,6 +29,7 @@ def _collect(tick: Tick) -> collector.Report:
         secrets=wiring.secrets(),
         clock=wiring.clock(),
         keep_all=wiring.settings().transcripts_keep_all,
+        allowed=wiring.quotas(),
         dry_run=tick.dry_run,
         limits=collector.Limits(seconds=15, location_seconds=12),
     )

@@ -20,4 +20,5 @@ def post_sessions(who: Principal, request: Request) -> uploads.Uploaded:
         body=body,
         now=wiring.clock().now(),
         keep_all=wiring.settings().transcripts_keep_all,
+        limits=wiring.quotas(),
     )

@@ -6,6 +6,7 @@ inbox/<ulid>.json                                       a transcript is new or h
 inbox/batches/<ulid>.json | prepared/<ulid>.json        work that a queue's consumers have, and what they have found
 inbox/aside/<ulid>.json                                 the same, of a reprocessing: until nothing of it is missing
 tombstones/<user_id>.json                               sessions of a person that are not taken again
+quotas/<user_id>.json                                   how much of a person is stored (transcripts.quotas)
 quarantine/<user_id>/<session_id>/<file>.json           why a transcript is not counted
 exports/<ulid>/<filename>                               large exports, for a day
 downloads/<user_id>/<ulid>/<filename>                   large transcripts and archives of a person, for a day
@@ -42,6 +43,7 @@ DOWNLOADS = "downloads/"
 CURRENT = "telemetry/current/sessions.parquet"
 CLAIM = "jobs/telemetry.extract/claim.json"
 MAIN = "main"
+PACKED = ".jsonl.zst"
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _AGENT_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -155,6 +157,20 @@ def session_of(filename: str) -> str:
     """The session's id of an uploaded file's name, `<uuid>.jsonl`; folders in it are ignored, never followed."""
     name = PurePosixPath(filename.replace("\\", "/")).name
     return name.removesuffix(".jsonl")
+
+
+def transcript_of(key: str) -> TranscriptId | None:
+    """The transcript whose key it is; None if it is none's."""
+    folder, _, rest = key.partition("/")
+    parts = rest.split("/")
+    if f"{folder}/" != SESSIONS or len(parts) < 3 or not key.endswith(PACKED):
+        return None
+    found = TranscriptId(parts[0], parts[1], parts[-1].removesuffix(PACKED))
+    return found if found.key == key else None
+
+
+def quota(user_id: str) -> str:
+    return f"quotas/{user_id}.json"
 
 
 def tombstones(user_id: str) -> str:

@@ -400,7 +400,14 @@ def test_my_figures(used):
 def test_my_home_figures(used):
     house, _, mira, noah = used
     found = house.get("/api/me/home-stats?window=7d", token=noah.token).json()
-    assert found == {"window": "7d", "sessions": 1, "prompts": 3, "tokens": 3 * 370, "folders": 1}
+    assert found == {
+        "window": "7d",
+        "sessions": 1,
+        "prompts": 3,
+        "tokens": 3 * 370,
+        "folders": 1,
+        "estimated_sessions": 0,
+    }
     day = house.get("/api/me/home-stats", token=mira.token).json()
     assert (day["window"], day["sessions"]) == ("24h", 0)
     assert house.get("/api/me/home-stats?window=1y", token=mira.token).status == 422

@@ -396,3 +396,26 @@ def test_on_a_terminal_it_shows_what_is_being_sent(signed_in):
     assert "2 of 2: " in shown
     assert shown.endswith("\r\x1b[K"), "what passes is wiped"
     assert b"2 files sent" in done.stdout
+
+
+def test_over_a_quota_what_is_left_waits_and_is_sent_when_there_is_room(tmp_path):
+    with opened_office(tmp_path, QUOTA_TOTAL_SESSIONS="1") as office:
+        office.sign_in()
+        laptop = office.laptop
+        first, *others = [str(laptop.transcript(each, session(each).body())) for each in (A, B, C)]
+        pushed = laptop.agnes("push", "--json", first, *others)
+        outcome = json.loads(pushed.stdout)
+        assert pushed.returncode == 1
+        assert (outcome["sent"], outcome["dropped"]) == ([first], [])
+        assert [one["path"] for one in outcome["waiting"]] == others
+        assert "the limit is 1 sessions" in outcome["error"]
+        told = laptop.agnes("push")
+        assert "2 files wait in the queue." in told.stderr
+        assert "Remove sessions that you no longer need" in told.stderr
+        stored_of = laptop.agnes("whoami", "--storage").stdout.splitlines()
+        assert stored_of[1].endswith(", 1 of 1 sessions")
+        removed = office.house.delete(f"/api/me/sessions/{A}", token=office.mira.token)
+        assert removed.status == 200
+        outcome = json.loads(laptop.agnes("push", "--json").stdout)
+        assert len(outcome["sent"]) == 1
+        assert len(outcome["waiting"]) == 1

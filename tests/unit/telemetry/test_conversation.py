@@ -78,7 +78,7 @@ def in_parts(files, *, marks_every: int | None = None, part_bytes: int = convers
     found, after = [], None
     marks = {file.file: conversation.marks(file, marks_every) for file in files} if marks_every else {}
     while True:
-        reading = conversation.Reading(after=after, **bounds)
+        reading = conversation.Reading(after=after, files=len(files), **bounds)
         for file in files:
             known = marks.get(file.file)
             if known is None or (after and after.file == file.file) or reading.wants(known):

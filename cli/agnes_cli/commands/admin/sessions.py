@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from agnes_cli import saving, shown, spending
+from agnes_cli import saving, shown, spending, storing
 from agnes_cli.failures import BadInput, Refused
 from agnes_cli.options import JSON
 
@@ -83,6 +83,30 @@ def list_(
         shown.as_json(found)
         return
     shown.table(COLUMNS, [_row(row) for row in found["sessions"]], none="No session fits.")
+    if found["next_offset"] is not None:
+        click.echo(f"{found['total']} in all; `--offset {found['next_offset']}` goes on.", err=True)
+
+
+@command.command()
+@click.argument("person", required=False)
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
+@click.option("--offset", type=click.IntRange(0, 1_000_000), default=0)
+@JSON
+def storage(person: str | None, *, limit: int, offset: int, as_json: bool) -> None:
+    """Show how much is stored of everybody, or of one PERSON, and how much may be."""
+    from agnes_cli.server import connect, route
+
+    with connect() as server:
+        if person is not None:
+            user_id = _user_id(server, person)
+            held = server.get(route("api", "admin", "users", user_id, "storage"))
+            found = {"people": [{"user_id": user_id, "user_email": person, "storage": held}], "next_offset": None}
+        else:
+            found = server.get(f"{SESSIONS}/storage", limit=limit, offset=offset)
+    if as_json:
+        shown.as_json(found if person is None else found["people"][0]["storage"])
+        return
+    shown.table(storing.COLUMNS, [storing.row(one) for one in found["people"]], none="There is nobody.")
     if found["next_offset"] is not None:
         click.echo(f"{found['total']} in all; `--offset {found['next_offset']}` goes on.", err=True)
 

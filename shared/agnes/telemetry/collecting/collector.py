@@ -44,7 +44,7 @@ from agnes.telemetry.collecting.model import FILE, Kept
 from agnes.telemetry.collecting.naming import names_of, transcript_of
 from agnes.telemetry.collecting.report import Limits, LocationReport, Report
 from agnes.telemetry.keys import TranscriptId
-from agnes.telemetry.transcripts import packed, tombstones, uploads
+from agnes.telemetry.transcripts import packed, quotas, tombstones, uploads
 from agnes.telemetry.transcripts.tombstones import SessionClosed, SessionPruned, SessionRedacted, Tombstones
 
 log = logging.getLogger("agnes.telemetry")
@@ -86,8 +86,9 @@ def collect(
     dry_run: bool = False,
     limits: Limits | None = None,
     keep_all: bool = False,
+    allowed: quotas.Limits = quotas.UNLIMITED,
 ) -> Report:
-    """One run over all enabled locations; `keep_all` as in `uploads.publish`. Raises CollectionBusy, UnavailableError of our own store."""
+    """One run over all enabled locations; `keep_all` and `allowed` as `keep_all` and `limits` in `uploads.publish`. Raises CollectionBusy, UnavailableError of our own store."""
     limits = limits or Limits()
     with state.read(FILE, "people") as db:
         kept = locations.kept_locations(db)
@@ -100,7 +101,16 @@ def collect(
 
     def one(kept: Kept) -> LocationReport:
         work = _Collecting(
-            state, store, kept, people, clock=clock, limits=limits, until=until, dry_run=dry_run, keep_all=keep_all
+            state,
+            store,
+            kept,
+            people,
+            clock=clock,
+            limits=limits,
+            until=until,
+            dry_run=dry_run,
+            keep_all=keep_all,
+            allowed=allowed,
         )
         return work.run(drops, secrets)
 
@@ -150,6 +160,7 @@ class _Collecting:
         until: float,
         dry_run: bool,
         keep_all: bool,
+        allowed: quotas.Limits,
     ) -> None:
         self._state = state
         self._store = store
@@ -160,6 +171,9 @@ class _Collecting:
         self._until = until
         self._dry_run = dry_run
         self._keep_all = keep_all
+        self._allowed = allowed
+        self._full: dict[str, str] = {}
+        """Why nothing more of a person is taken in this run, by their id."""
         self._noted: list[dict[str, object]] = []
         self._tombstones: dict[str, Tombstones] = {}
         self.report = LocationReport()
@@ -228,6 +242,9 @@ class _Collecting:
 
     def _take(self, drop: Drop, file: DropFile, who: User) -> None:
         """Read and publish one file. Raises DropUnreachable, DropRefused, UnavailableError."""
+        if (refusal := self._full.get(who.id)) is not None:
+            self.report.refuse(file.path, refusal)
+            return
         session, _ = names_of(file.path)
         if session is not None:
             try:
@@ -249,7 +266,18 @@ class _Collecting:
         try:
             which = transcript_of(who.id, file.path, plain)
             packed.require_transcript(plain)
-            uploads.publish(self._store, which, packed.pack(plain), now=self._clock.now(), keep_all=self._keep_all)
+            uploads.publish(
+                self._store,
+                which,
+                packed.pack(plain),
+                now=self._clock.now(),
+                keep_all=self._keep_all,
+                limits=self._allowed,
+            )
+        except uploads.QUOTAS as exc:  # not noted, so the next run looks at it again
+            self._full[who.id] = exc.code
+            self.report.refuse(file.path, exc.code)
+            return
         except SessionClosed as exc:
             outcome = exc.code
         except (BadRequestError, packed.NotATranscript, packed.TranscriptTooLarge) as exc:

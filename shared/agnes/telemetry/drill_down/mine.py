@@ -6,25 +6,31 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
 
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
 from agnes.telemetry import keys
-from agnes.telemetry.drill_down import sessions
+from agnes.telemetry.drill_down import sessions, viewing
 from agnes.telemetry.drill_down.sessions import SessionRow
 from agnes.telemetry.extraction.extract import SessionKey, extract
 from agnes.telemetry.extraction.served import Served
 from agnes.telemetry.extraction.summary import folder_numbers
 from agnes.telemetry.lake import parts, rollups
 from agnes.telemetry.lake.prices import ALL_TOKENS
-from agnes.telemetry.model import FILE, TOKENS, Event, EventType
-from agnes.telemetry.transcripts import stored
+from agnes.telemetry.model import FILE, TOKENS, Event, EventType, TranscriptFile
+from agnes.telemetry.transcripts import packed, stored
 
 TOP = 10
+MODELS, DAY_MODELS = 50, 10
+"""Models that are listed for a window, and for each of its days; one person can name any number."""
+OTHER_MODELS = "(other models)"
+READ_BYTES, READ_LINES, READ_SESSIONS = 24_000_000, 30_000, 50
+"""Of transcripts that are read for one answer, plain."""
 _WINDOWS = {"24h": timedelta(hours=24), "7d": timedelta(days=7)}
 _DAY = "coalesce(started_at, extracted_at)::DATE"
 
@@ -48,6 +54,8 @@ class TokenModel:
     """None: no model answered, or the client did not say which."""
     responses: int
     tokens: Tokens
+    models: int = 1
+    """More than one: OTHER_MODELS, all beyond those that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class TokenStats:
     daily: tuple[TokenDay, ...]
     """Every day of the window, oldest first, those without a response too."""
     by_model: tuple[TokenModel, ...]
-    """Of the window, the most tokens first."""
+    """Of the window, the most tokens first, MODELS at most; of each day DAY_MODELS."""
     top_sessions: tuple[SessionRow, ...]
     """Begun in the window, the largest first, with all that each of them took."""
     lifetime: Tokens
@@ -100,6 +108,9 @@ class HomeStats:
     tokens: int
     folders: int
     """Distinct working folders."""
+    estimated_sessions: int
+    """Sessions of the window's first day that are too large to be read for it: they are counted with the share of their
+    prompts and tokens that their time within the window has of all their time."""
 
 
 def token_stats(state: State, store: ObjectStore, who: Principal, *, days: int, today: date) -> TokenStats:
@@ -114,34 +125,49 @@ def token_stats(state: State, store: ObjectStore, who: Principal, *, days: int, 
             {"user": user_id, "since": since, "today": today},
         ).fetchall()
         rows = [sessions.find(db, user_id, session_id) for (session_id,) in top]
-    with parts.tables(store, state, (rollups.USER_MODEL,), since=date.min, until=date.max, days=active) as bench:
-        found = [
-            (day, TokenModel(model, responses, Tokens(*spent)))
-            for day, model, responses, *spent in bench.db.execute(
-                f"""SELECT day, nullif(model, ''), responses, {", ".join(TOKENS)}, {ALL_TOKENS}, cost_usd, unpriced_tokens
-                FROM user_model_daily WHERE user_id = $user ORDER BY day""",  # noqa: S608 (fixed parts)
-                {"user": user_id},
+    with parts.tables(
+        store, state, (rollups.USER_MODEL,), since=date.min, until=date.max, days=active, user_id=user_id
+    ) as bench:
+        of_day: dict[date, list[TokenModel]] = defaultdict(list)
+        for day, *line in bench.db.execute(
+            _RANKED.format(by="day", most=DAY_MODELS), {"since": since, "until": today}
+        ).fetchall():
+            of_day[day].append(_model(line))
+        by_model = [
+            _model(line)
+            for _, *line in bench.db.execute(
+                _RANKED.format(by="NULL::DATE", most=MODELS), {"since": since, "until": today}
             ).fetchall()
         ]
-    of_day: dict[date, list[TokenModel]] = defaultdict(list)
-    for day, line in found:
-        of_day[day].append(line)
-    daily = [TokenDay(day, _sum(of_day[day]), _by_model(of_day[day])) for day in _days(since, days)]
-    return TokenStats(
-        days,
-        tuple(daily),
-        _by_model([line for day in daily for line in day.by_model]),
-        tuple(row for row in rows if row),
-        _sum([line for _, line in found]),
+        lifetime = bench.db.execute(f"SELECT {_SPENT} FROM user_model_daily").fetchone()  # noqa: S608 (fixed parts)
+    daily = [TokenDay(day, _sum(of_day[day]), tuple(of_day[day])) for day in _days(since, days)]
+    return TokenStats(days, tuple(daily), tuple(by_model), tuple(row for row in rows if row), Tokens(*lifetime))
+
+
+_SPENT = ", ".join(
+    (
+        *(f"coalesce(sum({name}), 0)::BIGINT AS {name}" for name in TOKENS),
+        f"coalesce(sum({ALL_TOKENS}), 0)::BIGINT AS took",
+        "fsum(cost_usd) AS cost_usd",
+        "coalesce(sum(unpriced_tokens), 0)::BIGINT AS unpriced_tokens",
     )
+)
+_RANKED = f"""
+WITH of_model AS (
+    SELECT {{by}} AS span, nullif(model, '') AS model, sum(responses)::BIGINT AS responses, {_SPENT}
+    FROM user_model_daily WHERE day BETWEEN $since AND $until GROUP BY ALL
+), ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY span ORDER BY took DESC, model NULLS FIRST) AS place FROM of_model
+)
+SELECT span, CASE WHEN place <= {{most}} THEN model ELSE '{OTHER_MODELS}' END AS named, sum(responses)::BIGINT,
+    {", ".join(f"sum({name})::BIGINT" for name in (*TOKENS, "took"))}, fsum(cost_usd), sum(unpriced_tokens)::BIGINT, count(*)
+FROM ranked GROUP BY span, named, least(place, {{most}} + 1) ORDER BY span, min(place)
+"""  # noqa: S608 (fixed parts)
 
 
-def _by_model(lines: Sequence[TokenModel]) -> tuple[TokenModel, ...]:
-    of_model: dict[str | None, list[TokenModel]] = defaultdict(list)
-    for line in lines:
-        of_model[line.model].append(line)
-    summed = [TokenModel(model, sum(line.responses for line in of), _sum(of)) for model, of in of_model.items()]
-    return tuple(sorted(summed, key=lambda line: (-line.tokens.total_tokens, line.model or "")))
+def _model(line: Sequence[Any]) -> TokenModel:
+    model, responses, *spent, models = line
+    return TokenModel(model, responses, Tokens(*spent), models)
 
 
 def _sum(lines: Sequence[TokenModel]) -> Tokens:
@@ -180,40 +206,101 @@ def home_stats(state: State, store: ObjectStore, who: Principal, window: str, *,
     first, whole = since.date(), [day for day in _days(since.date(), 8) if since.date() < day <= now.date()]
     with state.read(FILE) as db:
         found = db.execute(
-            """SELECT session_id, list_contains(days, $first), list_has_any(days, $whole::DATE[]), folders
-            FROM telemetry.sessions WHERE user_id = $user AND list_has_any(days, list_append($whole::DATE[], $first))""",
-            {"user": user_id, "first": first, "whole": whole},
+            """SELECT session_id, list_has_any(days, $whole::DATE[]), folders
+            FROM telemetry.sessions WHERE user_id = $user AND list_has_any(days, $whole::DATE[])""",
+            {"user": user_id, "whole": whole},
         ).fetchall()
-    early = _events_behind(store, user_id, [session for session, on_first, *_ in found if on_first], since)
-    did = {session for session, _, on_whole, _ in found if on_whole} | {event.session_id for event in early}
-    folders = {folder for _, _, on_whole, of in found if on_whole for folder in of or ()}
+        straddling = db.execute(_STRADDLING, {"user": user_id, "first": first, "since": since}).fetchall()
+    did = {session for session, *_ in found}
+    folders = {folder for _, _, of in found for folder in of or ()}
+    early, estimated = _events_behind(store, user_id, straddling, since)
+    did |= {event.session_id for event in early}
     folders.update(folder_numbers(event.cwd for event in early))
-    prompts = {event.event_id for event in early if event.event_type == EventType.PROMPT}
+    prompts = len({event.event_id for event in early if event.event_type == EventType.PROMPT})
     tokens: dict[str, list[int]] = {}
     for event in early:
         took = [getattr(event, name) for name in TOKENS]
         tokens[event.event_id] = list(map(max, took, tokens.get(event.event_id, took)))
+    spent = sum(map(sum, tokens.values()))
+    for one in estimated:
+        share = _share(one, since)
+        did.add(one.session_id)
+        folders.update(one.folders or ())
+        prompts, spent = prompts + round(one.prompts * share), spent + round(one.tokens * share)
     with parts.tables(
-        store, state, (rollups.USER, rollups.USER_MODEL), since=first, until=now.date(), days=whole
+        store,
+        state,
+        (rollups.USER, rollups.USER_MODEL),
+        since=first,
+        until=now.date(),
+        days=whole,
+        user_id=user_id,
+        with_cost=False,
     ) as bench:
-        (prompted,) = bench.db.execute(
-            "SELECT coalesce(sum(prompts), 0)::BIGINT FROM user_daily WHERE user_id = ?", [user_id]
-        ).fetchone()
-        (took,) = bench.db.execute(
-            f"SELECT coalesce(sum({ALL_TOKENS}), 0)::BIGINT FROM user_model_daily WHERE user_id = ?",  # noqa: S608 (fixed parts)
-            [user_id],
-        ).fetchone()
-    return HomeStats(window, len(did), prompted + len(prompts), took + sum(map(sum, tokens.values())), len(folders))
+        (prompted,) = bench.db.execute("SELECT coalesce(sum(prompts), 0)::BIGINT FROM user_daily").fetchone()
+        (took,) = bench.db.execute(f"SELECT coalesce(sum({ALL_TOKENS}), 0)::BIGINT FROM user_model_daily").fetchone()  # noqa: S608
+    return HomeStats(window, len(did), prompted + prompts, took + spent, len(folders), len(estimated))
 
 
-def _events_behind(store: ObjectStore, user_id: str, of: Iterable[str], since: datetime) -> list[Event]:
-    """What one did in these sessions from `since` to the end of that day, UTC."""
+class _Straddling(NamedTuple):
+    """A session that did something on the window's first day, and ended after the window began."""
+
+    session_id: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    prompts: int
+    tokens: int
+    folders: list[int] | None
+
+
+_STRADDLING = f"""
+SELECT s.session_id, s.started_at, s.ended_at, s.user_messages, {ALL_TOKENS}, s.folders
+FROM telemetry.sessions s LEFT JOIN (
+    SELECT session_id, sum(plain_bytes) AS plain_bytes FROM telemetry.transcripts WHERE user_id = $user GROUP BY session_id
+) t USING (session_id)
+WHERE s.user_id = $user AND list_contains(s.days, $first) AND (s.ended_at IS NULL OR s.ended_at > $since)
+ORDER BY t.plain_bytes, s.session_id
+"""  # noqa: S608 (fixed parts)
+
+
+def _share(of: _Straddling, since: datetime) -> float:
+    """How much of a session's time is between `since` and the end of that day, UTC."""
+    if of.started_at is None or of.ended_at is None or of.ended_at <= of.started_at:
+        return 1.0
+    midnight = datetime.combine(since.date() + timedelta(days=1), time.min, UTC)
+    within = min(of.ended_at, midnight) - max(of.started_at, since)
+    return max(0.0, within / (of.ended_at - of.started_at))
+
+
+def _events_behind(
+    store: ObjectStore, user_id: str, rows: Sequence[Sequence[Any]], since: datetime
+) -> tuple[list[Event], list[_Straddling]]:
+    """What one did in these sessions, the smallest first, from `since` to the end of that day, UTC; and which of them are more
+    than may be read."""
     found: list[Event] = []
-    for session_id in of:
-        files = stored.transcripts(store, stored.files(store, user_id, session_id))
-        events = extract(files, SessionKey(user_id, session_id, ""), Served()).events
+    left_bytes, left_lines = READ_BYTES, READ_LINES
+    estimated = [_Straddling(*row) for row in rows[READ_SESSIONS:]]
+    for one in (_Straddling(*row) for row in rows[:READ_SESSIONS]):
+        listed = stored.files(store, user_id, one.session_id)
+        files: list[TranscriptFile] | None = []
+        if sum(file.size_bytes for file in listed) > left_bytes or len(listed) > viewing.MAX_FILES:
+            files = None
+        else:
+            for file, body in stored.packed_bodies(store, listed):
+                left_bytes -= packed.stated_bytes(body)
+                plain = stored.transcript_of(file, body) if left_bytes >= 0 else None
+                left_lines -= plain.body.count(b"\n") if plain else 0
+                if left_bytes < 0 or left_lines < 0:
+                    files = None
+                    break
+                if plain is not None:
+                    files.append(plain)
+        if files is None:
+            estimated.append(one)
+            continue
+        events = extract(files, SessionKey(user_id, one.session_id, ""), Served()).events
         found += [e for e in events if e.occurred_at and e.occurred_at > since and e.occurred_at.date() == since.date()]
-    return found
+    return found, estimated
 
 
 def _active_days(db: Db, user_id: str) -> set[date]:

@@ -17,6 +17,8 @@ from agnes.kernel.state import Db, State
 from agnes.telemetry.drill_down import sessions
 from agnes.telemetry.drill_down.sessions import PageOf, SessionList
 from agnes.telemetry.model import FILE
+from agnes.telemetry.transcripts import quotas
+from agnes.telemetry.transcripts.quotas import Limits, Storage
 
 PEOPLE_A_PAGE = 50
 SESSIONS_A_PAGE = 50
@@ -101,6 +103,7 @@ class PersonPage:
     found: SessionList
     query: PageOf
     today: date
+    storage: Storage
 
     @property
     def title(self) -> str:
@@ -120,14 +123,17 @@ class PersonPage:
         return f"{self.url}?offset={self.found.next_offset}#sessions" if self.found.next_offset is not None else ""
 
 
-def person_page(state: State, store: ObjectStore, user_id: str, *, offset: int, now: datetime) -> PersonPage:
+def person_page(
+    state: State, store: ObjectStore, user_id: str, *, offset: int, limits: Limits, now: datetime
+) -> PersonPage:
     """Raises NotFoundError, UnavailableError."""
     query = PageOf(limit=SESSIONS_A_PAGE, offset=offset)
     with state.read("people", FILE) as db:
         user = accounts.get_user(db, user_id)
         seen = _seen(db, [user.id], now).get(user.id, Seen())
         tokens = accounts.live_tokens(db, user.id, now=now)
-    return PersonPage(user, seen, tokens, sessions.of_user(state, store, user.id, query), query, now.date())
+    held = quotas.storage(store, user.id, limits, now=now)
+    return PersonPage(user, seen, tokens, sessions.of_user(state, store, user.id, query), query, now.date(), held)
 
 
 def _seen(db: Db, user_ids: list[str], now: datetime) -> dict[str, Seen]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -54,28 +54,63 @@ class Piece:
     is_truncated: bool
 
 
-def pieces_of(
-    line: memoryview, file: TranscriptFile, offset: int, at: datetime | None, piece_chars: int | None
-) -> Iterator[Piece]:
-    """What the line at `offset` of a file says; texts are cut at `piece_chars` if that is given."""
+MAX_ITEMS = 10_000
+"""Of one message, that are shown; real ones have less than a hundred."""
+_NAME_CHARS = 300
+_INDENTED_BYTES, _INDENTED_DEPTH = 200_000, 30
+"""Of JSON that is shown with one value a line; indentation makes what nests deeper many times larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that says something, decoded: the items of its message."""
+
+    record: dict[str, Any]
+    message: dict[str, Any]
+    role: str
+    items: list[Any]
+    left_out: int = 0
+    """Items beyond MAX_ITEMS."""
+
+
+def read(line: memoryview) -> Line | None:
+    """None if the line is nothing that is shown."""
+    if records.has_too_many_values(line):
+        said = bytes(line).decode("utf-8", "replace")
+        return Line({}, {}, "user", [_Raw(f"A line of {len(line):,} bytes that is not shown in its parts", said)])
     record = _object(line)
     role, message = records.text(record.get("type")), record.get("message")
     if role == "tool_use_result" or (role is None and "tool_use_result" in record):
-        items, message, role = [{**record, "type": TOOL_RESULT}], {}, "user"  # as old clients wrote it
-    elif role == "attachment" and _is_queued(record):
+        return Line(record, {}, "user", [{**record, "type": TOOL_RESULT}])  # as old clients wrote it
+    if role == "attachment" and _is_queued(record):
         items, message, role = _items(record["attachment"].get("prompt")), {}, "user"
+        if len(items) > MAX_ITEMS:
+            record = {**record, "attachment": {**record["attachment"], "prompt": items[:MAX_ITEMS]}}
     elif role not in records.TURNS or not isinstance(message, dict):
-        return
+        return None
     else:
         items = _items(message.get("content"))
+        if len(items) > MAX_ITEMS:
+            message = {**message, "content": items[:MAX_ITEMS]}
+            record = {**record, "message": message}
+    return Line(record, message, role, items[:MAX_ITEMS], max(0, len(items) - MAX_ITEMS))
+
+
+def pieces_of(
+    said: Line, file: TranscriptFile, offset: int, at: datetime | None, piece_chars: int | None
+) -> Iterator[Piece]:
+    """What the line at `offset` of a file says; texts are cut at `piece_chars` if that is given."""
+    record, message, role, items = said.record, said.message, said.role, said.items
     in_main = file.file == MAIN and not record.get("isSidechain")
-    by_client = role == "user" and _is_by_client(record, items, in_main=in_main)
+    by_client = bool(record) and role == "user" and _is_by_client(record, items, in_main=in_main)
     number = 0
+    if said.left_out:
+        items = [*items, _Raw(f"{said.left_out:,} more items of this message are not shown", "")]
     for item in items:
-        said = _said(item)
-        if said is None:
+        found = _said(item)
+        if found is None:
             continue
-        kind, title, text = said
+        kind, title, text = found
         is_meta = by_client
         if kind == TEXT and role == "user":
             is_meta = by_client or (len(items) > 1 and not typed.is_typed(text))
@@ -87,10 +122,10 @@ def pieces_of(
             role=role,
             at=at,
             agent_id=None if file.file == MAIN else file.file,
-            uuid=records.text(record.get("uuid")),
-            model=records.text(message.get("model")) if role == "assistant" else None,
-            tool_name=records.text(called.get("name")) if kind == TOOL_USE else None,
-            tool_use_id=records.text(
+            uuid=_name(record.get("uuid")),
+            model=_name(message.get("model")) if role == "assistant" else None,
+            tool_name=_name(called.get("name")) if kind == TOOL_USE else None,
+            tool_use_id=_name(
                 called.get("id") if kind == TOOL_USE else called.get("tool_use_id") or called.get("toolUseId")
             ),
             is_error=kind == TOOL_RESULT and bool(called.get("is_error")),
@@ -102,6 +137,18 @@ def pieces_of(
             is_truncated=piece_chars is not None and len(text) > piece_chars,
         )
         number += 1
+
+
+class _Raw(NamedTuple):
+    """What is shown without being taken apart."""
+
+    title: str
+    text: str
+
+
+def _name(value: Any) -> str | None:
+    found = records.text(value)
+    return found[:_NAME_CHARS] if found else found
 
 
 def _items(content: Any) -> list[Any]:
@@ -144,6 +191,8 @@ def _object(line: memoryview) -> dict[str, Any]:
 
 def _said(item: Any) -> tuple[str, str, str] | None:
     """(type, title, text) of an item of a message's content; None if it says nothing."""
+    if isinstance(item, _Raw):
+        return OTHER, item.title, _clean(item.text)
     if isinstance(item, str):
         return (TEXT, "", _clean(item)) if item.strip() else None
     if not isinstance(item, dict):
@@ -159,7 +208,7 @@ def _said(item: Any) -> tuple[str, str, str] | None:
         return TOOL_USE, _title(given), _written(given)
     if kind == TOOL_RESULT or (isinstance(kind, str) and kind.endswith("_tool_result")):
         return TOOL_RESULT, "", _result(item.get("content"))
-    return OTHER, records.text(kind) or "", _written({k: v for k, v in item.items() if k != "source"})
+    return OTHER, _name(kind) or "", _written({k: v for k, v in item.items() if k != "source"})
 
 
 def _result(content: Any) -> str:
@@ -184,12 +233,33 @@ def _written(value: Any) -> str:
     if isinstance(value, str):
         return _clean(value)
     try:
-        return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+        written = msgspec.json.encode(value)
+        if len(written) > _INDENTED_BYTES or _depth(written) > _INDENTED_DEPTH:
+            return written.decode()
+        return msgspec.json.format(written, indent=2).decode()
     except (ValueError, RecursionError):  # half a character, or thousands of brackets
         try:
             return json.dumps(value)
         except RecursionError:
             return "[nested too deeply]"
+
+
+def _depth(written: bytes) -> int:
+    """How deep JSON nests, or more, up to _INDENTED_DEPTH + 1: brackets within texts count too."""
+    brackets = written.translate(None, delete=_NO_BRACKETS)
+    if len(brackets) <= _INDENTED_DEPTH:
+        return len(brackets)
+    now = most = 0
+    for found in brackets:
+        now += 1 if found in b"[{" else -1
+        if now > most:
+            most = now
+            if most > _INDENTED_DEPTH:
+                break
+    return most
+
+
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _title(given: Any) -> str:

@@ -18,6 +18,8 @@ from agnes.telemetry.drill_down.pieces import Piece
 from agnes.telemetry.drill_down.sessions import Facets, Kpis, PageOf, SessionList, SessionRow, SessionsQuery
 from agnes.telemetry.drill_down.viewing import PartQuery, Transcript, Viewer
 from agnes.telemetry.extraction.redaction import Redacted
+from agnes.telemetry.transcripts import quotas
+from agnes.telemetry.transcripts.quotas import Limits, Storage
 
 SPANS = {1440: "1 day", 10_080: "7 days", 43_200: "30 days", 129_600: "90 days", 525_600: "365 days"}
 SORTED_COLUMNS = {
@@ -106,6 +108,7 @@ class MySessionsPage:
 
     found: SessionList
     query: PageOf
+    storage: Storage
 
     @property
     def previous(self) -> str:
@@ -117,9 +120,12 @@ class MySessionsPage:
         return f"/me/sessions?offset={self.found.next_offset}" if self.found.next_offset is not None else ""
 
 
-def my_sessions_page(state: State, store: ObjectStore, who: Principal, *, offset: int) -> MySessionsPage:
-    query = PageOf(limit=MY_PAGE, offset=offset)
-    return MySessionsPage(sessions.of_user(state, store, keys.user(who.user_id), query), query)
+def my_sessions_page(
+    state: State, store: ObjectStore, who: Principal, *, offset: int, limits: Limits, now: datetime
+) -> MySessionsPage:
+    query, user_id = PageOf(limit=MY_PAGE, offset=offset), keys.user(who.user_id)
+    held = quotas.storage(store, user_id, limits, now=now)
+    return MySessionsPage(sessions.of_user(state, store, user_id, query), query, held)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,17 +16,28 @@ from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, State
 from agnes.telemetry.drill_down import conversation, sessions
-from agnes.telemetry.drill_down.conversation import Excerpt, Part, Place
+from agnes.telemetry.drill_down.conversation import Excerpt, Marks, Part, Place
 from agnes.telemetry.drill_down.pieces import Piece
 from agnes.telemetry.drill_down.sessions import SessionRow
+from agnes.telemetry.extraction.session import MAX_SESSION_BYTES
 from agnes.telemetry.keys import TranscriptId, transcript_id
 from agnes.telemetry.model import FILE
-from agnes.telemetry.transcripts import stored
+from agnes.telemetry.transcripts import packed, stored
 from agnes.telemetry.transcripts.stored import StoredFile
 
 VIEW = "session.transcript_view"
 
 _FILES_AT_ONCE = 8
+MAX_FILES = 1_000
+"""Of a session, that its conversation is made of; all of them can be downloaded."""
+
+
+class _Marked(NamedTuple):
+    marks: Marks
+    size_bytes: int
+    """Plain."""
+
+
 _marked = ImmutableCache(200_000)
 """Marks of transcripts by their version; the size is their number."""
 
@@ -57,11 +68,13 @@ class File:
     lines: int | None
     skipped_lines: int | None
     quarantine_reason: str | None
+    is_shown: bool = True
+    """Among the events; the rest of a session that is too large can only be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A session's summary and a part of its events; the next part is behind `next_cursor`."""
+    """A session's summary and a part of its events; the next part is behind `next_cursor`, also of a part without any."""
 
     summary: SessionRow
     files: tuple[File, ...]
@@ -108,9 +121,12 @@ def transcript(
     files = stored.files(store, which.user_id, which.session_id)
     summary, known = _known(state, which, files)
     viewer.note(store, which, VIEW, {"cursor": query.cursor} if query.cursor else {}, now=now)
-    reading = conversation.Reading(after=after, limit=query.limit, piece_chars=piece_chars)
-    found = part_of(store, files, after, reading)
-    return Transcript(summary, known, found.pieces, found.next_cursor)
+    shown = shown_files(files)
+    reading = conversation.Reading(after=after, limit=query.limit, piece_chars=piece_chars, files=len(shown))
+    found, beyond = part_of(store, shown, after, reading)
+    names = {file.which.file for file in shown} - beyond
+    told = tuple(file if file.file in names else replace(file, is_shown=False) for file in known)
+    return Transcript(summary, told, found.pieces, found.next_cursor)
 
 
 def excerpt(
@@ -137,26 +153,56 @@ def excerpt(
     raise conversation.PieceNotFound
 
 
+def shown_files(files: Sequence[StoredFile]) -> list[StoredFile]:
+    """Those of a session that its conversation may be made of: what its listing alone says is too much is left out."""
+    shown, left = [], MAX_SESSION_BYTES
+    for file in files[:MAX_FILES]:
+        if file.size_bytes <= left:
+            shown.append(file)
+            left -= file.size_bytes
+    return shown
+
+
 def part_of(
     store: ObjectStore, files: Sequence[StoredFile], after: Place | None, reading: conversation.Reading
-) -> Part:
-    """A part of a session, from those of its files that may have something of it. Files whose marks this process has
-    are not read where they say that there is nothing."""
-    named = {file.which.file: file for file in files}
-    known = {name: found for name, file in named.items() if (found := _marked.get(store, file.version))}
+) -> tuple[Part, set[str]]:
+    """A part of a session, from those of its files that may have something of it, and which files it is not made of: they
+    are more than MAX_SESSION_BYTES together, plain. Files whose marks this process has are not read where they say that
+    there is nothing."""
     own = after.file if after else None
-    first = [file for name, file in named.items() if name not in known or name == own]
-    for file in stored.transcripts(store, first):
-        if file.file not in known and after is not None and len(files) > 1:
-            known[file.file] = made = conversation.marks(file)
-            _marked.put(store, named[file.file].version, made, len(made.offsets) + 1)
-        reading.add(file, known.get(file.file))
-    waiting = sorted((known[name].first, name) for name, file in named.items() if file not in first)
-    for start in range(0, len(waiting), _FILES_AT_ONCE):
-        wanted = [named[name] for _, name in waiting[start : start + _FILES_AT_ONCE] if reading.wants(known[name])]
-        for file in stored.transcripts(store, wanted):
-            reading.add(file, known[file.file])
-    return reading.part()
+    known: dict[str, _Marked] = {}
+    for file in files:
+        if (found := _marked.get(store, file.version)) is not None:
+            known[file.which.file] = found
+    first = [file for file in files if file.which.file not in known or file.which.file == own]
+    bodies = stored.packed_bodies(store, first)
+    left, beyond = MAX_SESSION_BYTES, set[str]()
+    ahead = next(bodies, None)
+    for file in files:
+        name = file.which.file
+        body = None
+        if ahead is not None and ahead[0] is file:
+            body, ahead = ahead[1], next(bodies, None)
+        size = known[name].size_bytes if name in known else packed.stated_bytes(body or b"")
+        if size > left:
+            beyond.add(name)
+            continue
+        left -= size
+        if body is None or (plain := stored.transcript_of(file, body)) is None:
+            continue
+        if name not in known and after is not None and len(files) > 1:
+            made = conversation.marks(plain, timed_lines=reading.timed_lines(name))
+            known[name] = _Marked(made, len(plain.body))
+            _marked.put(store, file.version, known[name], len(made.offsets) + 1)
+        reading.add(plain, known[name].marks if name in known else None)
+    bodies.close()
+    rest = [file for file in files if file not in first and file.which.file not in beyond]
+    rest.sort(key=lambda file: (known[file.which.file].marks.first, file.which.file))
+    for start in range(0, len(rest), _FILES_AT_ONCE):
+        wanted = [file for file in rest[start : start + _FILES_AT_ONCE] if reading.wants(known[file.which.file].marks)]
+        for plain in stored.transcripts(store, wanted):
+            reading.add(plain, known[plain.file].marks)
+    return reading.part(), beyond
 
 
 def _known(state: State, which: TranscriptId, files: Sequence[StoredFile]) -> tuple[SessionRow, tuple[File, ...]]:

@@ -7,7 +7,6 @@ error of its call, and a session that is sent again replaces itself. Rules: spec
 from __future__ import annotations
 
 import gc
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from agnes.telemetry.extraction import served as names
 from agnes.telemetry.extraction import spending, standing, typed
 from agnes.telemetry.extraction.bill import ClientBill
 from agnes.telemetry.extraction.in_force import Caused, InForce, count_for
-from agnes.telemetry.extraction.records import Block, Message, Record, Usage, lines, value_of
+from agnes.telemetry.extraction.naming import MAX_MODELS, MAX_NAMES, Names, cleaned
+from agnes.telemetry.extraction.records import Block, Lenience, Message, Record, Usage, lines, value_of
 from agnes.telemetry.extraction.responses import Known, Unnumbered
 from agnes.telemetry.extraction.served import Served
 from agnes.telemetry.extraction.summary import summarise
@@ -40,8 +40,11 @@ MAX_DAYS = 200
 MAX_EVENTS = 100_000
 """Of one session: ten times what the longest have. All of them are in memory until it ends."""
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, which a terminal or a spreadsheet would obey, and halves of characters."""
+MAX_LINES = 500_000
+"""Of one session, blank ones aside. A session of MAX_EVENTS has some three lines an event."""
+
+MAX_RATES = 50
+"""Of one session: speeds, tiers and places together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,13 @@ class SessionKey:
     generation: str
 
 
-class _TooManyEvents(Exception):
-    pass
+class _TooMuch(Exception):
+    """The argument is the reason in the reports."""
+
+
+class _TooManyEvents(_TooMuch):
+    def __init__(self) -> None:
+        super().__init__("too_many_events")
 
 
 def extract(files: Iterable[TranscriptFile], key: SessionKey, served: Served) -> Extraction:
@@ -95,8 +103,12 @@ class _Session:
         """Events by the id of the tool use, for its result."""
         self.failed: set[str] = set()
         self.times: list[datetime] = []
-        self.clean = _Names()
-        self.is_too_large = False
+        self.clean = Names(MAX_NAMES)
+        self.models = Names(MAX_MODELS)
+        self.refused = ""
+        """Why nothing of the session counts."""
+        self.lines = 0
+        self.lenience = Lenience()
         self.caused: Caused = {}
         self.listings: dict[str, str] = {}
         """Texts of the listings that responses refer to, by hash."""
@@ -105,15 +117,18 @@ class _Session:
 
     def read(self, file: TranscriptFile) -> FileReport:
         report = FileReport(file.file, len(file.body))
-        if self.is_too_large:
+        if self.refused:
             return report
         reading = _Reading(self, file)
         try:
-            for records in lines(file.body):
+            for records in lines(file.body, self.lenience):
+                self.lines += len(records)
+                if self.lines > MAX_LINES:
+                    raise _TooMuch("too_many_lines")
                 report.skipped_lines += reading.take(records, report.lines + 1)
                 report.lines += len(records)
-        except _TooManyEvents:
-            self.is_too_large = True
+        except _TooMuch as exc:
+            self.refused = str(exc)
         reading.finish()
         if report.lines == report.skipped_lines:
             report.reason = "no_records" if report.lines else "empty"
@@ -126,22 +141,32 @@ class _Session:
         for event in self.unnamed:
             if not event.is_error:
                 count_for(event, self.served.only(event.skill_name, names.SKILL, names.COMMAND))
-        if self.is_too_large:
-            return refused(reports, "too_many_events")
+        if self.refused:
+            return refused(reports, self.refused)
         beside = [one for event, raw in self.iterations.values() for one in spending.iterations(event, raw)]
         for event in beside:
             event.event_id = _bounded(event.event_id)
-            event.model = self.clean[event.model]
+            event.model = self.models[event.model]
         for event, _ in self.iterations.values():
-            event.model = self.clean[event.model]
+            event.model = self.models[event.model]
         if len(self.events) + len(self.messages) + len(beside) > MAX_EVENTS * 2:
             return refused(reports, "too_many_events")
+        self._bound_rates()
         standing.settle(self.messages.values(), self.listings)
         events = [*self.events.values(), *self.messages.values(), *beside]
         summary = summarise(events, self.times)
         self.bill.compare([*self.messages.values(), *beside], summary)
         extraction = Extraction(events, summary, reports)
         return extraction if len(extraction.days) <= MAX_DAYS else refused(reports, "too_many_days")
+
+    def _bound_rates(self) -> None:
+        """A session has a handful of speeds, tiers and places; each beyond MAX_RATES together is another word, which has no price."""
+        rates = {(e.speed, e.service_tier, e.inference_geo): None for e in self.messages.values()}
+        if len(rates) > MAX_RATES:
+            kept = set(list(rates)[:MAX_RATES])
+            for event in self.messages.values():
+                if (event.speed, event.service_tier, event.inference_geo) not in kept:
+                    event.speed, event.service_tier, event.inference_geo = "other", None, None
 
 
 def refused(reports: list[FileReport], reason: str) -> Extraction:
@@ -158,6 +183,7 @@ class _Reading:
         self._key = session.key
         self._served = session.served
         self._clean = session.clean
+        self._models = session.models
         self._times = session.times
         self._events = session.events
         self._messages = session.messages
@@ -343,7 +369,7 @@ class _Reading:
         if len(self._events) >= MAX_EVENTS:
             raise _TooManyEvents
         event = self._events[event_id] = self._event(record, kind, event_id)
-        event.tool_name, event.model = tool, clean[message.model]
+        event.tool_name, event.model = tool, self._models[message.model]
         if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
             self._in_force.attribute(event, record)
         if item is not None:
@@ -399,7 +425,7 @@ class _Reading:
                 raise _TooManyEvents
             event_id = self._id(record, EventType.MESSAGE, line, tool=message.id or "")
             event = self._messages[response] = self._event(record, EventType.MESSAGE, event_id)
-            event.model = self._clean[message.model]
+            event.model = self._models[message.model]
             if record.effort:
                 event.effort = self._clean[record.effort]
             if self._agent_id or not record.isSidechain:
@@ -456,26 +482,6 @@ def _bounded(text: str) -> str:
     if len(text) <= KEY_LIMIT and text.isprintable():
         return text
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
-
-
-class _Names(dict[str | None, str | None]):
-    """`cleaned` names, remembered: a session has few, and many times each."""
-
-    def __missing__(self, value: str | None) -> str | None:
-        found = self[value] = cleaned(value)
-        return found
-
-
-NAME_LIMIT = 500
-
-
-def cleaned(value: str | None) -> str | None:
-    """A name as it may be stored and shown: printable and of bounded length; None for nothing."""
-    if not value:
-        return None
-    if len(value) > NAME_LIMIT:
-        value = value[:NAME_LIMIT]
-    return value if value.isprintable() else _UNPRINTABLE.sub("\ufffd", value)
 
 
 def _skill(raw: Raw) -> str | None:

@@ -7,6 +7,7 @@ expectations, so that one odd field costs that field only. Sources of the fields
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -148,16 +149,49 @@ TURNS = frozenset({"user", "assistant"})
 
 _BLOCK_BYTES = 1 << 18
 _OPEN, _CLOSE = b"{}"
+_BLANK = b" \t\r\n"
+_SOMETHING = re.compile(rb"[^ \t\r\n]")
 
 
-def lines(body: bytes) -> Iterator[list[Record | None]]:
-    """The records of a file, some at a time: an item for each line that is not blank, None if it is no JSON object."""
+MAX_VALUES = 1_000_000
+"""Of JSON in one line that is decoded; a line of more is skipped, since its objects would be gigabytes of memory."""
+
+ODD_LINES = 50_000
+"""Of one session that are read leniently, which takes ten times as long; further ones are skipped."""
+
+
+class Lenience:
+    """How many odd lines of a session are still read."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = ODD_LINES) -> None:
+        self.left = left
+
+
+def has_too_many_values(line: bytes | memoryview) -> bool:
+    """Commas and brackets within texts count too, so JSON never has more values than are counted."""
+    if len(line) <= MAX_VALUES:
+        return False
+    plain = bytes(line)
+    return plain.count(b",") + plain.count(b"[") + plain.count(b"{") > MAX_VALUES
+
+
+def lines(body: bytes, lenience: Lenience | None = None) -> Iterator[list[Record | None]]:
+    """The records of a file, some at a time: an item for each line that is not blank, None if it is no JSON object, or not
+    read for one of the bounds."""
     view, size, start = memoryview(body), len(body), 0
+    lenience = lenience or Lenience()
     while start < size:
+        if body[start] in _BLANK:
+            found = _SOMETHING.search(body, start)
+            if found is None:
+                return
+            start = max(start, body.rfind(b"\n", start, found.start()) + 1)
         ends, sound = _line_ends(body, start)
         stop = ends[-1]
         records = _at_once(view[start:stop], len(ends)) if sound else None
-        yield list(_one_by_one(view, start, ends)) if records is None else records
+        yield list(_one_by_one(view, start, ends, lenience)) if records is None else records
         start = stop + 1
 
 
@@ -171,36 +205,51 @@ def _at_once(block: memoryview, count: int) -> list[Record | None] | None:
     return records if len(records) == count else None
 
 
-def _one_by_one(view: memoryview, start: int, ends: list[int]) -> Iterator[Record | None]:
+def _one_by_one(view: memoryview, start: int, ends: list[int], lenience: Lenience) -> Iterator[Record | None]:
     for end in ends:
         line = view[start:end]
         start = end + 1
+        if has_too_many_values(line):
+            yield None
+            continue
         try:
             yield _strict(line)
         except UNREADABLE:
-            if (plain := bytes(line)).strip():
-                yield lenient(plain)
+            plain = bytes(line).strip()
+            if not plain:
+                continue
+            if plain[0] != _OPEN and not plain.startswith(codecs.BOM_UTF8):
+                yield None
+                continue
+            lenience.left -= 1
+            yield lenient(plain) if lenience.left >= 0 else None
 
 
 def _line_ends(body: bytes, start: int) -> tuple[list[int], bool]:
-    """Where the lines from `start` end, some hundred kilobytes of them, and whether each begins and ends as an object."""
+    """Where the lines from `start` end, some hundred kilobytes of them or as many as there are before the next blank one, and
+    whether each begins and ends as an object."""
     find, size, ends, sound = body.find, len(body), [], True
     limit = start + _BLOCK_BYTES
     while start < size:
         end = find(b"\n", start)
         if end < 0:
             end = size
-        ends.append(end)
         if body[start] != _OPEN or body[end - 1] != _CLOSE:
             sound = False
-        start = end + 1
-        if start > limit:
+            if ends and body[start] in _BLANK:
+                break
+        ends.append(end)
+        if end > limit:
+            sound = sound and not has_too_many_values(memoryview(body)[start:end])
             break
+        start = end + 1
     return ends, sound
 
 
 def lenient(line: bytes) -> Record | None:
     """A record of whatever can be used of `line`; None if that is nothing. Bytes that are not UTF-8 become U+FFFD."""
+    if has_too_many_values(line):
+        return None
     try:
         found = json.loads(line.decode("utf-8", "replace").removeprefix(BYTE_ORDER_MARK))
         return record_of(found) if isinstance(found, dict) else None

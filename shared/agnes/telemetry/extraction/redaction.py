@@ -18,6 +18,7 @@ import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 
 from agnes.kernel.errors import ConflictError, UnavailableError
 from agnes.kernel.ids import new_ulid
@@ -31,7 +32,7 @@ from agnes.telemetry.extraction.tick import ExtractionRun
 from agnes.telemetry.keys import TranscriptId, transcript_id
 from agnes.telemetry.lake.ledger import LedgerMoved
 from agnes.telemetry.model import FILE, Limits
-from agnes.telemetry.transcripts import tombstones
+from agnes.telemetry.transcripts import quotas, tombstones
 
 REMOVED, PENDING = "removed", "pending"
 AT_ONCE_SECONDS = 10.0
@@ -51,13 +52,21 @@ class Redacted:
 def redact_session(state: State, store: ObjectStore, user_id: str, session_id: str, *, clock: Clock) -> Redacted:
     """Remove one session for good, whether or not anything of it has arrived.
 
-    Raises InvalidSessionId, BadRequestError, UnavailableError.
+    Of a session of which there is nothing, only its tombstone is added. Raises InvalidSessionId, BadRequestError,
+    TooManyTombstones, TombstonesFull, UnavailableError.
     """
     which = transcript_id(user_id, session_id)
     resource = f"session:{which.user_id}/{which.session_id}"
+    if not _is_anything_of(state, store, which):
+        if tombstones.bury_ahead(store, which.user_id, which.session_id, now=clock.now()):
+            state.commit(FILE, lambda tx: tx.record(Change("session.redact", resource, {})))
+        if not _is_anything_of(state, store, which):  # nothing has come meanwhile
+            return Redacted(which.user_id, (which.session_id,), 0, REMOVED)
     state.commit(FILE, lambda tx: tx.record(Change("session.redact", resource, {})))
     tombstones.bury(store, which.user_id, [which.session_id], now=clock.now())
-    removed = _remove_objects(store, keys.folders_of_session(which.user_id, which.session_id))
+    removed = _remove_objects(
+        store, which.user_id, keys.folders_of_session(which.user_id, which.session_id), now=clock.now()
+    )
     return _finish(state, store, which.user_id, (which.session_id,), removed, clock=clock)
 
 
@@ -79,13 +88,31 @@ def redact_user(state: State, store: ObjectStore, user_id: str, *, clock: Clock)
     stored = {entry.key.split("/")[2] for entry in store.list(f"sessions/{user_id}/")}
     sessions = tuple(sorted({session for (session,) in rows} | stored))
     tombstones.bury(store, user_id, sessions, now=clock.now())
-    removed = _remove_objects(store, keys.folders_of_user(user_id))
+    removed = _remove_objects(store, user_id, keys.folders_of_user(user_id), now=clock.now())
     return _finish(state, store, user_id, sessions, removed, clock=clock)
 
 
-def _remove_objects(store: ObjectStore, folders: Iterable[str]) -> int:
-    found = [entry.key for folder in folders for entry in store.list(folder)]
-    store.remove(found)
+def _is_anything_of(state: State, store: ObjectStore, which: TranscriptId) -> bool:
+    with state.read(FILE) as db:
+        known = db.execute(
+            "SELECT 1 FROM telemetry.sessions WHERE user_id = $user AND session_id = $session UNION ALL "
+            "SELECT 1 FROM telemetry.transcripts WHERE user_id = $user AND session_id = $session LIMIT 1",
+            {"user": which.user_id, "session": which.session_id},
+        ).fetchone()
+    if known is not None:
+        return True
+    folders = keys.folders_of_session(which.user_id, which.session_id)
+    return any(True for folder in folders if not folder.startswith(keys.DOWNLOADS) for _ in store.list(folder))
+
+
+def _remove_objects(store: ObjectStore, user_id: str, folders: Iterable[str], *, now: datetime) -> int:
+    found = [entry for folder in folders for entry in store.list(folder)]
+    if any(entry.key.startswith(keys.SESSIONS) for entry in found):
+        with quotas.removing(store, user_id, now=now) as removed:
+            store.remove(entry.key for entry in found)
+            removed(found)
+    else:
+        store.remove(entry.key for entry in found)
     return len(found)
 
 

@@ -6,6 +6,7 @@ threads may work in it, each by a connection of its own (`Workbench.beside`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ import msgspec
 
 from agnes.telemetry.lake.spool import Spool
 from agnes.telemetry.model import BILLED
+
+log = logging.getLogger("agnes.telemetry")
 
 EVENT_COLUMNS = {
     **dict.fromkeys(("event_id", "user_id", "session_id", "generation", "event_type"), "VARCHAR"),
@@ -73,7 +76,7 @@ class Written:
 
 
 class Workbench:
-    def __init__(self, folder: Path, db: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, folder: Path, db: Roomy) -> None:
         self.folder = folder
         self.db = db
         # Of the connection, not of the database.
@@ -221,6 +224,33 @@ def live_events(paths: Sequence[Path]) -> str:
     )
 
 
+LARGE_MEMORY = "600MB"
+"""For a statement that failed with the usual memory: many long names at once, where one person has sent them. A function that runs
+the extraction has 1,769 MB."""
+
+
+class Roomy:
+    """A connection that runs a statement again with LARGE_MEMORY if memory was too little, so that what one person has sent costs
+    memory, and not everybody's figures."""
+
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
+        self._db = db
+
+    def execute(self, sql: str, parameters: Any = None) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._db.execute(sql, parameters)
+        except duckdb.OutOfMemoryException:
+            log.warning("a statement of the extraction needs more than the usual memory")
+            self._db.execute(f"SET memory_limit = '{LARGE_MEMORY}'")
+            return self._db.execute(sql, parameters)
+
+    def cursor(self) -> Roomy:
+        return Roomy(self._db.cursor())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+
 @contextmanager
 def workbench(*, memory_limit: str = "150MB", threads: int = 1) -> Iterator[Workbench]:
     with TemporaryDirectory(prefix="agnes-telemetry-") as folder:
@@ -233,7 +263,7 @@ def workbench(*, memory_limit: str = "150MB", threads: int = 1) -> Iterator[Work
                 "autoinstall_known_extensions": False,
             },
         )
-        bench = Workbench(Path(folder), db)
+        bench = Workbench(Path(folder), Roomy(db))
         try:
             yield bench
         finally:

@@ -20,6 +20,9 @@ from agnes.telemetry.lake.batch import Workbench, workbench
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST
 from agnes.telemetry.model import FILE
 
+MOST_PRICED = 20_000
+"""Models, rates and days that are looked up in the price list for one answer; the rest is reported as unpriced."""
+
 _READS_AT_ONCE = 8
 _kept = ImmutableCache(64_000_000)
 
@@ -34,10 +37,13 @@ def tables(
     until: date,
     days: Collection[date] | None = None,
     memory: str = "300MB",
+    user_id: str | None = None,
+    with_cost: bool = True,
 ) -> Iterator[Workbench]:
     """A workbench with a view for each of the tables `names` (`user` is `user_daily`), of the UTC days from `since` to
     `until`, both included, or of those of them that are among `days`; those with a `model` have `cost_usd` and
-    `unpriced_tokens` too. Raises UnavailableError."""
+    `unpriced_tokens` too, unless it goes without cost. With `user_id` those of them with a `user_id` have this person's rows only.
+    Raises UnavailableError."""
     bases = {rollups.base_of(name) for name in names}
 
     def is_wanted(day: date) -> bool:
@@ -49,13 +55,16 @@ def tables(
     with workbench(memory_limit=memory, threads=2) as bench:
         wanted = [key for of_days in keys.values() for key in of_days.values()]
         paths = dict(zip(wanted, _fetch(store, wanted, bench.folder), strict=True))
-        priced = [name for name in names if "model" in rollups.COLUMNS[name]]
+        priced = [name for name in names if with_cost and "model" in rollups.COLUMNS[name]]
         for name in names:
             files = {day: paths[key] for day, key in keys[rollups.base_of(name)].items()}
-            rollups.table_of(bench, name, f"{name}_plain" if name in priced else _view(name), files)
+            view = f"{name}_plain" if name in priced else _view(name)
+            is_part = user_id is not None and "user_id" in rollups.COLUMNS[name]
+            rollups.table_of(bench, name, f"{name}_of_all" if is_part else view, files)
+            if is_part:
+                bench.db.execute(f"CREATE TABLE {view} AS FROM {name}_of_all WHERE user_id = ?", [user_id])
         if priced:
-            pairs = " UNION ".join(f"SELECT DISTINCT model, rate, day FROM {name}_plain" for name in priced)  # noqa: S608
-            price_list.into(bench, bench.db.execute(pairs).fetchall())
+            price_list.into(bench, bench.db.execute(_pairs(priced)).fetchall())
         for name in priced:
             bench.db.execute(
                 f"CREATE VIEW {_view(name)} AS SELECT r.*, {COST} AS cost_usd, "  # noqa: S608 (fixed parts)
@@ -63,6 +72,12 @@ def tables(
                 f"FROM {name}_plain r LEFT JOIN priced p USING (model, rate, day)"
             )
         yield bench
+
+
+def _pairs(tables: Sequence[str]) -> str:
+    """SQL for what has a price of its own, that with the most tokens first; one person can name any number of models."""
+    rows = " UNION ALL ".join(f"SELECT model, rate, day, {ALL_TOKENS} AS took FROM {name}_plain" for name in tables)  # noqa: S608
+    return f"SELECT model, rate, day FROM ({rows}) GROUP BY ALL ORDER BY sum(took) DESC, model, rate, day LIMIT {MOST_PRICED}"  # noqa: S608
 
 
 def _view(table: str) -> str:

@@ -20,7 +20,7 @@ from agnes.kernel.state import Change, Db, State
 from agnes.telemetry import keys
 from agnes.telemetry.keys import TranscriptId
 from agnes.telemetry.model import FILE
-from agnes.telemetry.transcripts import tombstones
+from agnes.telemetry.transcripts import quotas, tombstones
 
 PRUNED, SKIPPED = "pruned", "skipped"
 _PRUNE, _KEEP, _WAIT = "prune", "keep", "wait"
@@ -83,7 +83,13 @@ def prune_transcripts(
         tombstones.close_pruned(store, user_id, ids)
     said = {"retention_days": retention_days, "sessions": answer.sessions, "objects": answer.objects}
     state.commit(FILE, lambda tx: tx.record(Change("usage.prune_transcripts", "usage:transcripts", said)))
-    store.remove(entry.key for entry in plan.found)
+    transcripts = [entry for entry in plan.found if entry.key.startswith(keys.SESSIONS)]
+    for user_id, entries in groupby(transcripts, lambda entry: entry.key.split("/")[1]):
+        found = list(entries)
+        with quotas.removing(store, user_id, now=now) as removed:
+            store.remove(entry.key for entry in found)
+            removed(found)
+    store.remove(entry.key for entry in plan.found if not entry.key.startswith(keys.SESSIONS))
     return answer
 
 

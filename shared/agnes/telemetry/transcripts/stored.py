@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agnes.kernel.ports import Blob, ObjectStore
+from agnes.telemetry import keys
 from agnes.telemetry.keys import MAIN, TranscriptId, agent_path
 from agnes.telemetry.model import TranscriptFile
 from agnes.telemetry.transcripts import packed
@@ -16,7 +17,6 @@ from agnes.telemetry.transcripts import packed
 _READS_AT_ONCE = 8
 _AHEAD_BYTES = 16_000_000
 """Packed bytes that are read before somebody asks for them."""
-_PACKED = ".jsonl.zst"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,8 @@ def files(store: ObjectStore, user_id: str, session_id: str | None = None) -> li
     prefix = f"sessions/{user_id}/" + (f"{session_id}/" if session_id else "")
     found = []
     for entry in store.list(prefix):
-        _, _, session, *rest = entry.key.split("/")
-        file = MAIN if rest == [MAIN + _PACKED] else rest[-1].removesuffix(_PACKED)
-        which = TranscriptId(user_id, session, file)
-        if which.key == entry.key:  # whatever else somebody put there is no transcript
+        which = keys.transcript_of(entry.key)
+        if which is not None:  # whatever else somebody put there is no transcript
             found.append(StoredFile(which, entry.size_bytes, entry.modified_at))
     return sorted(found, key=lambda file: (file.which.session_id, file.agent_id is not None, file.which.file))
 
@@ -84,8 +82,13 @@ def packed_bodies(store: ObjectStore, wanted: Iterable[StoredFile]) -> Iterator[
 def transcripts(store: ObjectStore, wanted: Iterable[StoredFile]) -> Iterator[TranscriptFile]:
     """Each unpacked, as received when it was stored; one that cannot be unpacked says nothing (it is in quarantine)."""
     for file, body in packed_bodies(store, wanted):
-        try:
-            plain = packed.unpack(body)
-        except (packed.NotZstd, packed.TranscriptTooLarge):
-            continue
-        yield TranscriptFile(file.which.file, plain, file.modified_at)
+        if (found := transcript_of(file, body)) is not None:
+            yield found
+
+
+def transcript_of(file: StoredFile, body: bytes) -> TranscriptFile | None:
+    """None if it cannot be unpacked."""
+    try:
+        return TranscriptFile(file.which.file, packed.unpack(body), file.modified_at)
+    except (packed.NotZstd, packed.TranscriptTooLarge):
+        return None

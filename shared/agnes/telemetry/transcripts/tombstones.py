@@ -13,9 +13,9 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 
-from agnes.kernel.errors import GoneError, UnavailableError
+from agnes.kernel.errors import GoneError, LimitError, TooLargeError, UnavailableError
 from agnes.kernel.ports import (
     ABSENT,
     Blob,
@@ -28,6 +28,9 @@ from agnes.kernel.ports import (
 )
 from agnes.telemetry import keys
 from agnes.telemetry.keys import TranscriptId
+
+AHEAD_A_DAY, AHEAD = 200, 10_000
+"""Tombstones of one person of sessions of which nothing was ever sent, by day (UTC) and altogether: every upload reads them."""
 
 _ATTEMPTS = 8
 _TIMESTAMP = re.compile(rb'"timestamp"\s*:\s*"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*(?:Z|\+00:00)"')
@@ -44,6 +47,31 @@ class SessionPruned(SessionClosed):
         super().__init__(
             f"session {session_id} is older than transcripts are kept, it is not taken again",
             hint="Nothing is left to do; what was counted of it stays.",
+        )
+
+
+class TooManyTombstones(LimitError):
+    code = "too_many_tombstones"
+
+    def __init__(self, *, now: datetime) -> None:
+        tomorrow = datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time.min, UTC)
+        self.retry_after_seconds = max(1, int((tomorrow - now).total_seconds()))
+        super().__init__(
+            f"{AHEAD_A_DAY} sessions of which nothing was ever sent were removed today, that is the limit",
+            hint="Nothing of this session is stored. Try again after midnight UTC.",
+            limit=AHEAD_A_DAY,
+            retry_after_seconds=self.retry_after_seconds,
+        )
+
+
+class TombstonesFull(TooLargeError):
+    code = "tombstones_full"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"there are {AHEAD} sessions that were removed before anything of them was sent, that is the limit",
+            hint="Nothing of this session is stored, and `agnes push` does not send a private session.",
+            limit=AHEAD,
         )
 
 
@@ -102,6 +130,27 @@ def of_users(store: ObjectStore, user_ids: Iterable[str]) -> dict[str, Tombstone
     return {user_id: of_user(store, user_id) for user_id in user_ids}
 
 
+def bury_ahead(store: ObjectStore, user_id: str, session_id: str, *, now: datetime) -> bool:
+    """Add a session of which nothing was ever sent; False if it is there already. Durable on return. Raises TooManyTombstones,
+    TombstonesFull, UnavailableError."""
+    added = False
+
+    def add(found: Tombstones) -> Tombstones | None:
+        nonlocal added
+        added = session_id not in found.sessions
+        if not added:
+            return None
+        if len(found.sessions) >= AHEAD:
+            raise TombstonesFull
+        today = now.date().isoformat()
+        if sum(at.startswith(today) for at in found.sessions.values()) >= AHEAD_A_DAY:
+            raise TooManyTombstones(now=now)
+        return replace(found, sessions={**found.sessions, session_id: now.isoformat()})
+
+    _change(store, user_id, add)
+    return added
+
+
 def bury(store: ObjectStore, user_id: str, sessions: Iterable[str], *, now: datetime, everything: bool = False) -> None:
     """Add `sessions`; with `everything`, also all that began before `now`. Durable on return. Raises UnavailableError."""
     sessions = list(sessions)
@@ -142,8 +191,8 @@ def _change(store: ObjectStore, user_id: str, add: Callable[[Tombstones], Tombst
 
 def _began(plain: bytes) -> datetime | None:
     """The earliest time that any record states; text that looks like one only makes it earlier."""
-    times = [found[1] for found in _TIMESTAMP.finditer(plain)]
+    earliest = min((found[1] for found in _TIMESTAMP.finditer(plain)), default=None)
     try:
-        return datetime.fromisoformat(min(times).decode()).replace(tzinfo=UTC) if times else None
+        return datetime.fromisoformat(earliest.decode()).replace(tzinfo=UTC) if earliest else None
     except ValueError:
         return None

@@ -15,6 +15,11 @@ _MARKS = (b'"rendered"', b'"prompt_snapshot"', b'"api-request')
 """A line without any of these has nothing that is left out. Within a text the quotes would be escaped."""
 
 
+MOST_LINES, MOST_VALUES = 100_000, 2_000_000
+"""Of a transcript, that are looked at: what follows stays as it is, so that the work is bounded. Values are those of the lines
+that have something to leave out; real transcripts have a tenth of either."""
+
+
 def trim(body: bytes) -> bytes:
     """The transcript without LEFT_OUT, line by line: no line is dropped, and one without such fields keeps its bytes.
 
@@ -23,7 +28,17 @@ def trim(body: bytes) -> bytes:
     """
     if not any(mark in body for mark in _MARKS):
         return body
-    return b"\n".join(_trimmed(line) if any(mark in line for mark in _MARKS) else line for line in body.split(b"\n"))
+    *lines, rest = body.split(b"\n", MOST_LINES)
+    left = MOST_VALUES
+    for number, line in enumerate(lines):
+        if any(mark in line for mark in _MARKS):
+            left -= line.count(b",") + line.count(b"[") + line.count(b"{")
+            if left < 0:
+                return b"\n".join([*lines, rest])
+            lines[number] = _trimmed(line)
+    if b"\n" not in rest and left >= rest.count(b",") + rest.count(b"[") + rest.count(b"{"):
+        rest = _trimmed(rest) if any(mark in rest for mark in _MARKS) else rest
+    return b"\n".join([*lines, rest])
 
 
 def _trimmed(line: bytes) -> bytes:

@@ -3,8 +3,8 @@
 What is acknowledged is never lost, what is not is harmless, whenever the process dies:
 
     1. the object is at its staging key                 nothing reads it
-    2. it is written under its session's key            as it would be by the same upload again; taken back
-                                                        if the session was redacted meanwhile
+    2. it is counted, and then written under its        as it would be by the same upload again; taken back
+       session's key                                    if the session was redacted meanwhile
     3. `inbox/<ulid>.json` says that it changed         the next tick will see it
     4. the staging object is removed, the client gets its answer
 """
@@ -39,13 +39,23 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change
 from agnes.telemetry import keys
 from agnes.telemetry.keys import TranscriptId, transcript_id
-from agnes.telemetry.transcripts import packed, tombstones, trimming
+from agnes.telemetry.transcripts import packed, quotas, tombstones, trimming
+from agnes.telemetry.transcripts.quotas import (
+    UNLIMITED,
+    DayQuotaReached,
+    Limits,
+    SessionTooManyFiles,
+    StorageFull,
+)
 from agnes.telemetry.transcripts.tombstones import SessionClosed
 
 FORM_LIMIT_BYTES = 4 * 1024 * 1024
 URL_SECONDS = 900
 CONTENT_TYPE = "application/zstd"
 STORED, UNCHANGED, SUPERSEDED = "stored", "unchanged", "superseded"
+
+QUOTAS = (DayQuotaReached, StorageFull, SessionTooManyFiles)
+"""What a quota refuses; a later attempt may be taken."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ATTEMPTS = 5
@@ -122,12 +132,14 @@ def presign(
     agent_id: str | None,
     size_bytes: int,
     sha256: str,
+    now: datetime,
     keep_all: bool = False,
+    limits: Limits = UNLIMITED,
 ) -> Presigned:
     """Where to PUT a transcript, packed as `agnes.telemetry.transcripts.packed` says; `size_bytes` and `sha256` are
     of the packed form.
 
-    Raises InvalidSessionId, InvalidAgentId, TranscriptTooLarge, InvalidError, SessionClosed.
+    Raises InvalidSessionId, InvalidAgentId, TranscriptTooLarge, InvalidError, SessionClosed, DayQuotaReached, StorageFull.
     """
     which = transcript_id(who.user_id, session_id, agent_id)
     tombstones.of_user(store, which.user_id).require_open_session(which.session_id)  # before the bytes travel
@@ -135,6 +147,7 @@ def presign(
         raise InvalidError("sha256 must be 64 hexadecimal characters in lower case", code="invalid_sha256")
     if size_bytes > packed.MAX_PACKED_BYTES:
         raise packed.TranscriptTooLarge(size_bytes)
+    quotas.require_room(store, which.user_id, limits, now=now)
     url = store.presign_put(
         which.staging_key(sha256),
         seconds=URL_SECONDS,
@@ -148,12 +161,20 @@ def presign(
 
 
 def complete(
-    store: ObjectStore, secret: Secret, who: Principal, upload_id: str, *, now: datetime, keep_all: bool = False
+    store: ObjectStore,
+    secret: Secret,
+    who: Principal,
+    upload_id: str,
+    *,
+    now: datetime,
+    keep_all: bool = False,
+    limits: Limits = UNLIMITED,
 ) -> Completed:
     """Check and publish what was PUT. The same call again gives the same answer, unless something was left out of what
     was sent: then the upload is gone, and sending it again finds it unchanged.
 
-    Raises UnknownUpload, UploadMissing, UploadDiffers, NotZstd, NotATranscript, TranscriptTooLarge, SessionClosed.
+    Raises UnknownUpload, UploadMissing, UploadDiffers, NotZstd, NotATranscript, TranscriptTooLarge, SessionClosed,
+    DayQuotaReached, StorageFull, SessionTooManyFiles.
     """
     declared = _Declared.open(upload_id, secret, who)
     which = declared.which
@@ -169,8 +190,8 @@ def complete(
     if hashlib.sha256(blob.body).hexdigest() != declared.sha256:
         raise UploadDiffers("checksum")
     try:
-        status, size = publish(store, which, blob.body, now=now, keep_all=keep_all)
-    except SessionClosed:
+        status, size = publish(store, which, blob.body, now=now, keep_all=keep_all, limits=limits)
+    except (SessionClosed, *QUOTAS):
         store.remove([staging])
         raise
     store.remove([staging])
@@ -179,17 +200,24 @@ def complete(
 
 
 def accept(
-    store: ObjectStore, who: Principal, *, filename: str, body: bytes, now: datetime, keep_all: bool = False
+    store: ObjectStore,
+    who: Principal,
+    *,
+    filename: str,
+    body: bytes,
+    now: datetime,
+    keep_all: bool = False,
+    limits: Limits = UNLIMITED,
 ) -> Uploaded:
     """Take a plain transcript whose file is named `<session>.jsonl`.
 
-    Raises InvalidSessionId, FormTooLarge, NotATranscript, SessionClosed.
+    Raises InvalidSessionId, FormTooLarge, NotATranscript, SessionClosed, DayQuotaReached, StorageFull.
     """
     which = transcript_id(who.user_id, keys.session_of(filename))
     if len(body) > FORM_LIMIT_BYTES:
         raise FormTooLarge(len(body))
     packed.require_transcript(body)
-    status, size = publish(store, which, packed.pack(body), now=now, keep_all=keep_all)
+    status, size = publish(store, which, packed.pack(body), now=now, keep_all=keep_all, limits=limits)
     _tell(store, which, status, size, now=now)
     return Uploaded(status, f"{which.session_id}.jsonl", size, which.session_id)
 
@@ -202,13 +230,19 @@ def _tell(store: ObjectStore, which: TranscriptId, status: str, size: int, *, no
 
 
 def publish(
-    store: ObjectStore, which: TranscriptId, body: bytes, *, now: datetime, keep_all: bool = False
+    store: ObjectStore,
+    which: TranscriptId,
+    body: bytes,
+    *,
+    now: datetime,
+    keep_all: bool = False,
+    limits: Limits = UNLIMITED,
 ) -> tuple[str, int]:
     """Store a packed transcript under its session, tell the inbox, return the status and the plain size that is stored.
 
     Without `keep_all`, what `trimming` names is left out first. Transcripts grow at their end, and uploads may overtake
     one another: a beginning of what is stored changes nothing. Anything else replaces it. Raises NotZstd,
-    NotATranscript, TranscriptTooLarge, SessionClosed, UnavailableError.
+    NotATranscript, TranscriptTooLarge, SessionClosed, DayQuotaReached, StorageFull, SessionTooManyFiles, UnavailableError.
     """
     sent = packed.unpack(body)
     packed.require_transcript(sent)
@@ -216,12 +250,15 @@ def publish(
     plain, trimmed = sent, trimming.trim(sent)
     if not keep_all and trimmed != sent:
         plain, body = trimmed, packed.pack(trimmed)
+    counting = quotas.Counting(store, which, limits, now=now)
     for attempt in range(_ATTEMPTS):
         stored = store.read(which.key)
         held = _unpacked(stored) if isinstance(stored, Blob) else None
         if held is not None and (found := _already_held(held, plain, trimmed)):
             status = found
+            counting.settle()
             break
+        counting.count(len(body))
         try:
             expect = Unchanged(stored.version) if isinstance(stored, Blob) else ABSENT
             store.write(which.key, body, expect=expect, content_type=CONTENT_TYPE)
@@ -235,10 +272,13 @@ def publish(
         tombstones.of_user(store, which.user_id).require_open(which, sent)
     except SessionClosed:
         store.remove([which.key])
+        counting.settle()
         raise
     # Said even if nothing changed: an earlier attempt may have died between the object and the note.
     note = {"user_id": which.user_id, "session_id": which.session_id, "file": which.file}
     store.write(keys.inbox(new_ulid(now)), json.dumps(note).encode(), expect=ANYTHING, content_type="application/json")
+    if status == STORED:
+        counting.confirm()
     return status, len(plain)
 
 
