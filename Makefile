@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SEEDS ?= 2000
+KILLS ?= 1000
 ONLY ?=
 VERSION ?=
 ARCH ?= arm64
@@ -15,7 +16,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint prices journeys client-drift browser cloud scale simulate bench layers composed infra deploy docs clean
+.PHONY: help run demo test check lint prices journeys client-drift browser cloud scale simulate histories bench layers composed infra deploy docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -27,12 +28,12 @@ demo: .venv/.local ## fill a running Agnes with a believable demonstration
 	@exec $(BIN)/agnes-local demo
 
 test: .venv/.dev ## every test that needs no server and no client of its own
-	$(PYTEST) -n 2 --dist worksteal -m "not git and not sftp and not minio and not localstack and not client and not browser and not spark"
+	$(PYTEST) -n 2 --dist worksteal -m "not git and not sftp and not minio and not localstack and not client and not browser and not spark and not attack"
 
 # What takes processes, servers or minutes of CPU is marked `slow` and left to `make test`.
 check: lint ## the minute-long subset: lint, architecture, and the unit, edge and contract tests that are quick
 	$(PYTEST) -n 2 --dist worksteal tests/architecture tests/unit tests/edge tests/contract \
-	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not browser and not spark"
+	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not browser and not spark and not attack"
 
 lint: .venv/.dev ## ruff
 	$(BIN)/ruff check
@@ -59,6 +60,11 @@ scale: .venv/.dev .venv-scale/.scale ## PySpark over the event lake, in an envir
 
 simulate: .venv/.dev ## the seeded simulation of the state files (SEEDS=2000)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+histories: .venv/.dev ## histories of 16 processes that are killed and paused, checked, on both stores (KILLS=1000)
+	$(BIN)/python -m tests.histories --store folder --kills $(KILLS)
+	$(BIN)/python -m agnes_local.servers install minio
+	$(BIN)/python -m agnes_local.servers run --only minio -- $(BIN)/python -m tests.histories --store minio --kills $(KILLS)
 
 bench: .venv/.dev ## figures as JSON lines (ONLY=state, feed, browse, telemetry, …)
 	@$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY))

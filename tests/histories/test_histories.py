@@ -1,0 +1,47 @@
+"""Real processes over real stores, killed and paused: what they saw is what one copy of the data would have answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.histories.runs import Figures, Run
+from tests.histories.stores import STORES
+from tests.simulation.mutants import IgnoresTheLease, SwapsBlindly
+
+
+class SwapsBlindlyAtOnce(SwapsBlindly, IgnoresTheLease):
+    """Overwrites what another published meanwhile."""
+
+
+KILLS, SECONDS = 40, 12.0
+PATIENCE_SECONDS = 90.0
+
+
+def figures_of(store: str, folder: Path, **options) -> Figures:
+    run = Run(STORES[store](folder), folder / "run", seed=20261130, **options)
+    return run.until(kills=KILLS, seconds=SECONDS, patience_seconds=PATIENCE_SECONDS)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("store", ["folder", pytest.param("minio", marks=pytest.mark.minio)])
+def test_histories_with_kills_and_pauses_are_linearizable(store, tmp_path, record_property):
+    figures = figures_of(store, tmp_path)
+    record_property("kills", figures.kills)
+    record_property("operations checked", figures.verdict.operations)
+    assert figures.verdict.is_linearizable, str(figures)
+    assert figures.counts["answered"] > KILLS
+    assert figures.pauses > 0
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "fault",
+    [{"impolite": SwapsBlindlyAtOnce}, {"max_stale_seconds": 1.0}],
+    ids=["swaps blindly", "reads what is a second old"],
+)
+def test_a_fault_in_the_state_files_is_found(fault, tmp_path):
+    run = Run(STORES["folder"](tmp_path), tmp_path / "run", seed=1, **fault)
+    figures = run.until(kills=0, seconds=3.0, patience_seconds=PATIENCE_SECONDS)
+    assert figures.verdict.violations, str(figures)
