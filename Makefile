@@ -16,7 +16,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint prices journeys client-drift browser cloud scale simulate histories bench layers composed infra deploy docs clean
+.PHONY: help run demo test check lint prices journeys client-drift browser cloud scale simulate attack histories bench layers composed infra deploy docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ scale: .venv/.dev .venv-scale/.scale ## PySpark over the event lake, in an envir
 
 simulate: .venv/.dev ## the seeded simulation of the state files (SEEDS=2000)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+attack: .venv/.dev ## the attack on a running installation, and histories of killed processes on the folder store
+	$(PYTEST) -m "attack and not minio" --timeout 600 tests/attack tests/histories
 
 histories: .venv/.dev ## histories of 16 processes that are killed and paused, checked, on both stores (KILLS=1000)
 	$(BIN)/python -m tests.histories --store folder --kills $(KILLS)

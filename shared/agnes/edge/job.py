@@ -157,8 +157,8 @@ def queue_job(name: str) -> Callable[[Callable[[dict], Any]], Callable[..., Any]
                 try:
                     with wiring.state().session({}):
                         handle(json.loads(record["body"]))
-                except Exception:
-                    log.exception("a message of %s failed", name, extra={"message_id": record["messageId"]})
+                except Exception as exc:
+                    _log_failure(name, record, exc)
                     failures.append({"itemIdentifier": record["messageId"]})
                     _sooner(record)
                 finally:
@@ -169,6 +169,15 @@ def queue_job(name: str) -> Callable[[Callable[[dict], Any]], Callable[..., Any]
         return handler
 
     return decorate
+
+
+def _log_failure(name: str, record: dict[str, Any], exc: Exception) -> None:
+    """A known error, such as another run that was faster, in its own words: the message comes again. A bug with its trace."""
+    noted = {"message_id": record["messageId"]}
+    if isinstance(exc, AgnesError):
+        log.warning("a message of %s failed: %s", name, exc.message, extra={**noted, "code": exc.code})
+    else:
+        log.error("a message of %s failed", name, exc_info=exc, extra=noted)
 
 
 def _sooner(record: dict[str, Any]) -> None:
