@@ -5,8 +5,10 @@
 
 An attempt is counted *before* the password is looked at, so guesses in parallel cannot slip through.
 Successes are not counted back: they are known from the sessions. Each count is one conditional write
-on what this process last saw, so an attempt costs two store calls; only after somebody else wrote in
-between, it costs a read and another write. What is refused from memory costs none.
+on what this process last saw; only after somebody else wrote in between, it costs a read and another
+write. An account's count is always read first: without that, an address whose owner signed in today
+would cost more calls than one that nobody has, and the time would tell. So an attempt costs three
+store calls. What is refused from memory costs none.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from agnes.kernel.ports import (
     PreconditionFailed,
     TryAgain,
     Unchanged,
+    Version,
 )
 
 PREFIX = "limits/"
@@ -89,7 +92,7 @@ def count_account(store: ObjectStore, email: str, *, now: datetime, last_login_a
         return json.dumps({"attempts": [*attempts, now.timestamp()][-_KEPT:]}).encode()
 
     digest = hashlib.sha256(email.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    _change(store, f"{PREFIX}{now:%Y-%m-%d}/account/{digest}.json", one_more)
+    _change(store, f"{PREFIX}{now:%Y-%m-%d}/account/{digest}.json", one_more, read_first=True)
 
 
 def forget(store: ObjectStore, *, before: date, dry_run: bool = False) -> int:
@@ -117,8 +120,12 @@ def _address(ip: str) -> str:
     return str(parsed).replace(":", "_")
 
 
-def _change(store: ObjectStore, key: str, change: Callable[[bytes | None], bytes]) -> None:
+def _change(store: ObjectStore, key: str, change: Callable[[bytes | None], bytes], *, read_first: bool = False) -> None:
     seen = _seen.setdefault(store, {})
+    if read_first:
+        held = seen.get(key)
+        change(held.body if held else None)  # refuses what is refused whatever was added since
+        _look(store, key, seen, unless=held.version if held else None)
     for _ in range(_TRIES):
         held = seen.get(key)
         body = change(held.body if held else None)
@@ -126,11 +133,7 @@ def _change(store: ObjectStore, key: str, change: Callable[[bytes | None], bytes
         try:
             version = store.write(key, body, expect=expect, content_type="application/json")
         except PreconditionFailed:
-            found = store.read(key)
-            if isinstance(found, Blob):
-                seen[key] = found
-            else:
-                seen.pop(key, None)  # an operator removed it
+            _look(store, key, seen)
         except (TryAgain, OutcomeUnknown):
             continue  # counted twice at worst
         else:
@@ -139,3 +142,11 @@ def _change(store: ObjectStore, key: str, change: Callable[[bytes | None], bytes
             seen[key] = Blob(body, version)
             return
     raise TooManyAttempts("at once", 1)
+
+
+def _look(store: ObjectStore, key: str, seen: dict[str, Blob], *, unless: Version | None = None) -> None:
+    found = store.read(key, unless=unless)
+    if isinstance(found, Blob):
+        seen[key] = found
+    elif found is None:
+        seen.pop(key, None)  # nobody wrote it, or an operator removed it

@@ -22,8 +22,10 @@ def hash_password(password: Secret) -> str:
 
 
 def matches(password_hash: str | None, password: Secret) -> bool:
-    """Whether the password is right; takes as long where there is no hash."""
+    """Whether the password is right; takes as long where there is no hash, or a damaged one."""
     try:
         return HASHER.verify(password_hash or NOBODY, password.value) and password_hash is not None
-    except (VerificationError, InvalidHashError):
+    except VerificationError:
         return False
+    except InvalidHashError:
+        return matches(None, password)

@@ -123,7 +123,7 @@ def test_a_lost_answer_counts_once_or_twice_but_never_zero_times():
         attempts(store, 6)
 
 
-def test_an_attempt_costs_two_calls_of_the_store_and_a_refused_one_none():
+def test_an_attempt_costs_three_calls_of_the_store_and_a_refused_one_none():
     store = CountingStore()
 
     def attempt(email="ada@example.com"):
@@ -132,7 +132,7 @@ def test_an_attempt_costs_two_calls_of_the_store_and_a_refused_one_none():
         limits.count_account(store, email, now=NOON, last_login_at=None)
         return store.calls - before
 
-    assert [attempt() for _ in range(4)] == [2, 2, 2, 2]
+    assert [attempt() for _ in range(4)] == [3, 3, 3, 3]
     before = store.calls
     with pytest.raises(TooManyAttempts):
         attempt()
