@@ -8,6 +8,9 @@ ONLY ?=
 VERSION ?=
 ARCH ?= arm64
 STACK ?= agnes
+SBOM_ARCH ?= local
+UPGRADE ?=
+ADVISORIES ?=
 PYTEST := $(BIN)/pytest
 
 # A recipe's shell must not inherit somebody else's virtual environment or module path.
@@ -16,7 +19,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint prices journeys client-drift browser cloud scale simulate attack histories bench layers composed infra deploy docs clean
+.PHONY: help run demo test check lint prices pins audit sbom journeys client-drift browser cloud scale simulate attack histories bench layers composed infra deploy docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -41,6 +44,16 @@ lint: .venv/.dev ## ruff
 
 prices: .venv/.dev ## write the table of list prices from the pinned library genai-prices
 	$(BIN)/python -m agnes_local.price_list
+
+pins: .venv/.supply .venv/.dev ## resolve versions and hashes again (UPGRADE=all or a distribution); needs npm and Go
+	$(BIN)/python -m agnes_local.pins renew $(if $(UPGRADE),--upgrade $(UPGRADE))
+
+audit: .venv/.supply .venv/.dev ## known vulnerabilities of the pins (ADVISORIES=folder: an offline copy of OSV files)
+	$(BIN)/python -m agnes_local.audit_pins $(if $(ADVISORIES),--advisories $(ADVISORIES))
+
+sbom: composed ## what is in each layer and in the command's wheel, as CycloneDX in build/sbom
+	$(BIN)/python -m layers.build --arch $(SBOM_ARCH)
+	$(BIN)/python -m layers.wheel
 
 journeys: .venv/.dev ## the whole path with real git, OpenSSH's server and the real Claude Code client
 	$(PYTEST) -n 2 --dist loadfile -m "(git or sftp or client) and not localstack and not minio"
@@ -79,11 +92,11 @@ infra: composed ## compose the SAM templates into build/infra and lint them
 	$(BIN)/cfn-lint build/infra/root.yaml $$(ls build/infra/*.yaml | grep -v root.yaml)
 
 layers: composed ## build and strip the Lambda layers for this machine
-	$(BIN)/python layers/build.py --arch local
+	$(BIN)/python -m layers.build --arch local
 
 deploy: .venv/.dev infra ## put it on AWS with SAM (ARCH=arm64, STACK=agnes): docs/runbooks/deploy.md
 	@command -v sam >/dev/null || { echo "The SAM command is missing. Install it: docs/runbooks/deploy.md" >&2; exit 1; }
-	$(BIN)/python layers/build.py --arch $(ARCH)
+	$(BIN)/python -m layers.build --arch $(ARCH)
 	sam deploy --stack-name $(STACK) --parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
 	$(BIN)/python -m infra.after_deploy $(STACK)
 
@@ -101,11 +114,24 @@ clean: ## remove what was built, not what was installed or stored
 	  echo "Agnes needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.11 …" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
+# Nothing is installed but what has a hash in constraints.txt. An environment begins with the pinned pip: older ones do not
+# read hashes there. Nothing is built but our own package, and that by the pinned setuptools.
+PIP := -m pip install --quiet --disable-pip-version-check
+PINS := localstack/agnes_local/pins.py
+define install # VENV EXTRA PIP-FLAGS
+	$(1)/bin/python $(PINS) locked pip setuptools > $(1)/first.txt
+	$(1)/bin/python $(PIP) --require-hashes --no-deps --only-binary :all: -r $(1)/first.txt
+	$(1)/bin/python $(PINS) names $(2) > $(1)/$(2).txt
+	$(1)/bin/python $(PIP) --require-hashes --only-binary :all: $(3) -c constraints.txt -r $(1)/$(2).txt
+	$(1)/bin/python $(PIP) --no-deps --no-build-isolation -e .
+endef
+
 .venv/.%: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	$(call install,.venv,$*)
 	@touch $@
 
+# PySpark is published as source only.
 .venv-scale/.scale: pyproject.toml constraints.txt | .venv/bin/python
 	$(PYTHON) -m venv .venv-scale
-	.venv-scale/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[scale]'
+	$(call install,.venv-scale,scale,--no-binary pyspark --no-build-isolation)
 	@touch $@

@@ -1,9 +1,10 @@
 """Builds the Lambda layers into build/layers/<name>/ and strips them to what functions use.
 
-    python layers/build.py [--arch local|arm64|x86_64] [NAME ...]
+    python -m layers.build [--arch local|arm64|x86_64] [NAME ...]
 
 `layers/<name>/requirements.txt` names every package of a layer, without versions: those are pinned in
-constraints.txt, and nothing is resolved. `code` is ours: shared/agnes, the templates, the API's description.
+constraints.txt with their hashes, and nothing is resolved. What was installed is listed in build/sbom/<name>.cdx.json
+(`layers/sbom.py`). `code` is ours: shared/agnes, the templates, the API's description.
 A layer whose inputs did not change is left as it is.
 """
 
@@ -13,6 +14,7 @@ import argparse
 import compileall
 import fcntl
 import hashlib
+import json
 import py_compile
 import shutil
 import subprocess
@@ -129,6 +131,19 @@ def _fill(name: str, arch: str, folder: Path) -> None:
         compileall.compile_dir(inside, quiet=2, invalidation_mode=mode, stripdir=folder)
 
 
+def list_contents(name: str, arch: str) -> Path:
+    """Write what a layer that is built brings, as CycloneDX; `code` brings no distribution."""
+    from layers import sbom  # of the tests' environment, which a test of the layers alone need not have
+
+    report = {"install": [], "environment": {}} if name == "code" else json.loads(_report(name).read_text())
+    return sbom.write(name, sbom.subject(f"agnes-layer-{name}", arch), report)
+
+
+def _report(name: str) -> Path:
+    """What pip says that it installed."""
+    return BUILD / f".{name}.installed.json"
+
+
 def _digest(name: str, arch: str) -> str:
     sources = [Path(__file__)]
     if name == "code":
@@ -174,10 +189,11 @@ def _install(name: str, arch: str, target: Path) -> None:
             "--disable-pip-version-check",
             "--no-compile",
             "--no-deps",
+            "--require-hashes",
         ),
         *("--only-binary=:all:", *platform, f"--python-version={PYTHON}" if platform else "--prefer-binary"),
         *("--constraint", str(CONSTRAINTS), "--requirement", str(ROOT / "layers" / name / "requirements.txt")),
-        *("--target", str(target)),
+        *("--target", str(target), "--report", str(_report(name))),
     ]
     subprocess.run(command, check=True)
 
@@ -218,6 +234,7 @@ def main() -> int:
     wanted = options.names or names()
     for name in wanted:
         build(name, options.arch)
+        list_contents(name, options.arch)
     print(report(wanted))
     return 0
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from agnes.kernel.errors import UnavailableError
 from agnes_local import npm
 
+PACKAGE = "axe-core"
 AXE_VERSION = "4.10.3"
 INSTALL_SECONDS = 120
 
@@ -25,7 +26,8 @@ def axe_script() -> Path:
     script = home / "node_modules" / "axe-core" / "axe.min.js"
     if not script.is_file():
         npm.install(
-            "axe-core",
+            "axe",
+            PACKAGE,
             AXE_VERSION,
             home,
             is_whole=script.is_file,

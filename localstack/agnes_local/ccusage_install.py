@@ -13,6 +13,7 @@ from pathlib import Path
 from agnes.kernel.errors import UnavailableError
 from agnes_local import npm
 
+PACKAGE = "ccusage"
 CCUSAGE_VERSION = "20.0.24"
 """The newest whose native builds were published too: they follow the package some days later."""
 INSTALL_SECONDS = 120
@@ -31,6 +32,7 @@ def ccusage() -> Path:
     if not program.is_file():
         npm.install(
             "ccusage",
+            PACKAGE,
             CCUSAGE_VERSION,
             home,
             is_whole=program.is_file,

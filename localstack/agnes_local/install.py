@@ -1,6 +1,6 @@
 """Installs the servers that tests need into a cache folder outside the checkout. Quick when there is nothing to do.
 
-    <cache>/bin/minio                     built from its Go module
+    <cache>/bin/minio                     built from its Go module, whose dependencies are in localstack/minio/go.sum
     <cache>/localstack/<hash>/            LocalStack's virtual environment
     <cache>/lambda-runtime/<hash>/        awslambdaric and boto3: what Lambda has in /var/runtime
     <cache>/lambda-python/<version>/      a bare interpreter for functions: nothing of ours can leak into one
@@ -22,11 +22,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from agnes_local import pins
+
 HERE = Path(__file__).resolve().parents[1]
 """The checkout's localstack/ folder: pins and the executor's source."""
 
 PYTHON_VERSION = "3.11"
-MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
+BUILDERS = ("setuptools", "wheel")
+MINIO_PINS = [HERE / "minio" / "go.mod", HERE / "minio" / "go.sum"]
+"""MinIO's version, and the hashes of every module that it is built from (`make pins`)."""
 
 
 class InstallFailed(Exception):
@@ -40,11 +44,12 @@ def cache_folder() -> Path:
 def install_minio() -> Path:
     """The MinIO binary: one on the PATH, or built with Go (about 2 minutes on two cores)."""
     built = cache_folder() / "bin" / "minio"
-    stamp = built.with_name("minio.module")
+    stamp = built.with_name("minio.pins")
     if on_path := shutil.which("minio"):
         return Path(on_path)
+    wanted = _digest(MINIO_PINS)
     with _lock("minio"):
-        if built.exists() and stamp.exists() and stamp.read_text() == MINIO_MODULE:
+        if built.exists() and stamp.exists() and stamp.read_text() == wanted:
             return built
         go = shutil.which("go")
         if not go:
@@ -52,10 +57,11 @@ def install_minio() -> Path:
                 "MinIO: neither `minio` nor `go` is on the PATH. Install Go 1.24 or newer, or MinIO itself."
             )
         staging = built.with_name("building")
-        _run("MinIO", [go, "install", "-ldflags=-s -w", MINIO_MODULE], env=os.environ | {"GOBIN": str(staging)})
-        (staging / "minio").replace(built)
-        staging.rmdir()
-        stamp.write_text(MINIO_MODULE)
+        # Read-only: a module that go.sum does not have ends the build.
+        command = [go, "build", "-mod=readonly", "-ldflags=-s -w", "-o", str(staging), "github.com/minio/minio"]
+        _run("MinIO", command, cwd=MINIO_PINS[0].parent)
+        staging.replace(built)
+        stamp.write_text(wanted)
     return built
 
 
@@ -72,8 +78,13 @@ def localstack_python() -> Path:
 
     def fill(folder: Path) -> None:
         _venv(folder)
-        # Every version is in the constraints file, so the index is asked for files only, never for choices.
-        _pip(folder / "bin/python", ["--no-deps", "-r", str(constraints)], "LocalStack")
+        first = folder / "first.txt"
+        first.write_text("".join(f"{pin.lines()}\n" for pin in pins.read(constraints) if pin.name in BUILDERS))
+        # Every version and hash is in the constraints file, so the index is asked for files only, never for choices.
+        # Some of these are published as source: they are built by what is pinned and already here.
+        for file in (first, constraints):
+            arguments = ["--no-deps", "--require-hashes", "--no-build-isolation", "-r", str(file)]
+            _pip(folder / "bin/python", arguments, "LocalStack")
         probe = [str(folder / "bin/python"), "-c", "import localstack.runtime.main"]
         _run("LocalStack", probe, env=os.environ | {"XDG_CACHE_HOME": str(folder / "cache")})
 
@@ -81,12 +92,13 @@ def localstack_python() -> Path:
 
 
 def lambda_runtime() -> Path:
-    pins = HERE / "lambda-runtime.txt"
+    runtime = HERE / "lambda-runtime.txt"
 
     def fill(folder: Path) -> None:
-        _pip(lambda_python(), ["--no-deps", "--target", str(folder), "-r", str(pins)], "the Lambda runtime client")
+        arguments = ["--no-deps", "--require-hashes", "--target", str(folder), "-r", str(runtime)]
+        _pip(lambda_python(), arguments, "the Lambda runtime client")
 
-    return _once("lambda-runtime", [pins], fill)
+    return _once("lambda-runtime", [runtime], fill)
 
 
 def lambda_python() -> Path:
@@ -110,10 +122,7 @@ def executor() -> Path:
 
 def _once(kind: str, sources: Sequence[Path], fill: Callable[[Path], None]) -> Path:
     """The folder made by `fill` from these files; made now if it is not there whole."""
-    digest = hashlib.sha256(f"{_base_python()}\n".encode())
-    for source in sources:
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    folder = cache_folder() / kind / digest.hexdigest()[:16]
+    folder = cache_folder() / kind / _digest(sources, _base_python())[:16]
     complete = folder / ".complete"
     if complete.exists():
         return folder
@@ -124,6 +133,13 @@ def _once(kind: str, sources: Sequence[Path], fill: Callable[[Path], None]) -> P
             fill(folder)
             complete.touch()
     return folder
+
+
+def _digest(sources: Sequence[Path], also: str = "") -> str:
+    digest = hashlib.sha256(f"{also}\n".encode())
+    for source in sources:
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
 
 
 def _base_python(running: tuple[int, ...] = sys.version_info[:2]) -> str:
@@ -164,8 +180,8 @@ def _pip(python: Path, arguments: Sequence[str], what: str) -> None:
     _run(what, [*command, *arguments])
 
 
-def _run(what: str, command: Sequence[str], env: dict[str, str] | None = None) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+def _run(what: str, command: Sequence[str], env: dict[str, str] | None = None, cwd: Path | None = None) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=cwd)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
         raise InstallFailed(

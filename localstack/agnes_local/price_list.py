@@ -1,7 +1,7 @@
 """Writes the table of list prices, `agnes.claude_code.price_table`, from the library genai-prices (`make prices`).
 
 The library is pinned, and needed here only: importing it costs a function a fifth of a second and 2 MB. To take newer prices,
-raise the pin in constraints.txt, run `make prices`, and read the difference.
+raise the pin (`make pins UPGRADE=genai-prices`), run `make prices`, and read the difference.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ STALE_SECONDS = 1.2
 
 def deploy_house(endpoint: str, *, stack: str, parameters: dict[str, str]) -> Deployment:
     """Compose, build the layers for this machine, deploy, and run what must run before anybody is served."""
-    for command in (["-m", "infra.compose"], ["layers/build.py", "--arch", "local"]):
+    for command in (["-m", "infra.compose"], ["-m", "layers.build", "--arch", "local"]):
         subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     given = {"EmulatorEndpoint": endpoint, "Architecture": "x86_64", **parameters}
     deployment = deploy(endpoint, ROOT / "build" / "infra" / "root.yaml", stack=stack, parameters=given)
