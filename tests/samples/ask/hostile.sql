@@ -237,6 +237,16 @@ SELECT * FROM arrow_scan(1, 2, 3)
 SELECT * FROM python_map_function(1)
 -- == seq_scan | rejected | seq_scan is not allowed
 SELECT * FROM seq_scan('usage_users')
+-- == a grammar extension | rejected | add_grammar_extension is not allowed
+SELECT * FROM add_grammar_extension('postgres')
+-- == a grammar extension by CALL | rejected | this is CALL
+CALL add_grammar_extension('postgres')
+-- == the page index of a parquet file | rejected | parquet_page_index is not allowed
+SELECT * FROM parquet_page_index('/etc/passwd')
+-- == metrics of running queries | rejected | duckdb_live_query_metrics is not allowed
+SELECT * FROM duckdb_live_query_metrics()
+-- == SET of the log's sink | rejected | this is
+SET logging_sink = 'file'
 -- == test_all_types | rejected | test_all_types is not allowed
 SELECT * FROM test_all_types()
 -- == no SQL | failed | Parser Error

@@ -22,6 +22,7 @@ from tests.builders.people import seed_admin
 
 pytestmark = pytest.mark.slow
 
+TABLES = child.TABLE_FUNCTIONS
 MANY = Path(__file__).parents[2] / "builders" / "locked_many.py"
 LONG = "sleep"
 MOST_BYTES = 1_600_000_000
@@ -184,3 +185,21 @@ def test_every_allowed_function_is_known_to_this_duckdb():
     known = {name for (name,) in duckdb.sql("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()}
     assert set(locked.FUNCTIONS.read_text().split()) - known - {"unnest"} == set()
     assert set(locked.FUNCTIONS.read_text().split()) >= child.TABLE_FUNCTIONS
+
+
+def test_every_function_that_is_not_listed_is_refused(asked):
+    """Of whatever kind the engine says it is: tables, scalars, aggregates, macros, pragmas."""
+    listed = set(locked.FUNCTIONS.read_text().split())
+    found = duckdb.sql("SELECT DISTINCT function_name, function_type FROM duckdb_functions()").fetchall()
+    quoted = [(name, kind, '"{}"'.format(name.replace('"', '""'))) for name, kind in found]
+    tables = [f"SELECT * FROM {q}('x')" for name, kind, q in quoted if "table" in kind and name not in TABLES]
+    others = [f"SELECT {q}('x')" for name, kind, q in quoted if "table" not in kind and name not in listed]
+    assert len(tables) > 80
+    assert len(others) > 200
+    outcomes = in_one_process(asked, [*tables, *others])
+    ran = [
+        f"{sql}: {outcome}, {said}"
+        for sql, (outcome, said, _) in zip([*tables, *others], outcomes, strict=True)
+        if outcome != "rejected"
+    ]
+    assert not ran, "\n".join(ran)
