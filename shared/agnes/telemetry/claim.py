@@ -73,7 +73,8 @@ class Claim:
 
 def _until(body: bytes) -> datetime | None:
     try:
-        return datetime.fromisoformat(json.loads(body)["until"])
+        found = datetime.fromisoformat(json.loads(body)["until"])
+        return found if found.tzinfo else None
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -5,7 +5,7 @@ sessions/<user_id>/<session_id>/main.jsonl.zst | agents/<agent>.jsonl.zst
 inbox/<ulid>.json                                       a transcript is new or has changed, or its session was redacted
 inbox/batches/<ulid>.json | prepared/<ulid>.json        work that a queue's consumers have, and what they have found
 inbox/aside/<ulid>.json                                 the same, of a reprocessing: until nothing of it is missing
-tombstones/<user_id>.json                               sessions of a person that are not taken again
+tombstones/<user_id>.json | <user_id>.copy.json         sessions of a person that are not taken again, twice
 quotas/<user_id>.json                                   how much of a person is stored (transcripts.quotas)
 quarantine/<user_id>/<session_id>/<file>.json           why a transcript is not counted
 exports/<ulid>/<filename>                               large exports, for a day
@@ -14,6 +14,8 @@ telemetry/events/day=YYYY-MM-DD/<generation>.parquet    immutable
 telemetry/current/sessions.parquet                      which events count, for other engines (docs/scale.md)
 telemetry/prepared/<ulid>.parquet                       events of a prepared batch, until they are published
 telemetry/rollups/<rollup>/day=YYYY-MM-DD/<generation>.parquet
+telemetry/damaged/<hash>.json                           a note: somebody could not read an object of the lake
+damaged/<key>                                           the bytes of a damaged object, for 30 days
 """
 
 from __future__ import annotations
@@ -35,12 +37,16 @@ BATCHES = "inbox/batches/"
 PREPARED = "inbox/prepared/"
 ASIDE = "inbox/aside/"
 UPLOADS = "uploads/"
+TOMBSTONES = "tombstones/"
 EVENTS = "telemetry/events/"
 ROLLUPS = "telemetry/rollups/"
 PREPARED_EVENTS = "telemetry/prepared/"
 EXPORTS = "exports/"
 DOWNLOADS = "downloads/"
 CURRENT = "telemetry/current/sessions.parquet"
+LAKE = "telemetry/"
+DAMAGE_NOTES = "telemetry/damaged/"
+DAMAGED = "damaged/"
 CLAIM = "jobs/telemetry.extract/claim.json"
 MAIN = "main"
 PACKED = ".jsonl.zst"
@@ -52,6 +58,7 @@ AGENT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z0-9][A-Za-z0-9_-]{0,63}){0,8
 MAX_AGENT_CHARS = 180
 _AGENT = re.compile(AGENT)
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_TRANSCRIPT = re.compile(rf"sessions/({_USER.pattern})/({_UUID.pattern})/(?:main|agents/({AGENT}))\.jsonl\.zst")
 
 
 class InvalidSessionId(BadRequestError):
@@ -108,6 +115,12 @@ def transcript_id(user_id: str, session_id: str, agent_id: str | None = None) ->
     if agent_id is not None and (len(agent_id) > MAX_AGENT_CHARS or not _AGENT.fullmatch(agent_id) or agent_id == MAIN):
         raise InvalidAgentId(agent_id)
     return TranscriptId(user(user_id), session_id.lower(), agent_id or MAIN)
+
+
+def transcript_of(key: str) -> TranscriptId | None:
+    """Whose transcript an object is; None for an object that is none."""
+    found = _TRANSCRIPT.fullmatch(key)
+    return TranscriptId(found[1], found[2], found[3] or MAIN) if found else None
 
 
 def agent_id_of(folders: Sequence[str], name: str) -> str:
@@ -177,6 +190,10 @@ def tombstones(user_id: str) -> str:
     return f"tombstones/{user_id}.json"
 
 
+def tombstones_copy(user_id: str) -> str:
+    return f"tombstones/{user_id}.copy.json"
+
+
 def folders_of_user(user_id: str) -> tuple[str, ...]:
     """Prefixes of everything of a person that is stored as it arrived, names what arrived, or was prepared from it."""
     return (*_arrived(user_id), f"{DOWNLOADS}{user_id}/")
@@ -222,6 +239,26 @@ def export(ulid: str, filename: str) -> str:
 
 def download(user_id: str, ulid: str, filename: str) -> str:
     return f"{DOWNLOADS}{user_id}/{ulid}/{filename}"
+
+
+def damage_note(key: str) -> str:
+    return f"{DAMAGE_NOTES}{sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def damaged(key: str) -> str:
+    """Where the bytes of a damaged object are moved."""
+    return f"{DAMAGED}{key}"
+
+
+def day_of(key: str) -> date | None:
+    """Of an event file or a rollup; None for another key."""
+    found = re.search(r"/day=(\d{4}-\d\d-\d\d)/", key)
+    return date.fromisoformat(found[1]) if found else None
+
+
+def kind_of(key: str) -> str:
+    """`event file`, or `rollup`."""
+    return "rollup" if key.startswith(ROLLUPS) else "event file"
 
 
 def events(day: date, generation: str) -> str:

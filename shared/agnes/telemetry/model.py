@@ -227,6 +227,12 @@ class Report:
     """Notes that the next run will find."""
     sent: int = 0
     """Messages to the queue, a batch of notes or of sessions each."""
+    damaged: list[str] = field(default_factory=list)
+    """`<key>: <reason>` of event files and rollups that were not what was written."""
+    rebuilt: int = 0
+    """Sessions that were extracted again, since the event file that held them was damaged."""
+    lost: int = 0
+    """Such sessions without transcripts: their events of that day are gone."""
     aside: int = 0
     """Sessions of a reprocessing that are extracted, and wait for the others."""
     windows_day: date | None = None

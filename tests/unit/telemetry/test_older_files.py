@@ -52,6 +52,15 @@ def test_all_files_are_older(plant, tmp_path):
         if "/day=" in entry.key:
             body = plant.store.read(entry.key).body
             plant.store.write(entry.key, aged(body, tmp_path), expect=ANYTHING)
+    # Those of releases that noted no digest; only their size is known.
+    sizes = {entry.key: entry.size_bytes for entry in plant.store.list("telemetry/")}
+
+    def note_sizes(tx):
+        for table in ("batches", "rollup_parts"):
+            for key, size in sizes.items():
+                tx.db.execute(f"UPDATE telemetry.{table} SET size_bytes = ?, sha256 = NULL WHERE key = ?", [size, key])
+
+    plant.state.commit("telemetry", note_sizes)
     day = RECEIVED.date()
     with event_table.events(plant.store, plant.state) as bench:
         (event,) = bench.rows("SELECT * FROM events WHERE event_type = 'message'")

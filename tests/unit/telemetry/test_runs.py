@@ -259,13 +259,13 @@ def test_a_claim_of_a_clock_that_was_wrong_holds_nobody_up(plant):
     assert plant.run().sessions == 1
 
 
-def test_an_idle_run_asks_the_store_twice(tmp_path):
+def test_an_idle_run_asks_the_store_three_times(tmp_path):
     plant = Plant(tmp_path, wrap=KillingStore)
     plant.upload(skill().body(), A)
     plant.run()
     plant.store.arm(None)
     plant.run()
-    assert [verb for verb, _ in plant.store.log] == ["list", "read"]
+    assert [verb for verb, _ in plant.store.log] == ["list", "list", "read"]
     plant.state.close()
 
 

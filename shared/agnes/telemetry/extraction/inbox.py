@@ -10,7 +10,6 @@ One listing shows all of it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,12 +17,12 @@ from datetime import datetime
 import msgspec
 
 from agnes.kernel.errors import AgnesError
-from agnes.kernel.ports import Blob, ObjectStore
-from agnes.telemetry import keys
+from agnes.kernel.ids import new_ulid
+from agnes.kernel.ports import ANYTHING, Blob, ObjectStore
+from agnes.kernel.state import Db
+from agnes.telemetry import keys, sealed
 from agnes.telemetry.keys import SessionId, TranscriptId, transcript_id
-from agnes.telemetry.lake import objects
-
-log = logging.getLogger("agnes.telemetry")
+from agnes.telemetry.lake import ledger, objects
 
 
 @dataclass(slots=True)
@@ -72,28 +71,47 @@ def look(store: ObjectStore) -> Inbox:
 
 
 def batches(store: ObjectStore, wanted: Iterable[str]) -> list[Batch]:
-    """Those that are still there."""
-    found = objects.read_all(store, list(wanted))
-    return [msgspec.json.decode(blob.body, type=Batch) for blob in found if isinstance(blob, Blob)]
+    """Those that are still there and can be read."""
+    wanted = list(wanted)
+    found = []
+    for key, blob in zip(wanted, objects.read_all(store, wanted), strict=True):
+        if isinstance(blob, Blob):
+            try:
+                found.append(msgspec.json.decode(sealed.opened(key, blob.body), type=Batch))
+            except ValueError:  # its notes and sessions are in no batch any more, so the next run finds them
+                sealed.put_away(store, key, blob.body)
+    return found
 
 
-def by_session(store: ObjectStore, notes: Sequence[str]) -> dict[SessionId, Noted]:
-    """What the notes say, by session, in their order. One that says nothing goes with the first session, or at once."""
+def by_session(store: ObjectStore, notes: Sequence[str]) -> tuple[dict[SessionId, Noted], list[str]]:
+    """What the notes say, by session, in their order; and those that are damaged, which are still there."""
     found: dict[SessionId, Noted] = {}
-    useless = []
+    damaged = []
     for key, note in zip(notes, objects.read_all(store, notes), strict=True):
-        which = _which(note)
+        if not isinstance(note, Blob):
+            continue
+        which = _which(key, note)
         if which is None:
-            useless.append(key)
+            damaged.append(key)
             continue
         noted = found.setdefault((which.user_id, which.session_id), Noted())
         noted.files.add(which.file)
         noted.notes.append(key)
-    if found:
-        next(iter(found.values())).notes.extend(useless)
-    else:
-        store.remove(useless)
-    return found
+    return found, damaged
+
+
+def note_unread(store: ObjectStore, db: Db, *, now: datetime) -> list[str]:
+    """Write a note of each stored transcript that the ledger has in no version or another one; the notes. It takes a listing of
+    all transcripts: for when a note was lost, and once a day."""
+    versions = ledger.versions(db)
+    notes = []
+    for entry in store.list(keys.SESSIONS):
+        which = keys.transcript_of(entry.key)
+        if which is not None and versions.get((which.user_id, which.session_id, which.file)) != entry.version.tag:
+            key = keys.inbox(new_ulid(now))
+            store.write(key, sealed.note(key, which), expect=ANYTHING, content_type="application/json")
+            notes.append(key)
+    return notes
 
 
 class _Note(msgspec.Struct):
@@ -102,13 +120,10 @@ class _Note(msgspec.Struct):
     file: str
 
 
-def _which(note: object) -> TranscriptId | None:
-    """None for a note that says nothing."""
-    if not isinstance(note, Blob):
-        return None
+def _which(key: str, note: Blob) -> TranscriptId | None:
+    """None for a damaged note."""
     try:
-        said = msgspec.json.decode(note.body, type=_Note)
+        said = msgspec.json.decode(sealed.opened(key, note.body), type=_Note)
         return transcript_id(said.user_id, said.session_id, None if said.file == keys.MAIN else said.file)
     except (ValueError, AgnesError):
-        log.warning("a note of the inbox says nothing that can be used")
         return None

@@ -7,6 +7,7 @@ removes every prepared batch that holds its sessions. Their notes stay, so what 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -16,13 +17,15 @@ import msgspec
 
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import Blob, Clock, ObjectStore
-from agnes.telemetry import keys
+from agnes.telemetry import keys, sealed
 from agnes.telemetry.extraction.harvest import Candidate, Harvest
 from agnes.telemetry.keys import SessionId
-from agnes.telemetry.lake import objects
+from agnes.telemetry.lake import damage, objects
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.model import PROCESSOR_VERSION
 from agnes.telemetry.transcripts import tombstones
+
+log = logging.getLogger("agnes.telemetry")
 
 _READ_AT_ONCE = 8
 Manifest = TypeVar("Manifest", bound="Head")
@@ -52,6 +55,8 @@ class Head(msgspec.Struct):
     sessions: list[Reading]
     notes: dict[str, SessionId]
     """Those that it has dealt with, and whose they are."""
+    events_sha256: str = ""
+    """Of the file of its events; empty if there are none, or an earlier release wrote it."""
 
     @property
     def key(self) -> str:
@@ -102,8 +107,11 @@ def write(
     )
     if sessions:
         bench.load_events()
-        objects.put_file(store, clock, prepared.events_key, bench.write_harvested(), objects.PARQUET)
-    objects.put(store, clock, prepared.key, msgspec.json.encode(prepared), objects.JSON)
+        path = bench.write_harvested()
+        prepared.events_sha256 = damage.digest(path)
+        objects.put_file(store, clock, prepared.events_key, path, objects.PARQUET)
+    body = sealed.seal(prepared.key, msgspec.json.encode(prepared))
+    objects.put(store, clock, prepared.key, body, objects.JSON)
     buried = tombstones.of_users(store, {user for user, _ in extracted})
     if any(session in buried[user].sessions for user, session in extracted):
         remove(store, [prepared])
@@ -123,19 +131,39 @@ def whole(store: ObjectStore, wanted: Iterable[Head]) -> Iterator[Prepared]:
 
 def _read(store: ObjectStore, wanted: Sequence[str], kind: type[Manifest]) -> Iterator[Manifest]:
     for start in range(0, len(wanted), _READ_AT_ONCE):
-        for blob in objects.read_all(store, wanted[start : start + _READ_AT_ONCE]):
-            if isinstance(blob, Blob):
-                yield msgspec.json.decode(blob.body, type=kind)
+        some = wanted[start : start + _READ_AT_ONCE]
+        for key, blob in zip(some, objects.read_all(store, some), strict=True):
+            if isinstance(blob, Blob) and (found := _decoded(store, key, blob.body, kind)) is not None:
+                yield found
+
+
+def _decoded(store: ObjectStore, key: str, body: bytes, kind: type[Manifest]) -> Manifest | None:
+    """None for a damaged manifest, which is put away: its notes and sessions wait again."""
+    try:
+        found = msgspec.json.decode(sealed.opened(key, body), type=kind)
+        if found.key == key:
+            return found
+    except ValueError:
+        pass
+    sealed.put_away(store, key, body)
+    return None
 
 
 def events(store: ObjectStore, one: Head, folder: Path) -> Path | None:
-    """Its events as a file; None if there are none, or a redaction has just removed them."""
+    """Its events as a file; None if there are none, they are damaged, or a redaction has just removed them: then what they
+    were made of is read again."""
+    if not one.sessions:
+        return None
     try:
-        return objects.fetch(store, [one.events_key], folder)[one.events_key] if one.sessions else None
+        path = objects.fetch(store, [one.events_key], folder)[one.events_key]
     except UnavailableError as exc:
         if exc.code != "object_missing":
             raise
         return None
+    whole = damage.digest(path) == one.events_sha256 if one.events_sha256 else damage.is_readable(path)
+    if not whole:
+        log.error("events of a prepared batch are damaged: %s", one.events_key, extra={"key": one.events_key})
+    return path if whole else None
 
 
 def remove(store: ObjectStore, found: Iterable[Head]) -> None:

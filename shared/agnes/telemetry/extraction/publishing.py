@@ -20,8 +20,9 @@ from agnes.kernel.state import State
 from agnes.telemetry import keys
 from agnes.telemetry.extraction.harvest import Candidate
 from agnes.telemetry.keys import SessionId, TranscriptId
-from agnes.telemetry.lake import current, ledger, objects, prices, rollups, windows
+from agnes.telemetry.lake import current, damage, ledger, objects, prices, rollups, windows
 from agnes.telemetry.lake.batch import SESSION, Workbench
+from agnes.telemetry.lake.damage import Written
 from agnes.telemetry.lake.ledger import Changes, Known, Progress
 from agnes.telemetry.model import FILE, PROCESSOR_VERSION, Limits, Report
 from agnes.telemetry.transcripts import tombstones
@@ -149,16 +150,21 @@ class Publisher:
             live = [row for row in ledger.live_generations(db, days) if row[:2] not in redone] if days else []
             parts = {name: ledger.parts_of(db, name, since) for name in rollups.BASES}
             price_list = prices.price_list(db)
+            written = ledger.written(
+                db, [*(k for of in stored.values() for k in of), *(k for of in parts.values() for k in of.values())]
+            )
             changes.forgotten = ledger.retired_before(db, changes.at - RETIRED_FOR)
         bench.table("live_generations", SESSION, live)
         untouched = {name: {day: key for day, key in parts[name].items() if day not in plan.touched} for name in parts}
         wanted = [key for of_days in untouched.values() for key in of_days.values()]
         with (
             objects.Uploads(self._store, self._clock) as uploads,
-            _Making(self._store, bench, changes, uploads, generation=generation, since=since, keep=keep) as making,
+            _Making(
+                self._store, bench, changes, uploads, written, generation=generation, since=since, keep=keep
+            ) as making,
         ):
             making.days(stored, events, beside=self._limits.events_beside)
-            fetched = objects.fetch(self._store, wanted, bench.folder)
+            fetched = objects.fetch(self._store, wanted, bench.folder, written=written)
             for name, of_days in untouched.items():
                 making.bases[name] |= {day: fetched[key] for day, key in of_days.items()}
             items, use = (making.bases[name] for name in (rollups.ITEM_USER_DAILY, rollups.USE_DAILY))
@@ -171,7 +177,8 @@ class Publisher:
         """Remove the objects of a redaction now. Their rows stay until their day; removing again is harmless."""
         with self._state.read(FILE) as db:
             found = ledger.retired(db)
-        self._store.remove(found)
+        # Nobody can tell whose events a damaged file held.
+        self._store.remove([*found, *(entry.key for entry in self._store.list(f"{keys.DAMAGED}{keys.LAKE}"))])
 
     def _clear_quarantine(self, plan: Plan) -> None:
         for row in plan.changes.transcripts:
@@ -194,6 +201,7 @@ class _Making:
         bench: Workbench,
         changes: Changes,
         uploads: objects.Uploads,
+        written: Mapping[str, Written],
         *,
         generation: str,
         since: date,
@@ -203,6 +211,7 @@ class _Making:
         self._bench = bench
         self._changes = changes
         self._uploads = uploads
+        self._written = written
         self._generation = generation
         self._since = since
         self._keep = keep
@@ -238,7 +247,8 @@ class _Making:
         self._finish_writing()
         self._keep()
         bench.take_days(days)
-        paths = objects.fetch(self._store, [key for day in days for key in stored[day]], bench.folder)
+        wanted = [key for day in days for key in stored[day]]
+        paths = objects.fetch(self._store, wanted, bench.folder, written=self._written)
         files = {day: {key: paths[key] for key in stored[day]} for day in days}
         self._fetched = list(paths.values())
         if is_small:
@@ -248,8 +258,11 @@ class _Making:
         for name, of_days in rollups.bases_of_days(bench, days, self._fetched).items():
             for day, path in of_days.items():
                 key = keys.rollup(name, day, self._generation)
+                sha256 = damage.digest(path)
                 size = self._uploads.put(key, path, objects.PARQUET, remove=day <= self._since)
-                self._changes.parts.append({"rollup": name, "day": day, "key": key, "size_bytes": size})
+                self._changes.parts.append(
+                    {"rollup": name, "day": day, "key": key, "size_bytes": size, "sha256": sha256}
+                )
                 if day > self._since:
                     self.bases[name][day] = path
         self._changes.daily += rollups.daily(bench, self._since)
@@ -298,8 +311,9 @@ class _Making:
             path.unlink()
             return
         key = keys.events(day, self._generation)
+        sha256 = damage.digest(path)
         size = self._uploads.put(key, path, objects.PARQUET, remove=True)
-        self._changes.batches.append({"key": key, "day": day, "events": rows, "size_bytes": size})
+        self._changes.batches.append({"key": key, "day": day, "events": rows, "size_bytes": size, "sha256": sha256})
 
 
 def _date(value: date | str) -> date:

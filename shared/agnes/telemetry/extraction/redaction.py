@@ -14,7 +14,6 @@ A repeated request finds less to do and answers the same.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from agnes.kernel.errors import ConflictError, UnavailableError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ANYTHING, Clock, ObjectStore
 from agnes.kernel.state import Change, State
-from agnes.telemetry import keys
+from agnes.telemetry import keys, sealed
 from agnes.telemetry.claim import ExtractionBusy
 from agnes.telemetry.extraction import prepared
 from agnes.telemetry.extraction.served import Served
@@ -140,8 +139,7 @@ def _finish(
 def _note(store: ObjectStore, transcripts: list[TranscriptId], clock: Clock) -> list[str]:
     def write(which: TranscriptId) -> str:
         key = keys.inbox(new_ulid(clock.now()))
-        note = {"user_id": which.user_id, "session_id": which.session_id, "file": which.file}
-        store.write(key, json.dumps(note).encode(), expect=ANYTHING, content_type="application/json")
+        store.write(key, sealed.note(key, which), expect=ANYTHING, content_type="application/json")
         return key
 
     if len(transcripts) < 3:

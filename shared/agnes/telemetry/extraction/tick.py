@@ -1,8 +1,9 @@
 """A run of the extraction: from the inbox to the figures (docs/telemetry.md).
 
-    list inbox/                            nothing there, windows of today: done, in three calls
+    list inbox/ and telemetry/             nothing there, everything as written, windows of today: done, in three calls
     more notes than one run's work: send them to the queue, a batch a message; else
-    take the claim; for rounds of sessions until the inbox is empty or time is up:
+    take the claim; rebuild what is damaged (agnes.telemetry.extraction.repair)
+    for rounds of sessions until the inbox is empty or time is up:
         harvest: read the transcripts that changed, and the others of their sessions; extract; spool the events
         publish: write event files, roll up the days touched, commit the ledger: all of it becomes true at once
         remove the notes of the round
@@ -20,28 +21,34 @@ ledger knows: the next run finds nothing to do for them and removes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 
 import msgspec
 
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import Clock, Message, ObjectStore, Queue
+from agnes.kernel.ports import Blob, Clock, Message, ObjectStore, Queue
 from agnes.kernel.state import Db, State
-from agnes.telemetry import keys
+from agnes.telemetry import keys, sealed
 from agnes.telemetry.claim import Claim, ExtractionBusy, claimed
-from agnes.telemetry.extraction import inbox, prepared
+from agnes.telemetry.extraction import inbox, prepared, repair
 from agnes.telemetry.extraction.harvest import Harvester
 from agnes.telemetry.extraction.inbox import Batch, Inbox, Noted
 from agnes.telemetry.extraction.prepared import Head
 from agnes.telemetry.extraction.publishing import Publisher
+from agnes.telemetry.extraction.repair import Repairs, Suspects
 from agnes.telemetry.extraction.session import ServedFor
 from agnes.telemetry.keys import SessionId
 from agnes.telemetry.lake import ledger, objects
 from agnes.telemetry.lake.batch import Workbench, workbench
+from agnes.telemetry.lake.damage import LakeDamaged
 from agnes.telemetry.lake.ledger import Progress
 from agnes.telemetry.model import FILE, PROCESSOR_VERSION, Limits, Report
+from agnes.telemetry.transcripts.tombstones import TombstonesUnreadable
+
+log = logging.getLogger("agnes.telemetry")
 
 QUEUE = "telemetry-extract"
 SENT_AGAIN_AFTER = timedelta(minutes=20)
@@ -74,27 +81,37 @@ class ExtractionRun:
         self._publisher = Publisher(store, state, clock=clock, limits=self._limits)
         self._claim: Claim | None = None
         self._until: float | None = None
+        self._lost_notes = False
+        """A note was damaged, so there may be a transcript that no note names."""
+        self._unreadable: set[str] = set()
+        """People whose tombstones are damaged."""
         self.report = Report()
+        self._repairs = Repairs(store, state, clock=clock, report=self.report)
 
     def run(self, *, dry_run: bool = False) -> Report:
         """Raises ExtractionBusy, LedgerMoved, UnavailableError."""
         today = self._clock.now().date()
-        found = inbox.look(self._store)
+        found, sizes = inbox.look(self._store), repair.sizes(self._store)
         with self._state.read(FILE) as db:
             progress = ledger.progress(db)
             stale = ledger.stale(db, PROCESSOR_VERSION, limit=1)
+            suspects = repair.suspects(db, self._store, sizes)
         self.report.notes = self.report.left = len(found.notes)
         self.report.windows_day = progress.windows_day
-        if dry_run or (found.is_empty and not stale and progress.windows_day == today):
+        if dry_run or (found.is_empty and not stale and suspects.is_empty and progress.windows_day == today):
             return self.report
         free = self._send_notes(found)
-        with self._alone():
+
+        def work() -> None:
             self.report.left -= self._empty_inbox(free)
             self._publish_prepared()
             if (stale or found.aside) and not self.report.left:
                 self._extract_stale(found)
             if self.report.windows_day != today and not self.report.left:
                 self._publish([])
+
+        with self._alone():
+            self._repairing(work, suspects)
         return self.report
 
     def run_notes(self, notes: Sequence[str]) -> Report:
@@ -107,15 +124,15 @@ class ExtractionRun:
     def run_batch(self, batch_id: str) -> Report:
         """What a message of the queue names; nothing if that is done already. Raises LedgerMoved, UnavailableError."""
         for batch in inbox.batches(self._store, [keys.batch(batch_id)]):
-            self._prepare(batch)
+            self._repairing(lambda batch=batch: self._prepare(batch))
         # Whoever publishes looks again after the claim is given back, so that nothing is left between two.
         before: list[str] = []
         while (due := self._due()) and due != before and self._has_time():
             before = due
             try:
                 with self._alone():
-                    self._publish_prepared()
-                    self._swap_if_whole()
+                    self._repairing(self._publish_prepared)
+                    self._repairing(self._swap_if_whole)
             except ExtractionBusy:
                 break
         return self.report
@@ -140,16 +157,77 @@ class ExtractionRun:
         until = self._clock.monotonic() + WAITED_SECONDS
         while True:
             try:
-                with self._alone(), self._workbench() as bench:
+                with self._alone():
+                    sizes = repair.sizes(self._store)
                     with self._state.read(FILE) as db:
-                        plan = self._publisher.plan([], rebuilt=ledger.days(db))
-                    bench.load_events()
-                    self._publisher.publish(plan, bench, self.report, keep=self._keep)
-                    return self.report
+                        suspects = repair.suspects(db, self._store, sizes)
+                    self._repairing(self._rebuild_all, suspects)
+                return self.report
             except ExtractionBusy:
                 if self._clock.monotonic() > until:
                     raise
                 self._clock.sleep(5)
+
+    def _rebuild_all(self) -> None:
+        with self._state.read(FILE) as db:
+            days = ledger.days(db)
+        self._roll_up(days)
+
+    def _roll_up(self, days: Sequence[date]) -> None:
+        """Make the rollups of these days anew from their events."""
+        with self._workbench() as bench:
+            plan = self._publisher.plan([], rebuilt=days)
+            bench.load_events()
+            self._publisher.publish(plan, bench, self.report, keep=self._keep)
+
+    def _repairing(self, work: Callable[[], object], suspects: Suspects | None = None) -> None:
+        """Do `work`, with what it was made of in place: what it finds damaged is repaired, and it begins anew."""
+        if suspects is not None and not suspects.is_empty:
+            self._repair(suspects.keys)
+            self._store.remove(suspects.notes)
+        while True:
+            try:
+                work()
+                return
+            except LakeDamaged as exc:
+                if not self._repair(exc.found):
+                    raise
+            except TombstonesUnreadable as exc:
+                if exc.user_id in self._unreadable:
+                    raise
+                self._hold(exc)
+
+    def _hold(self, exc: TombstonesUnreadable) -> None:
+        log.error("%s; their sessions wait", exc.message, extra={"user_id": exc.user_id})
+        self._unreadable.add(exc.user_id)
+        self.report.damaged.append(f"{keys.tombstones(exc.user_id)}: unreadable")
+
+    def _repair(self, suspects: Collection[str]) -> int:
+        """Take out what is damaged and rebuild it, as long as there is time; how many objects. The next run goes on."""
+        taken = 0
+        while True:
+            with self._workbench() as bench:
+                found = self._repairs.take_out(suspects, bench)
+            taken += found
+            try:
+                sessions, days = self._repairs.waiting()
+                for _ in self._rounds(sessions, {}):
+                    pass
+                if days:
+                    self._roll_up(days)
+            except LakeDamaged as exc:
+                if suspects == exc.found.keys() and not found:
+                    raise  # it is damaged at one moment and whole at the next: the store's fault
+                suspects = exc.found.keys()
+                continue
+            except TombstonesUnreadable as exc:
+                if exc.user_id in self._unreadable:
+                    raise
+                self._hold(exc)
+                suspects = ()
+                continue
+            self._repairs.settle()
+            return taken
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -174,16 +252,40 @@ class ExtractionRun:
         """How many of the notes were dealt with before time was up."""
         done = 0
         for start in range(0, len(notes), self._limits.round_sessions):
-            noted = inbox.by_session(self._store, notes[start : start + self._limits.round_sessions])
-            for finished in self._rounds(noted):
+            some = notes[start : start + self._limits.round_sessions]
+            noted = self._noted(some)
+            # The others are gone, or damaged, or wait with their person; nobody waits for those.
+            done += len(some) - sum(len(one.notes) for one in noted.values())
+            for finished in self._rounds(list(noted), noted):
                 removed = [key for session in finished for key in noted[session].notes]
                 self._store.remove(removed)
                 done += len(removed)
+        if self._lost_notes and self._has_time():
+            self._lost_notes = False
+            with self._state.read(FILE) as db:
+                again = inbox.note_unread(self._store, db, now=self._clock.now())
+            self._empty_inbox(again)
         return done
 
-    def _rounds(self, noted: Mapping[SessionId, Noted]) -> Iterator[list[SessionId]]:
+    def _noted(self, notes: Sequence[str]) -> dict[SessionId, Noted]:
+        """What notes say, without damaged ones: each of those may have said anything."""
+        noted, damaged = inbox.by_session(self._store, notes)
+        if damaged:
+            self.report.damaged += [f"{key}: unreadable" for key in damaged]
+            self._lost_notes = True
+            for key in damaged:
+                blob = self._store.read(key)
+                if isinstance(blob, Blob):
+                    sealed.put_away(self._store, key, blob.body)
+        return {session: noted[session] for session in self._readable(noted)}
+
+    def _readable(self, sessions: Iterable[SessionId]) -> list[SessionId]:
+        """Without those of people whose tombstones are damaged: they wait, and nobody else does."""
+        return [session for session in sessions if session[0] not in self._unreadable]
+
+    def _rounds(self, sessions: Sequence[SessionId], noted: Mapping[SessionId, Noted]) -> Iterator[list[SessionId]]:
         """Rounds over these sessions until time is up; which each of them has dealt with."""
-        pending = list(noted)
+        pending = self._readable(sessions)
         while pending and self._has_time():
             self._keep()
             with self._workbench() as bench:
@@ -214,8 +316,8 @@ class ExtractionRun:
     def _send(self, batches: Sequence[Batch]) -> None:
         """First the batches, then their messages: a message that is lost is sent again, one without a batch is nothing."""
         for batch in batches:
-            body = msgspec.json.encode(batch)
-            objects.put(self._store, self._clock, keys.batch(batch.id), body, objects.JSON)
+            key = keys.batch(batch.id)
+            objects.put(self._store, self._clock, key, sealed.seal(key, msgspec.json.encode(batch)), objects.JSON)
         self._queue.send([Message(QUEUE, {"batch": batch.id}) for batch in batches])
         self.report.sent += len(batches)
 
@@ -230,8 +332,8 @@ class ExtractionRun:
 
         Those of its sessions that were dealt with: no more than one round's.
         """
-        noted = inbox.by_session(self._store, batch.notes) if batch.notes else {}
-        sessions = [*dict.fromkeys([*noted, *map(tuple, batch.sessions)])]
+        noted = self._noted(batch.notes)
+        sessions = self._readable([*dict.fromkeys([*noted, *map(tuple, batch.sessions)])])
         finished: list[SessionId] = []
         if sessions:
             with self._workbench() as bench:
@@ -274,8 +376,10 @@ class ExtractionRun:
                 if one.is_current(pruned_before) and (events is not None or not one.sessions):
                     current.append(one)
                     paths += [events] if events is not None else []
-            noted = {tuple(session) for one in group for session in one.notes.values()}
-            plan = self._publisher.plan((each for one in current for each in one.candidates()), also=noted)
+            noted = self._readable({tuple(session) for one in group for session in one.notes.values()})
+            candidates = [each for one in current for each in one.candidates()]
+            candidates = [each for each in candidates if each.session[0] not in self._unreadable]
+            plan = self._publisher.plan(candidates, also=noted)
             if not plan.is_empty:
                 bench.load_harvested(paths, plan.accepted)
             self._publisher.publish(plan, bench, self.report, keep=self._keep)
@@ -337,7 +441,7 @@ class ExtractionRun:
             if head.epoch == epoch and head.is_current(progress.pruned_before)
             for one in head.sessions
         }
-        return epoch, [session[:2] for session in stale if session not in there]
+        return epoch, self._readable([session[:2] for session in stale if session not in there])
 
     def _workbench(self) -> AbstractContextManager[Workbench]:
         return workbench(memory_limit=self._limits.memory, threads=self._limits.threads)

@@ -224,6 +224,18 @@ def live_events(paths: Sequence[Path]) -> str:
     )
 
 
+def generations_in(bench: Workbench, paths: Sequence[Path]) -> set[tuple[str, str, str]]:
+    """(user_id, session_id, generation) of all events of stored files."""
+    if not paths:
+        return set()
+    return set(
+        bench.db.execute(
+            "SELECT DISTINCT user_id, session_id, generation FROM read_parquet($paths, hive_partitioning = false)",
+            {"paths": [str(path) for path in paths]},
+        ).fetchall()
+    )
+
+
 LARGE_MEMORY = "600MB"
 """For a statement that failed with the usual memory: many long names at once, where one person has sent them. A function that runs
 the extraction has 1,769 MB."""

@@ -12,6 +12,7 @@ import msgspec
 
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.state import Db, Tx
+from agnes.telemetry.lake.damage import Written
 from agnes.telemetry.model import BILLED
 
 SESSION_COLUMNS = {
@@ -56,8 +57,8 @@ TRANSCRIPT_COLUMNS = {
     "skipped_lines": "BIGINT",
     "quarantine_reason": "VARCHAR",
 }
-BATCH_COLUMNS = {"key": "VARCHAR", "day": "DATE", "events": "BIGINT", "size_bytes": "BIGINT"}
-PART_COLUMNS = {"rollup": "VARCHAR", "day": "DATE", "key": "VARCHAR", "size_bytes": "BIGINT"}
+BATCH_COLUMNS = {"key": "VARCHAR", "day": "DATE", "events": "BIGINT", "size_bytes": "BIGINT", "sha256": "VARCHAR"}
+PART_COLUMNS = {"rollup": "VARCHAR", "day": "DATE", "key": "VARCHAR", "size_bytes": "BIGINT", "sha256": "VARCHAR"}
 _ITEM = dict.fromkeys(("source", "marketplace_id", "plugin", "kind", "name"), "VARCHAR")
 DAILY_COLUMNS = {"day": "DATE", **_ITEM} | dict.fromkeys(("invocations", "distinct_users", "errors", *BILLED), "BIGINT")
 WINDOW_COLUMNS = {
@@ -251,9 +252,26 @@ def named_keys(db: Db) -> set[str]:
     return {key for (key,) in rows}
 
 
+def written(db: Db, wanted: Sequence[str] | None = None) -> dict[str, Written]:
+    """What event files and rollups must be: those of the keys `wanted`, or all."""
+    only = "" if wanted is None else "WHERE key IN (SELECT unnest($keys))"
+    rows = db.execute(
+        f"SELECT key, size_bytes, sha256 FROM telemetry.batches {only} UNION ALL "  # noqa: S608 (fixed parts)
+        f"SELECT key, size_bytes, sha256 FROM telemetry.rollup_parts {only}",
+        {} if wanted is None else {"keys": list(wanted)},
+    ).fetchall()
+    return {key: Written(size, sha256) for key, size, sha256 in rows}
+
+
 def all_generations(db: Db) -> list[tuple[str, str, str]]:
     """(user_id, session_id, generation) of every session."""
     return db.execute("SELECT user_id, session_id, generation FROM telemetry.sessions").fetchall()
+
+
+def versions(db: Db) -> dict[tuple[str, str, str], str]:
+    """By (user_id, session_id, file) the version of each transcript that was read."""
+    rows = db.execute("SELECT user_id, session_id, file, version FROM telemetry.transcripts").fetchall()
+    return {(user, session, file): version for user, session, file, version in rows}
 
 
 def retired_before(db: Db, at: datetime) -> list[str]:
@@ -300,7 +318,7 @@ def publish(tx: Tx, changes: Changes) -> None:
             [changes.kept_as, changes.at, user_id, session_id],
         )
     for user_id, session_id in changes.redacted:
-        for table in ("sessions", "transcripts"):
+        for table in ("sessions", "transcripts", "damaged_sessions"):
             db.execute(
                 f"DELETE FROM telemetry.{table} WHERE user_id = ? AND session_id = ?",  # noqa: S608 (fixed parts)
                 [user_id, session_id],

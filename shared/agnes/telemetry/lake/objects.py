@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Self
 
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore, OutcomeUnknown, TryAgain
+from agnes.telemetry.lake import damage
+from agnes.telemetry.lake.damage import LakeDamaged, Written
 
 PARQUET = "application/vnd.apache.parquet"
 JSON = "application/json"
@@ -57,11 +59,33 @@ def read_all(store: ObjectStore, wanted: Sequence[str]) -> list[object]:
     return found
 
 
-def fetch(store: ObjectStore, wanted: Iterable[str], folder: Path, *, at_once: int = _READS_AT_ONCE) -> dict[str, Path]:
-    """Objects as files of `folder`; a few at a time are in memory. Raises UnavailableError if one is missing."""
+def fetch(
+    store: ObjectStore,
+    wanted: Iterable[str],
+    folder: Path,
+    *,
+    at_once: int = _READS_AT_ONCE,
+    written: Mapping[str, Written] | None = None,
+) -> dict[str, Path]:
+    """Objects as files of `folder`; a few at a time are in memory. `written` says what each of them must be.
+
+    Raises LakeDamaged, which names all that are not that; without `written` UnavailableError if one is missing.
+    """
+    damaged: dict[str, str] = {}
 
     def one(key: str) -> Path:
         blob = store.read(key)
+        if written is not None:
+            body = blob.body if isinstance(blob, Blob) else None
+            path = folder / f"fetched-{key.replace('/', '-')}"
+            why = damage.reason(body, written[key])
+            if why is None:
+                path.write_bytes(body or b"")
+                if written[key].sha256 is None and not damage.is_readable(path):
+                    why = damage.UNREADABLE
+            if why is not None:
+                damaged[key] = why
+            return path
         if not isinstance(blob, Blob):
             raise UnavailableError(f"{key} is no longer there", code="object_missing", hint="Try again.")
         path = folder / f"fetched-{key.replace('/', '-')}"
@@ -70,9 +94,13 @@ def fetch(store: ObjectStore, wanted: Iterable[str], folder: Path, *, at_once: i
 
     wanted = list(wanted)
     if len(wanted) < 3:
-        return {key: one(key) for key in wanted}
-    with ThreadPoolExecutor(at_once) as pool:
-        return dict(zip(wanted, pool.map(one, wanted), strict=True))
+        found = {key: one(key) for key in wanted}
+    else:
+        with ThreadPoolExecutor(at_once) as pool:
+            found = dict(zip(wanted, pool.map(one, wanted), strict=True))
+    if damaged:
+        raise LakeDamaged(damaged)
+    return found
 
 
 def put_file(store: ObjectStore, clock: Clock, key: str, path: Path, content_type: str) -> int:

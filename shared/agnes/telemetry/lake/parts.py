@@ -5,18 +5,18 @@ A part never changes, so a process keeps the last ones that it fetched.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from agnes.kernel.errors import UnavailableError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import Blob, ObjectStore
 from agnes.kernel.state import State
-from agnes.telemetry.lake import ledger, prices, rollups
+from agnes.telemetry.lake import damage, ledger, prices, rollups
 from agnes.telemetry.lake.batch import Workbench, workbench
+from agnes.telemetry.lake.damage import Written
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST
 from agnes.telemetry.model import FILE
 
@@ -43,7 +43,7 @@ def tables(
     """A workbench with a view for each of the tables `names` (`user` is `user_daily`), of the UTC days from `since` to
     `until`, both included, or of those of them that are among `days`; those with a `model` have `cost_usd` and
     `unpriced_tokens` too, unless it goes without cost. With `user_id` those of them with a `user_id` have this person's rows only.
-    Raises UnavailableError."""
+    A day whose rollup is damaged is left out until the next run has made it again. Raises UnavailableError."""
     bases = {rollups.base_of(name) for name in names}
 
     def is_wanted(day: date) -> bool:
@@ -51,10 +51,13 @@ def tables(
 
     with state.read(FILE) as db:
         keys = {base: {d: key for d, key in ledger.parts_of(db, base, since).items() if is_wanted(d)} for base in bases}
+        written = ledger.written(db, [key for of_days in keys.values() for key in of_days.values()])
         price_list = prices.price_list(db)
     with workbench(memory_limit=memory, threads=2) as bench:
-        wanted = [key for of_days in keys.values() for key in of_days.values()]
-        paths = dict(zip(wanted, _fetch(store, wanted, bench.folder), strict=True))
+        paths = _fetch(store, written, bench.folder)
+        for of_days in keys.values():
+            for day in [day for day, key in of_days.items() if key not in paths]:
+                del of_days[day]
         priced = [name for name in names if with_cost and "model" in rollups.COLUMNS[name]]
         for name in names:
             files = {day: paths[key] for day, key in keys[rollups.base_of(name)].items()}
@@ -85,19 +88,30 @@ def _view(table: str) -> str:
     return table if table.endswith("_daily") else f"{table}_daily"
 
 
-def _fetch(store: ObjectStore, keys: Sequence[str], folder: Path) -> list[Path]:
-    def fetch(numbered: tuple[int, str]) -> Path:
+def _fetch(store: ObjectStore, written: Mapping[str, Written], folder: Path) -> dict[str, Path]:
+    """Those that are what was written, by key; of the others a note is left for the run that repairs them."""
+    damaged: list[str] = []
+
+    def fetch(numbered: tuple[int, str]) -> tuple[str, Path] | None:
         number, key = numbered
-        body = _kept.get(store, key)
-        if body is None:
-            blob = store.read(key)
-            if not isinstance(blob, Blob):
-                raise UnavailableError(f"{key} is no longer there", code="object_missing", hint="Try again.")
-            body = blob.body
-            _kept.put(store, key, body, len(body))
         path = folder / f"part-{number}.parquet"
-        path.write_bytes(body)
-        return path
+        body = _kept.get(store, key)
+        if body is not None:
+            path.write_bytes(body)
+            return key, path
+        blob = store.read(key)
+        body = blob.body if isinstance(blob, Blob) else None
+        is_whole = damage.reason(body, written[key]) is None
+        if is_whole and body is not None:
+            path.write_bytes(body)
+            is_whole = written[key].sha256 is not None or damage.is_readable(path)
+        if not is_whole or body is None:
+            damaged.append(key)
+            return None
+        _kept.put(store, key, body, len(body))
+        return key, path
 
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        return list(pool.map(fetch, enumerate(keys)))
+        found = dict(filter(None, pool.map(fetch, enumerate(written))))
+    damage.report(store, damaged)
+    return found

@@ -10,14 +10,17 @@ a row, since every upload asks for it, and must not fetch the ledger for that.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 
 from agnes.kernel.errors import GoneError, LimitError, TooLargeError, UnavailableError
 from agnes.kernel.ports import (
     ABSENT,
+    ANYTHING,
     Blob,
     ObjectStore,
     OutcomeUnknown,
@@ -26,8 +29,10 @@ from agnes.kernel.ports import (
     Unchanged,
     Version,
 )
-from agnes.telemetry import keys
+from agnes.telemetry import keys, sealed
 from agnes.telemetry.keys import TranscriptId
+
+log = logging.getLogger("agnes.telemetry")
 
 AHEAD_A_DAY, AHEAD = 200, 10_000
 """Tombstones of one person of sessions of which nothing was ever sent, by day (UTC) and altogether: every upload reads them."""
@@ -85,6 +90,19 @@ class SessionRedacted(SessionClosed):
         )
 
 
+class TombstonesUnreadable(UnavailableError):
+    """Nobody knows which sessions of this person must not come back, so nothing of them is taken or counted anew."""
+
+    code = "tombstones_unreadable"
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(
+            f"{keys.tombstones(user_id)} and its copy cannot be read",
+            hint="An operator restores it: see the runbook of damaged objects.",
+        )
+        self.user_id = user_id
+
+
 @dataclass(frozen=True, slots=True)
 class Tombstones:
     """Of one person."""
@@ -113,16 +131,59 @@ class Tombstones:
 
 
 def of_user(store: ObjectStore, user_id: str) -> Tombstones:
-    """Raises UnavailableError, also for an object that cannot be read: an upload then waits, rather than pass."""
+    """Raises UnavailableError; TombstonesUnreadable if object and copy are damaged: an upload then waits, rather than pass."""
     blob = store.read(keys.tombstones(user_id))
     if not isinstance(blob, Blob):
         return Tombstones()
+    found = _decoded(keys.tombstones(user_id), blob)
+    if found is None:
+        log.error("%s is damaged, its copy is read", keys.tombstones(user_id), extra={"user_id": user_id})
+        copy = store.read(keys.tombstones_copy(user_id))
+        found = _decoded(keys.tombstones_copy(user_id), copy) if isinstance(copy, Blob) else None
+        if found is None:
+            raise TombstonesUnreadable(user_id)
+    return replace(found, version=blob.version)
+
+
+def restore(store: ObjectStore) -> int:
+    """Bring tombstones and their copies together where one of them is missing or damaged; how many objects were written.
+
+    Once a day: a missing one cannot be told from a person without any. Raises UnavailableError.
+    """
+    written = 0
+    listed = {entry.key for entry in store.list(keys.TOMBSTONES)}
+    for user_id in sorted({key.removeprefix(keys.TOMBSTONES).partition(".")[0] for key in listed}):
+        pair = (keys.tombstones(user_id), keys.tombstones_copy(user_id))
+        blobs = [blob if isinstance(blob := store.read(key), Blob) else None for key in pair]
+        main, copy = (_decoded(key, blob) if blob else None for key, blob in zip(pair, blobs, strict=True))
+        if main is None and copy is None:
+            log.error("%s and its copy are damaged", pair[0], extra={"user_id": user_id})
+            continue
+        wanted = main or copy
+        if main is None:
+            expect = Unchanged(blobs[0].version) if blobs[0] else ABSENT
+            with suppress(PreconditionFailed):
+                store.write(pair[0], _encoded(pair[0], wanted), expect=expect, content_type="application/json")
+                written += 1
+        elif copy is None or replace(copy, version=None) != replace(main, version=None):
+            store.write(pair[1], _encoded(pair[1], main), expect=ANYTHING, content_type="application/json")
+            written += 1
+    return written
+
+
+def _decoded(key: str, blob: Blob) -> Tombstones | None:
+    """None for what is damaged."""
     try:
-        said = json.loads(blob.body)
+        said = json.loads(sealed.opened(key, blob.body))
         before = said["before"] and datetime.fromisoformat(said["before"])
         return Tombstones(dict(said["sessions"]), before or None, blob.version, frozenset(said.get("pruned", ())))
-    except (ValueError, KeyError, TypeError) as exc:
-        raise UnavailableError(f"{keys.tombstones(user_id)} cannot be read", code="tombstones_unreadable") from exc
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _encoded(key: str, of: Tombstones) -> bytes:
+    said = {"sessions": of.sessions, "before": of.before and of.before.isoformat(), "pruned": sorted(of.pruned)}
+    return sealed.seal(key, json.dumps(said, sort_keys=True).encode())
 
 
 def of_users(store: ObjectStore, user_ids: Iterable[str]) -> dict[str, Tombstones]:
@@ -178,11 +239,11 @@ def _change(store: ObjectStore, user_id: str, add: Callable[[Tombstones], Tombst
         wanted = add(found)
         if wanted is None:
             return
-        said = {"sessions": wanted.sessions, "before": wanted.before and wanted.before.isoformat()}
-        body = json.dumps(said | {"pruned": sorted(wanted.pruned)}, sort_keys=True).encode()
         expect = Unchanged(found.version) if found.version else ABSENT
+        key, copy = keys.tombstones(user_id), keys.tombstones_copy(user_id)
         try:
-            store.write(keys.tombstones(user_id), body, expect=expect, content_type="application/json")
+            store.write(key, _encoded(key, wanted), expect=expect, content_type="application/json")
+            store.write(copy, _encoded(copy, wanted), expect=ANYTHING, content_type="application/json")
             return
         except (PreconditionFailed, TryAgain, OutcomeUnknown):
             continue  # it only grows, so whoever wrote, adding to what is there is right

@@ -37,7 +37,7 @@ from agnes.kernel.ports import (
 )
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change
-from agnes.telemetry import keys
+from agnes.telemetry import keys, sealed
 from agnes.telemetry.keys import TranscriptId, transcript_id
 from agnes.telemetry.transcripts import packed, quotas, tombstones, trimming
 from agnes.telemetry.transcripts.quotas import (
@@ -275,8 +275,8 @@ def publish(
         counting.settle()
         raise
     # Said even if nothing changed: an earlier attempt may have died between the object and the note.
-    note = {"user_id": which.user_id, "session_id": which.session_id, "file": which.file}
-    store.write(keys.inbox(new_ulid(now)), json.dumps(note).encode(), expect=ANYTHING, content_type="application/json")
+    key = keys.inbox(new_ulid(now))
+    store.write(key, sealed.note(key, which), expect=ANYTHING, content_type="application/json")
     if status == STORED:
         counting.confirm()
     return status, len(plain)
