@@ -12,4 +12,6 @@ app = Function("telemetry-cron_sweep")
 @job("telemetry.sweep")
 def run(tick: Tick) -> sweep.Swept:
     """Objects that nothing names, and that are older than a day."""
-    return sweep.sweep(wiring.state(), wiring.store(), now=wiring.clock().now(), dry_run=tick.dry_run, clock=wiring.clock())
+    return sweep.sweep(
+        wiring.state(), wiring.store(), now=wiring.clock().now(), dry_run=tick.dry_run, clock=wiring.clock()
+    )

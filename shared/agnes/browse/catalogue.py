@@ -117,9 +117,13 @@ class Measures:
         content: Content,
         of_item: Mapping[ItemKey, Figures],
         together: Iterable[tuple[PluginKey, PluginKey, int]] = (),
+        *,
+        is_current: bool = True,
     ) -> None:
-        """`together` are (plugin, other, sessions that used both), the likest first."""
+        """`together` are (plugin, other, sessions that used both), the likest first. Not `is_current`: the state file
+        `telemetry` cannot be read, so these are the last figures that this process had, or none."""
         self.of_item = of_item
+        self.is_current = is_current
         none = Figures()
         self.of_entry = [of_item.get(entry.item_key, none) for entry in content.entries]
         usage = [figures.usage for figures in self.of_entry]

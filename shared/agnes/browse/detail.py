@@ -111,6 +111,8 @@ class PluginDetail:
     """Markdown of a skill or an agent by itself: what Claude reads."""
     needs: tuple[NeedLine, ...] = ()
     """Plugins that it needs."""
+    notice: str = ""
+    """What is wrong with the figures, if anything is."""
 
     def of_kind(self, kind: str) -> tuple[InnerLine, ...]:
         """What a plugin is made of; a skill or an agent by itself has no structure."""

@@ -11,7 +11,7 @@ from agnes.browse.catalogue import Catalogue
 from agnes.browse.detail import Capability, ChangeLine, Day, FileLine
 from agnes.browse.model import Entry, Inner
 from agnes.claude_code.components import BY_DANGER
-from agnes.kernel.errors import UnsupportedError
+from agnes.kernel.errors import AgnesError, UnsupportedError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
@@ -178,12 +178,17 @@ def _calls(state: State, known: Catalogue, entry: Entry) -> dict[tuple[str, str]
     found = known.measures.remembered.get(key)
     if found is None:
         source, marketplace_id, plugin, _, _ = entry.item_key
-        with state.read("telemetry") as db:
-            rows = db.execute(
-                """SELECT kind, name, day, invocations FROM telemetry.item_daily
-                WHERE plugin = ? AND marketplace_id = ? AND source = ?""",
-                [plugin, marketplace_id, source],
-            ).fetchall()
+        try:
+            with state.read("telemetry") as db:
+                rows = db.execute(
+                    """SELECT kind, name, day, invocations FROM telemetry.item_daily
+                    WHERE plugin = ? AND marketplace_id = ? AND source = ?""",
+                    [plugin, marketplace_id, source],
+                ).fetchall()
+        except AgnesError as exc:
+            if exc.status < 500:
+                raise
+            return {}  # the page says that figures are missing (`Measures.is_current`)
         found = {}
         for kind, name, day, invocations in rows:
             found.setdefault((kind, name), {})[day] = invocations

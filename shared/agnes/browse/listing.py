@@ -11,7 +11,19 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agnes.browse.catalogue import MOST_ADOPTED, RECENT, RELEVANCE, SORTS, TRENDING, Catalogue, Stack, Visible
-from agnes.browse.model import CATEGORIES, FIGURES, OTHER, CategoryFacet, Entry, Facet, Facets, Item, Kind, Listing
+from agnes.browse.model import (
+    CATEGORIES,
+    FIGURES,
+    NO_FIGURES,
+    OTHER,
+    CategoryFacet,
+    Entry,
+    Facet,
+    Facets,
+    Item,
+    Kind,
+    Listing,
+)
 from agnes.browse.search import words
 from agnes.claude_code.components import CALLED
 from agnes.kernel.principal import Principal
@@ -96,6 +108,7 @@ def listing(catalogue: Catalogue, who: Principal, query: ItemsQuery, *, now: dat
         scope=query.sources,
         popular=_popular(catalogue, who, visible, stack, query),
         figures=FIGURES,
+        notice="" if catalogue.measures.is_current else NO_FIGURES,
     )
 
 

@@ -357,6 +357,12 @@ class Facets:
     publishers: tuple[Facet, ...]
 
 
+NO_FIGURES = (
+    "Usage figures are not up to date: their data cannot be read right now. Everything else works. "
+    "Admins see what to do on the health page."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """One answer for one view of the listing."""
@@ -377,6 +383,8 @@ class Listing:
     popular: tuple[Item, ...]
     figures: dict[str, str]
     """What the figures mean."""
+    notice: str = ""
+    """What is wrong with the figures, if anything is."""
 
     @property
     def pages(self) -> int:

@@ -12,7 +12,7 @@ from agnes.browse import listing as view
 from agnes.browse.catalogue import Catalogue, Stack
 from agnes.browse.detail import FileLine, InnerDetail, InnerLine, NeedLine, PluginDetail, Together
 from agnes.browse.listing import ItemsQuery, item_of
-from agnes.browse.model import NO_WORDS, CategoryFacet, Document, Entry, Figures, Inner, Listing, Usage
+from agnes.browse.model import NO_FIGURES, NO_WORDS, CategoryFacet, Document, Entry, Figures, Inner, Listing, Usage
 from agnes.browse.shelf import catalogue
 from agnes.claude_code.dependencies import is_within
 from agnes.flea.service import EntityNotFound
@@ -108,6 +108,7 @@ def _detail(
         readme=inside.readme(store, entry, files),
         body=next((inside.body(store, entry, inner) for inner in entry.inner if inner.kind == entry.type), ""),
         needs=tuple(_need(known, need, visible, stack) for need in entry.needs),
+        notice="" if known.measures.is_current else NO_FIGURES,
     )
 
 

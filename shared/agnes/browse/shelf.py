@@ -7,6 +7,8 @@ of its own content, and what it did not change is kept. An owner's new name is w
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from types import ModuleType
@@ -16,6 +18,7 @@ from agnes.accounts.model import EVERYONE
 from agnes.browse import curated, flea
 from agnes.browse.catalogue import Catalogue, Content, Holdings, Measures, Reach, Sights
 from agnes.browse.model import Figures, Usage
+from agnes.kernel.errors import AgnesError
 from agnes.kernel.state import Db, State
 from agnes.marketplace import renaming
 
@@ -23,6 +26,12 @@ SOURCES: tuple[ModuleType, ...] = (curated, flea)
 """Each a module with SOURCE, FILES, `entries(db)`, `holdings(db)` and `marks(db)`."""
 SOURCE_NAMES = tuple(source.SOURCE for source in SOURCES)
 SOURCE_FILES = tuple(dict.fromkeys(file for source in SOURCES for file in source.FILES))
+
+log = logging.getLogger("agnes.browse")
+
+FIGURES = "telemetry"
+UNREADABLE = (-1, "")
+"""In place of the generation of `telemetry`, where nobody can say which it is."""
 
 Versions = dict[str, tuple[int, str]]
 Marks = dict[tuple[str, str], int]
@@ -53,18 +62,46 @@ class Shelf:
         self._making = Lock()
 
     def catalogue(self, state: State) -> Catalogue:
-        files = ("people", "stack", "telemetry", *SOURCE_FILES)
+        files = ("people", "stack", *SOURCE_FILES)
         seen = {file: state.version_seen(file) for file in files}
+        seen[FIGURES] = _version_of_figures(state)
         made = self._made
         if made and _is_as_new(made.versions, seen):
             return made.catalogue
         with self._making:
             made = self._made
             if made is None or not _is_as_new(made.versions, seen):
-                with state.read(*files) as db:
-                    made = _renewed(db, seen, made) if made else _made(db, seen)
+                made = _newly_made(state, files, seen, made)
                 self._made = made
             return made.catalogue
+
+
+def _newly_made(state: State, files: Sequence[str], seen: Versions, made: Made | None) -> Made:
+    """With figures if the state file `telemetry` can be read, else with those that were there before: whoever opens the
+    marketplace must not need them."""
+    if seen[FIGURES] != UNREADABLE:
+        try:
+            with state.read(*files, FIGURES) as db:
+                return _renewed(db, seen, made) if made else _made(db, seen)
+        except AgnesError as exc:
+            if exc.status < 500:
+                raise
+            unreadable = exc
+        # What is damaged stays so until a newer generation is there; a store that was away is asked again.
+        if unreadable.code != "state_damaged":
+            seen = {**seen, FIGURES: UNREADABLE}
+    with state.read(*files) as db:
+        log.error("the marketplace is shown without current figures: telemetry cannot be read")
+        return _renewed(db, seen, made, figures=False) if made else _made(db, seen, figures=False)
+
+
+def _version_of_figures(state: State) -> tuple[int, str]:
+    try:
+        return state.version_seen(FIGURES)
+    except AgnesError as exc:
+        if exc.status < 500:
+            raise
+        return UNREADABLE
 
 
 def _is_as_new(made: Versions, seen: Versions) -> bool:
@@ -72,10 +109,11 @@ def _is_as_new(made: Versions, seen: Versions) -> bool:
     return made == seen or all(made[file][0] >= seen[file][0] for file in seen)
 
 
-def _made(db: Db, seen: Versions) -> Made:
+def _made(db: Db, seen: Versions, *, figures: bool = True) -> Made:
     """Every layer."""
     content = _content(db)
-    measures, reach = _measures(db, content), _reach(db)
+    measures = _measures(db, content) if figures else Measures(content, {}, is_current=False)
+    reach = _reach(db)
     return Made(
         seen,
         _mark_of_people(db),
@@ -84,13 +122,18 @@ def _made(db: Db, seen: Versions) -> Made:
     )
 
 
-def _renewed(db: Db, seen: Versions, made: Made) -> Made:
+def _renewed(db: Db, seen: Versions, made: Made, *, figures: bool = True) -> Made:
     """Every layer whose files changed, made again; the others are kept."""
     changed = {file for file in seen if made.versions[file] != seen[file]}
     old = made.catalogue
     content = _content(db) if changed & set(SOURCE_FILES) else old.content
     is_new = content is not old.content
-    measures = _measures(db, content) if is_new or "telemetry" in changed else old.measures
+    measures = old.measures
+    if not figures:
+        if is_new or measures.is_current:
+            measures = Measures(content, measures.of_item, is_current=False)
+    elif is_new or FIGURES in changed or not measures.is_current:
+        measures = _measures(db, content)
     mark = _mark_of_people(db) if is_new or "people" in changed else made.people_mark
     reach = _reach(db) if mark != made.people_mark else old.reach
     regrouped = reach is not old.reach

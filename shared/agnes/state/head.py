@@ -159,6 +159,9 @@ class Head:
             newest = head.history[-1]
             if (newest.generation, newest.nonce) != (head.generation, head.nonce):
                 raise ValueError(f"the newest line of its history is generation {newest.generation}")
+            folder = key.rpartition("/")[0]
+            if not all(part.key.startswith(folder) for part in (head.snapshot, head.log) if part):
+                raise ValueError("it names objects of another file")
             return head
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise StateDamaged(key, f"not a head ({error})") from error

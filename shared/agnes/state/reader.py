@@ -101,8 +101,10 @@ class Reader:
         for attempt in range(TRIES):
             try:
                 return _Open(self._attach(head), head.generation)
-            except MaterialGone:
+            except MaterialGone as gone:
                 known = self._pointer.refresh()
+                if known is not None and known.generation == head.generation:  # nothing newer that it was pruned for
+                    raise StateDamaged(gone.key, "it is missing, and the head names it") from gone
                 if known is None or attempt + 1 == TRIES:
                     raise
                 head = known.head

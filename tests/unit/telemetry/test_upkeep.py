@@ -274,13 +274,13 @@ def test_the_sweep_takes_only_what_nothing_names(tmp_path):
     others = "telemetry/rollups/of_somebody_else/day=2026-11-20/0.parquet"
     for key in (*orphans, others):
         plant.memory.write(key, b"1234", expect=ANYTHING)
-    assert sweep.sweep(plant.state, plant.store, now=plant.clock.now()) == sweep.Swept(0, 0, 0)
+    assert sweep.sweep(plant.state, plant.store, now=plant.clock.now()) == sweep.Swept(0, 0, 0, verified=3)
     plant.next_day()
     plant.clock.sleep(1)
     young = "telemetry/events/day=2026-11-20/1.parquet"
     plant.memory.write(young, b"1234", expect=ANYTHING)
     assert sweep.sweep(plant.state, plant.store, now=plant.clock.now(), dry_run=True) == sweep.Swept(1, 3, 16)
-    assert sweep.sweep(plant.state, plant.store, now=plant.clock.now()) == sweep.Swept(1, 3, 16)
+    assert sweep.sweep(plant.state, plant.store, now=plant.clock.now()) == sweep.Swept(1, 3, 16, verified=3)
     assert sorted(plant.keys("telemetry/")) == sorted([*named, others, young])
     assert plant.keys("uploads/") == []
 
