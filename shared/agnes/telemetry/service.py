@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ports import Clock, ObjectStore, Queue
@@ -14,8 +14,10 @@ from agnes.telemetry import keys
 from agnes.telemetry.extraction import bill, inbox
 from agnes.telemetry.extraction.served import Served, served_names
 from agnes.telemetry.extraction.session import ServedFor
-from agnes.telemetry.extraction.tick import ExtractionRun
 from agnes.telemetry.model import Limits, Report
+
+if TYPE_CHECKING:
+    from agnes.telemetry.extraction.tick import ExtractionRun
 
 USAGE = "usage"
 SERIES_DAYS = 30
@@ -140,6 +142,8 @@ def rebuild_queued(state: State, store: ObjectStore, *, clock: Clock) -> Report:
 
 
 def _run(state: State, store: ObjectStore, *, clock: Clock, **how: Any) -> ExtractionRun:
+    from agnes.telemetry.extraction.tick import ExtractionRun  # so that who reads figures does not pay for it
+
     return ExtractionRun(store, state, clock=clock, served_for=served_for_users, served_files=SERVED_FILES, **how)
 
 
