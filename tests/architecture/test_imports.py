@@ -28,7 +28,7 @@ LADDER = (
 """Domains import domains of lower rungs only; siblings never."""
 
 TELEMETRY = (
-    ("model", "keys", "claim"),
+    ("model", "keys", "claim", "sealed"),
     ("transcripts",),
     ("lake",),
     ("extraction",),
