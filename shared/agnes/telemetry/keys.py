@@ -58,7 +58,6 @@ AGENT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z0-9][A-Za-z0-9_-]{0,63}){0,8
 MAX_AGENT_CHARS = 180
 _AGENT = re.compile(AGENT)
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_TRANSCRIPT = re.compile(rf"sessions/({_USER.pattern})/({_UUID.pattern})/(?:main|agents/({AGENT}))\.jsonl\.zst")
 
 
 class InvalidSessionId(BadRequestError):
@@ -115,12 +114,6 @@ def transcript_id(user_id: str, session_id: str, agent_id: str | None = None) ->
     if agent_id is not None and (len(agent_id) > MAX_AGENT_CHARS or not _AGENT.fullmatch(agent_id) or agent_id == MAIN):
         raise InvalidAgentId(agent_id)
     return TranscriptId(user(user_id), session_id.lower(), agent_id or MAIN)
-
-
-def transcript_of(key: str) -> TranscriptId | None:
-    """Whose transcript an object is; None for an object that is none."""
-    found = _TRANSCRIPT.fullmatch(key)
-    return TranscriptId(found[1], found[2], found[3] or MAIN) if found else None
 
 
 def agent_id_of(folders: Sequence[str], name: str) -> str:
