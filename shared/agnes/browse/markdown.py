@@ -44,6 +44,9 @@ TAGS = frozenset(
         "ul",
     ]
 )
+MAX_PIPES = 4_000
+"""Of a text with tables. Two bytes of a row may become a row of any width, so a text with more is shown without them."""
+
 _HEADING = re.compile(r"<(/?)h([1-6])>")
 
 
@@ -54,7 +57,7 @@ def rendered(text: str) -> str:
 
     if not text:
         return ""
-    html = _HEADING.sub(_deeper, _parser().render(text))
+    html = _HEADING.sub(_deeper, _parser(tables=text.count("|") <= MAX_PIPES).render(text))
     clean = nh3.clean(
         html,
         tags=set(TAGS),
@@ -84,7 +87,7 @@ def _deeper(found: re.Match[str]) -> str:
 
 
 @cache
-def _parser() -> Any:
+def _parser(*, tables: bool) -> Any:
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    return MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", *(["table"] if tables else [])])

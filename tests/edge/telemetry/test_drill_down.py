@@ -7,6 +7,7 @@ import json
 import random
 import zipfile
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -428,3 +429,24 @@ def test_what_a_person_did_is_read_and_that_is_told(used):
     assert {row["user_id"] for row in other.json()["rows"]} <= {mira.id}
     assert house.get(path, token=mira.token).status == 403
     assert house.get("/api/admin/users/nobody/activity", token=admin.token).status == 404
+
+
+def test_an_archive_unpacks_no_more_than_it_may(tmp_path):
+    """Of what was not extracted yet nothing says how large it is, and two kilobytes may be fifty megabytes."""
+    with House(tmp_path) as house:
+        admin = seed_admin(house)
+        mira = add_person(house, admin, "mira@example.com")
+        body = b'{"type":"mode"}\n' + b"\n" * 50_000_000
+        ids = [str(UUID(int=number * 16**20)) for number in (1, 2, 3)]
+        for session_id in ids:
+            upload(house, mira, session_id, body)
+        limits = downloads.Limits(archive_plain_bytes=60_000_000)
+        whose = {"user_id": mira.id, "email": mira.email, "part": None, "clock": house.clock}
+        taken = downloads.archive(
+            house.state,
+            house.store,
+            viewing.Viewer(Principal(mira.id, mira.email, "Mira"), as_owner=True),
+            **whose,
+            limits=limits,
+        )
+        assert sorted(members(taken.body)) == [f"{ids[0]}.jsonl", *(f"{each}.jsonl.zst" for each in ids[1:])]

@@ -68,3 +68,14 @@ def test_nothing_runs(text: str) -> None:
         assert names <= {"href", "title", "rel", "tabindex", "class", "start"}, attributes
     for address in re.findall(r'href="([^"]*)"', html):
         assert address.startswith(("https://", "http://", "mailto:")), address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("|a|b|\n|-|-|\n" + "|\n" * 32_000, id="rows"),
+        pytest.param("|" + "a|" * 3000 + "\n|" + "-|" * 3000 + "\n" + "|a\n" * 17_000, id="wide rows"),
+    ],
+)
+def test_a_table_of_next_to_nothing_does_not_become_a_megabyte(text: str) -> None:
+    assert len(rendered(text)) < 4 * len(text)

@@ -87,8 +87,10 @@ def in_parts(files, *, marks_every: int | None = None, part_bytes: int = convers
         found += part.pieces
         if part.next_cursor is None:
             return found
-        assert part.pieces, "a part that goes on has something"
-        after = Place.of_cursor(part.next_cursor)
+        assert part.pieces or bounds.get("lines"), "a part that goes on has something, unless looking ended before"
+        following = Place.of_cursor(part.next_cursor)
+        assert after is None or following > after
+        after = following
 
 
 @settings(max_examples=150, deadline=None)
@@ -113,6 +115,47 @@ def test_the_parts_are_the_whole(bodies, limit, part_bytes, marks_every, rng):
         mine = [piece.id for piece in found if (piece.agent_id or "main") == file.file]
         assert mine == sorted(mine, key=lambda id: tuple(map(int, id.split(".")[-2:])))  # noqa: A006
     msgspec.json.encode(whole)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    FILES,
+    st.integers(1, 7),
+    st.sampled_from([(1, 10**6), (10**6, 1), (1, 1), (20, 300)]),
+    st.sampled_from([None, 1, 200]),
+    st.randoms(use_true_random=False),
+)
+def test_the_parts_are_the_whole_however_little_is_looked_at(bodies, limit, bounds, marks_every, rng):
+    """A part may be short or empty; every piece comes once, in the order of the whole."""
+    files = files_of({name: body + b"\n\n" * rng.randrange(9) + body for name, body in bodies.items()})
+    whole = conversation.part(files, limit=10**6, part_bytes=10**9)
+    rng.shuffle(files)
+    lines, size_bytes = bounds
+    found = in_parts(files, limit=limit, marks_every=marks_every, lines=lines, size_bytes=size_bytes)
+    assert found == list(whole.pieces)
+
+
+def test_a_part_looks_at_a_bounded_number_of_lines():
+    body = b'{"type":"mode","timestamp":"2026-11-20T09:00:00Z"}\n' + b'{"type":"mode","padding":"xxxx"}\n' * 50_000
+    body += b'{"type":"user","message":{"content":"at last"}}\n'
+    files, after, parts = [TranscriptFile("main", body, NOW)], None, []
+    while True:
+        part = conversation.part(files, after=after, limit=10)
+        parts.append(len(part.pieces))
+        if part.next_cursor is None:
+            break
+        after = Place.of_cursor(part.next_cursor)
+    assert parts == [*[0] * (len(parts) - 1), 1]
+    assert len(parts) == 50_000 // (conversation.LINES // 2) + 1
+
+
+def test_times_are_read_of_a_bounded_number_of_lines():
+    moments = [NOW - timedelta(hours=1) + timedelta(seconds=number) for number in range(8)]
+    line = '{"type":"user","timestamp":"%s","message":{"content":"%d"}}\n'
+    body = "".join(line % (at.isoformat(), number) for number, at in enumerate(moments)).encode()
+    found = in_parts([TranscriptFile("main", body, NOW)], limit=2, timed_lines=3)
+    assert [piece.text for piece in found] == [str(number) for number in range(8)]
+    assert [piece.at for piece in found] == [*moments[:3], *moments[2:3] * 5]
 
 
 @settings(max_examples=60, deadline=None)

@@ -154,13 +154,15 @@ class Reading:
         files: int = 1,
         lines: int = LINES,
         size_bytes: int = BYTES,
+        timed_lines: int = TIMED_LINES,
     ) -> None:
         self._after = after
         self._limit = limit
         self._piece_chars = piece_chars
         self._kept: list[tuple[Place, Piece]] = []
         self._began = after is None
-        self._timed = TIMED_LINES // max(1, files - 1)
+        self._timed_lines = timed_lines
+        self._timed_of_agent = timed_lines // max(1, files - 1)
         self._lines = lines
         self._bytes = size_bytes
         self._horizon: Place | None = None
@@ -177,7 +179,7 @@ class Reading:
 
     def timed_lines(self, file: str) -> int:
         """Of a file of the session, whose times are read."""
-        return TIMED_LINES if file == MAIN else self._timed
+        return self._timed_lines if file == MAIN else self._timed_of_agent
 
     def add(self, file: TranscriptFile, marks: Marks | None = None) -> None:
         """Raises InvalidCursor."""

@@ -158,7 +158,7 @@ def archive(
     filename = f"{name}-sessions-{clock.now():%Y-%m-%d}{suffix}.zip"
     with tempfile.TemporaryDirectory(prefix="agnes-archive-") as folder:
         path = Path(folder) / "sessions.zip"
-        count, size = _zip(store, wanted, path)
+        count, size = _zip(store, wanted, path, most_bytes=limits.archive_plain_bytes)
         said = {"file_count": count, "total_bytes": size, **({"part": part} if part else {})}
         viewer.note(store, TranscriptId(user_id, ""), "session_bulk_download", said, now=clock.now())
         if path.stat().st_size <= limits.inline_bytes:
@@ -181,12 +181,15 @@ def _plain_bytes(state: State, user_id: str) -> dict[TranscriptId, int]:
     return {TranscriptId(user_id, session_id, file): size for session_id, file, size in rows}
 
 
-def _zip(store: ObjectStore, wanted: Sequence[StoredFile], path: Path) -> tuple[int, int]:
-    """(files, plain bytes) that were packed. One transcript at a time is in memory."""
+def _zip(store: ObjectStore, wanted: Sequence[StoredFile], path: Path, *, most_bytes: int) -> tuple[int, int]:
+    """(files, bytes) that were packed. One transcript at a time is in memory. How large one is that was not extracted yet is
+    only a guess until it is read: what is beyond `most_bytes` stays compressed as it is stored."""
     count = size = 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
         for file, body in stored.packed_bodies(store, wanted):
             try:
+                if size + packed.stated_bytes(body) > max(most_bytes, packed.MAX_PLAIN_BYTES):
+                    raise packed.TranscriptTooLarge(packed.stated_bytes(body))
                 plain, member = packed.unpack(body), file.member
             except (packed.NotZstd, packed.TranscriptTooLarge):
                 plain, member = body, f"{file.member}.zst"  # whatever it is, it is theirs
