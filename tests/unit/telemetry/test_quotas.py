@@ -108,7 +108,7 @@ def test_the_first_of_a_day_is_taken_whatever_its_size():
     store = MemoryStore()
     assert publish(store, which(1), body(5000), limits=Limits(day_bytes=100)) == uploads.STORED
     with pytest.raises(DayQuotaReached):
-        quotas.require_room(store, USER, Limits(day_bytes=100), now=NOW)
+        quotas.require_room(store, which(1), Limits(day_bytes=100), now=NOW)
 
 
 def test_two_at_once_cannot_both_have_the_last_of_a_quota():

@@ -163,16 +163,19 @@ def storage(store: ObjectStore, user_id: str, limits: Limits, *, now: datetime) 
     )
 
 
-def require_room(store: ObjectStore, user_id: str, limits: Limits, *, now: datetime) -> None:
+def require_room(store: ObjectStore, which: TranscriptId, limits: Limits, *, now: datetime) -> None:
     """Before bytes travel: raises DayQuotaReached or StorageFull if nothing at all would be taken. What an upload adds is only
-    known when it is there (`counting`)."""
+    known when it is there (`Counting`)."""
     if limits == UNLIMITED:
         return
-    found, _ = _read(store, user_id, now)
+    found, _ = _read(store, which.user_id, now)
     if limits.total_bytes and found.bytes >= limits.total_bytes:
         raise StorageFull(_size(limits.total_bytes), limits.total_bytes)
     if limits.day_bytes and found.day_bytes >= limits.day_bytes:
         raise DayQuotaReached(f"{_size(limits.day_bytes)} a day", limits.day_bytes, now=now)
+    pairs = ((found.sessions, limits.total_sessions), (found.day_sessions, limits.day_sessions))
+    if any(limit and used >= limit for used, limit in pairs) and not _files(store, which.user_id, which.session_id):
+        _require(found, limits, added=0, begins=True, now=now)
 
 
 class Counting:

@@ -147,7 +147,7 @@ def presign(
         raise InvalidError("sha256 must be 64 hexadecimal characters in lower case", code="invalid_sha256")
     if size_bytes > packed.MAX_PACKED_BYTES:
         raise packed.TranscriptTooLarge(size_bytes)
-    quotas.require_room(store, which.user_id, limits, now=now)
+    quotas.require_room(store, which, limits, now=now)
     url = store.presign_put(
         which.staging_key(sha256),
         seconds=URL_SECONDS,
