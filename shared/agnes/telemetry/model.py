@@ -64,6 +64,10 @@ class Event(Struct, gc=False, omit_defaults=True):
     generation: str
     event_type: str
     occurred_at: datetime | None
+    cwd: str | None = None
+    uuid: str | None = None
+    parent_uuid: str | None = None
+    model: str | None = None
     tool_name: str | None = None
     skill_name: str | None = None
     subagent_type: str | None = None
@@ -85,7 +89,6 @@ class Event(Struct, gc=False, omit_defaults=True):
     attribution_mcp_tool: str | None = None
     carried: bool = False
     """The skill in force did not work on this response itself (docs/telemetry.md, own and carried cost)."""
-    model: str | None = None
     effort: str | None = None
     speed: str | None = None
     service_tier: str | None = None
@@ -101,9 +104,6 @@ class Event(Struct, gc=False, omit_defaults=True):
     cache_creation_tokens: int = 0
     cache_creation_1h_tokens: int = 0
     web_searches: int = 0
-    cwd: str | None = None
-    uuid: str | None = None
-    parent_uuid: str | None = None
     is_sidechain: bool = False
     agent_id: str | None = None
 

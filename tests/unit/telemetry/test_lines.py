@@ -12,7 +12,7 @@ A, B, C = (b'{"type":"user","uuid":"%s","message":{"content":"x"}}' % name for n
 
 
 def uuids(body: bytes) -> list[str | None]:
-    return [record and record.uuid for records in lines(body) for record in records]
+    return [record and record.uuid for some in lines(body) for record in some.records]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_a_line_that_nests_too_deeply_costs_no_other(line: str, depth: int) -> N
 def test_where_one_call_ends_is_not_seen() -> None:
     whole = b"".join(transcript.body() for transcript in generate(3, sessions=4))
     assert len(whole) > 600_000
-    alone = [record for line in whole.splitlines() for records in lines(line) for record in records]
-    together = [record for records in lines(whole) for record in records]
+    alone = [record for line in whole.splitlines() for some in lines(line) for record in some.records]
+    together = [record for some in lines(whole) for record in some.records]
     assert len(together) == whole.count(b"\n")
     assert [_shown(record) for record in together] == [_shown(record) for record in alone]
 

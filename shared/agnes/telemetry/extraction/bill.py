@@ -10,12 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from agnes.claude_code import prices
-from agnes.claude_code.prices import Rate
-from agnes.telemetry.extraction.records import Record, value_of
-from agnes.telemetry.model import Event, Summary
+from agnes.claude_code.prices import Rate, Rates
+from agnes.telemetry.extraction.records import FullRecord, value_of
+from agnes.telemetry.extraction.summary import Taken
+from agnes.telemetry.model import Summary
 
 EQUAL = "equal"
 OTHER_PRICE = "other_price"
@@ -59,36 +62,35 @@ class _Line:
 class ClientBill:
     """What the client says of its bill, as the files of a session are read."""
 
-    __slots__ = ("_is_forked", "_is_unfinished", "_last")
+    __slots__ = ("_is_forked", "_last", "is_unfinished")
 
     def __init__(self) -> None:
-        self._last: Record | None = None
-        self._is_unfinished = False
+        self._last: FullRecord | None = None
+        self.is_unfinished = False
+        """Whether the session's own file has a response after the last bill."""
         self._is_forked = False
 
-    def take(self, record: Record) -> None:
-        """A `cost-state` record."""
-        total = record.totalCostUSD
+    def take(self, record: FullRecord | None) -> None:
+        """A `cost-state` record, if it can be read."""
+        total = record.totalCostUSD if record is not None else None
         if total is not None and 0 <= total <= _MOST:
-            self._last, self._is_unfinished = record, False
+            self._last, self.is_unfinished = record, False
 
-    def saw(self, record: Record, session_id: str, *, is_main: bool) -> None:
-        """A response's first record."""
-        if is_main:
-            self._is_unfinished = True
-        if record.requestSessionId and record.requestSessionId != session_id:
+    def saw_request_of(self, asked_in: str, session_id: str) -> None:
+        """A response of this session was asked for in that one."""
+        if asked_in != session_id:
             self._is_forked = True
 
-    def compare(self, responses: Iterable[Event], summary: Summary) -> None:
+    def compare(self, taken: Taken, summary: Summary) -> None:
         """Fill in what the responses cost by the price list, and how the client's bill compares."""
-        ours = _ours(responses, summary)
+        ours = _ours(taken, summary)
         last = self._last
         if last is None:
             return
         summary.client_cost_usd = last.totalCostUSD
         if self._is_forked:
             summary.bill_status = FORKED
-        elif self._is_unfinished:
+        elif self.is_unfinished:
             summary.bill_status = UNFINISHED
         elif last.hasUnknownModelCost:
             summary.bill_status = CLIENT_UNSURE
@@ -116,32 +118,15 @@ def _is_mispriced(ours: _Line | None, theirs: _Line | None) -> bool:
     return not math.isclose(ours.dollars, theirs.dollars, rel_tol=_SAME, abs_tol=1e-6)
 
 
-def _ours(responses: Iterable[Event], summary: Summary) -> dict[str, _Line]:
-    """By model, as the price list calls it; also the totals of `summary`."""
-    taken: dict[tuple[Any, ...], list[int]] = {}
-    for event in responses:
-        at = event.occurred_at
-        key = (
-            event.model,
-            at.date() if at is not None else None,
-            *(event.speed, event.service_tier, event.inference_geo, event.long_prompt),
-        )
-        counts = taken.get(key)
-        if counts is None:
-            counts = taken[key] = [0, 0, 0, 0, 0, 0]
-        counts[0] += event.input_tokens
-        counts[1] += event.output_tokens
-        counts[2] += event.cache_read_tokens
-        counts[3] += event.cache_creation_tokens
-        counts[4] += event.cache_creation_1h_tokens
-        counts[5] += event.web_searches
+def _ours(taken: Taken, summary: Summary) -> dict[str, _Line]:
+    """By model, as the price list calls it; also the cost of `summary`."""
     found: dict[str, _Line] = {}
     total: float | None = None
-    for (model, day, speed, tier, geo, long), counts in taken.items():
+    for (model, day, speed, tier, geo, long), counts in taken.of_rates.items():
         given, written, cached, kept, hour, searches = counts
         if not any(counts):
             continue
-        rates = day and prices.rates(model or "", day, Rate(speed or "", tier or "", geo or "", long))
+        rates = day and _rates(model, day, speed, tier, geo, long)
         dollars = None
         if rates:
             dollars = given * rates.input + written * rates.output + cached * rates.cache_read
@@ -168,5 +153,12 @@ def _number(value: Any) -> float | None:
     return value if is_number and 0 <= value <= _MOST else None
 
 
+@lru_cache(maxsize=4096)
+def _rates(model: str | None, day: date, *rate: Any) -> Rates | None:
+    speed, tier, geo, long = rate
+    return prices.rates(model or "", day, Rate(speed or "", tier or "", geo or "", long))
+
+
+@lru_cache(maxsize=1024)
 def _name(model: str | None) -> str:
     return prices.known_as(model or "") or prices.canonical(model or "") or "unknown"

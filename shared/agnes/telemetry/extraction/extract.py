@@ -6,45 +6,50 @@ error of its call, and a session that is sent again replaces itself. Rules: spec
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import blake2b
-
-from msgspec import Raw
+from datetime import UTC, datetime, timedelta
 
 from agnes.claude_code import listings
 from agnes.telemetry.extraction import served as names
 from agnes.telemetry.extraction import spending, standing, typed
 from agnes.telemetry.extraction.bill import ClientBill
+from agnes.telemetry.extraction.identifiers import KEY_LIMIT, UUID_LENGTH, bounded, hashed, make_storable, short
 from agnes.telemetry.extraction.in_force import Caused, InForce, count_for
 from agnes.telemetry.extraction.naming import MAX_MODELS, MAX_NAMES, Names, cleaned
-from agnes.telemetry.extraction.records import Block, Lenience, Message, Record, Usage, lines, value_of
+from agnes.telemetry.extraction.records import (
+    Block,
+    Lenience,
+    Lines,
+    Message,
+    Record,
+    Usage,
+    called_skill,
+    first_text,
+    lines,
+    no_garbage_collection,
+    value_of,
+)
 from agnes.telemetry.extraction.responses import Known, Unnumbered
 from agnes.telemetry.extraction.served import Served
-from agnes.telemetry.extraction.summary import summarise
+from agnes.telemetry.extraction.summary import Taken, summarise
 from agnes.telemetry.keys import MAIN
 from agnes.telemetry.model import SYNTHETIC_MODEL, Event, EventType, Extraction, FileReport, TranscriptFile
 
 EARLIEST = datetime(2024, 1, 1, tzinfo=UTC)
 """No transcript is older than the client; an earlier time is a wrong one, and none is better than that."""
 
-KEY_LIMIT = 300
-UUID_LENGTH = 36
-
 MAX_DAYS = 200
 """UTC days that one session may have events on; each day costs an object."""
+
+_FEW_DAYS = timedelta(days=MAX_DAYS - 1)
+"""A shorter time has days enough for no session to be refused."""
 
 MAX_EVENTS = 100_000
 """Of one session: ten times what the longest have. All of them are in memory until it ends."""
 
 MAX_LINES = 500_000
 """Of one session, blank ones aside. A session of MAX_EVENTS has some three lines an event."""
-
-MAX_RATES = 50
-"""Of one session: speeds, tiers and places together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +79,6 @@ def extract(files: Iterable[TranscriptFile], key: SessionKey, served: Served) ->
         return session.result(reports)
 
 
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Records have no cycles, so looking for some among hundred thousands of them is a fifth of the time for nothing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 class _Session:
     """What the files of a session add up to. Millions of lines pass here, so what costs a microsecond is written out."""
 
@@ -107,6 +100,8 @@ class _Session:
         self.models = Names(MAX_MODELS)
         self.refused = ""
         """Why nothing of the session counts."""
+        self.is_without_times = False
+        """Whether a file has events and no time: they happened when it was received."""
         self.lines = 0
         self.lenience = Lenience()
         self.caused: Caused = {}
@@ -121,20 +116,21 @@ class _Session:
             return report
         reading = _Reading(self, file)
         try:
-            for records in lines(file.body, self.lenience):
-                self.lines += len(records)
+            for some in lines(file.body, self.lenience):
+                self.lines += len(some.records)
                 if self.lines > MAX_LINES:
                     raise _TooMuch("too_many_lines")
-                report.skipped_lines += reading.take(records, report.lines + 1)
-                report.lines += len(records)
+                report.skipped_lines += reading.take(some, report.lines + 1)
+                report.lines += len(some.records)
         except _TooMuch as exc:
             self.refused = str(exc)
-        reading.finish()
+        self.is_without_times |= reading.finish()
         if report.lines == report.skipped_lines:
             report.reason = "no_records" if report.lines else "empty"
         return report
 
     def result(self, reports: list[FileReport]) -> Extraction:
+        make_storable([*self.events.values(), *self.messages.values()])
         for tool_id in self.failed:
             for event in self.calls.get(tool_id, ()):
                 event.is_error = True
@@ -145,28 +141,25 @@ class _Session:
             return refused(reports, self.refused)
         beside = [one for event, raw in self.iterations.values() for one in spending.iterations(event, raw)]
         for event in beside:
-            event.event_id = _bounded(event.event_id)
+            event.event_id = bounded(event.event_id)
             event.model = self.models[event.model]
         for event, _ in self.iterations.values():
             event.model = self.models[event.model]
         if len(self.events) + len(self.messages) + len(beside) > MAX_EVENTS * 2:
             return refused(reports, "too_many_events")
-        self._bound_rates()
         standing.settle(self.messages.values(), self.listings)
         events = [*self.events.values(), *self.messages.values(), *beside]
-        summary = summarise(events, self.times)
-        self.bill.compare([*self.messages.values(), *beside], summary)
+        taken = Taken(self.messages.values(), beside)
+        if taken.rates > spending.MAX_RATES:
+            spending.bound_rates(self.messages.values())
+            taken = Taken(self.messages.values(), beside)
+        summary = summarise(self.events.values(), taken, {event.cwd for event in events}, self.times)
+        self.bill.compare(taken, summary)
         extraction = Extraction(events, summary, reports)
+        first, last = summary.started_at, summary.ended_at
+        if first and last and last - first < _FEW_DAYS and not self.is_without_times:
+            return extraction
         return extraction if len(extraction.days) <= MAX_DAYS else refused(reports, "too_many_days")
-
-    def _bound_rates(self) -> None:
-        """A session has a handful of speeds, tiers and places; each beyond MAX_RATES together is another word, which has no price."""
-        rates = {(e.speed, e.service_tier, e.inference_geo): None for e in self.messages.values()}
-        if len(rates) > MAX_RATES:
-            kept = set(list(rates)[:MAX_RATES])
-            for event in self.messages.values():
-                if (event.speed, event.service_tier, event.inference_geo) not in kept:
-                    event.speed, event.service_tier, event.inference_geo = "other", None, None
 
 
 def refused(reports: list[FileReport], reason: str) -> Extraction:
@@ -209,10 +202,10 @@ class _Reading:
         self._first: datetime | None = None
         self._undated: list[Event] = []
 
-    def take(self, records: list[Record | None], line: int) -> int:
-        """Records of some lines, `line` that of the first. How many were skipped: no object, or a turn without a message."""
+    def take(self, some: Lines, line: int) -> int:
+        """Some lines, `line` the first. How many were skipped: no object, or a turn without a message."""
         received_at, seen, failed, skipped = self._received_at, self._times.append, self._failed.add, 0
-        for number, record in enumerate(records, line):
+        for number, record in enumerate(some.records, line):
             if record is None:
                 skipped += 1
                 continue
@@ -242,7 +235,7 @@ class _Reading:
                     if block.is_error:
                         failed(block.tool_use_id or "")
                 else:
-                    self._user(record, content, number)
+                    self._user(some, line, number)
             elif kind == "attachment":
                 if (attachment := record.attachment) is not None:
                     if attachment.type == typed.QUEUED:
@@ -252,14 +245,16 @@ class _Reading:
             elif kind == "tool_use_result" and record.is_error:
                 failed(record.tool_use_id or record.toolUseId or "")
             elif kind == "cost-state":
-                self._bill.take(record)
+                self._bill.take(some.full(number - line))
         return skipped
 
-    def finish(self) -> None:
-        """Events before the first time of the file happened no later than it; nothing more will be said of bare names."""
+    def finish(self) -> bool:
+        """Events before the first time of the file happened no later than it; nothing more will be said of bare names. Whether the
+        file has events and no time."""
         self._forget_bare_names()
         for event in self._undated:
             event.occurred_at = self._first or self._received_at
+        return bool(self._undated) and self._first is None
 
     def _clamped(self, at: datetime) -> datetime | None:
         """Never after receipt, and none at all before there was a client; without a zone it is UTC."""
@@ -269,7 +264,9 @@ class _Reading:
             return None
         return None if at < EARLIEST else min(at, self._received_at)
 
-    def _user(self, record: Record, content: str | list[Block] | None, line: int) -> None:
+    def _user(self, some: Lines, first: int, line: int) -> None:
+        record = some.records[line - first]
+        content = record.message.content
         texts: list[str] = []
         has_others = False
         if content.__class__ is list:
@@ -293,9 +290,12 @@ class _Reading:
             self._context.compact()
         if record.isSidechain or self._agent_id:
             return
-        if record.stackedExpansion:  # a line may hold several commands: each has a record, and the first is the prompt
+        full = some.full(line - first)
+        if full is None:
+            return
+        if full.stackedExpansion:  # a line may hold several commands: each has a record, and the first is the prompt
             self._commands(record, texts, line)
-        elif typed.is_prompt(record, texts, has_others=has_others):
+        elif typed.is_prompt(full, texts, has_others=has_others):
             self._typed = {}
             self._forget_bare_names()
             self._add(self._event(record, EventType.PROMPT, self._id(record, EventType.PROMPT, line)))
@@ -310,9 +310,7 @@ class _Reading:
             return
         if typed.is_queued_prompt(attachment, texts, has_others=has_others):
             anchor = attachment.source_uuid
-            event_id = (
-                _bounded(f"{anchor}||{EventType.PROMPT}||") if anchor else self._id(record, EventType.PROMPT, line)
-            )
+            event_id = short(f"{anchor}||{EventType.PROMPT}||") if anchor else self._id(record, EventType.PROMPT, line)
             self._add(self._event(record, EventType.PROMPT, event_id))
             self._commands(record, texts, line)
 
@@ -353,23 +351,24 @@ class _Reading:
         tool = clean[block.name]
         kind, skill, subagent, item = EventType.TOOL, None, None, None
         if tool == "Skill":
-            skill = clean[_skill(block.input)]
+            skill = clean[called_skill(block.input)]
             item = self._served.item(skill, names.SKILL, names.COMMAND)
         elif tool == "Task" or tool == "Agent":  # noqa: PLR1714 (twice as fast as a tuple)
             kind = EventType.SUBAGENT
-            subagent = clean[_first_text(block.input, ("subagent_type",))] or tool
+            subagent = clean[first_text(block.input, ("subagent_type",))] or tool
             item = self._served.item(subagent, names.AGENT)
         elif tool and tool.startswith("mcp__"):
             kind = EventType.MCP
             item = self._served.mcp_item(tool)
         tool_id = block.id
-        event_id = self._id(record, kind, line, tool_id or "", tool or "")
+        event_id = f"{record.uuid or self._place(line)}|{tool_id or ''}|{kind}|{tool or ''}|"
+        if len(event_id) > KEY_LIMIT:
+            event_id = hashed(event_id)
         if event_id in self._events:
             return
         if len(self._events) >= MAX_EVENTS:
             raise _TooManyEvents
-        event = self._events[event_id] = self._event(record, kind, event_id)
-        event.tool_name, event.model = tool, self._models[message.model]
+        event = self._events[event_id] = self._event(record, kind, event_id, self._models[message.model], tool)
         if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
             self._in_force.attribute(event, record)
         if item is not None:
@@ -423,21 +422,27 @@ class _Reading:
         if event is None:
             if len(self._messages) >= MAX_EVENTS:
                 raise _TooManyEvents
-            event_id = self._id(record, EventType.MESSAGE, line, tool=message.id or "")
-            event = self._messages[response] = self._event(record, EventType.MESSAGE, event_id)
-            event.model = self._models[message.model]
+            event_id = f"{record.uuid or self._place(line)}||{EventType.MESSAGE}|{message.id or ''}|"
+            if len(event_id) > KEY_LIMIT:
+                event_id = hashed(event_id)
+            model = self._models[message.model]
+            event = self._messages[response] = self._event(record, EventType.MESSAGE, event_id, model)
             if record.effort:
                 event.effort = self._clean[record.effort]
-            if self._agent_id or not record.isSidechain:
-                event.listing = self._context.listing()
+            context = self._context
+            if (context.held or context.is_first) and (self._agent_id or not record.isSidechain):
+                event.listing = context.listing()
             if record.attributionSkill or record.attributionAgent or record.attributionPlugin:
                 self._in_force.put_into(event, record)
             else:
-                self._in_force.nothing()
+                self._in_force.skill = None
             if record.attributionMcpServer:
                 event.attribution_mcp_server = self._clean[record.attributionMcpServer]
                 event.attribution_mcp_tool = self._clean[record.attributionMcpTool]
-            self._bill.saw(record, self._key.session_id, is_main=self._agent_id is None)
+            if self._agent_id is None:
+                self._bill.is_unfinished = True
+            if record.requestSessionId:
+                self._bill.saw_request_of(record.requestSessionId, self._key.session_id)
         elif event.is_sidechain and not (record.isSidechain or self._agent_id):
             event.is_sidechain, event.agent_id = False, None
         if response.__class__ is str:
@@ -448,20 +453,37 @@ class _Reading:
             if len(usage.iterations) > 2 and (raw := spending.says_more(usage.iterations)) is not None:
                 self._iterations[event.event_id] = event, raw
 
-    def _id(  # noqa: PLR0917 (by position, since names cost a tenth of a microsecond)
-        self, record: Record, kind: str, line: int, tool_id: str = "", tool: str = "", command: str = ""
-    ) -> str:
-        """Without the session, so that the copies that forks make are the same event (section 17.15)."""
-        anchor = record.uuid or f"{self._key.session_id}/{self._file}:{line}"
-        return _bounded(f"{anchor}|{tool_id}|{kind}|{tool}|{command}")
+    def _id(self, record: Record, kind: str, line: int, command: str = "") -> str:
+        """Of a record, the id of its tool use, the kind, the tool or the response's id, and the command.
 
-    def _event(self, record: Record, kind: str, event_id: str) -> Event:
+        Without the session, so that the copies that forks make are the same event.
+        """
+        return short(f"{record.uuid or self._place(line)}||{kind}||{command}")
+
+    def _place(self, line: int) -> str:
+        return f"{self._key.session_id}/{self._file}:{line}"
+
+    def _event(
+        self, record: Record, kind: str, event_id: str, model: str | None = None, tool: str | None = None
+    ) -> Event:
+        """Its identifiers are of bounded length; whether they are printable is seen for all of a session together."""
         key, now, uuid, parent = self._key, self._now, record.uuid, record.parentUuid
-        event = Event(event_id, key.user_id, key.session_id, key.generation, kind, now)
-        event.cwd = self._clean[record.cwd]
-        event.uuid = uuid if uuid and len(uuid) == UUID_LENGTH and uuid.isprintable() else cleaned(uuid)
-        event.parent_uuid = (
-            parent if parent and len(parent) == UUID_LENGTH and parent.isprintable() else cleaned(parent)
+        if uuid is not None and len(uuid) != UUID_LENGTH:
+            uuid = cleaned(uuid)
+        if parent is not None and len(parent) != UUID_LENGTH:
+            parent = cleaned(parent)
+        event = Event(
+            event_id,
+            key.user_id,
+            key.session_id,
+            key.generation,
+            kind,
+            now,
+            self._clean[record.cwd],
+            uuid,
+            parent,
+            model,
+            tool,
         )
         if record.isSidechain or self._agent_id:
             event.is_sidechain = True
@@ -475,23 +497,3 @@ class _Reading:
         if len(self._events) >= MAX_EVENTS:
             raise _TooManyEvents
         return self._events.setdefault(event.event_id, event) is event
-
-
-def _bounded(text: str) -> str:
-    """A key that any file can hold. Real ones are short; a long or unprintable one is hashed here already."""
-    if len(text) <= KEY_LIMIT and text.isprintable():
-        return text
-    return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
-
-
-def _skill(raw: Raw) -> str | None:
-    """The skill that is called. The client takes blanks around a name and a slash before it, and so do models give them."""
-    given = _first_text(raw, ("skill", "name", "command"))
-    return given.strip().removeprefix("/") if given else None
-
-
-def _first_text(raw: Raw, keys: Iterable[str]) -> str | None:
-    given = value_of(raw)
-    if not isinstance(given, dict):
-        return None
-    return next((found for key in keys if isinstance(found := given.get(key), str) and found), None)

@@ -24,7 +24,7 @@ class InForce:
     after another instruction, or in a subagent with instructions of its own, it carries (docs/telemetry.md).
     """
 
-    __slots__ = ("_caused", "_clean", "_is_elsewhere", "_is_subagent", "_served", "_skill")
+    __slots__ = ("_caused", "_clean", "_is_elsewhere", "_is_subagent", "_served", "skill")
 
     def __init__(
         self, served: Served, clean: Mapping[str | None, str | None], caused: Caused, *, is_subagent: bool
@@ -35,8 +35,8 @@ class InForce:
         self._is_subagent = is_subagent
         self._is_elsewhere = is_subagent
         """Whether the latest instruction was another than the skill's text."""
-        self._skill: str | None = None
-        """Of the last response."""
+        self.skill: str | None = None
+        """That the last response was stamped with."""
 
     def attribute(self, event: Event, record: Record) -> None:
         """As the client wrote it."""
@@ -61,10 +61,6 @@ class InForce:
             event.agent_plugin, event.agent_name = agent.plugin, agent.name
         event.carried = self._is_carried(record)
 
-    def nothing(self) -> None:
-        """A response without a stamp."""
-        self._skill = None
-
     def launched(self) -> None:
         """A skill was called: its text follows."""
         if not self._is_subagent:
@@ -86,9 +82,9 @@ class InForce:
         skill = record.attributionSkill
         if skill is None:
             return False
-        if not self._is_subagent and not record.isSidechain and skill != self._skill:
+        if not self._is_subagent and not record.isSidechain and skill != self.skill:
             self._is_elsewhere = False
-        self._skill = skill
+        self.skill = skill
         # A subagent that no agent's type names is the skill itself, run in a context of its own.
         return self._is_elsewhere and (record.attributionAgent is not None or not self._is_subagent)
 

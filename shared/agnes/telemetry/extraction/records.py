@@ -8,9 +8,11 @@ expectations, so that one odd field costs that field only. Sources of the fields
 from __future__ import annotations
 
 import codecs
+import gc
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,32 +100,42 @@ class Attachment(Struct, gc=False):
 
 
 class Record(Struct, gc=False):
-    type: str | None = None
-    uuid: str | None = None
+    """Fields in the order in which the client writes them: msgspec looks for a field after the one before."""
+
     parentUuid: str | None = None  # noqa: N815
-    timestamp: datetime | None = None
-    cwd: str | None = None
-    agentId: str | None = None  # noqa: N815
     isSidechain: bool | None = None  # noqa: N815
-    isMeta: bool | None = None  # noqa: N815
-    isCompactSummary: bool | None = None  # noqa: N815
+    agentId: str | None = None  # noqa: N815
+    message: Message | None = None
+    requestId: str | None = None  # noqa: N815
+    requestRef: str | None = None  # noqa: N815
+    requestSessionId: str | None = None  # noqa: N815
     attributionSkill: str | None = None  # noqa: N815
     attributionAgent: str | None = None  # noqa: N815
     attributionPlugin: str | None = None  # noqa: N815
     attributionMcpServer: str | None = None  # noqa: N815
     attributionMcpTool: str | None = None  # noqa: N815
-    requestId: str | None = None  # noqa: N815
-    requestRef: str | None = None  # noqa: N815
-    requestSessionId: str | None = None  # noqa: N815
+    isMeta: bool | None = None  # noqa: N815
+    isCompactSummary: bool | None = None  # noqa: N815
+    type: str | None = None
+    attachment: Attachment | None = None
+    uuid: str | None = None
+    timestamp: datetime | None = None
     effort: str | None = None
-    totalCostUSD: float | None = None  # noqa: N815
-    modelUsage: Raw = Raw()  # noqa: N815
-    hasUnknownModelCost: bool | None = None  # noqa: N815
+    cwd: str | None = None
     tool_use_id: str | None = None
     toolUseId: str | None = None  # noqa: N815
     is_error: bool | None = None
+
+
+class FullRecord(Record, gc=False):
+    """With the fields that only prompts and the client's bills have: a line is read for them when they are wanted, since
+    every field that is expected costs something of every line."""
+
     origin: Origin | None = None
     promptSource: str | None = None  # noqa: N815
+    totalCostUSD: float | None = None  # noqa: N815
+    modelUsage: Raw = Raw()  # noqa: N815
+    hasUnknownModelCost: bool | None = None  # noqa: N815
     turnOrigin: str | None = None  # noqa: N815
     rowSource: str | None = None  # noqa: N815
     isVisibleInTranscriptOnly: bool | None = None  # noqa: N815
@@ -136,13 +148,10 @@ class Record(Struct, gc=False):
     turnCompanion: bool | None = None  # noqa: N815
     stackedExpansion: bool | None = None  # noqa: N815
     """A further command of a line that holds several."""
-    attachment: Attachment | None = None
-    message: Message | None = None
 
 
-_decoder = msgspec.json.Decoder(Record)
-_strict = _decoder.decode
-_strict_lines = _decoder.decode_lines
+_strict = msgspec.json.Decoder(FullRecord).decode
+_strict_lines = msgspec.json.Decoder(Record).decode_lines
 
 TURNS = frozenset({"user", "assistant"})
 """Records with a message."""
@@ -160,6 +169,18 @@ ODD_LINES = 50_000
 """Of one session that are read leniently, which takes ten times as long; further ones are skipped."""
 
 
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Records have no cycles, so looking for some among hundred thousands of them is a fifth of the time for nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class Lenience:
     """How many odd lines of a session are still read."""
 
@@ -167,6 +188,11 @@ class Lenience:
 
     def __init__(self, left: int = ODD_LINES) -> None:
         self.left = left
+
+    def read(self, line: bytes) -> FullRecord | None:
+        """None if there were too many before, or if nothing of the line can be used."""
+        self.left -= 1
+        return lenient(line) if self.left >= 0 else None
 
 
 def has_too_many_values(line: bytes | memoryview) -> bool:
@@ -177,9 +203,43 @@ def has_too_many_values(line: bytes | memoryview) -> bool:
     return plain.count(b",") + plain.count(b"[") + plain.count(b"{") > MAX_VALUES
 
 
-def lines(body: bytes, lenience: Lenience | None = None) -> Iterator[list[Record | None]]:
-    """The records of a file, some at a time: an item for each line that is not blank, None if it is no JSON object, or not
-    read for one of the bounds."""
+class Lines:
+    """The records of some lines of a file: an item for each line that is not blank, None if it is no JSON object, or not read for
+    one of the bounds."""
+
+    __slots__ = ("_ends", "_lenience", "_start", "_view", "records")
+
+    def __init__(
+        self,
+        view: memoryview,
+        start: int,
+        ends: list[int],
+        lenience: Lenience,
+        records: list[Record | None] | None,
+    ) -> None:
+        """`ends` of the lines from `start`; without `records` they are read one by one."""
+        self._view = view
+        self._start = start
+        self._ends = ends
+        self._lenience = lenience
+        self.records: list[Record | None] = (
+            list(_one_by_one(view, start, ends, lenience)) if records is None else records
+        )
+
+    def full(self, number: int) -> FullRecord | None:
+        """The record of that number with all of its fields; None if they cannot be read."""
+        record = self.records[number]
+        if isinstance(record, FullRecord):
+            return record
+        line = self._view[self._ends[number - 1] + 1 if number else self._start : self._ends[number]]
+        try:
+            return _strict(line)
+        except UNREADABLE:
+            return self._lenience.read(bytes(line))
+
+
+def lines(body: bytes, lenience: Lenience | None = None) -> Iterator[Lines]:
+    """The records of a file, some at a time."""
     view, size, start = memoryview(body), len(body), 0
     lenience = lenience or Lenience()
     while start < size:
@@ -190,8 +250,7 @@ def lines(body: bytes, lenience: Lenience | None = None) -> Iterator[list[Record
             start = max(start, body.rfind(b"\n", start, found.start()) + 1)
         ends, sound = _line_ends(body, start)
         stop = ends[-1]
-        records = _at_once(view[start:stop], len(ends)) if sound else None
-        yield list(_one_by_one(view, start, ends, lenience)) if records is None else records
+        yield Lines(view, start, ends, lenience, _at_once(view[start:stop], len(ends)) if sound else None)
         start = stop + 1
 
 
@@ -205,7 +264,7 @@ def _at_once(block: memoryview, count: int) -> list[Record | None] | None:
     return records if len(records) == count else None
 
 
-def _one_by_one(view: memoryview, start: int, ends: list[int], lenience: Lenience) -> Iterator[Record | None]:
+def _one_by_one(view: memoryview, start: int, ends: list[int], lenience: Lenience) -> Iterator[FullRecord | None]:
     for end in ends:
         line = view[start:end]
         start = end + 1
@@ -221,8 +280,7 @@ def _one_by_one(view: memoryview, start: int, ends: list[int], lenience: Lenienc
             if plain[0] != _OPEN and not plain.startswith(codecs.BOM_UTF8):
                 yield None
                 continue
-            lenience.left -= 1
-            yield lenient(plain) if lenience.left >= 0 else None
+            yield lenience.read(plain)
 
 
 def _line_ends(body: bytes, start: int) -> tuple[list[int], bool]:
@@ -246,7 +304,7 @@ def _line_ends(body: bytes, start: int) -> tuple[list[int], bool]:
     return ends, sound
 
 
-def lenient(line: bytes) -> Record | None:
+def lenient(line: bytes) -> FullRecord | None:
     """A record of whatever can be used of `line`; None if that is nothing. Bytes that are not UTF-8 become U+FFFD."""
     if has_too_many_values(line):
         return None
@@ -257,10 +315,10 @@ def lenient(line: bytes) -> Record | None:
         return None
 
 
-def record_of(found: dict[str, Any]) -> Record:
+def record_of(found: dict[str, Any]) -> FullRecord:
     """A record of a JSON object; fields of another type than theirs are left out."""
     message, attachment = found.get("message"), found.get("attachment")
-    return Record(
+    return FullRecord(
         **{name: text(found.get(name)) for name in _TEXTS},
         **{name: bool(found.get(name)) for name in _FLAGS},
         **{name: _raw(found[name]) for name in _RAWS if name in found},
@@ -380,3 +438,17 @@ def value_of(raw: Raw) -> Any:
             return json.loads(bytes(raw).decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             return None
+
+
+def first_text(raw: Raw, keys: Iterable[str]) -> str | None:
+    """Of a kept object, the first of its fields `keys` that is a text and says something."""
+    given = value_of(raw)
+    if not isinstance(given, dict):
+        return None
+    return next((found for key in keys if isinstance(found := given.get(key), str) and found), None)
+
+
+def called_skill(raw: Raw) -> str | None:
+    """The skill that is called. The client takes blanks around a name and a slash before it, and so do models give them."""
+    given = first_text(raw, ("skill", "name", "command"))
+    return given.strip().removeprefix("/") if given else None

@@ -19,6 +19,9 @@ from agnes.kernel.state import Db
 CURATED, FLEA, BUILTIN = "curated", "flea", "builtin"
 SKILL, AGENT, COMMAND, WORKFLOW, MCP, PLUGIN = "skill", "agent", "command", "workflow", "mcp", "plugin"
 
+MOST_REMEMBERED = 10_000
+"""Names, of any length up to `naming.NAME_LIMIT`, whose items are remembered."""
+
 _MCP_OF_PLUGIN = "mcp__plugin_"
 _NOT_IN_TOOL_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 """Claude Code writes `_` for every other character when it makes the name of an MCP tool."""
@@ -65,6 +68,10 @@ class Served:
     """
 
     plugins: Mapping[str, tuple[ServedPlugin, ...]] = field(default_factory=dict)
+    _items: dict[tuple[str | None, tuple[str, ...]], Item | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What `item` has answered."""
 
     def for_user(
         self, served: AbstractSet[tuple[str, str]], asked_for: AbstractSet[tuple[str, str]] = frozenset()
@@ -89,11 +96,15 @@ class Served:
 
     def item(self, identifier: str | None, *kinds: str) -> Item | None:
         """The item of `prefix:local`, None without a colon or for a name that nobody serves."""
+        asked = identifier, kinds
+        if asked in self._items:
+            return self._items[asked]
         prefix, colon, local = (identifier or "").partition(":")
         plugin = self.plugin(prefix) if colon and local else None
-        if plugin is None:
-            return None
-        return plugin.item(local, kinds)
+        found = plugin.item(local, kinds) if plugin is not None else None
+        if len(self._items) < MOST_REMEMBERED:
+            self._items[asked] = found
+        return found
 
     def only(self, local: str | None, *kinds: str) -> Item | None:
         """The item of a name without a prefix, if one plugin alone has it."""

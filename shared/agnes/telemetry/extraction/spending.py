@@ -6,6 +6,7 @@ Rules, and where each was found: docs/telemetry.md, What a response costs.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -15,6 +16,9 @@ from agnes.telemetry.model import PROMPT_TIERS, Event, EventType
 
 MOST_ITERATIONS = 64
 """Of one response that are looked at."""
+
+MAX_RATES = 50
+"""Of one session: speeds, tiers and places together."""
 
 ADVISOR, COMPACTION, FALLBACK, SAMPLING = "advisor_message", "compaction", "fallback_message", "message"
 
@@ -39,21 +43,20 @@ _places = _Words({None: None, "": None, "global": None, "not_available": None})
 
 def raise_to(event: Event, usage: Usage) -> None:
     """One response comes in several lines, each repeating its usage, the last one whole: the largest of each count."""
-    if (n := usage.input_tokens) is not None and event.input_tokens < n <= MAX_TOKENS:
+    if (n := usage.input_tokens) and event.input_tokens < n <= MAX_TOKENS:
         event.input_tokens = n
-    if (n := usage.output_tokens) is not None and event.output_tokens < n <= MAX_TOKENS:
+    if (n := usage.output_tokens) and event.output_tokens < n <= MAX_TOKENS:
         event.output_tokens = n
-    if (n := usage.cache_read_input_tokens) is not None and event.cache_read_tokens < n <= MAX_TOKENS:
+    if (n := usage.cache_read_input_tokens) and event.cache_read_tokens < n <= MAX_TOKENS:
         event.cache_read_tokens = n
-    if (n := usage.cache_creation_input_tokens) is not None and event.cache_creation_tokens < n <= MAX_TOKENS:
+    if (n := usage.cache_creation_input_tokens) and event.cache_creation_tokens < n <= MAX_TOKENS:
         event.cache_creation_tokens = n
     kept = usage.cache_creation
     if kept is not None and (kept.ephemeral_1h_input_tokens or usage.cache_creation_input_tokens is None):
         _raise_writes(event, usage)
-    if usage.server_tool_use is not None:
-        searches = usage.server_tool_use.web_search_requests
-        if searches is not None and event.web_searches < searches <= MAX_TOKENS:
-            event.web_searches = searches
+    tools = usage.server_tool_use
+    if tools is not None and (n := tools.web_search_requests) and event.web_searches < n <= MAX_TOKENS:
+        event.web_searches = n
     if (word := usage.speed) is not None and word != "standard":
         event.speed = _speeds[word]
     if (word := usage.service_tier) is not None and word != "standard":
@@ -62,6 +65,15 @@ def raise_to(event: Event, usage: Usage) -> None:
         event.inference_geo = _places[word]
     if (prompt := event.input_tokens + event.cache_read_tokens + event.cache_creation_tokens) > _FIRST_TIER:
         event.long_prompt = tier_of(prompt)
+
+
+def bound_rates(responses: Collection[Event]) -> None:
+    """A session has a handful of speeds, tiers and places; each beyond MAX_RATES together is another word, which has no price."""
+    rates = {(e.speed, e.service_tier, e.inference_geo): None for e in responses}
+    kept = set(list(rates)[:MAX_RATES])
+    for event in responses:
+        if (event.speed, event.service_tier, event.inference_geo) not in kept:
+            event.speed, event.service_tier, event.inference_geo = "other", None, None
 
 
 def _raise_writes(event: Event, usage: Usage) -> None:

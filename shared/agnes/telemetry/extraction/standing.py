@@ -63,31 +63,31 @@ class Context:
         """`texts` are those of the session's listings by hash, to be filled."""
         self._served = served
         self._texts = texts
-        self._held: dict[Key, int] = {}
+        self.held: dict[Key, int] = {}
         """Characters."""
         self._new: dict[Key, int] = {}
-        self._is_first = True
+        self.is_first = True
         self._said: str | None = None
         """What the next response refers to, if that is known already."""
 
     def add(self, attachment: Attachment) -> None:
         for name, characters in _entries(attachment):
             key = self._plugin(attachment.type, name)
-            self._held[key] = self._held.get(key, 0) + characters
+            self.held[key] = self.held.get(key, 0) + characters
             self._new[key] = self._new.get(key, 0) + characters
             self._said = None
 
     def compact(self) -> None:
         """Everything so far has left the context."""
-        self._held, self._new, self._said, self._is_first = {}, {}, None, True
+        self.held, self._new, self._said, self.is_first = {}, {}, None, True
 
     def listing(self) -> str | None:
         """What the next response refers to."""
-        if not self._held:
-            is_first, self._is_first = self._is_first, False
+        if not self.held:
+            is_first, self.is_first = self.is_first, False
             return FIRST if is_first else None
         if self._said is None:
-            text = _text(self._held, self._new)
+            text = _text(self.held, self._new)
             name = blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
             self._said = f"{WITH_NEW}{name}" if self._new else name
             self._texts[self._said] = text

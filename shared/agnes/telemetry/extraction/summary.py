@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
+from operator import add
+from typing import Any
 
-from agnes.telemetry.model import SYNTHETIC_MODEL, Event, EventType, Summary
+from agnes.telemetry.model import BILLED, SYNTHETIC_MODEL, Event, EventType, Summary
 
 IDLE_SECONDS = 600
 IDLE = timedelta(seconds=IDLE_SECONDS)
@@ -14,49 +18,85 @@ FOLDERS = 200
 """Of one session that are counted."""
 
 
-def summarise(events: Iterable[Event], times: list[datetime]) -> Summary:
-    """`times` are all timestamps of the session, those of types without events too."""
+class Taken:
+    """What the responses of a session took, by everything that decides about their price.
+
+    `of_rates`: by (model, UTC day, *RATE) the counts of BILLED, in the order in which they were first seen. `models`:
+    how many responses each model gave, in the same order.
+    """
+
+    __slots__ = ("models", "of_rates", "responses")
+
+    def __init__(self, responses: Collection[Event], iterations: Iterable[Event]) -> None:
+        self.responses = len(responses)
+        self.of_rates: dict[tuple[Any, ...], list[int]] = {}
+        self.models: dict[str | None, int] = {}
+        for key, number in self._add(responses):
+            self.models[key[0]] = self.models.get(key[0], 0) + number
+        for _ in self._add(iterations):
+            pass
+
+    @property
+    def rates(self) -> int:
+        """How many speeds, tiers and places there are together."""
+        return len({key[2:5] for key in self.of_rates})
+
+    def _add(self, events: Iterable[Event]) -> Iterator[tuple[tuple[Any, ...], int]]:
+        """Says how many events in a row have one key: nearly all of a session's have the same."""
+        before: tuple[Any, ...] | None = None
+        number = given = written = cached = kept = hour = searches = 0
+        for event in events:
+            at = event.occurred_at
+            day = at.date() if at is not None else None
+            key = event.model, day, event.speed, event.service_tier, event.inference_geo, event.long_prompt
+            if key != before:
+                if before is not None:
+                    self._put(before, given, written, cached, kept, hour, searches)
+                    yield before, number
+                before = key
+                number = given = written = cached = kept = hour = searches = 0
+            number += 1
+            given += event.input_tokens
+            written += event.output_tokens
+            cached += event.cache_read_tokens
+            kept += event.cache_creation_tokens
+            hour += event.cache_creation_1h_tokens
+            searches += event.web_searches
+        if before is not None:
+            self._put(before, given, written, cached, kept, hour, searches)
+            yield before, number
+
+    def _put(self, key: tuple[Any, ...], *counts: int) -> None:
+        have = self.of_rates.get(key)
+        self.of_rates[key] = [*counts] if have is None else [*map(add, have, counts)]
+
+
+def summarise(calls: Collection[Event], taken: Taken, folders: Iterable[str | None], times: list[datetime]) -> Summary:
+    """`calls` are all events but those of responses; `times` all timestamps of the session, those of types without
+    events too."""
     summary = Summary()
     if times:
         times = sorted(times)
         summary.started_at, summary.ended_at = times[0], times[-1]
         summary.wall_seconds = (times[-1] - times[0]).total_seconds()
         summary.active_seconds = active_seconds(times)
-    kinds: dict[str, int] = {}
-    models: dict[str | None, int] = {}
-    tools, skills, folders = set(), set(), set()
-    for event in events:
-        folders.add(event.cwd)
-        kind = event.event_type
-        kinds[kind] = kinds.get(kind, 0) + 1
-        if kind == EventType.MESSAGE or kind == EventType.ITERATION:  # noqa: PLR1714 (faster than a tuple)
-            summary.input_tokens += event.input_tokens
-            summary.output_tokens += event.output_tokens
-            summary.cache_read_tokens += event.cache_read_tokens
-            summary.cache_creation_tokens += event.cache_creation_tokens
-            summary.cache_creation_1h_tokens += event.cache_creation_1h_tokens
-            summary.web_searches += event.web_searches
-            if kind == EventType.MESSAGE:
-                models[event.model] = models.get(event.model, 0) + 1
-        else:
-            if event.is_error:
-                summary.tool_errors += 1
-            tools.add(event.tool_name)
-            if event.skill_name is not None:
-                summary.skill_invocations += 1
-                skills.add(event.skill_name)
-    count = kinds.get
-    summary.user_messages = count(EventType.PROMPT, 0)
-    summary.assistant_messages = count(EventType.MESSAGE, 0)
-    summary.tool_calls = count(EventType.TOOL, 0)
-    summary.subagent_dispatches = count(EventType.SUBAGENT, 0)
-    summary.mcp_calls = count(EventType.MCP, 0)
-    summary.slash_commands = count(EventType.COMMAND, 0)
-    summary.distinct_tools = len(tools - {None})
-    summary.distinct_skills = len(skills)
+    kinds = Counter(event.event_type for event in calls)
+    skills = [event.skill_name for event in calls if event.skill_name is not None]
+    summary.user_messages = kinds[EventType.PROMPT]
+    summary.assistant_messages = taken.responses
+    summary.tool_calls = kinds[EventType.TOOL]
+    summary.tool_errors = sum(event.is_error for event in calls)
+    summary.skill_invocations = len(skills)
+    summary.subagent_dispatches = kinds[EventType.SUBAGENT]
+    summary.mcp_calls = kinds[EventType.MCP]
+    summary.slash_commands = kinds[EventType.COMMAND]
+    summary.distinct_tools = len({event.tool_name for event in calls} - {None})
+    summary.distinct_skills = len({*skills})
     summary.folders = folder_numbers(folders)
-    for nobody in (None, SYNTHETIC_MODEL):
-        models.pop(nobody, None)
+    for counts in taken.of_rates.values():
+        for name, count in zip(BILLED, counts, strict=True):
+            setattr(summary, name, getattr(summary, name) + count)
+    models = {model: number for model, number in taken.models.items() if model not in {None, SYNTHETIC_MODEL}}
     # A dict keeps the order of insertion, and max takes the first of equals: ties go to the first seen.
     summary.primary_model = max(models, key=models.__getitem__, default=None)
     return summary
@@ -65,16 +105,28 @@ def summarise(events: Iterable[Event], times: list[datetime]) -> Summary:
 def folder_numbers(folders: Iterable[str | None]) -> list[int]:
     """Enough to count folders over several sessions; their paths are nobody's business but the transcript's."""
     known = sorted({folder for folder in folders if folder})[:FOLDERS]
-    return sorted(
-        int.from_bytes(blake2b(folder.encode("utf-8", "replace"), digest_size=8).digest()) >> 1 for folder in known
-    )
+    return sorted(map(_folder_number, known))
 
 
-def active_seconds(times: Iterable[datetime]) -> float:
+@lru_cache(maxsize=4096)
+def _folder_number(folder: str) -> int:
+    return int.from_bytes(blake2b(folder.encode("utf-8", "replace"), digest_size=8).digest()) >> 1
+
+
+def active_seconds(times: Sequence[datetime]) -> float:
     """Sorted times without the gaps longer than IDLE_SECONDS."""
-    active, before = timedelta(0), None
-    for at in times:
-        if before is not None and (gap := at - before) <= IDLE:
-            active += gap
-        before = at
-    return active.total_seconds()
+    if not times:
+        return 0.0
+    idle = timedelta(0)
+    spans = [(0, len(times) - 1)]
+    while spans:  # a span that is no longer than IDLE has no longer gap, and most of a session's are not
+        first, last = spans.pop()
+        length = times[last] - times[first]
+        if length <= IDLE:
+            continue
+        if last - first == 1:
+            idle += length
+        else:
+            middle = (first + last) // 2
+            spans += ((first, middle), (middle, last))
+    return (times[-1] - times[0] - idle).total_seconds()

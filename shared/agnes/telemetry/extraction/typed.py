@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from agnes.claude_code import prompts
 from agnes.claude_code.prompts import Form
-from agnes.telemetry.extraction.records import Attachment, Record, value_of
+from agnes.telemetry.extraction.records import Attachment, FullRecord, value_of
 
 QUEUED = "queued_command"
 """The type of an attachment that holds a queued text."""
@@ -27,6 +27,8 @@ _NOT_TURN_ORIGINS = _values(prompts.TURN_ORIGINS, typed=False)
 _NOT_ROW_SOURCES = _values(prompts.ROW_SOURCES, typed=False)
 _TYPED_MODES = _values(prompts.QUEUED_MODES, typed=True)
 _NOT_TYPED_OPENINGS = tuple(_values(prompts.OPENINGS, typed=False))
+_FIRST_CHARACTERS = frozenset({"", "<", *(opening[0] for opening in _NOT_TYPED_OPENINGS)})
+"""Of every text that is not typed."""
 
 _COMMAND = re.compile(r"\s*(?:<command-message>[^\n]*?</command-message>\s*)?<command-name>/([^\n]+?)</command-name>")
 """A command as the client records it: at the beginning of a text, its name with whatever characters it has."""
@@ -35,10 +37,10 @@ _SKILL_LAUNCH = re.compile(
 )
 
 
-def is_prompt(record: Record, texts: Sequence[str], *, has_others: bool) -> bool:
+def is_prompt(record: FullRecord, texts: Sequence[str], *, has_others: bool) -> bool:
     """Of a `user` record without results: `texts` are those of its content, `has_others` whether it has images or
     documents."""
-    if not (has_others or any(text.strip() for text in texts)):
+    if not (has_others or any(text and not text.isspace() for text in texts)):
         return False
     if (
         record.isMeta
@@ -95,6 +97,8 @@ def content(found: Any) -> tuple[list[str], bool]:
 def is_typed(text: str) -> bool:
     """Whether a text that nothing else is known of may be a person's: by its beginning."""
     begins = text.lstrip()
+    if begins[:1] not in _FIRST_CHARACTERS:
+        return True
     return bool(begins) and not begins.startswith(_NOT_TYPED_OPENINGS) and not is_skill_launch(begins)
 
 
