@@ -21,7 +21,7 @@ from gunicorn.workers.base import Worker
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 from waitress.utilities import Error, RequestEntityTooLarge
@@ -71,6 +71,7 @@ class _Parser(HTTPRequestParser):
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
+        self._refuse_two_ends()
         if self.body_rcv is None:
             return
         try:
@@ -82,6 +83,13 @@ class _Parser(HTTPRequestParser):
             self.adj.max_request_body_size = limit + 1  # waitress refuses what reaches it
             if self.content_length > limit:
                 self._refuse(RequestEntityTooLarge(f"more than {limit} bytes"))
+
+    def _refuse_two_ends(self) -> None:
+        """A request whose end a proxy in front may see elsewhere could hide another request (RFC 9112, section 6.1)."""
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("a request has a length or comes in chunks, not both")
+        if "TRANSFER_ENCODING" in self.headers:  # waitress leaves it there, unread, for HTTP/1.0
+            raise ParsingError("chunks are not known to HTTP/1.0")
 
     def _refuse(self, error: Error) -> None:
         """Answer without the body, which the client may still be sending, or waits to be asked for."""

@@ -39,7 +39,7 @@ def pytest_terminal_summary(terminalreporter) -> None:
     counts: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
-            if getattr(report, "when", "") == "teardown" or not hasattr(report, "user_properties"):
+            if getattr(report, "when", "") != "teardown":
                 continue
             counts.update({name: number for name, number in report.user_properties if isinstance(number, int)})
     for name, number in sorted(counts.items()):
