@@ -118,12 +118,12 @@ def _loaded(
     )
 
 
-def init_event(client: ClaudeClient) -> dict[str, Any]:
+def init_event(client: ClaudeClient, *arguments: str) -> dict[str, Any]:
     """The first event of a session: `plugins`, `slash_commands`, `skills`, `agents`, `mcp_servers`, …
 
     The model need not answer: the event comes before it is asked.
     """
-    done = client.run("-p", "hi", "--output-format", "stream-json", "--verbose", check=False)
+    done = client.run("-p", "hi", *arguments, "--output-format", "stream-json", "--verbose", check=False)
     for line in done.stdout.splitlines():
         event = json.loads(line) if line.startswith("{") else {}
         if event.get("type") == "system" and event.get("subtype") == "init":

@@ -120,8 +120,8 @@ class PluginDetail:
 
     @property
     def tables(self) -> tuple[tuple[ComponentKind, tuple[InnerLine, ...]], ...]:
-        """What it is made of besides skills and agents, by kind in the order of `agnes.claude_code.components`."""
-        found = ((row, self.of_kind(row.kind)) for row in KINDS if row.kind not in ("skill", "agent"))
+        """What it is made of besides skills, agents and what it asks for, by kind in the order of `agnes.claude_code.components`."""
+        found = ((row, self.of_kind(row.kind)) for row in KINDS if row.kind not in ("skill", "agent", "option"))
         return tuple((row, lines) for row, lines in found if lines)
 
     @property

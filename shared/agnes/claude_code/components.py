@@ -148,6 +148,11 @@ KINDS = (
         "installs and enables another plugin, with all that it does", Danger.PROCESS, "dependencies", acts="installs other plugins", detail="Version",
     ),
     ComponentKind(
+        "option", "Options", ("userConfig",), "declared, also in a channel",
+        "the person's answer, or the default, is put into commands of servers and hooks, and unless it is secret into texts",
+        Danger.TEXT, "options", detail="Default",
+    ),
+    ComponentKind(
         "theme", "Themes", ("themes",), "themes/*.json, in place of it the declared files and folders", "changes colours",
         Danger.LOOKS, "themes", provides="themes",
     ),
@@ -163,10 +168,9 @@ BY_DANGER = tuple(
 DESCRIBING = (
     "$schema", "id", "name", "displayName", "version", "description", "author", "homepage", "repository", "license", "keywords",
     "category", "tags", "icon", "screenshots", "docs", "support", "classification", "capabilities", "relevance", "defaultEnabled",
-    "metadata", "engines", "network", "types", "userConfig", "experimental", "source", "strict", "headers", "headersHelper",
+    "metadata", "engines", "network", "types", "experimental", "source", "strict", "headers", "headersHelper",
 )  # fmt: skip
-"""Fields of plugin.json that declare no component: what the plugin is, where it runs, what a person fills in (`userConfig`, put
-into the other components), and what only `claude plugin` itself uses (`types`). Some belong into a catalog's entry, which says so."""
+"""Fields of plugin.json that declare no component: what the plugin is, where it runs, and what only `claude plugin` itself uses (`types`). Some belong into a catalog's entry, which says so."""
 DESCRIBING_EXPERIMENTAL = ("evals",)
 """The same of `experimental`: cases that `claude plugin eval` runs when somebody calls it."""
 FIELDS = {field: row for row in KINDS for field in row.fields}

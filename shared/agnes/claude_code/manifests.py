@@ -62,6 +62,8 @@ def effective(manifest: Mapping[str, Any] | None, entry: Mapping[str, Any], path
     known = _Paths(paths)
     served = dict(manifest or {})
     kept = {key: value for key, value in entry.items() if key != "strict"}
+    if not isinstance(kept.get("hooks"), dict):  # a path or a list is in no client's reach
+        kept.pop("hooks", None)
     left_out: dict[str, str] = {}
     if manifest is None:
         for key in (*_ONLY_WHERE_NO_MANIFEST, *_DESCRIBING):
@@ -69,7 +71,7 @@ def effective(manifest: Mapping[str, Any] | None, entry: Mapping[str, Any], path
                 served[key] = kept[key]
         for key in (*_ONLY_WHERE_NO_MANIFEST, *_NEVER_FROM_AN_ENTRY):
             kept.pop(key, None)
-        if _given(entry, "hooks") and STANDARD_HOOKS in known.files:
+        if isinstance(entry.get("hooks"), dict) and STANDARD_HOOKS in known.files:
             left_out[STANDARD_HOOKS] = "the catalog's entry has hooks, which count in its place"
     if not _given(entry, "skills"):
         return Effective(served, kept, left_out)

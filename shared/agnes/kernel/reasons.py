@@ -61,8 +61,14 @@ def reason(error: Mapping[str, Any]) -> str:
         return "must not be empty"
     for name, sentence in _BOUNDS.items():
         if name in said:
-            return sentence.format(**said, unit=_UNITS.get(begins, "entries"))
+            return sentence.format(
+                **{key: _whole(value) for key, value in said.items()}, unit=_UNITS.get(begins, "entries")
+            )
     if kind.endswith(("_type", "_parsing", "_parsing_size", "_unicode")) and begins:
         return f"must be {_KINDS[begins]}"
     # What our own validators raise is in our words; of the rest only the grammar is pydantic's.
     return _SHOULD.sub("must ", _OWN.sub("", error["msg"]))
+
+
+def _whole(bound: Any) -> Any:
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound

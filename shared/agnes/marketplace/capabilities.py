@@ -51,6 +51,8 @@ class Capabilities:
     """What stands before the model in every session: `kind name: description`."""
     tools: list[str]
     """Tools that skills and commands allow themselves: `path: tools`."""
+    options: list[str]
+    """What a person is asked for, with the default: it is put into commands and texts."""
     themes: list[str]
     hosts: list[str]
     """Hosts that any file names."""

@@ -6,7 +6,7 @@ Kept as one JSON object with the version, since another version may say somethin
     dependencies      [{name, marketplace?, range?}] as they are served; `marketplace` is the name of a catalog
     optional          [{name, marketplace?, range?}] that are installed along with it where there are (since 2.1.332)
     default_enabled   false if it is installed switched off
-    user_config       [{key, title, type, description, required, sensitive, server?}]: what a person is asked for
+    user_config       [{key, title, type, description, required, sensitive, server?, default?, choices?, multiple?}]: what a person is asked for
     relevance         {topic?, signals: [text]}: when the client suggests it
 
 Every key may be missing.
@@ -58,6 +58,12 @@ class ConfigOption:
     """Kept in the system's key store, never in settings.json."""
     server: str = ""
     """The channel's server that asks, empty for the plugin itself."""
+    default: str | float | bool | tuple[str, ...] | None = None
+    """What counts where a person says nothing."""
+    choices: tuple[str, ...] = ()
+    """The only values that it takes; empty for any (since 2.1.332)."""
+    multiple: bool = False
+    """Several texts may be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +131,13 @@ def read(found: Declared | None) -> Declarations:
         dependencies=tuple(Dependency(**one) for one in found.get("dependencies", ())),
         optional=tuple(Dependency(**one) for one in found.get("optional", ())),
         default_enabled=found.get("default_enabled", True),
-        user_config=tuple(ConfigOption(**one) for one in found.get("user_config", ())),
+        user_config=tuple(ConfigOption(**_tuples(one)) for one in found.get("user_config", ())),
         relevance=Relevance(relevance["topic"], tuple(relevance["signals"])) if relevance else None,
     )
+
+
+def _tuples(option: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in option.items()}
 
 
 def _as_json(dependency: Dependency) -> dict[str, str]:
@@ -161,7 +171,13 @@ def _of_table(table: Any, server: str) -> list[dict[str, Any]]:
             "required": option.get("required") is True,
             "sensitive": option.get("sensitive") is True,
         }
-        found.append(line | ({"server": server} if server else {}))
+        line |= {"server": server} if server else {}
+        line |= {"multiple": True} if option.get("multiple") is True else {}
+        if isinstance(option.get("default"), (str, int, float, list)):
+            line["default"] = option["default"]
+        if isinstance(option.get("options"), list):
+            line["choices"] = option["options"]
+        found.append(line)
     return found
 
 

@@ -16,15 +16,15 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
-    HttpUrl,
     StrictBool,
     StrictStr,
-    TypeAdapter,
     ValidationError,
 )
 
-from agnes.claude_code import manifests
+from agnes.claude_code import describing, manifests
+from agnes.claude_code.hook_forms import url
 from agnes.claude_code.sources import HEADERS
 from agnes.kernel.errors import InvalidError
 from agnes.kernel.reasons import reason
@@ -42,6 +42,8 @@ from agnes.marketplace.components import (
     Options,
     Paths,
     Servers,
+    SkillPaths,
+    TypesPath,
 )
 from agnes.marketplace.declared import Names
 from agnes.marketplace.limits import MAX_PLUGINS, MAX_RENAMES
@@ -64,24 +66,20 @@ class CatalogInvalid(InvalidError):
         self.reason = reason
 
 
-_URL = TypeAdapter(HttpUrl)
-
-
-def _web_address(value: str) -> str:
-    """Judged as Claude Code judges it: by the rules of browsers."""
-    try:
-        if any(c.isspace() or not c.isprintable() for c in value):
-            raise ValueError("white space")
-        _URL.validate_python(value)
-    except ValueError:
-        raise ValueError("must be an http or https URL") from None
-    return value
+def _web_address(value: str) -> str | None:
+    """A URL that pages may link to; None for another kind of URL, such as `mailto:`. Raises ValueError for what is no URL."""
+    return value if describing.is_web_address(url(value)) else None
 
 
 Text = StrictStr
 """Of any length, as for Claude Code: the size of the whole document is limited, and what is stored is cut."""
-WebAddress = Annotated[Text, AfterValidator(_web_address)]
+WebAddress = Annotated[Text | None, AfterValidator(_web_address)]
 Words = list[Text]
+
+
+def _object_or_none(value: Any) -> Any:
+    """As the client, which ignores what is no object."""
+    return value if isinstance(value, dict) else None
 
 
 class Person(BaseModel):
@@ -110,7 +108,7 @@ class PluginManifest(BaseModel):
     dependencies: list[Dependency] | None = None
     commands: Commands | None = None
     agents: MarkdownPaths | None = None
-    skills: Paths | None = None
+    skills: SkillPaths | None = None
     hooks: Hooks | None = None
     mcpServers: Servers | None = None  # noqa: N815
     lspServers: LanguageServers | None = None  # noqa: N815
@@ -121,7 +119,8 @@ class PluginManifest(BaseModel):
     channels: list[Channel] | None = None
     settings: dict[str, Any] | None = None
     userConfig: Options | None = None  # noqa: N815
-    experimental: Experimental | Any = None
+    types: TypesPath | None = None
+    experimental: Annotated[Experimental | None, BeforeValidator(_object_or_none)] = None
 
     def lost_paths(self, paths: Collection[str]) -> list[str]:
         """`field: reason` of each path that is neither a file of `paths` nor a folder of them, or leaves the plugin: Claude Code
@@ -274,7 +273,7 @@ def _read_entry(number: int, raw: Any, catalog: Catalog, taken: dict[str, str]) 
     elif not isinstance(name, str) or not PLUGIN_NAME.fullmatch(name):
         shown = name.encode("unicode_escape").decode()[:80] if isinstance(name, str) else type(name).__name__
         catalog.warnings.append(
-            f"plugins[{number}]: the name {shown} is not 1 to 64 of A-Z, a-z, 0-9, ., _ and -, beginning with a letter or digit"
+            f"plugins[{number}]: the name {shown} is not 1 to 128 of A-Z, a-z, 0-9, ., _ and -, beginning with a letter or digit"
         )
     elif name.casefold() in taken:
         # Case does not count: both would be one folder on macOS and Windows.
@@ -292,7 +291,10 @@ def _read_entry(number: int, raw: Any, catalog: Catalog, taken: dict[str, str]) 
 
 def _stored(raw: dict[str, Any]) -> dict[str, Any]:
     """An entry in the form that Claude Code takes, without what may be secret."""
-    return {key: value for key, value in packaging.in_served_form(raw).items() if key not in HEADERS}
+    served = {key: value for key, value in packaging.in_served_form(raw).items() if key not in HEADERS}
+    if not describing.is_web_address(served.get("homepage", "https://x")):
+        del served["homepage"]
+    return served
 
 
 def read_plugin_manifest(body: bytes) -> PluginManifest:
@@ -301,7 +303,7 @@ def read_plugin_manifest(body: bytes) -> PluginManifest:
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 (a value from outside, not a caller's mistake)
     try:
-        return PluginManifest.model_validate(value)
+        return PluginManifest.model_validate(packaging.manifest_in_served_form(value))
     except ValidationError as exc:
         raise ValueError(first_reason(exc)) from exc
 
@@ -320,6 +322,14 @@ def first_reason(exc: ValidationError) -> str:
     return said if len(same) == 1 else f"{said} (or another allowed form)"
 
 
+_PLAIN_FORMS = ("constrained-str", "str", "bool", "float")
+
+
 def _is_form(part: str) -> bool:
     """Whether a part of an error's place is pydantic's name of one form of several, and no key."""
-    return "[" in part or part == "constrained-str" or hasattr(components, part) or part == Person.__name__
+    return (
+        "[" in part
+        or part in _PLAIN_FORMS
+        or (part[:1].isupper() and hasattr(components, part))
+        or part == Person.__name__
+    )

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from agnes.claude_code import components, events, manifests
+from agnes.claude_code import components, describing, events, manifests
 from agnes.claude_code.versions import NEWEST, OLDEST
 from agnes.kernel.git import GitDamaged, GitSnapshot
 from agnes.kernel.ports import ObjectStore
 from agnes.marketplace import always_on, inventory, strict_json
 from agnes.marketplace import declared as declarations
+from agnes.marketplace.components import newer_forms
 from agnes.marketplace.declared import Declared
 from agnes.marketplace.manifest import CATALOG, PLUGIN_MANIFEST, Listed, PluginManifest, read_plugin_manifest
 from agnes.marketplace.model import Item, Plugin
@@ -218,6 +219,12 @@ def _content(
     if inside.refused:
         raise PluginRefused(inside.refused)
     items, warnings = inside.items(), list(inside.warnings)
+    ignored = describing.wrong(packaging.in_served_form(raw or {}))
+    warnings += [f"{PLUGIN_MANIFEST}: {key}: {wrong}, so it is left out" for key, wrong in ignored.items()]
+    warnings += [
+        f"{PLUGIN_MANIFEST}: {form} needs Claude Code {NEWEST}; {OLDEST} does not load the plugin"
+        for form in newer_forms(package.manifest)
+    ]
     if manifest.name not in (None, entry.name):
         shown = str(manifest.name).encode("unicode_escape").decode()[:80]
         called = package.manifest["name"]
@@ -225,6 +232,8 @@ def _content(
         warnings.append(f"{PLUGIN_MANIFEST}: the name is {shown}: {told}")
     warnings += [f"{PLUGIN_MANIFEST}: {lost}" for lost in manifest.lost_paths(by_path)]
     warnings += [f"{CATALOG}: {lost}" for lost in entry.lost_paths(by_path)]
+    if listed.raw.get("hooks") is not None and not isinstance(listed.raw["hooks"], dict):
+        warnings.append(f"{CATALOG}: hooks: Claude Code loads an object alone from an entry, so these are left out")
     warnings += _of_newer_clients(items)
     warnings += [f"{path}: a Git LFS pointer, the file itself is not served" for path in sorted(_pointers(files))]
     content = Content(

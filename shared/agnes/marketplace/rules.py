@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from agnes.kernel.errors import BadRequestError
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-PLUGIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+PLUGIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""The client sets no bound; this one is what a folder, an address and a grant take."""
 RESERVED_SLUGS = frozenset({"agnes", "curated", "flea", "git-cache", "store", "store-bundle", "sync-all"})
 """Words that routes and the folders of the feed use for something else (spec/01 §10.4)."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agnes.claude_code.events import EVERYWHERE
+from agnes.claude_code.hook_forms import is_matched
 
 NEWER_FILE = "hooks/agnes-newer-events.json"
 STANDARD_FILE = "hooks/hooks.json"
@@ -19,10 +20,21 @@ STANDARD_FILE = "hooks/hooks.json"
 Table = dict[str, list[Any]]
 
 
-def apart(hooks: Any, read: Callable[[str], Any]) -> tuple[Any, dict[str, dict[str, Any]]]:
+def of_entry(entry: dict[str, Any]) -> tuple[dict[str, Any], Table]:
+    """A catalog's entry without its hooks of events that the oldest client refuses the entry for, and these hooks."""
+    table = entry.get("hooks")
+    if not isinstance(table, dict) or EVERYWHERE.issuperset(table):
+        return entry, {}
+    known = {event: groups for event, groups in table.items() if event in EVERYWHERE}
+    newer = {event: groups for event, groups in table.items() if event not in EVERYWHERE and isinstance(groups, list)}
+    return {**entry, "hooks": known}, newer
+
+
+def apart(hooks: Any, read: Callable[[str], Any], entry: Table | None = None) -> tuple[Any, dict[str, dict[str, Any]]]:
     """What `hooks` of a manifest is as it is served, and the files that are other than they came, NEWER_FILE among them.
 
-    `hooks` is None if there is none; `read` gives what a JSON file holds, None for what is none.
+    `hooks` is None if there is none; `read` gives what a JSON file holds, None for what is none. `entry` are hooks of the
+    catalog's entry for newer events, which count in place of the plugin's own of these events.
     """
     newer: Table = {}
     files: dict[str, dict[str, Any]] = {}
@@ -43,6 +55,7 @@ def apart(hooks: Any, read: Callable[[str], Any]) -> tuple[Any, dict[str, dict[s
         known = _known(table, newer)
         if known or before != sum(map(len, newer.values())):  # else no client runs anything of it
             files[place] = {**config, "hooks": known}
+    newer |= entry or {}
     if newer:
         files[NEWER_FILE] = {"hooks": dict(sorted(newer.items()))}
         served.append(f"./{NEWER_FILE}")
@@ -53,7 +66,7 @@ def apart(hooks: Any, read: Callable[[str], Any]) -> tuple[Any, dict[str, dict[s
 
 def _is_taken(table: dict[str, Any]) -> bool:
     return all(
-        event in EVERYWHERE and isinstance(groups, list) and all(map(_is_group, groups))
+        event in EVERYWHERE and isinstance(groups, list) and all(map(is_matched, groups))
         for event, groups in table.items()
     )
 
@@ -64,39 +77,10 @@ def _known(table: dict[str, Any], newer: Table) -> Table:
     for event, groups in sorted(table.items(), key=lambda item: item[0] not in EVERYWHERE):
         if not isinstance(groups, list):
             continue  # no client runs it, and the oldest refuses what it stands in
-        known = [group for group in groups if event in EVERYWHERE and _is_group(group)]
-        others = [group for group in groups if event not in EVERYWHERE or not _is_group(group)]
+        known = [group for group in groups if event in EVERYWHERE and is_matched(group)]
+        others = [group for group in groups if event not in EVERYWHERE or not is_matched(group)]
         if known or (event in EVERYWHERE and not groups):
             taken[event] = known
         if others or event not in EVERYWHERE:
             newer.setdefault(event, []).extend(others)
     return taken
-
-
-_TEXTS = {
-    "command": ("command",),
-    "prompt": ("prompt",),
-    "agent": ("prompt",),
-    "http": ("url",),
-    "mcp_tool": ("server", "tool"),
-}
-"""Type of a hook → the fields that it needs, as every supported version knows them."""
-
-
-def _is_group(group: Any) -> bool:
-    """Whether this is a matcher with hooks in a form that every supported version takes."""
-    if not isinstance(group, dict) or not isinstance(group.get("hooks"), list):
-        return False
-    return isinstance(group.get("matcher", ""), str) and all(map(_is_hook, group["hooks"]))
-
-
-def _is_hook(hook: Any) -> bool:
-    if not isinstance(hook, dict) or hook.get("type") not in _TEXTS:
-        return False
-    timeout = hook.get("timeout", 1)
-    return (
-        all(isinstance(hook.get(key), str) for key in _TEXTS[hook["type"]])
-        and isinstance(timeout, int | float)
-        and not isinstance(timeout, bool)
-        and timeout > 0
-    )

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agnes.claude_code import manifests
+from agnes.claude_code import describing, manifests
 from agnes.kernel.errors import InvalidError
 from agnes.trees import hooks
 from agnes.trees.model import TreeFile
@@ -23,7 +23,7 @@ MANIFEST = ".claude-plugin/plugin.json"
 PACKAGING_FORMAT = 2
 """Raised when the served form changes, so that everybody gets the new form."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SEMVER = re.compile(r"^\d{1,9}\.\d{1,9}\.\d{1,9}(-[0-9A-Za-z.-]{1,64})?$")
 
 
@@ -70,7 +70,7 @@ def package(
     """
     kept = {file.path: file for file in files if not _is_private(file.path)}
     own = kept.pop(MANIFEST, None)
-    upstream = in_served_form(_read_manifest(own)) if own else None
+    upstream = manifest_in_served_form(_read_manifest(own)) if own else None
     effective = manifests.effective(upstream, entry or {}, kept)
     if manifests.is_root((entry or {}).get("source")):
         bodies = {path: file.body for path, file in kept.items()} | ({MANIFEST: own.body} if own else {})
@@ -80,7 +80,8 @@ def package(
         kept.pop(path, None)
     manifest = {key: value for key, value in (effective.manifest | dict(replaced or {})).items() if value is not None}
     own_version = manifest.pop("version", None)
-    served, changed = hooks.apart(manifest.get("hooks"), lambda path: _json(kept.get(path)))
+    served_entry, newer = hooks.of_entry(effective.entry)
+    served, changed = hooks.apart(manifest.get("hooks"), lambda path: _json(kept.get(path)), newer)
     if hooks.NEWER_FILE in changed and hooks.NEWER_FILE in kept:
         raise ManifestInvalid(f"{hooks.NEWER_FILE} is the name of a file that Agnes adds: give yours another one")
     manifest.pop("hooks", None)
@@ -95,7 +96,7 @@ def package(
     if description and not manifest.get("description"):
         manifest["description"] = description
     base = own_version if isinstance(own_version, str) else upstream_version
-    components = {kind: effective.entry[kind] for kind in manifests.BESIDE if kind in effective.entry}
+    components = {kind: served_entry[kind] for kind in manifests.BESIDE if kind in served_entry}
     version = f"{_base_version(base)}+{_content_hash(manifest, components, kept.values())}"
     stamped = {"name": name, "version": version, **{k: v for k, v in manifest.items() if k != "name"}}
     kept[MANIFEST] = TreeFile(MANIFEST, _written(stamped))
@@ -103,7 +104,7 @@ def package(
         version,
         tuple(kept[path] for path in sorted(kept)),
         stamped,
-        {**effective.entry, "name": name},
+        {**served_entry, "name": name},
         effective.left_out,
     )
 
@@ -122,6 +123,13 @@ def in_served_form(manifest: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in served.items() if value is not None}
 
 
+def manifest_in_served_form(manifest: dict[str, Any]) -> dict[str, Any]:
+    """As `in_served_form` for a plugin.json, without the describing fields that the client leaves out (`describing.wrong`)."""
+    served = in_served_form(manifest)
+    gone = describing.wrong(served)
+    return {key: value for key, value in served.items() if key not in gone}
+
+
 def _in_served_form(key: str, value: Any) -> Any:
     """The value, or None if nothing of it can be said."""
     match key, value:
@@ -131,6 +139,8 @@ def _in_served_form(key: str, value: Any) -> Any:
         case "author", str() | dict():
             said = {"name": value} if isinstance(value, str) else value
             return {word: text for word, text in said.items() if text is not None} if said.get("name") else None
+        case "skills", "." | list():  # the oldest supported client knows the plugin's folder as ./ only
+            return "./" if value == "." else ["./" if one == "." else one for one in value]
         case _:
             return value
 

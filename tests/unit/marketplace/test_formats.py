@@ -186,11 +186,18 @@ def test_what_claude_code_refuses_is_refused_with_a_reason(case):
     assert str(caught.value) == f".claude-plugin/plugin.json: {case['reason']}"
 
 
+@pytest.mark.parametrize("case", cases("accept/marketplace/manifests.toml"))
+def test_what_claude_code_takes_is_taken(case):
+    fields = {"name": "sound", **json.loads(case["fields"])}
+    read_manifest({".claude-plugin/plugin.json": json.dumps(fields).encode()})
+
+
 def test_every_form_of_a_manifest_is_served(workshop):
     market = SampleMarketplace(workshop.folder / "m.git")
     forms = json.loads((SAMPLES / "accept/marketplace/forms.json").read_text())
     files = {".claude-plugin/plugin.json": json.dumps(forms), "more/close.md": "x", "more/hooks.json": '{"hooks": {}}'}
-    market.add_plugin("forms", extra=files, **forms)
+    entry = {**forms, "hooks": forms["hooks"][1]}  # of an entry the client takes one table
+    market.add_plugin("forms", extra=files, **entry)
     workshop.register(market.url)
     report = workshop.sync()
     assert (report.refused, report.warnings) == ([], [])
@@ -199,7 +206,7 @@ def test_every_form_of_a_manifest_is_served(workshop):
     # All are served from one marketplace, so a dependency is its name there.
     names = {"dependencies": ["finops", "chartkit", "sql-style"]}
     assert {**served, "version": None} == {"name": "forms", "version": None, **forms, **names}
-    assert forms.items() <= plugin.raw.items()
+    assert entry.items() <= plugin.raw.items()
 
 
 @pytest.mark.parametrize(

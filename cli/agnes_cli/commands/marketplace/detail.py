@@ -80,6 +80,7 @@ def _asks_for(found: dict[str, Any]) -> list[str]:
     return [
         f"  {shown.plain(option['title'])}{' (secret)' if option['sensitive'] else ''}"
         f"{' (required)' if option['required'] else ''}  {shown.plain(option['description'])}".rstrip()
+        + (f" (one of {', '.join(map(shown.plain, option['choices']))})" if option.get("choices") else "")
         for option in found["user_config"]
     ]
 

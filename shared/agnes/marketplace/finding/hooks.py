@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from agnes.claude_code import hook_guards
 from agnes.claude_code.events import GUARDS, KNOWN
+from agnes.claude_code.hook_forms import is_matched
 from agnes.marketplace import components
 from agnes.marketplace.finding.model import Component
 from agnes.marketplace.finding.plugin import Plugin, short, why
@@ -85,21 +87,27 @@ class Hooks(Plugin):
             if not isinstance(groups, list):
                 self.warn(f"{where}: hooks.{event}: not a list")
                 continue
-            usable = [group for group in groups if self.matched(where, event, group, lose or self.refuse)]
+            usable = [
+                taken
+                for group in groups
+                if (taken := self.matched(where, event, group, lose or self.refuse)) is not None
+            ]
             if usable or not groups:
                 found[event] = usable
         return found
 
-    def matched(self, where: str, event: str, group: Any, lose: Callable[[str], None]) -> bool:
+    def matched(self, where: str, event: str, group: Any, lose: Callable[[str], None]) -> dict[str, Any] | None:
+        """A matcher with the hooks that the client runs of it, None for none. One hook in another form costs itself alone."""
         try:
             _MATCHED.validate_python(group)
         except ValidationError as exc:
             if event in GUARDS:
                 lose(f"{where}: hooks.{event}: {why(exc)}")
-            if event in KNOWN:
-                self.warn(f"{where}: hooks.{event}: {why(exc)}")
-            return event not in KNOWN and isinstance(group, dict)
-        return True
+            if event not in KNOWN:
+                return group if isinstance(group, dict) else None
+            self.warn(f"{where}: hooks.{event}: {why(exc)}")
+            return _with_sound_hooks(group)
+        return group
 
     def module(self, named: list[tuple[str, str]]) -> None:
         if len(named) > 1:
@@ -111,6 +119,14 @@ class Hooks(Plugin):
                 self.warn(f"{file}: modules: there is no {short(module)} in the plugin")
                 return
             self.add(Component("mod", path, path, None, "", None, (path,)))
+
+
+def _with_sound_hooks(group: Any) -> dict[str, Any] | None:
+    listed = group.get("hooks") if isinstance(group, dict) else None
+    if not isinstance(listed, list) or not is_matched({**group, "hooks": []}):
+        return None
+    sound = [hook for hook in listed if is_matched({"hooks": [hook]})]
+    return {**group, "hooks": sound} if sound else None
 
 
 def hook_lines(event: str, groups: list[Any]) -> Iterator[str]:
@@ -129,4 +145,21 @@ def hook_lines(event: str, groups: list[Any]) -> Iterator[str]:
                 arguments = hook.get("args")
                 words = [hook.get("command") or hook.get("url") or hook.get("prompt") or hook.get("type")]
                 what = " ".join(map(str, [*words, *(arguments if isinstance(arguments, list) else [])]))
-            yield f"{event}{matcher}: {what}"
+            yield f"{event}{matcher}: {what}{_besides(hook)}"
+
+
+def _besides(hook: dict[str, Any]) -> str:
+    """What else a hook does: variables of the environment that it sends, arguments of a tool, words for the model."""
+    said = []
+    sent = hook.get("allowedEnvVars")
+    if isinstance(sent, list) and sent:
+        said.append(f"sends {', '.join(f'${name}' for name in sent)}")
+    if isinstance(hook.get("headers"), dict) and hook["headers"]:
+        said.append(f"headers {', '.join(map(str, hook['headers']))}")
+    if isinstance(hook.get("input"), dict) and hook["input"]:
+        said.append(f"with {json.dumps(hook['input'], ensure_ascii=False, sort_keys=True)}")
+    said += [
+        f"{key} {hook[key]}" for key in ("if", "shell", "model", "rewakeMessage", "rewakeSummary") if hook.get(key)
+    ]
+    said += [key for key in ("async", "asyncRewake", "once") if hook.get(key) is True]
+    return f" ({'; '.join(said)})" if said else ""

@@ -51,10 +51,27 @@ class Others(Plugin):
             if taken:
                 return
 
+    def options(self, table: Any, server: str = "") -> None:
+        """What a person is asked for, by the plugin or by a channel's server."""
+        for key, option in table.items() if isinstance(table, dict) else ():
+            if not isinstance(option, dict):
+                continue
+            name = f"{server}: {key}" if server else str(key)
+            default = one_line(str(option["default"])) if option.get("default") not in (None, "") else None
+            said = [str(option.get("type")), f"default {default}" if default else ""]
+            said += [word for word in ("required", "sensitive", "multiple") if option.get(word) is True]
+            choices = option.get("options")
+            said += [f"one of {', '.join(map(str, choices))}"] if isinstance(choices, list) else []
+            words = str(option.get("title") or "")
+            line = f"{name}: {', '.join(filter(None, said))}"
+            self.add(Component("option", name, PLUGIN_MANIFEST, None, words, default, (line,)))
+
     def declared(self) -> None:
-        """Channels, programs to download, other plugins."""
+        """Options, channels, programs to download, other plugins."""
+        self.options(self.manifest.get("userConfig"))
         for channel in listed(self.manifest.get("channels")):
             if isinstance(channel, dict) and isinstance(server := channel.get("server"), str):
+                self.options(channel.get("userConfig"), server)
                 detail = front_matter.line(channel.get("displayName"))
                 line = f"{server} ({detail})" if detail else server
                 self.add(Component("channel", server, PLUGIN_MANIFEST, None, "", detail, (line,)))

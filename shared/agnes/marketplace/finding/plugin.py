@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agnes.kernel.reasons import reason
-from agnes.marketplace import strict_json
+from agnes.marketplace import components, strict_json
 from agnes.marketplace.finding.model import Component, Inventory
 from agnes.marketplace.limits import MAX_ITEMS
 from agnes.marketplace.manifest import PLUGIN_MANIFEST
@@ -118,7 +118,9 @@ class Plugin:
 def why(error: ValidationError) -> str:
     """The first thing that is wrong, and where."""
     first = error.errors(include_input=False, include_url=False)[0]
-    places = ".".join(str(place) for place in first["loc"] if str(place) not in ("LocalServer", "RemoteServer"))
+    places = ".".join(
+        str(place) for place in first["loc"] if not (str(place)[:1].isupper() and hasattr(components, str(place)))
+    )
     return f"{places}: {reason(first)}" if places else reason(first)
 
 

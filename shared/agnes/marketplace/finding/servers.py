@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from agnes.claude_code.versions import NEWEST
 from agnes.marketplace import components
 from agnes.marketplace.finding.model import Component
 from agnes.marketplace.finding.plugin import Plugin, one_line, short, why
@@ -19,7 +20,7 @@ from agnes.marketplace.manifest import PLUGIN_MANIFEST
 
 MONITORS_FILE = "monitors/monitors.json"
 _BUNDLES = (".mcpb", ".dxt")
-_SERVER = TypeAdapter(components.LocalServer | components.RemoteServer)
+_SERVER = TypeAdapter(components.Server)
 _LANGUAGE_TABLE = TypeAdapter(components.LanguageTable)
 _MONITORS = TypeAdapter(components.MonitorList)
 
@@ -40,7 +41,11 @@ class Servers(Plugin):
                     name: (path or "", server) for name, server in _servers(servers) if self.starts(path, name, server)
                 }
             else:
-                found |= {name: (PLUGIN_MANIFEST, server) for name, server in _servers(one)}
+                found |= {
+                    name: (PLUGIN_MANIFEST, server)
+                    for name, server in _servers(one)
+                    if self.starts(PLUGIN_MANIFEST, name, server)
+                }
         for name, (path, server) in found.items():
             line = f"{name}: {_command_line(server)}"
             self.add(Component("mcp", name, path, None, _words(server), _transport(server), (line,)))
@@ -50,6 +55,12 @@ class Servers(Plugin):
             _SERVER.validate_python(server)
         except ValidationError as exc:
             self.warn(f"{path}: server {short(name)}: {why(exc)}")
+            return False
+        if server.get("type") in components.OWN_SERVER_TYPES:
+            kind = server["type"]
+            self.warn(
+                f"{path}: server {short(name)}: {kind} is for servers of the client itself, {NEWEST} does not start it"
+            )
             return False
         return True
 
@@ -144,5 +155,19 @@ def _transport(server: dict[str, Any]) -> str | None:
 def _command_line(server: dict[str, Any]) -> str:
     arguments = server.get("args")
     words = [server.get("command") or server.get("url") or "?", *(arguments if isinstance(arguments, list) else [])]
-    helper = [f"(headers of: {server['headersHelper']})"] if server.get("headersHelper") else []
-    return " ".join(map(str, [*words, *helper]))
+    return " ".join(map(str, words)) + _besides(server)
+
+
+def _besides(server: dict[str, Any]) -> str:
+    """What else decides what a server runs, or what it gets and gives. The environment may load code (`NODE_OPTIONS`)."""
+    said = [f"headers of: {server['headersHelper']}"] if server.get("headersHelper") else []
+    for key, words in (("env", "with"), ("headers", "headers")):
+        table = server.get(key)
+        if isinstance(table, dict) and table:
+            said.append(f"{words} {', '.join(f'{name}={value}' for name, value in sorted(table.items()))}")
+    said += [f"in {server['workspaceFolder']}"] if server.get("workspaceFolder") else []
+    for key in ("initializationOptions", "settings", "toolPermissions", "tools", "oauth"):
+        if server.get(key):
+            said.append(f"{key} {json.dumps(server[key], ensure_ascii=False, sort_keys=True)}")
+    said += ["always loaded"] if server.get("alwaysLoad") is True else []
+    return f" ({'; '.join(said)})" if said else ""
