@@ -15,6 +15,7 @@ from agnes.kernel.errors import AgnesError, UnsupportedError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
+from agnes.telemetry.model import ITEM_DAILY
 from agnes.trees import service as trees
 
 SERIES_DAYS = 30
@@ -181,8 +182,8 @@ def _calls(state: State, known: Catalogue, entry: Entry) -> dict[tuple[str, str]
         try:
             with state.read("telemetry") as db:
                 rows = db.execute(
-                    """SELECT kind, name, day, invocations FROM telemetry.item_daily
-                    WHERE plugin = ? AND marketplace_id = ? AND source = ?""",
+                    f"""SELECT kind, name, day, sum(invocations)::BIGINT FROM {ITEM_DAILY}
+                    WHERE plugin = ? AND marketplace_id = ? AND source = ? GROUP BY ALL""",  # noqa: S608 (fixed parts)
                     [plugin, marketplace_id, source],
                 ).fetchall()
         except AgnesError as exc:

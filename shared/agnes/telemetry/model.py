@@ -236,3 +236,13 @@ class Report:
     aside: int = 0
     """Sessions of a reprocessing that are extracted, and wait for the others."""
     windows_day: date | None = None
+
+
+ITEM_DAILY = """(
+    SELECT d.day, d.source, d.marketplace_id, coalesce(n.new_name, d.plugin) AS plugin, d.kind,
+        CASE WHEN d.kind = 'plugin' THEN coalesce(n.new_name, d.name) ELSE d.name END AS name,
+        d.* EXCLUDE (day, source, marketplace_id, plugin, kind, name)
+    FROM telemetry.item_daily d LEFT JOIN telemetry.renamed n ON d.source = 'curated' AND n.marketplace_id = d.marketplace_id
+        AND n.old_name = d.plugin AND (n.since IS NULL OR d.day >= n.since) AND (n.until IS NULL OR d.day < n.until)
+)"""
+"""Rows of `telemetry.item_daily` under the names that plugins have now; a day of an item may have several."""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ports import Clock, ObjectStore, Queue
 from agnes.kernel.state import Db, State
+from agnes.marketplace import renaming
 from agnes.stack import service as stack
 from agnes.telemetry import keys
 from agnes.telemetry.extraction import bill, inbox
 from agnes.telemetry.extraction.served import Served, served_names
 from agnes.telemetry.extraction.session import ServedFor
-from agnes.telemetry.model import Limits, Report
+from agnes.telemetry.model import ITEM_DAILY, Limits, Report
 
 if TYPE_CHECKING:
     from agnes.telemetry.extraction.tick import ExtractionRun
@@ -144,7 +145,15 @@ def rebuild_queued(state: State, store: ObjectStore, *, clock: Clock) -> Report:
 def _run(state: State, store: ObjectStore, *, clock: Clock, **how: Any) -> ExtractionRun:
     from agnes.telemetry.extraction.tick import ExtractionRun  # so that who reads figures does not pay for it
 
-    return ExtractionRun(store, state, clock=clock, served_for=served_for_users, served_files=SERVED_FILES, **how)
+    return ExtractionRun(
+        store,
+        state,
+        clock=clock,
+        served_for=served_for_users,
+        served_files=SERVED_FILES,
+        used_as=renaming.used_as,
+        **how,
+    )
 
 
 def served_for_users(db: Db) -> ServedFor:
@@ -176,10 +185,10 @@ def item_windows(db: Db) -> dict[ItemKey, ItemWindow]:
 def daily_series(db: Db, item: ItemKey, *, today: date) -> list[tuple[date, int]]:
     """Exactly 30 (day, invocations), oldest first, ending today; their sum is `invocations_30d`."""
     rows = db.execute(
-        """
-        SELECT day, invocations FROM telemetry.item_daily
-        WHERE source = ? AND marketplace_id = ? AND plugin = ? AND kind = ? AND name = ?
-        """,
+        f"""
+        SELECT day, sum(invocations)::BIGINT FROM {ITEM_DAILY}
+        WHERE source = ? AND marketplace_id = ? AND plugin = ? AND kind = ? AND name = ? GROUP BY day
+        """,  # noqa: S608 (fixed parts)
         list(item),
     ).fetchall()
     found = dict(rows)

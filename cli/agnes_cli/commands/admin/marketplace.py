@@ -238,6 +238,8 @@ def _show_report(report: dict[str, Any]) -> None:
     for what in ("added", "updated", "removed"):
         if report[what]:
             click.echo(f"  {what}: {shown.plain(report[what])}")
+    for renamed in report.get("renamed", ()):
+        click.echo(f"  renamed: {shown.plain(renamed['old'])} to {shown.plain(renamed['new'])}")
     for refused in report["refused"]:
         click.echo(f"  refused: {shown.plain(refused['plugin'])}: {shown.plain(refused['reason'])}")
     for warning in report["warnings"]:

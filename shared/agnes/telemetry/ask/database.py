@@ -19,7 +19,7 @@ from agnes.kernel.state import State
 from agnes.telemetry.ask.comments import COMMENTS
 from agnes.telemetry.lake import event_table, ledger
 from agnes.telemetry.lake.batch import EVENT_COLUMNS, Workbench, workbench
-from agnes.telemetry.model import FILE
+from agnes.telemetry.model import FILE, ITEM_DAILY
 
 MAX_EVENTS = 500_000
 EVENTS, TOOLS = "usage_events", "usage_tool_daily"
@@ -30,7 +30,7 @@ _COPIED = {
         "SELECT * EXCLUDE (generation, days, events, folders, processor_version, extracted_at) "
         "REPLACE (started_at::TIMESTAMP AS started_at, ended_at::TIMESTAMP AS ended_at) FROM telemetry.sessions"
     ),
-    "usage_marketplace_item_daily": "SELECT * FROM telemetry.item_daily",
+    "usage_marketplace_item_daily": f"SELECT * FROM {ITEM_DAILY}",  # noqa: S608 (fixed parts)
     "usage_marketplace_item_window": "SELECT * FROM telemetry.item_windows",
 }
 # Without what links records of a transcript: nobody asks for it, and it takes half of the room.

@@ -149,7 +149,7 @@ class Publisher:
             redone = {session[:2] for session in plan.accepted} | {*changes.redacted}
             live = [row for row in ledger.live_generations(db, days) if row[:2] not in redone] if days else []
             parts = {name: ledger.parts_of(db, name, since) for name in rollups.BASES}
-            price_list = prices.price_list(db)
+            price_list, renamed = prices.price_list(db), ledger.renamed(db)
             written = ledger.written(
                 db, [*(k for of in stored.values() for k in of), *(k for of in parts.values() for k in of.values())]
             )
@@ -168,8 +168,9 @@ class Publisher:
             for name, of_days in untouched.items():
                 making.bases[name] |= {day: fetched[key] for day, key in of_days.items()}
             items, use = (making.bases[name] for name in (rollups.ITEM_USER_DAILY, rollups.USE_DAILY))
-            changes.windows = windows.of_items(bench, items, use, price_list, today=changes.windows_day)
-            changes.together = windows.together(bench, use, today=changes.windows_day)
+            today = changes.windows_day
+            changes.windows = windows.of_items(bench, items, use, price_list, today=today, renamed=renamed)
+            changes.together = windows.together(bench, use, today=today, renamed=renamed)
         changes.daily_days = [day for day in days if day > since]
         changes.daily_since = since
 

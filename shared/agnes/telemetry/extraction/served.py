@@ -15,6 +15,7 @@ from functools import cached_property
 
 from agnes.flea import service as flea
 from agnes.kernel.state import Db
+from agnes.marketplace import renaming
 
 CURATED, FLEA, BUILTIN = "curated", "flea", "builtin"
 SKILL, AGENT, COMMAND, WORKFLOW, MCP, PLUGIN = "skill", "agent", "command", "workflow", "mcp", "plugin"
@@ -190,6 +191,18 @@ def served_names(db: Db) -> Served:
         # 2026-11-30 have the catalog's.
         for written in dict.fromkeys((prefix, name)):
             found[written] = (*found.get(written, ()), plugin)
+    listed = {
+        (m, name)
+        for m, name in db.execute(
+            "SELECT marketplace_id, name FROM marketplace.plugins WHERE removed_at IS NULL"
+        ).fetchall()
+    }
+    for marketplace_id, old, new in renaming.current(db):
+        # Whose client has not been updated still writes the old name.
+        if (marketplace_id, old) not in listed:
+            plugin = ServedPlugin(CURATED, marketplace_id, new, items.get((marketplace_id, new), {}))
+            others = (one for one in found.get(old, ()) if (one.marketplace_id, one.plugin) != (marketplace_id, old))
+            found[old] = (plugin, *others)
     inside = flea.items(db)
     for entity in flea.entities(db):
         if entity.tree_id is not None:

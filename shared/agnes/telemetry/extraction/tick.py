@@ -57,7 +57,8 @@ WAITED_SECONDS = 120
 
 
 class ExtractionRun:
-    """`served_for(db)` reads the lookup of served names once; its answer is asked for each user."""
+    """`served_for(db)` reads the lookup of served names once; its answer is asked for each user. `used_as(db)` says whose figures
+    old names of plugins are."""
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class ExtractionRun:
         clock: Clock,
         served_for: Callable[[Db], ServedFor],
         served_files: Sequence[str],
+        used_as: Callable[[Db], Sequence[tuple]] | None = None,
         limits: Limits | None = None,
         queue: Queue | None = None,
     ) -> None:
@@ -78,6 +80,7 @@ class ExtractionRun:
         self._harvester = Harvester(
             store, state, clock=clock, served_for=served_for, served_files=served_files, limits=self._limits
         )
+        self._served_files, self._used_as = served_files, used_as
         self._publisher = Publisher(store, state, clock=clock, limits=self._limits)
         self._claim: Claim | None = None
         self._until: float | None = None
@@ -103,6 +106,7 @@ class ExtractionRun:
         free = self._send_notes(found)
 
         def work() -> None:
+            self._follow_renames()
             self.report.left -= self._empty_inbox(free)
             self._publish_prepared()
             if (stale or found.aside) and not self.report.left:
@@ -113,6 +117,17 @@ class ExtractionRun:
         with self._alone():
             self._repairing(work, suspects)
         return self.report
+
+    def _follow_renames(self) -> None:
+        """Note what plugins are called now. Windows are made anew where a name has changed, and only then."""
+        if self._used_as is None:
+            return
+        with self._state.read(FILE, *self._served_files) as db:
+            rows, noted = self._used_as(db), ledger.renamed(db)
+        if sorted(rows, key=repr) == sorted(noted, key=repr):
+            return
+        self._state.commit(FILE, lambda tx: ledger.set_renamed(tx, rows))
+        self.report.windows_day = None
 
     def run_notes(self, notes: Sequence[str]) -> Report:
         """Only these notes. Raises ExtractionBusy, LedgerMoved, UnavailableError."""

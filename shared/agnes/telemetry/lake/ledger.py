@@ -339,6 +339,21 @@ def publish(tx: Tx, changes: Changes) -> None:
     _put(db, "INSERT INTO telemetry.used_together", changes.together, TOGETHER_COLUMNS)
 
 
+def renamed(db: Db) -> list[tuple[str, str, str, date | None, date | None]]:
+    """Whose figures the old names of curated plugins are (`agnes.marketplace.renaming.used_as`)."""
+    return db.execute(
+        "SELECT marketplace_id, old_name, new_name, since, until FROM telemetry.renamed ORDER BY ALL"
+    ).fetchall()
+
+
+def set_renamed(tx: Tx, rows: Sequence[tuple]) -> None:
+    """Also has the next run make the windows anew, which are made of them."""
+    tx.db.execute("DELETE FROM telemetry.renamed")
+    if rows:
+        tx.db.executemany("INSERT INTO telemetry.renamed VALUES (?, ?, ?, ?, ?)", [list(row) for row in rows])
+    tx.db.execute("UPDATE telemetry.progress SET revision = revision + 1, windows_day = NULL")
+
+
 def rows_before(db: Db, day: date) -> tuple[int, int]:
     """Rows of the event files of days before `day`, and of the others."""
     return db.execute(

@@ -52,8 +52,9 @@ def tables(
     with state.read(FILE) as db:
         keys = {base: {d: key for d, key in ledger.parts_of(db, base, since).items() if is_wanted(d)} for base in bases}
         written = ledger.written(db, [key for of_days in keys.values() for key in of_days.values()])
-        price_list = prices.price_list(db)
+        price_list, renamed = prices.price_list(db), ledger.renamed(db)
     with workbench(memory_limit=memory, threads=2) as bench:
+        bench.db.execute(f"CREATE VIEW renamed AS FROM {rollups.renames_table(renamed)}")
         paths = _fetch(store, written, bench.folder)
         for of_days in keys.values():
             for day in [day for day, key in of_days.items() if key not in paths]:
@@ -63,7 +64,7 @@ def tables(
             files = {day: paths[key] for day, key in keys[rollups.base_of(name)].items()}
             view = f"{name}_plain" if name in priced else _view(name)
             is_part = user_id is not None and "user_id" in rollups.COLUMNS[name]
-            rollups.table_of(bench, name, f"{name}_of_all" if is_part else view, files)
+            rollups.table_of(bench, name, f"{name}_of_all" if is_part else view, files, renamed)
             if is_part:
                 bench.db.execute(f"CREATE TABLE {view} AS FROM {name}_of_all WHERE user_id = ?", [user_id])
         if priced:

@@ -275,8 +275,13 @@ def base_of(table: str) -> str:
     return ITEM_USER_DAILY if table == ITEM_USER_DAILY else USE_DAILY
 
 
-def table_of(bench: Workbench, table: str, name: str, files: Mapping[date, Path]) -> None:
-    """The view `name`: the rows of a table in its base's files, with their `day`; none where there are no files."""
+Renamed = Sequence[tuple[str, str, str, date | None, date | None]]
+"""As `ledger.renamed` gives them."""
+
+
+def table_of(bench: Workbench, table: str, name: str, files: Mapping[date, Path], renamed: Renamed = ()) -> None:
+    """The view `name`: the rows of a table in its base's files, with their `day`; none where there are no files. Plugins have
+    the names that they have now: what a renamed one was counted as before is its own."""
     columns = COLUMNS[table]
     names = ", ".join(columns)
     fields = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
@@ -287,9 +292,34 @@ def table_of(bench: Workbench, table: str, name: str, files: Mapping[date, Path]
         usual = [f"coalesce({column}, {value}) AS {column}" for column, value in _USUAL.items() if column in columns]
         replaced = f"REPLACE ({', '.join(usual)})" if usual else ""
         days = f"SELECT day, {names} FROM (SELECT * {replaced} FROM ({named}))"  # noqa: S608 (fixed parts)
+        if renamed and "plugin" in columns:
+            days = _followed(days, renamed, has_kind="kind" in columns)
     else:
         days = f"SELECT NULL::DATE AS day, {fields} LIMIT 0"
     bench.db.execute(f"CREATE OR REPLACE VIEW {name} AS {days}")
+
+
+def _followed(days: str, renamed: Renamed, *, has_kind: bool) -> str:
+    """The rows of `days` under today's names. Files are never written again for a rename, there may be years of them."""
+    name = "CASE WHEN kind = 'plugin' THEN coalesce(n.new_name, name) ELSE name END AS name, " if has_kind else ""
+    return (
+        f"SELECT d.* REPLACE ({name}coalesce(n.new_name, d.plugin) AS plugin) FROM ({days}) d "  # noqa: S608 (fixed parts)
+        f"LEFT JOIN {renames_table(renamed)} n ON d.source = 'curated' AND n.marketplace_id = d.marketplace_id "
+        "AND n.old_name = d.plugin AND (n.since IS NULL OR d.day >= n.since) AND (n.until IS NULL OR d.day < n.until)"
+    )
+
+
+def renames_table(renamed: Renamed) -> str:
+    """The renames as a relation of SQL; there may be none."""
+    rows = ", ".join(f"({', '.join(_literal(value) for value in row)})" for row in renamed or [(None,) * 5])
+    return (
+        f"(SELECT m::VARCHAR AS marketplace_id, o::VARCHAR AS old_name, n::VARCHAR AS new_name, s::DATE AS since, "  # noqa: S608
+        f"u::DATE AS until FROM (VALUES {rows}) AS r(m, o, n, s, u))"
+    )
+
+
+def _literal(value: str | date | None) -> str:
+    return "NULL" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
 def of_days(files: Mapping[date, Path]) -> str:

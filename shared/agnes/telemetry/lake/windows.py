@@ -9,7 +9,15 @@ from typing import Any
 
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST, PriceList
-from agnes.telemetry.lake.rollups import DAILY_DAYS, ITEM, ITEM_MODEL, ITEM_USER_DAILY, PLUGIN_SESSION, table_of
+from agnes.telemetry.lake.rollups import (
+    DAILY_DAYS,
+    ITEM,
+    ITEM_MODEL,
+    ITEM_USER_DAILY,
+    PLUGIN_SESSION,
+    Renamed,
+    table_of,
+)
 from agnes.telemetry.model import BILLED
 
 WINDOW_DAYS = 30
@@ -109,27 +117,33 @@ FROM alike JOIN used_plugins p ON p.id = one JOIN used_plugins w ON w.id = other
 
 
 def of_items(
-    bench: Workbench, bases: Mapping[date, Path], spending: Mapping[date, Path], prices: PriceList, *, today: date
+    bench: Workbench,
+    bases: Mapping[date, Path],
+    spending: Mapping[date, Path],
+    prices: PriceList,
+    *,
+    today: date,
+    renamed: Renamed = (),
 ) -> list[dict[str, Any]]:
     """Rows of usage_marketplace_item_window, from the last days of `item_user_daily` and `use_daily`."""
     used = {day: path for day, path in bases.items() if today - timedelta(days=DAILY_DAYS) < day <= today}
     if not used:
         return []
     month = {day: path for day, path in spending.items() if today - timedelta(days=WINDOW_DAYS) < day <= today}
-    table_of(bench, ITEM_MODEL, "spending", month)
+    table_of(bench, ITEM_MODEL, "spending", month, renamed)
     prices.into(bench, bench.db.execute("SELECT DISTINCT model, rate, day FROM spending").fetchall())
     bench.db.execute(_SPENT)
-    table_of(bench, ITEM_USER_DAILY, "used_daily", used)
+    table_of(bench, ITEM_USER_DAILY, "used_daily", used, renamed)
     days = f"SELECT (DATE '{today}' - day)::INTEGER AS age, * EXCLUDE day FROM used_daily"  # noqa: S608 (fixed parts)
     return bench.rows(_WINDOWS.format(days=days, today=today))
 
 
 def together(
-    bench: Workbench, use: Mapping[date, Path], *, today: date, most_pairs: int = MOST_PAIRS
+    bench: Workbench, use: Mapping[date, Path], *, today: date, most_pairs: int = MOST_PAIRS, renamed: Renamed = ()
 ) -> list[dict[str, Any]]:
     """Rows of used_together: of each plugin those that were used in the same sessions of the last 30 days. From the
     last days of `use_daily`; days that were made before it had its part `plugin_session` say nothing."""
     month = {day: path for day, path in use.items() if today - timedelta(days=WINDOW_DAYS) < day <= today}
-    table_of(bench, PLUGIN_SESSION, "plugin_sessions", month)
+    table_of(bench, PLUGIN_SESSION, "plugin_sessions", month, renamed)
     bench.db.execute(_USED_IN.format(most_pairs=most_pairs))
     return bench.rows(_TOGETHER)

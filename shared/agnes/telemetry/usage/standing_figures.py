@@ -118,11 +118,14 @@ def describe(db: Db) -> dict[Key, Described]:
 
 _ENTRIES = """
 CREATE TABLE entries AS
-SELECT listing, f[1] AS source, f[2] AS marketplace_id, f[3] AS plugin, f[4]::BIGINT AS tokens, f[5]::BIGINT AS new
+SELECT listing, f[1] AS source, f[2] AS marketplace_id, coalesce(n.new_name, f[3]) AS plugin, f[4]::BIGINT AS tokens,
+    f[5]::BIGINT AS new
 FROM (
-    SELECT listing, string_split(unnest(string_split(loaded, chr(10))), chr(9)) AS f
-    FROM (SELECT DISTINCT listing, loaded FROM listing_daily)
-) WHERE f[1] <> 'builtin'
+    SELECT listing, day, string_split(unnest(string_split(loaded, chr(10))), chr(9)) AS f
+    FROM (SELECT listing, loaded, min(day) AS day FROM listing_daily GROUP BY ALL)
+) LEFT JOIN renamed n ON f[1] = 'curated' AND n.marketplace_id = f[2] AND n.old_name = f[3]
+    AND (n.since IS NULL OR day >= n.since) AND (n.until IS NULL OR day < n.until)
+WHERE f[1] <> 'builtin'
 """
 
 _COSTS = f"""
