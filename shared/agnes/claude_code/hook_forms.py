@@ -29,7 +29,7 @@ NOT_GIVEN: Any = None
 
 
 class _Hook(BaseModel):
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=True)
 
     if_: StrictStr = Field(NOT_GIVEN, alias="if")
     timeout: Seconds = NOT_GIVEN
@@ -84,7 +84,7 @@ Hook = Annotated[CommandHook | PromptHook | AgentHook | ToolHook | HttpHook, Fie
 class Matched(BaseModel):
     """A matcher with its hooks."""
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=True)
 
     matcher: StrictStr = NOT_GIVEN
     hooks: list[Hook]

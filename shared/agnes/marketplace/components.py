@@ -88,13 +88,13 @@ Positive = Annotated[Number, Field(gt=0), AfterValidator(_whole)]
 class _Form(BaseModel):
     """Unknown keys are Claude Code's to ignore."""
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=True)
 
 
 class _Strict(BaseModel):
     """Where Claude Code refuses unknown keys, too."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 def _with_loadable_guards(table: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _with_loadable_guards(table: dict[str, Any]) -> dict[str, Any]:
     return table
 
 
-_GROUPS = TypeAdapter(list[Matched])
+_GROUPS = TypeAdapter(list[Matched], config=ConfigDict(defer_build=True))
 HookTable = Annotated[dict[str, Any], AfterValidator(_with_loadable_guards)]
 Hooks = Annotated[JsonPath | HookTable | list[JsonPath | HookTable], AsGiven]
 EntryTable = dict[Annotated[str, AfterValidator(_known_event)], list[Matched]]

@@ -83,7 +83,7 @@ def _object_or_none(value: Any) -> Any:
 
 
 class Person(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     name: Text
     email: Text | None = None
@@ -93,7 +93,7 @@ class Person(BaseModel):
 class PluginManifest(BaseModel):
     """What plugin.json and a catalog's entry have in common; unknown keys are Claude Code's to ignore."""
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=True)
 
     name: StrictStr | None = None
     version: Text | None = None

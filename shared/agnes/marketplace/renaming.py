@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Any
 
 from agnes.claude_code import manifests, renames
@@ -264,36 +264,6 @@ def of_other_catalogs(db: Db, marketplace_id: str) -> dict[str, dict[str, str]]:
     for catalog, old, new in rows:
         found.setdefault(catalog, {})[old] = new
     return found
-
-
-UsedAs = tuple[str, str, str, date | None, date | None]
-"""(marketplace id, old name, new name, first day, day after the last): when what the old name says was the renamed plugin."""
-
-
-def used_as(db: Db) -> list[UsedAs]:
-    """Whose figures the old names of plugins are, sorted. Days of one old name do not overlap.
-
-    A rename that is over counts for the days before its end, and leads to what the plugin is called now.
-    """
-    now = {(m, old): new for m, old, new in current(db)}
-    found: list[UsedAs] = []
-    begun: dict[tuple[str, str], date] = {}
-    for m, old, new, until in db.execute(
-        "SELECT marketplace_id, old_name, new_name, until FROM marketplace.past_renames ORDER BY until, old_name"
-    ).fetchall():
-        day = until.astimezone(UTC).date()
-        final = now.get((m, new), new)
-        if final != old and begun.get((m, old)) != day:
-            found.append((m, old, final, begun.get((m, old)), day))
-        begun[m, old] = day
-    found += [(m, old, new, begun.get((m, old)), None) for (m, old), new in now.items()]
-    return sorted(found, key=lambda one: (one[:3], one[3] or date.min))
-
-
-def current(db: Db) -> list[tuple[str, str, str]]:
-    return db.execute(
-        "SELECT marketplace_id, old_name, new_name FROM marketplace.renames WHERE new_name IS NOT NULL"
-    ).fetchall()
 
 
 def followed(db: Db) -> dict[str, str | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ports import Clock, ObjectStore, Queue
 from agnes.kernel.state import Db, State
-from agnes.marketplace import renaming
+from agnes.marketplace import former_names
 from agnes.stack import service as stack
 from agnes.telemetry import keys
 from agnes.telemetry.extraction import bill, inbox
@@ -151,7 +151,7 @@ def _run(state: State, store: ObjectStore, *, clock: Clock, **how: Any) -> Extra
         clock=clock,
         served_for=served_for_users,
         served_files=SERVED_FILES,
-        used_as=renaming.used_as,
+        used_as=former_names.used_as,
         **how,
     )
 

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from agnes.marketplace import renaming
+from agnes.marketplace import former_names
 from agnes.telemetry import service as telemetry
 from agnes.telemetry.lake import ledger
 from tests.builders.house import House
@@ -105,7 +105,7 @@ def test_a_name_that_is_used_again_begins_anew(house):
 
     house.state.commit("marketplace", change)
     with house.state.read("marketplace") as db:
-        found = renaming.used_as(db)
+        found = former_names.used_as(db)
     assert found == [
         ("acme", "alpha", "delta", day[10], day[20]),
         ("acme", "alpha", "gamma", None, day[10]),

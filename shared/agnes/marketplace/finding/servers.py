@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from agnes.claude_code.versions import NEWEST
 from agnes.marketplace import components
@@ -20,9 +20,11 @@ from agnes.marketplace.manifest import PLUGIN_MANIFEST
 
 MONITORS_FILE = "monitors/monitors.json"
 _BUNDLES = (".mcpb", ".dxt")
-_SERVER = TypeAdapter(components.Server)
-_LANGUAGE_TABLE = TypeAdapter(components.LanguageTable)
-_MONITORS = TypeAdapter(components.MonitorList)
+_LATER = ConfigDict(defer_build=True)
+"""Many functions import this, and few validate anything."""
+_SERVER = TypeAdapter(components.Server, config=_LATER)
+_LANGUAGE_TABLE = TypeAdapter(components.LanguageTable, config=_LATER)
+_MONITORS = TypeAdapter(components.MonitorList, config=_LATER)
 
 
 class Servers(Plugin):

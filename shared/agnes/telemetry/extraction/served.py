@@ -15,7 +15,7 @@ from functools import cached_property
 
 from agnes.flea import service as flea
 from agnes.kernel.state import Db
-from agnes.marketplace import renaming
+from agnes.marketplace import former_names
 
 CURATED, FLEA, BUILTIN = "curated", "flea", "builtin"
 SKILL, AGENT, COMMAND, WORKFLOW, MCP, PLUGIN = "skill", "agent", "command", "workflow", "mcp", "plugin"
@@ -197,7 +197,7 @@ def served_names(db: Db) -> Served:
             "SELECT marketplace_id, name FROM marketplace.plugins WHERE removed_at IS NULL"
         ).fetchall()
     }
-    for marketplace_id, old, new in renaming.current(db):
+    for marketplace_id, old, new in former_names.current(db):
         # Whose client has not been updated still writes the old name.
         if (marketplace_id, old) not in listed:
             plugin = ServedPlugin(CURATED, marketplace_id, new, items.get((marketplace_id, new), {}))

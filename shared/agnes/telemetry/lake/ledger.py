@@ -340,7 +340,7 @@ def publish(tx: Tx, changes: Changes) -> None:
 
 
 def renamed(db: Db) -> list[tuple[str, str, str, date | None, date | None]]:
-    """Whose figures the old names of curated plugins are (`agnes.marketplace.renaming.used_as`)."""
+    """Whose figures the old names of curated plugins are (`agnes.marketplace.former_names.used_as`)."""
     return db.execute(
         "SELECT marketplace_id, old_name, new_name, since, until FROM telemetry.renamed ORDER BY ALL"
     ).fetchall()
