@@ -13,9 +13,10 @@ from pathlib import Path
 from agnes.kernel.errors import UnavailableError
 from agnes_local import npm
 
-PACKAGE = "ccusage"
+PACKAGE = "@ccusage/ccusage-linux-x64"
+"""The native program alone. `ccusage` itself names builds that were never published, so its lock would never be whole."""
 CCUSAGE_VERSION = "20.0.24"
-"""The newest whose native builds were published too: they follow the package some days later."""
+"""Native builds follow the package some days later, and for this version only this one did."""
 INSTALL_SECONDS = 120
 
 
@@ -26,9 +27,10 @@ class CcusageUnavailable(UnavailableError):
 def ccusage() -> Path:
     """The pinned native program, installed on the first call. Raises CcusageUnavailable."""
     home = npm.cache_dir() / "ccusage" / CCUSAGE_VERSION
-    machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(platform.machine().lower(), platform.machine())
-    package = f"ccusage-{platform.system().lower()}-{machine}"
-    program = home / "node_modules" / "@ccusage" / package / "bin" / "ccusage"
+    if (platform.system(), platform.machine().lower()) not in (("Linux", "x86_64"), ("Linux", "amd64")):
+        machine = f"{platform.system()} {platform.machine()}"
+        raise CcusageUnavailable(f"ccusage {CCUSAGE_VERSION} has no native build for this machine ({machine})")
+    program = home / "node_modules" / PACKAGE / "bin" / "ccusage"
     if not program.is_file():
         npm.install(
             "ccusage",
@@ -40,7 +42,7 @@ def ccusage() -> Path:
             unavailable=CcusageUnavailable,
         )
         if not program.is_file():
-            raise CcusageUnavailable(f"ccusage {CCUSAGE_VERSION} has no native build for this machine ({package})")
+            raise CcusageUnavailable(f"{PACKAGE} {CCUSAGE_VERSION} has no program where it was: {program}")
     program.chmod(0o755)  # npm's install script would do it
     return program
 

@@ -126,6 +126,8 @@ def test_every_tool_of_npm_has_a_lock_with_integrity() -> None:
                 algorithm, _, digest = one["integrity"].partition("-")
                 assert (algorithm, len(base64.b64decode(digest))) == ("sha512", 64), name
                 assert "resolved" not in one, "a lock names no registry"
+            for needed in (*one.get("dependencies", ()), *one.get("optionalDependencies", ())):
+                assert f"node_modules/{needed}" in lock, f"`npm ci` refuses a lock without {needed}"
 
 
 def test_a_tool_without_a_lock_is_refused(tmp_path: Path) -> None:
