@@ -102,7 +102,7 @@ def _start(
 
 def _wait_ready(gateway: subprocess.Popen[bytes], address: tuple[str, int]) -> None:
     host, port = address
-    url = f"http://{f'[{host}]' if ':' in host else _shown(host)}:{port}/api/health"
+    url = f"http://{f'[{host}]' if ':' in host else _shown(host)}:{port}/api/health/live"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + READY_SECONDS
     while True:

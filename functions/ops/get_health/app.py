@@ -1,16 +1,58 @@
-"""Is everything well? For load balancers and monitors."""
+"""Health for load balancers and monitors: does the process live, can it serve, is everything well?"""
+
+from dataclasses import dataclass
+from typing import Literal
 
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
+from agnes.kernel.errors import UnavailableError
 from agnes.kernel.principal import Principal
-from agnes.ops import health
+from agnes.ops import checks, health
 from agnes.state import packaged
 
 app = Function("ops-get_health")
 
 
+class NotReady(UnavailableError):
+    code = "not_ready"
+    hint = "Read /api/health for everything that fails; the runbook damaged-data.md says what to do."
+
+
+@dataclass(frozen=True)
+class Live:
+    status: Literal["ok"] = "ok"
+
+
+@dataclass(frozen=True)
+class Ready:
+    status: Literal["ok", "degraded"]
+    failing: list[str]
+
+
+def _tried() -> checks.Checks:
+    return checks.tried(wiring.state(), wiring.store(), packaged(), wiring.clock())
+
+
+@app.route("/api/health/live", methods=["GET"])
+@endpoint(needs=Needs.PUBLIC)
+def get_live(_who: Principal | None) -> Live:
+    """Say that the process answers; it looks at nothing else, since a restart mends nothing else."""
+    return Live()
+
+
+@app.route("/api/health/ready", methods=["GET"])
+@endpoint(needs=Needs.PUBLIC)
+def get_ready(_who: Principal | None) -> Ready:
+    """Say whether people can be served: 503 `not_ready` if not; at most 10 seconds old."""
+    found = _tried()
+    if found.not_ready:
+        raise NotReady(f"people cannot be served: {', '.join(found.not_ready)}")
+    return Ready("degraded" if found.failing else "ok", found.failing)
+
+
 @app.route("/api/health", methods=["GET"])
 @endpoint(needs=Needs.PUBLIC)
 def get_health(_who: Principal | None) -> health.Health:
-    """Say whether the state can be read; always 200."""
-    return health.health(wiring.store(), packaged())
+    """Say what works and what does not; always 200, and at most 10 seconds old."""
+    found = _tried()
+    return health.health(wiring.store(), packaged(), failing=found.failing, not_ready=found.not_ready)

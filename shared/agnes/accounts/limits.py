@@ -19,6 +19,7 @@ import json
 from collections.abc import Callable
 from datetime import date, datetime
 from math import ceil
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from agnes.kernel.errors import LimitError
@@ -32,6 +33,8 @@ from agnes.kernel.ports import (
     Unchanged,
     Version,
 )
+
+T = TypeVar("T")
 
 PREFIX = "limits/"
 LOGINS_A_MINUTE = 10
@@ -68,7 +71,7 @@ def count_address(store: ObjectStore, route: str, ip: str, *, limit: int, now: d
     wait = 60 - (now - window).seconds
 
     def one_more(body: bytes | None) -> bytes:
-        count = json.loads(body)["count"] if body else 0
+        count = _noted(body, "count", 0)
         if count - successes >= limit:
             raise TooManyAttempts("from this address", wait)
         return json.dumps({"count": count + 1}).encode()
@@ -84,7 +87,7 @@ def count_account(store: ObjectStore, email: str, *, now: datetime, last_login_a
     after = last_login_at.timestamp() if last_login_at else 0.0
 
     def one_more(body: bytes | None) -> bytes:
-        attempts = json.loads(body)["attempts"] if body else []
+        attempts = _noted(body, "attempts", [])
         failures = [at for at in attempts if at > after]
         wait = _delay(len(failures)) - (now.timestamp() - failures[-1]) if failures else 0
         if wait > 0:
@@ -93,6 +96,15 @@ def count_account(store: ObjectStore, email: str, *, now: datetime, last_login_a
 
     digest = hashlib.sha256(email.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     _change(store, f"{PREFIX}{now:%Y-%m-%d}/account/{digest}.json", one_more, read_first=True)
+
+
+def _noted(body: bytes | None, name: str, none: T) -> T:
+    """A field of a counter; a damaged one counts from the beginning."""
+    try:
+        found = json.loads(body)[name] if body else none
+        return found if isinstance(found, type(none)) else none
+    except (ValueError, KeyError, TypeError):
+        return none
 
 
 def forget(store: ObjectStore, *, before: date, dry_run: bool = False) -> int:

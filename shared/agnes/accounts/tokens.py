@@ -175,8 +175,11 @@ def _last_uses(store: ObjectStore, rows: Sequence[Row]) -> list[LastUse]:
         found = store.read(f"{USED_PREFIX}{row.id}.json")
         if not isinstance(found, Blob):
             return LastUse()
-        noted = json.loads(found.body)
-        return LastUse(datetime.fromisoformat(noted["at"]), noted["ip"])
+        try:
+            noted = json.loads(found.body)
+            return LastUse(datetime.fromisoformat(noted["at"]), str(noted["ip"]))
+        except (ValueError, KeyError, TypeError):
+            return LastUse()  # damaged; its next use writes it again
 
     if len(rows) <= 2:
         return [read(row) for row in rows]

@@ -18,7 +18,7 @@ from agnes.kernel.errors import AgnesError
 from agnes.kernel.ports import ANYTHING, Blob, Clock, DeadLetters, ObjectStore
 from agnes.kernel.state import State
 from agnes.marketplace import service as marketplace
-from agnes.ops import health, jobs
+from agnes.ops import checks, health, jobs
 from agnes.ops.health import JobHealth, StoreHealth
 from agnes.telemetry import service as telemetry
 
@@ -36,6 +36,8 @@ MANY_FAILURES = 10
 OK_ENOUGH = 0.95
 _WORST = ("green", "yellow", "red")
 _SAID = 2
+_DAYS = 5
+DAMAGE_SHOWN = timedelta(days=7)
 
 _held: WeakKeyDictionary[ObjectStore, Pulse] = WeakKeyDictionary()
 
@@ -89,6 +91,10 @@ class Facts:
     syncs: dict[str, int] | None = None
     """Outcomes of 24 hours; None without a marketplace."""
     active_users: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """State files that cannot be read, each with the code of the error."""
+    lake: telemetry.Damage | None = None
+    """Damaged usage data of 7 days; None where nobody could say."""
     warnings: list[str] = field(default_factory=list)
     """Of /api/health/detailed, beside those of jobs and of the store."""
     broken: list[str] = field(default_factory=list)
@@ -128,7 +134,7 @@ def _sentence(status: Color, fields: list[Field]) -> str:
     bad = [each for each in fields if each.color == status]
     others = sum(each.color != "green" for each in fields) - len(bad[:_SAID])
     said = " ".join(f"{each.label}: {each.value}. {each.advice}" for each in bad[:_SAID])
-    opening = "Something is broken." if status == "red" else "Agnes works, and something wants a look."
+    opening = "Something is broken." if status == "red" else "Agnes is running, but something needs attention."
     rest = f" {others} more {'field is' if others == 1 else 'fields are'} not green." if others else ""
     return f"{opening} {said}{rest}"
 
@@ -136,10 +142,15 @@ def _sentence(status: Color, fields: list[Field]) -> str:
 def _fields(facts: Facts) -> Iterator[Field]:
     if facts.store.status == "error":
         value = f"does not answer ({facts.store.code})"
-        advice = "Look whether the store is reachable and has room; nothing else can be judged before."
+        advice = "Check whether the store is reachable and has room; nothing else can be judged before."
+        if facts.store.code == "disk_full":
+            value = "the disk is full"
+            advice = "Reading goes on, and every change is refused until there is room. Free some, or enlarge the disk."
         yield Field("store", "Store", value, None, "red", advice)
         return
     yield Field("store", "Store", f"a write and a read took {facts.store.round_trip_ms:g} ms", 0, "green")
+    yield _state_files(facts)
+    yield _lake(facts)
     yield _scheduler(facts)
     for schedule in facts.schedules:
         yield _schedule(facts, schedule)
@@ -152,6 +163,40 @@ def _fields(facts: Facts) -> Iterator[Field]:
     yield _syncs(facts)
     yield Field("active_users_today", "Active people today", str(facts.active_users), facts.active_users, "green")
     yield _warnings(facts)
+
+
+def _state_files(facts: Facts) -> Field:
+    key, label = "state_files", "State files"
+    if not facts.unreadable:
+        return Field(key, label, "all can be read", 0, "green")
+    value = ", ".join(f"{file} cannot be read ({code})" for file, code in sorted(facts.unreadable.items()))
+    damaged = sorted(file for file, code in facts.unreadable.items() if code == "state_damaged")
+    advice = "Check whether the store is reachable and this machine's disk has room."
+    if damaged:
+        advice = f"Run agnes-local state check {damaged[0]}: it says what can be restored and how. See damaged-data.md."
+    return Field(key, label, value, len(facts.unreadable), "red", advice)
+
+
+def _lake(facts: Facts) -> Field:
+    """Event files and rollups that were damaged."""
+    key, label, found = "usage_data", "Usage data", facts.lake
+    if found is None:
+        return Field(key, label, "could not be looked at", None, "yellow", "Its state file telemetry cannot be read.")
+    days = ", ".join(f"{day}" for day in found.days[:_DAYS]) + (" and more" if len(found.days) > _DAYS else "")
+    if found.unrepaired:
+        value = f"{found.unrepaired} damaged {'file' if found.unrepaired == 1 else 'files'}, of {days}"
+        advice = f"The next run of {EXTRACT} rebuilds them; now: agnes admin run {EXTRACT}."
+        return Field(key, label, value, found.unrepaired, "red", advice)
+    lost = found.sessions_lost + found.rollups_lost
+    if lost:
+        value = f"events of {found.sessions_lost} sessions and {found.rollups_lost} daily rollups could not be rebuilt, of {days}"
+        advice = "Their transcripts or events are gone. Find out what damaged the store, and restore a backup if you have one."
+        return Field(key, label, value, lost, "yellow", advice)
+    if found.rebuilt:
+        value = f"{found.rebuilt} damaged {'file' if found.rebuilt == 1 else 'files'} of {days} rebuilt in 7 days"
+        advice = "No figure is missing. Find out what damaged the store: disk, another program, a person."
+        return Field(key, label, value, found.rebuilt, "yellow", advice)
+    return Field(key, label, "no damage in 7 days", 0, "green")
 
 
 def _scheduler(facts: Facts) -> Field:
@@ -310,10 +355,16 @@ def _facts(
         return Facts(now, probed)
     day_ago = now - timedelta(days=1)
     runs, waiting = health.runs(store, now), telemetry.waiting(store)
-    with state.read("marketplace", "telemetry") as db:
-        syncs = marketplace.sync_outcomes(db, day_ago)
-        quarantined, quarantined_today = telemetry.quarantined(db, day_ago)
-        bills = telemetry.bills(db, day_ago)
+    tried = checks.tried(state, store, migrations, clock)
+    syncs, quarantined, quarantined_today, bills, lake = None, 0, 0, None, None
+    if "marketplace" not in tried.files:
+        with state.read("marketplace") as db:
+            syncs = marketplace.sync_outcomes(db, day_ago)
+    if "telemetry" not in tried.files:
+        with state.read("telemetry") as db:
+            quarantined, quarantined_today = telemetry.quarantined(db, day_ago)
+            bills = telemetry.bills(db, day_ago)
+            lake = telemetry.damage(db, now - DAMAGE_SHOWN)
     files = health.files(store, migrations)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     _, kpis = service.overview(state, store, since=midnight, now=now)
@@ -334,6 +385,8 @@ def _facts(
         bills=bills,
         syncs=syncs,
         active_users=kpis.active_users,
+        unreadable=dict(tried.files),
+        lake=lake,
         warnings=[f"{file} is migrating" for file, found in files.items() if found.status == "migrating"],
         broken=[
             f"{file} was written by a newer release" for file, found in files.items() if found.status == "mismatch"

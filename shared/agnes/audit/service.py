@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from agnes.audit import objects
 from agnes.audit.model import COLUMNS, Activity, ActivityQuery, Cursor, Facet, Facets, Kpis, Line
 from agnes.audit.objects import Row, Stored
 from agnes.kernel import audit
+from agnes.kernel.errors import AgnesError
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Change, Db, State
 from agnes.marketplace import service as marketplace
@@ -63,13 +65,13 @@ def activity_of_user(
 def _page(state: State, store: ObjectStore, query: ActivityQuery, *, now: datetime, max_objects: int) -> Activity:
     span = _Span(query.since(now), query.cursor_ts or now + _SKEW, *_where(query, now))
     limit = query.limit
-    with state.read(*state.names) as db:
-        found = _newest(db, state.names, span, limit + 1)
+    with _reading(state) as (db, names):
+        found = _newest(db, names, span, limit + 1)
         if len(found) > limit:
             span = replace(span, since=found[limit]["at"])
         elsewhere = _elsewhere(store, span, max_objects, known=found, wanted=limit + 1)
         if elsewhere.rows:
-            found = _newest(db, state.names, span, limit + 1, elsewhere.rows)
+            found = _newest(db, names, span, limit + 1, elsewhere.rows)
         people = _people(db, found)
     horizon = elsewhere.horizon
     found = [row for row in found if horizon is None or row["at"] >= horizon]
@@ -86,9 +88,9 @@ def overview(
 ) -> tuple[Facets, Kpis]:
     """What there is to filter by, and the figures, of all since then. Raises UnavailableError."""
     span = _Span(since, now + _SKEW, '"at" >= $since', {"since": since})
-    with state.read(*state.names) as db:
+    with _reading(state) as (db, names):
         elsewhere = _elsewhere(store, span, max_objects, known=[], wanted=None)
-        lines, parameters = _lines(state.names, elsewhere.rows), _parameters(span, elsewhere.rows)
+        lines, parameters = _lines(names, elsewhere.rows), _parameters(span, elsewhere.rows)
         facets: dict[str, list[Facet]] = defaultdict(list)
         kinds = ", ".join(_KINDS)
         for which, value, label, count in db.execute(
@@ -107,7 +109,7 @@ def overview(
             FROM {lines} WHERE {span.where}""",  # noqa: S608 (fixed parts)
             parameters,
         ).fetchone()
-    complete = elsewhere.horizon is None and not elsewhere.cut
+    complete = elsewhere.horizon is None and not elsewhere.cut and len(names) == len(state.names)
     return (
         Facets(*(facets[kind] for kind in _KINDS), complete=complete),
         Kpis(events, people, errors, errors / events if events else 0.0, p95, complete),
@@ -118,6 +120,30 @@ def syncs(state: State, *, before: str | None, limit: int) -> list[RecentSync]:
     """The sync history of all marketplaces, newest first. Raises UnavailableError."""
     with state.read("marketplace") as db:
         return marketplace.recent_syncs(db, before=before, limit=limit)
+
+
+@contextmanager
+def _reading(state: State) -> Iterator[tuple[Db, tuple[str, ...]]]:
+    """All state files, without those that are damaged: their lines are left out, and health names them."""
+    names = tuple(state.names)
+    with ExitStack() as stack:
+        try:
+            db = stack.enter_context(state.read(*names))
+        except AgnesError as exc:
+            names = tuple(name for name in names if is_readable(state, name))
+            if exc.code != "state_damaged" or not names:
+                raise
+            db = stack.enter_context(state.read(*names))
+        yield db, names
+
+
+def is_readable(state: State, file: str) -> bool:
+    """Whether a state file is not damaged."""
+    try:
+        with state.read(file):
+            return True
+    except AgnesError as exc:
+        return exc.code != "state_damaged"
 
 
 @dataclass(frozen=True, slots=True)

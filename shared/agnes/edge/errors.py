@@ -48,12 +48,15 @@ def error_reply(error: AgnesError, request_id: str) -> Reply:
 def known_error(exc: Exception, *, request_id: str, where: str) -> AgnesError:
     """`exc` as a member of the family; anything unknown is a bug: logged whole, answered as a bare 500."""
     if isinstance(exc, AgnesError):
+        if exc.status >= 500 and NO_ROOM in exc.message:
+            log.error("%s: %s", where, exc.message, extra={"request_id": request_id, "code": DiskFull.code})
+            return _disk_full()
         if exc.status >= 500:
             log.warning("%s", exc.message, extra={"request_id": request_id, "where": where, "code": exc.code})
         return exc
     if NO_ROOM in str(exc):  # of the system, or of DuckDB in the system's words
         log.error("%s: %s", where, exc, extra={"request_id": request_id, "where": where, "code": DiskFull.code})
-        return DiskFull("the disk of this server is full", hint="Tell an operator: it works again once there is room.")
+        return _disk_full()
     log.error(
         "unexpected %s in %s",
         type(exc).__name__,
@@ -61,6 +64,13 @@ def known_error(exc: Exception, *, request_id: str, where: str) -> AgnesError:
         extra={"request_id": request_id, "where": where, "trace": traceback.format_exc()},
     )
     return AgnesError("something went wrong on our side", hint="Tell an operator the request_id.")
+
+
+def _disk_full() -> DiskFull:
+    return DiskFull(
+        "the disk of this server is full, so nothing was changed",
+        hint="Reading goes on. Tell an operator; try again once there is room.",
+    )
 
 
 def invalid_input(exc: pydantic.ValidationError, part: str) -> InvalidError:

@@ -125,12 +125,20 @@ def _leave(name: str, beat: dict[str, Any], *, dry_run: bool) -> None:
     store, last = wiring.store(), f"jobs/{name}/last.json"
     if not beat["ok"] and not dry_run:
         before = store.read(last)
-        beat["last_success_at"] = json.loads(before.body).get("last_success_at") if isinstance(before, Blob) else None
+        beat["last_success_at"] = _last_success(before.body) if isinstance(before, Blob) else None
         if not beat["busy"]:
             failed = f"jobs/{name}/failed/{new_ulid(beat['at'])}.json"
             store.write(failed, encode(beat), expect=ANYTHING, content_type="application/json")
     key = f"jobs/{name}/dry-run.json" if dry_run else last
     store.write(key, encode(beat), expect=ANYTHING, content_type="application/json")
+
+
+def _last_success(heartbeat: bytes) -> str | None:
+    """None also for a heartbeat that is damaged: it is written again."""
+    try:
+        return json.loads(heartbeat).get("last_success_at")
+    except (ValueError, AttributeError):
+        return None
 
 
 def _tell(action: str, beat: dict[str, Any], error: AgnesError | None, *, dry_run: bool) -> None:

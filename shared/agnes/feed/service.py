@@ -7,6 +7,7 @@ feed/zips/<commit>.zip     built when it is first asked for
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +32,8 @@ from agnes.stack.model import Claim, ServedPlugin, blocked_reason
 from agnes.stack.shelf import Shelf
 from agnes.trees import git_objects as git
 from agnes.trees import service as trees
+
+log = logging.getLogger("agnes.feed")
 
 NO_RENAMES: Mapping[str, str | None] = MappingProxyType({})
 STATE_FILES = stack.FILES
@@ -201,7 +204,13 @@ def find_view(store: ObjectStore, commit: str) -> View | None:
         blob = store.read(f"{VIEWS}{commit}.json")
         if blob is None:
             return None
-        view = msgspec.json.decode(blob.body, type=View)
+        try:
+            view = msgspec.json.decode(blob.body, type=View)
+        except msgspec.DecodeError:
+            view = None
+        if view is None or view.commit != commit:
+            log.error("%s%s.json is damaged; whoever has the view writes it again", VIEWS, commit)
+            return None
         _views.put(store, commit, view)
     return view
 

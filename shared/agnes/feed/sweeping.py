@@ -11,7 +11,7 @@ unless a row names it, young ones are never removed, and syncs stand still while
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -100,7 +100,8 @@ def trees_in_use(db: Db, store: ObjectStore) -> set[str]:
     for entry in store.list(service.VIEWS):
         blob = store.read(entry.key)
         if isinstance(blob, Blob):
-            found |= {plugin.tree_id for plugin in msgspec.json.decode(blob.body, type=View).plugins}
+            with suppress(msgspec.DecodeError):  # damaged: what a row names is kept, the rest has a week
+                found |= {plugin.tree_id for plugin in msgspec.json.decode(blob.body, type=View).plugins}
     return found
 
 
@@ -132,7 +133,10 @@ def _is_old(entry: Entry, now: datetime) -> bool:
 
 def _condemned(store: ObjectStore) -> Condemned:
     blob = store.read(CONDEMNED)
-    return msgspec.json.decode(blob.body, type=Condemned) if isinstance(blob, Blob) else Condemned()
+    try:
+        return msgspec.json.decode(blob.body, type=Condemned) if isinstance(blob, Blob) else Condemned()
+    except msgspec.DecodeError:
+        return Condemned()  # damaged: each is condemned anew, a week later
 
 
 def _still(kept: Mapping[str, datetime], old: set[str], used: set[str], now: datetime) -> dict[str, datetime]:

@@ -50,7 +50,7 @@ def record_once(store: ObjectStore, change: Change, *, now: datetime) -> bool:
     minute = now.replace(second=0, microsecond=0)
     before = minute - ONCE
     earlier = store.read(_key(change.action, before, _id_of_minute(before, digest)))
-    if isinstance(earlier, Blob) and now - (at := datetime.fromisoformat(json.loads(earlier.body)["at"])) < ONCE:
+    if isinstance(earlier, Blob) and (at := _at(earlier.body)) is not None and now - at < ONCE:
         told[said] = at
         return False
     id = _id_of_minute(minute, digest)  # noqa: A001
@@ -66,6 +66,14 @@ def record_once(store: ObjectStore, change: Change, *, now: datetime) -> bool:
         told.pop(said, None)
         raise
     return True
+
+
+def _at(line: bytes) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(json.loads(line)["at"])
+        return found if found.tzinfo else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _key(action: str, at: datetime, id: str) -> str:

@@ -44,7 +44,7 @@ def claimed(store: ObjectStore, marketplace_id: str, *, clock: Clock, seconds: f
     """Hold the claim inside, for work of `seconds` at most. Raises SyncRunning."""
     name, owner = key(marketplace_id), new_nonce()
     found = store.read(name)
-    held = msgspec.json.decode(found.body, type=_Claim) if isinstance(found, Blob) else None
+    held = _decoded(found.body) if isinstance(found, Blob) else None
     if held is not None and held.expires > clock.now():
         raise SyncRunning(marketplace_id, held.expires)
     expires = clock.now() + timedelta(seconds=seconds + CLAIM_MARGIN_SECONDS)
@@ -65,3 +65,12 @@ def claimed(store: ObjectStore, marketplace_id: str, *, clock: Clock, seconds: f
             over = msgspec.json.encode(_Claim("", clock.now()))
             with suppress(PreconditionFailed, UnavailableError):
                 store.write(name, over, expect=Unchanged(version), content_type="application/json")
+
+
+def _decoded(body: bytes) -> _Claim | None:
+    """None for a damaged claim: nobody holds it."""
+    try:
+        found = msgspec.json.decode(body, type=_Claim)
+        return found if found.expires.tzinfo is not None else None
+    except msgspec.DecodeError:
+        return None

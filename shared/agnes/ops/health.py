@@ -5,11 +5,15 @@ A reason is a code and never the text of an error, so the public answer leaks no
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal
 
 from agnes.kernel.errors import AgnesError, UnavailableError
@@ -25,28 +29,34 @@ Schema = Mapping[str, int]
 Migrations = Mapping[str, Sequence[object]]
 """The migrations that this code knows, by series: `common` and one a state file (`agnes.state.packaged()`)."""
 
+NO_ROOM = os.strerror(errno.ENOSPC)
 PROBE_KEY = "health/probe.json"
 FAILED_RUNS_KEPT = timedelta(days=14)
 
 
 @dataclass(frozen=True)
 class Health:
-    """`status` of the public route. `db_schema` is that of the worst state file."""
+    """`status` of the public route: `degraded` where some of it works, and reading does. `db_schema` is that of the worst
+    state file."""
 
-    status: Literal["ok", "unhealthy"]
-    db_schema: Literal["ok", "mismatch", "unreachable"]
+    status: Literal["ok", "degraded", "unhealthy"]
+    db_schema: Literal["ok", "mismatch", "damaged", "unreachable"]
     current: int
     expected: int
     """Migrations over all state files: applied, and known to this code."""
+    failing: list[str] = field(default_factory=list)
+    """What was tried and failed, each with a code: `store: disk_full`, `state.telemetry: state_damaged`."""
 
 
 @dataclass(frozen=True)
 class FileHealth:
-    status: Literal["ok", "new", "migrating", "mismatch"]
-    """`new`: not made yet; `migrating`: its next use applies migrations; `mismatch`: made by newer code."""
+    status: Literal["ok", "new", "migrating", "mismatch", "damaged", "unreachable"]
+    """`new`: not made yet; `migrating`: its next use applies migrations; `mismatch`: made by newer code; `damaged`: see
+    the runbook; `unreachable`: the store or this machine's disk kept it from being read, `code` says how."""
     generation: int
     current: Schema
     expected: Schema
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,35 +97,61 @@ class Detailed:
     jobs: dict[str, JobHealth]
 
 
-def health(store: ObjectStore, migrations: Migrations) -> Health:
-    """A read a state file. Never raises."""
+def health(
+    store: ObjectStore, migrations: Migrations, *, failing: Sequence[str] = (), not_ready: Sequence[str] = ()
+) -> Health:
+    """A read a state file, and what was tried beside it (`agnes.ops.checks`). Never raises."""
     expected = _schemas(migrations)
     total = sum(sum(schema.values()) for schema in expected.values())
     try:
         files = _files(store, expected)
     except AgnesError as exc:
         log.warning("health: the state cannot be read: %s", exc.message)
-        return Health("unhealthy", "unreachable", 0, total)
+        return Health("unhealthy", "unreachable", 0, total, list(failing))
     current = sum(sum(file.current.values()) for file in files.values())
+    is_damaged = any(line.endswith("state_damaged") for line in failing)
+    if is_damaged or any(file.status == "damaged" for file in files.values()):
+        status = "degraded" if is_damaged and not not_ready else "unhealthy"
+        return Health(status, "damaged", current, total, list(failing))
     if any(file.status == "mismatch" for file in files.values()):
-        return Health("unhealthy", "mismatch", current, total)
-    return Health("ok", "ok", current, total)
+        return Health("unhealthy", "mismatch", current, total, list(failing))
+    status = "unhealthy" if not_ready else "degraded" if failing else "ok"
+    return Health(status, "ok", current, total, list(failing))
 
 
-def detailed(store: ObjectStore, migrations: Migrations, clock: Clock) -> Detailed:
-    """For admins. Raises UnavailableError only where the store cannot be read at all after it was written."""
+def detailed(
+    store: ObjectStore,
+    migrations: Migrations,
+    clock: Clock,
+    *,
+    probed: StoreHealth | None = None,
+    failing: Mapping[str, str] = MappingProxyType({}),
+) -> Detailed:
+    """For admins; `failing` are state files that were tried and could not be read, each with a code. Never raises."""
     now, build = clock.now(), version.current()
-    probed = probe(store, clock)
-    if probed.status == "error":
+    probed = probed or probe(store, clock)
+    try:
+        files, jobs = _files(store, _schemas(migrations)), runs(store, now).jobs
+    except UnavailableError:
         return Detailed("unhealthy", build.version, build.commit, now, probed, {}, {})
-    files, jobs = _files(store, _schemas(migrations)), runs(store, now).jobs
-    if any(file.status == "mismatch" for file in files.values()):
+    files = {file: failed(found, failing[file]) if file in failing else found for file, found in files.items()}
+    if any(file.status in ("mismatch", "damaged", "unreachable") for file in files.values()):
         status = "unhealthy"
-    elif any(job.status == "error" for job in jobs.values()):
+    elif probed.status == "error" or any(job.status == "error" for job in jobs.values()):
         status = "degraded"
     else:
         status = "healthy"
     return Detailed(status, build.version, build.commit, now, probed, files, jobs)
+
+
+def failed(found: FileHealth, code: str) -> FileHealth:
+    """A state file that was tried and could not be read."""
+    return replace(found, status="damaged" if code == "state_damaged" else "unreachable", code=code)
+
+
+def names(migrations: Migrations) -> list[str]:
+    """Of all state files."""
+    return sorted(file for file in migrations if file != "common")
 
 
 def _schemas(migrations: Migrations) -> dict[str, Schema]:
@@ -131,7 +167,8 @@ def probe(store: ObjectStore, clock: Clock) -> StoreHealth:
         found = store.read(PROBE_KEY)
     except UnavailableError as exc:
         log.warning("health: the store does not answer: %s", exc.message)
-        return StoreHealth("error", _milliseconds(clock, started), exc.code)
+        code = "disk_full" if NO_ROOM in exc.message else exc.code
+        return StoreHealth("error", _milliseconds(clock, started), code)
     # Somebody else's probe may have come between; any object says that the store keeps what it takes.
     code = "" if isinstance(found, Blob) else "lost_write"
     return StoreHealth("error" if code else "ok", _milliseconds(clock, started), code)
@@ -146,14 +183,51 @@ def _files(store: ObjectStore, expected: Mapping[str, Schema]) -> dict[str, File
 
 
 def _head(store: ObjectStore, file: str) -> dict[str, Any] | None:
+    """None: there is none. Empty: it is none."""
     found = store.read(f"state/{file}/head.json")
-    return json.loads(found.body) if isinstance(found, Blob) else None
+    if not isinstance(found, Blob):
+        return None
+    try:
+        head = json.loads(found.body)
+    except ValueError:
+        return {}
+    return head if isinstance(head, dict) else {}
+
+
+def file_and_material(
+    store: ObjectStore, migrations: Migrations, file: str
+) -> tuple[FileHealth, list[tuple[str, int]]]:
+    """What its head says, and (key, size) of the objects that it names. Raises UnavailableError."""
+    head = _head(store, file)
+    found = _file(head, _schemas(migrations)[file])
+    if head is None and any(_is_later(entry.key) for entry in store.list(f"state/{file}/")):
+        return replace(found, status="damaged", code="state_damaged"), []
+    parts = [head.get("snapshot"), head.get("log")] if head else []
+    try:
+        material = [(str(part["key"]), int(part["size"])) for part in parts if part]
+        if all(key.startswith(f"state/{file}/") for key, _ in material):
+            return found, material
+        return replace(found, status="damaged", code="state_damaged"), []
+    except (KeyError, TypeError, ValueError):
+        return replace(found, status="damaged", code="state_damaged"), []
+
+
+def _is_later(key: str) -> bool:
+    """Of generation 2 or later, which no first writer leaves that died before its head was there."""
+    number = key.rpartition("/")[2][:12]
+    return number.isdigit() and int(number) > 1
 
 
 def _file(head: dict[str, Any] | None, expected: Schema) -> FileHealth:
     if head is None:
         return FileHealth("new", 0, {}, expected)
-    current = head["schema"]
+    current = head.get("schema")
+    if (
+        not isinstance(current, dict)
+        or not isinstance(head.get("generation"), int)
+        or not all(isinstance(number, int) for number in current.values())
+    ):
+        return FileHealth("damaged", 0, {}, expected, code="state_damaged")
     if any(number > expected.get(series, 0) for series, number in current.items()):
         status = "mismatch"
     elif any(number > current.get(series, 0) for series, number in expected.items()):
@@ -175,10 +249,13 @@ def runs(store: ObjectStore, now: datetime) -> Runs:
     for entry in store.list("jobs/"):
         _, name, *rest = entry.key.split("/")
         if rest == ["last.json"] and isinstance(blob := store.read(entry.key), Blob):
-            beat = json.loads(blob.body)
-            jobs[beat["job"]] = _job(beat, now)
+            try:
+                jobs[name] = _job(json.loads(blob.body), now)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                log.exception("%s is damaged; the next run of the job writes it again", entry.key)
         elif rest[:1] == ["failed"]:
-            failed.setdefault(name, []).append(time_of(rest[1].removesuffix(".json")))
+            with suppress(ValueError):
+                failed.setdefault(name, []).append(time_of(rest[1].removesuffix(".json")))
     return Runs(jobs, failed)
 
 

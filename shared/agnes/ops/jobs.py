@@ -8,6 +8,7 @@ that the asker was given, and a line `job.ran` of the audit with the asker and t
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from agnes.kernel.ports import Blob, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.ops import schedules
 from agnes.ops.version import BUILD
+
+log = logging.getLogger("agnes.ops")
 
 EverySeconds = Callable[[str], int]
 """The interval that a setting such as SCHEDULER_USAGE_PROCESSOR_INTERVAL holds."""
@@ -160,7 +163,17 @@ def _get(name: str) -> Scheduled:
 
 def _beat(store: ObjectStore, name: str, kind: str) -> Mapping[str, Any] | None:
     blob = store.read(f"jobs/{name}/{kind}.json")
-    return json.loads(blob.body) if isinstance(blob, Blob) else None
+    try:
+        beat = json.loads(blob.body) if isinstance(blob, Blob) else None
+        if beat is not None:
+            _ = (
+                [beat[name] for name in ("run_id", "seconds", "ok", "error", "report")],
+                datetime.fromisoformat(beat["at"]),
+            )
+        return beat
+    except (ValueError, KeyError, TypeError):
+        log.exception("jobs/%s/%s.json is damaged; the next run writes it again", name, kind)
+        return None
 
 
 def _job(job: Scheduled, beat: Mapping[str, Any] | None, every_seconds: EverySeconds, now: datetime) -> Job:

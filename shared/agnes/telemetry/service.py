@@ -15,6 +15,8 @@ from agnes.telemetry import keys
 from agnes.telemetry.extraction import bill, inbox
 from agnes.telemetry.extraction.served import Served, served_names
 from agnes.telemetry.extraction.session import ServedFor
+from agnes.telemetry.lake import damages
+from agnes.telemetry.lake.damages import Damage
 from agnes.telemetry.model import ITEM_DAILY, Limits, Report
 
 if TYPE_CHECKING:
@@ -73,6 +75,11 @@ def quarantined(db: Db, since: datetime) -> tuple[int, int]:
         "WHERE quarantine_reason IS NOT NULL",
         {"since": since},
     ).fetchone()
+
+
+def damage(db: Db, since: datetime) -> Damage:
+    """Of event files and rollups that were found since then, or are not repaired; `db` has `telemetry`."""
+    return damages.since(db, since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from agnes.kernel.errors import NotFoundError
+from agnes.kernel.errors import NotFoundError, UnavailableError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ANYTHING, ObjectStore
 from agnes.trees import git_objects as git
@@ -27,6 +27,16 @@ class TreeMissing(NotFoundError):
 
     def __init__(self, tree_id: str) -> None:
         super().__init__(f"tree {tree_id} is not stored", hint="Sync the marketplace again.")
+
+
+class TreeDamaged(UnavailableError):
+    code = "tree_damaged"
+
+    def __init__(self, tree_id: str) -> None:
+        super().__init__(
+            f"the stored files of a plugin are damaged (tree {tree_id})",
+            hint="An operator removes trees/<id>.json and .pack and syncs the marketplace again: runbook damaged-data.md.",
+        )
 
 
 def tree_id(files: Sequence[TreeFile]) -> str:
@@ -70,6 +80,8 @@ def read_pack(store: ObjectStore, tree_id: str) -> bytes:
         if blob is None:
             raise TreeMissing(tree_id)
         body = blob.body
+        if len(body) != max((one.offset + one.length for one in get(store, tree_id).objects), default=0):
+            raise TreeDamaged(tree_id)
         _packs.put(store, tree_id, body, len(body))
     return body
 
@@ -134,7 +146,12 @@ def _read(store: ObjectStore, tree_id: str) -> Tree | None:
         blob = store.read(f"{PREFIX}{tree_id}.json")
         if blob is None:
             return None
-        tree = msgspec.json.decode(blob.body, type=Tree)
+        try:
+            tree = msgspec.json.decode(blob.body, type=Tree)
+        except msgspec.DecodeError:
+            raise TreeDamaged(tree_id) from None
+        if tree.id != tree_id:
+            raise TreeDamaged(tree_id)
         _trees.put(store, tree_id, tree, 200 * len(tree.files) + 200)
     return tree
 

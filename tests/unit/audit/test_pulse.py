@@ -10,7 +10,7 @@ import pytest
 from agnes.audit.pulse import Facts, Pulse, Schedule, judge, span
 from agnes.ops.health import JobHealth, StoreHealth
 from agnes.ops.schedules import longest_gap
-from agnes.telemetry.service import Bills
+from agnes.telemetry.service import Bills, Damage
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTES, HOURS = 60, 3600
@@ -32,6 +32,7 @@ WELL = Facts(
     dead_letters={"failed-runs": 0, "marketplace-sync": 0},
     syncs={"changed": 1, "unchanged": 19},
     active_users=3,
+    lake=Damage(0, 0, 0, 0, ()),
 )
 
 
@@ -49,6 +50,7 @@ def test_all_is_well():
     assert (pulse.status, colors(pulse)) == ("green", {})
     assert pulse.sentence.startswith("All is well")
     assert {field.key for field in pulse.fields} == {
+        *("state_files", "usage_data"),
         *("store", "scheduler", f"schedule.{EXTRACT}", f"schedule.{SYNC}", "failed_runs_24h", "dead_letters"),
         *(
             "inbox",
@@ -188,3 +190,24 @@ def test_our_costs_against_the_clients_bills(bills, color, value):
     assert field.color == color
     assert value in field.value
     assert all(model in field.advice for model in (bills.models if bills else ()))
+
+
+@pytest.mark.parametrize(
+    ("lake", "color", "said"),
+    [
+        (Damage(2, 0, 0, 0, (NOW.date(),)), "red", "2 damaged files, of 2026-11-23"),
+        (Damage(0, 1, 3, 0, (NOW.date(),)), "yellow", "events of 3 sessions and 0 daily rollups could not be rebuilt"),
+        (Damage(0, 1, 0, 0, (NOW.date(),)), "yellow", "1 damaged file of 2026-11-23 rebuilt"),
+        (None, "yellow", "could not be looked at"),
+    ],
+)
+def test_damaged_usage_data_is_named(lake, color, said):
+    pulse = judge(replace(WELL, lake=lake))
+    assert colors(pulse) == {"usage_data": color}
+    assert said in next(field.value for field in pulse.fields if field.key == "usage_data")
+
+
+def test_a_damaged_state_file_is_red_and_says_what_to_do():
+    pulse = judge(replace(WELL, unreadable={"telemetry": "state_damaged"}))
+    assert colors(pulse) == {"state_files": "red"}
+    assert "agnes-local state check telemetry" in pulse.sentence

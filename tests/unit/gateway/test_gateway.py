@@ -51,6 +51,12 @@ def test_health_is_public_and_says_no_more_than_it_must(client: httpx.Client) ->
     assert body["current"] == body["expected"] > 0
 
 
+def test_liveness_and_readiness_are_public(client: httpx.Client) -> None:
+    assert client.get("/api/health/live").json() == {"status": "ok"}
+    ready = client.get("/api/health/ready")
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok", "failing": []})
+
+
 def test_unknown_path_is_our_json(client: httpx.Client) -> None:
     answer = client.get("/api/nothing")
     assert answer.status_code == 404
@@ -198,7 +204,7 @@ def test_the_api_describes_itself(client: httpx.Client, admin: dict[str, str]) -
     health = document["paths"]["/api/health"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     name = health["$ref"].rpartition("/")[2]
     assert document["components"]["schemas"][name]["properties"].keys() == {
-        *("status", "db_schema", "current", "expected")
+        *("status", "db_schema", "current", "expected", "failing")
     }
 
 
