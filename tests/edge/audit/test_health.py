@@ -128,7 +128,7 @@ def test_the_page_shows_the_pulse_and_the_lines(house):
     ada = seed_admin(house)
     house.post("/api/admin/groups", token=ada.token, json_body={"name": "<b>Böb & Co</b>", "description": ""})
     text = house.get("/admin/activity", token=ada.token).text
-    assert "Agnes works, and something wants a look." in text
+    assert "Agnes is running, but something needs attention." in text
     assert "user_group.created" in text
     assert "&lt;b&gt;Böb &amp; Co&lt;/b&gt;" in text
     assert "<b>Böb" not in text

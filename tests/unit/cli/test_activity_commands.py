@@ -48,7 +48,7 @@ def test_since_is_a_span(ada, since):
 def test_the_exit_code_of_health(shop, ada):
     fine = ada.agnes("admin", "activity", "health")
     assert fine.returncode == 0, fine.stdout + fine.stderr
-    assert fine.stdout.startswith("Agnes works, and something wants a look.")
+    assert fine.stdout.startswith("Agnes is running, but something needs attention.")
 
     def bad(_tick):
         raise UnavailableError("the bucket is gone")
