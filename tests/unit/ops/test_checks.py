@@ -5,12 +5,23 @@ from __future__ import annotations
 import pytest
 
 from agnes.kernel.clock import FixedClock
-from agnes.kernel.ports import ANYTHING, TryAgain
+from agnes.kernel.ports import ANYTHING, Expect, TryAgain, Version
 from agnes.kernel.state import Change
 from agnes.ops import checks, health
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.state import StateFiles, packaged
 from tests.unit.ops.test_health import START, Unreachable
+
+
+class Full(MemoryStore):
+    """A store that can be full."""
+
+    is_full = False
+
+    def write(self, key: str, body: bytes, *, expect: Expect, content_type: str = "") -> Version:
+        if self.is_full:
+            raise TryAgain(key, "No space left on device")
+        return super().write(key, body, expect=expect, content_type=content_type)
 
 
 class World:
@@ -78,11 +89,10 @@ def test_a_store_that_is_away(tmp_path):
     assert "vault" not in repr((world.health(), world.tried()))
 
 
-def test_a_full_disk_is_degraded_and_still_ready(world, monkeypatch):
-    def refuse(key, *_args, **_kwargs):
-        raise TryAgain(key, "No space left on device")
-
-    monkeypatch.setattr(world.store, "write", refuse)
+def test_a_full_disk_is_degraded_and_still_ready(tmp_path):
+    world = World(tmp_path, Full())
+    world.state.migrate()
+    world.store.is_full = True
     assert (world.health().status, world.health().failing) == ("degraded", ["store: disk_full"])
     assert world.tried().not_ready == []
 
