@@ -23,7 +23,9 @@ FOLDER = ROOT / "build" / "wheel"
 
 def build() -> Path:
     """The wheel, made anew."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    # setuptools adds to what an earlier build left in build/lib: modules that are gone since would be in the wheel.
+    for leftover in (FOLDER, ROOT / "build" / "lib", *(ROOT / "build").glob("bdist.*")):
+        shutil.rmtree(leftover, ignore_errors=True)
     _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(FOLDER), str(ROOT))
     (wheel,) = FOLDER.glob("agnes-*.whl")
     return wheel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from email.parser import HeaderParser
 from pathlib import Path
 
@@ -58,7 +59,14 @@ def test_a_layer_and_its_list_are_the_same(name: str) -> None:
 
 
 def test_the_wheel_is_listed_with_what_the_command_needs() -> None:
+    gone = wheel.ROOT / "build" / "lib" / "agnes" / "gone.py"
+    gone.parent.mkdir(parents=True, exist_ok=True)
+    gone.write_text("")
     made = wheel.build()
+    with zipfile.ZipFile(made) as archive:
+        files = set(archive.namelist())
+    assert "agnes/gone.py" not in files, "left by an earlier build"
+    assert {"agnes_cli/main.py", "agnes/settings.py"} <= files
     body, _ = listed(wheel.list_contents(made))
     check(body)
     names = {one["name"] for one in body["components"]}
