@@ -48,7 +48,7 @@ def error_reply(error: AgnesError, request_id: str) -> Reply:
 def known_error(exc: Exception, *, request_id: str, where: str) -> AgnesError:
     """`exc` as a member of the family; anything unknown is a bug: logged whole, answered as a bare 500."""
     if isinstance(exc, AgnesError):
-        if exc.status >= 500 and NO_ROOM in exc.message:
+        if exc.status >= 500 and (NO_ROOM in exc.message or NO_ROOM in str(exc.__cause__)):
             log.error("%s: %s", where, exc.message, extra={"request_id": request_id, "code": DiskFull.code})
             return _disk_full()
         if exc.status >= 500:

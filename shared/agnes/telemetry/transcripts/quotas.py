@@ -26,7 +26,7 @@ from uuid import uuid4
 
 import msgspec
 
-from agnes.kernel.errors import LimitError, TooLargeError, UnavailableError
+from agnes.kernel.errors import AgnesError, LimitError, TooLargeError, UnavailableError
 from agnes.kernel.ports import (
     ABSENT,
     Blob,
@@ -360,6 +360,7 @@ def _read(store: ObjectStore, user_id: str, now: datetime) -> tuple[Counted, Blo
 
 def _change(store: ObjectStore, user_id: str, now: datetime, change: Callable[[Counted], bool]) -> None:
     """`change` says whether there is anything to write. Raises UnavailableError, and what `change` raises."""
+    last: AgnesError | None = None
     for _ in range(_ATTEMPTS):
         found, held = _read(store, user_id, now)
         if not change(found):
@@ -369,11 +370,11 @@ def _change(store: ObjectStore, user_id: str, now: datetime, change: Callable[[C
         try:
             store.write(keys.quota(user_id), body, expect=expect, content_type="application/json")
             return
-        except (PreconditionFailed, TryAgain, OutcomeUnknown):
-            continue
+        except (PreconditionFailed, TryAgain, OutcomeUnknown) as exc:
+            last = exc
     raise UnavailableError(
         "what is stored of you could not be counted", code="store_busy", hint="Try again in a moment."
-    )
+    ) from last
 
 
 def _size(count: int) -> str:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 
-from agnes.kernel.errors import GoneError, LimitError, TooLargeError, UnavailableError
+from agnes.kernel.errors import AgnesError, GoneError, LimitError, TooLargeError, UnavailableError
 from agnes.kernel.ports import (
     ABSENT,
     ANYTHING,
@@ -234,6 +234,7 @@ def close_pruned(store: ObjectStore, user_id: str, sessions: Iterable[str]) -> N
 
 
 def _change(store: ObjectStore, user_id: str, add: Callable[[Tombstones], Tombstones | None]) -> None:
+    last: AgnesError | None = None
     for _ in range(_ATTEMPTS):
         found = of_user(store, user_id)
         wanted = add(found)
@@ -245,9 +246,11 @@ def _change(store: ObjectStore, user_id: str, add: Callable[[Tombstones], Tombst
             store.write(key, _encoded(key, wanted), expect=expect, content_type="application/json")
             store.write(copy, _encoded(copy, wanted), expect=ANYTHING, content_type="application/json")
             return
-        except (PreconditionFailed, TryAgain, OutcomeUnknown):
-            continue  # it only grows, so whoever wrote, adding to what is there is right
-    raise UnavailableError("the tombstone could not be written", code="store_busy", hint="Try again in a moment.")
+        except (PreconditionFailed, TryAgain, OutcomeUnknown) as exc:
+            last = exc  # it only grows, so whoever wrote, adding to what is there is right
+    raise UnavailableError(
+        "the tombstone could not be written", code="store_busy", hint="Try again in a moment."
+    ) from last
 
 
 def _began(plain: bytes) -> datetime | None:
