@@ -14,4 +14,6 @@ app = Function("marketplace-post_sync")
 @endpoint(needs=Needs.ADMIN)
 def post_sync(_who: Principal, id: str) -> SyncReport:
     """Fetch the repository and put its plugins in place."""
-    return sync.sync(wiring.syncing(), id, seconds=INTERACTIVE_SYNC_SECONDS)
+    report = sync.sync(wiring.syncing(), id, seconds=INTERACTIVE_SYNC_SECONDS)
+    sync.go_on(wiring.queue(), report)
+    return report

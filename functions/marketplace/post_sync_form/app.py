@@ -19,4 +19,5 @@ def post_sync_form(_who: Principal, id: str) -> Reply | MarketplacePage:
         report = sync.sync(wiring.syncing(), id, seconds=INTERACTIVE_SYNC_SECONDS)
     except AgnesError as refused:
         return administration.marketplace_page(wiring.state(), id, problem=Problem.of(refused))
+    sync.go_on(wiring.queue(), report)
     return Redirect(wiring.settings().base_path + administration.synced(report))

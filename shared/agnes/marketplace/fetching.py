@@ -20,7 +20,7 @@ from agnes.marketplace.external import External, NoTimeLeft, Place, Target, is_p
 from agnes.marketplace.limits import EXTERNAL_PARALLEL, MIN_EXTERNAL_SECONDS
 from agnes.marketplace.manifest import Listed
 from agnes.marketplace.model import Plugin
-from agnes.marketplace.reading import READING_FORMAT, WAITING, Reading, read_folder
+from agnes.marketplace.reading import NO_ROOM, READING_FORMAT, WAITING, Reading, read_folder
 from agnes.marketplace.sources import EXTERNAL_KINDS, Inside, Outside, SourceInvalid, locate
 from agnes.trees.packaging import PACKAGING_FORMAT
 
@@ -55,8 +55,19 @@ class _Wanted:
     def failed(self, problem: str) -> Reading:
         return Reading(self.listed, self.kind, problem=problem)
 
-    def waiting(self) -> Reading:
-        return Reading(self.listed, self.kind, problem=WAITING, is_waiting=True)
+    def waiting(self, problem: str = WAITING) -> Reading:
+        return Reading(self.listed, self.kind, problem=problem, is_waiting=True)
+
+
+@dataclass(slots=True)
+class Room:
+    """Bytes of new content that a sync still takes. What is being read when it is used up is taken whole."""
+
+    left: int
+
+    def use(self, reading: Reading) -> None:
+        if reading.content is not None:
+            self.left -= reading.content.size_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,7 @@ class Fetching:
     store: ObjectStore
     external: External
     sync_id: str
+    room: Room
 
     def read(self, listed: Iterable[Listed], plugin_root: str, known: Mapping[str, Plugin]) -> dict[str, Reading]:
         """Readings by name of those of `listed` that are of other places and can be fetched."""
@@ -122,6 +134,8 @@ class Fetching:
 
     def _fetch(self, group: list[_Wanted], *, share: int) -> dict[str, Reading]:
         """Raises GitTooLarge if it might fit with a larger share."""
+        if self.room.left <= 0:
+            return {wanted.listed.entry.name: wanted.waiting(NO_ROOM) for wanted in group}
         target = group[0].target
         commits = {wanted.known_commit for wanted in group}
         known = commits.pop() if len(commits) == 1 else None
@@ -141,6 +155,7 @@ class Fetching:
                     readings[name] = read_folder(
                         self.store, snapshot, listed, wanted.place, known=wanted.known, fingerprint=fingerprint
                     )
+                    self.room.use(readings[name])
         except NoTimeLeft:
             return {wanted.listed.entry.name: wanted.waiting() for wanted in group} | readings
         except SourceInvalid as exc:
@@ -162,6 +177,6 @@ def _turn(wanted: _Wanted) -> int:
     """First those that waited and are not served, then new ones, then those that waited to be looked at again."""
     if wanted.known is None:
         return 1
-    if wanted.known.problem == WAITING:
+    if wanted.known.problem in (WAITING, NO_ROOM):
         return 2 if wanted.known.tree_id else 0
     return 3

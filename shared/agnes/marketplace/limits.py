@@ -44,6 +44,10 @@ MAX_ARCHIVE_BYTES = 268_435_456
 """Of an `archive` source, as for Claude Code."""
 EXTERNAL_PARALLEL = 4
 """External sources fetched side by side."""
+MAX_EXTERNAL_BYTES = 500_000_000
+"""New content of external sources that one sync takes; the others wait for the next one."""
+MAX_RUNS_IN_A_ROW = 20
+"""Syncs that follow one another for external sources that wait; then the schedule goes on."""
 EXTERNAL_SECONDS = 60.0
 """For one external source: a server that hangs does not use up the time of the others."""
 MIN_EXTERNAL_SECONDS = 1.0

@@ -268,6 +268,10 @@ class SyncReport:
     renamed: list[Renaming] = field(default_factory=list)
     """Whoever was granted the old one, or had it, has the new one."""
     duration_seconds: float = 0.0
+    waiting: int = 0
+    """External plugins that nobody is served yet, and that wait for the next sync."""
+    has_advanced: bool = False
+    """It read new content of external sources, so the next sync gets further."""
 
 
 @dataclass(frozen=True, slots=True)

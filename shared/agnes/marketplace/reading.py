@@ -39,6 +39,8 @@ READING_FORMAT = 6
 
 WAITING = "there was no time left to fetch it; the next sync begins with it"
 """The problem of a plugin of another place that waits."""
+NO_ROOM = "this sync has fetched as much as one may; the next sync begins with it"
+"""The same, of one for which there was time."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _ALIKE = 0.9

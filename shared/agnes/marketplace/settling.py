@@ -10,7 +10,7 @@ from agnes.marketplace import differences, versions
 from agnes.marketplace.differences import FileDifference, PluginDifference
 from agnes.marketplace.limits import MAX_DESCRIPTION_CHARACTERS, MAX_KEYWORDS, MAX_TEXT_CHARACTERS
 from agnes.marketplace.model import Item, Plugin, Refused
-from agnes.marketplace.reading import WAITING, Content, Reading
+from agnes.marketplace.reading import NO_ROOM, WAITING, Content, Reading
 from agnes.marketplace.versions import HELD, LIVE, Version
 
 
@@ -112,7 +112,7 @@ def settle(
 
 def _is_only_reread(before: Plugin, after: Plugin, reading: Reading) -> bool:
     """Whether nothing is new but from which commit it was read, or that it waits or waited for time."""
-    told = before.problem if reading.is_waiting or before.problem == WAITING else after.problem
+    told = before.problem if reading.is_waiting or before.problem in (WAITING, NO_ROOM) else after.problem
     return replace(after, updated_at=before.updated_at, fingerprint=before.fingerprint, problem=told) == before
 
 

@@ -15,16 +15,18 @@ from datetime import datetime
 from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
 from agnes.kernel.git import EXECUTABLE, FILE, GROUP_WRITABLE, GitReader, GitSnapshot, GitUnreachable
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import Clock, ObjectStore, Queue, Secrets
+from agnes.kernel.ports import Clock, Message, ObjectStore, Queue, Secrets
 from agnes.kernel.state import Change, State, Tx
 from agnes.kernel.web import WebReader
 from agnes.marketplace import blocking, claims, mirror, nightly, renaming, repository, rules, versions
 from agnes.marketplace.differences import FileDifference, between_trees
 from agnes.marketplace.external import External
-from agnes.marketplace.fetching import Fetching
+from agnes.marketplace.fetching import Fetching, Room
 from agnes.marketplace.limits import (
     INTERACTIVE_SYNC_SECONDS,
+    MAX_EXTERNAL_BYTES,
     MAX_REPORTED,
+    MAX_RUNS_IN_A_ROW,
     MAX_WAITING_NAMED,
     RESERVED_SECONDS,
     SYNC_SECONDS,
@@ -60,6 +62,8 @@ class Syncing:
     """URL of the registry of `npm` sources; without one they are catalogued with the reason."""
     after: Callable[[], None] = lambda: None
     """Run after every commit of a sync: what other domains do about it. May be repeated."""
+    external_bytes: int = MAX_EXTERNAL_BYTES
+    """New content of external sources that one sync takes."""
 
 
 @dataclass
@@ -77,6 +81,8 @@ class _Found:
     catalog_name: str | None = None
     renames: renaming.Resolved = field(default_factory=dict)
     moves: list[renaming.Move] = field(default_factory=list)
+    waiting: int = 0
+    has_advanced: bool = False
     blocked: dict[str, str] = field(default_factory=dict)
     """Tree → reason, of content that is blocked under the name that it had before."""
 
@@ -118,7 +124,18 @@ def sync(tools: Syncing, marketplace_id: str, *, seconds: float = SYNC_SECONDS) 
             raise
         report = run.commit(found)
     tools.after()
+    if isinstance(found, _Found):
+        report = replace(report, waiting=found.waiting, has_advanced=found.has_advanced)
     return report
+
+
+def go_on(queue: Queue, report: SyncReport, *, run: int = 0) -> bool:
+    """Queue the next sync of a marketplace whose external plugins wait, after `run` of them in a row. One that got no further is
+    left to the schedule, so that a server that is down is not asked again and again. Whether it was queued."""
+    is_due = report.waiting > 0 and report.has_advanced and run < MAX_RUNS_IN_A_ROW
+    if is_due:
+        queue.send([Message(nightly.QUEUE, {"id": report.id, "run": run + 1})])
+    return is_due
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +217,12 @@ class _Run:
         fetched: dict[str, Reading] = {}
         if registry.allow_external:
             external = External(tools.git, tools.web, tools.npm_registry, self._left_to_fetch)
-            fetched = Fetching(tools.store, external, self.id).read(
+            fetched = Fetching(tools.store, external, self.id, Room(tools.external_bytes)).read(
                 catalog.plugins, catalog.plugin_root, self.past.rows
             )
         found.warnings.extend(_waiting(fetched.values()))
+        found.waiting = sum(reading.is_waiting and name not in known for name, reading in fetched.items())
+        found.has_advanced = any(reading.content is not None for reading in fetched.values())
         for listed in catalog.plugins:
             if self.elapsed > self.seconds:
                 raise GitUnreachable(
@@ -411,6 +430,7 @@ def sync_all(tools: Syncing, queue: Queue, *, seconds: float = INTERACTIVE_SYNC_
             continue
         try:
             report.synced.append(sync(tools, marketplace_id, seconds=left))
+            go_on(queue, report.synced[-1])
         except AgnesError as exc:
             report.errors.append(SyncFailure(marketplace_id, exc.message))
     nightly.send(queue, report.queued)

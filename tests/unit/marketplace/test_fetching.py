@@ -10,7 +10,8 @@ from threading import Lock
 import pytest
 
 from agnes.kernel.git import GitTooLarge, GitUnreachable
-from agnes.marketplace.reading import WAITING
+from agnes.marketplace import sync
+from agnes.marketplace.reading import NO_ROOM, WAITING
 from agnes_local.demo_repository import SYMLINK, BareRepository, File
 from tests.builders.sample_marketplace import small_plugin
 
@@ -108,7 +109,7 @@ def test_what_there_was_no_time_for_waits_and_goes_first(workshop):
     assert waiting
     assert served
     assert waiting | served == set(names)
-    assert report.refused == []
+    assert (report.waiting, report.has_advanced, report.refused) == (len(waiting), True, [])
     listed = ", ".join(sorted(waiting))
     assert report.warnings == [
         f"{len(waiting)} external plugins wait for the next sync, which begins with them: {listed}"
@@ -206,3 +207,33 @@ def test_branches_with_slashes(workshop, branch):
     catalog(workshop, {"tool": {"source": "git-subdir", "url": mono.url, "path": "plugins/tool", "ref": branch}})
     assert workshop.sync().refused == []
     assert workshop.plugins()["tool"].file_count == 3
+
+
+def test_a_sync_takes_so_many_bytes_and_queues_the_next(workshop):
+    names = [f"p{number:02}" for number in range(12)]
+    urls = {n: repository(workshop.folder / f"{n}.git", n, at_root=True).url for n in names}
+    catalog(workshop, {n: {"source": "url", "url": url} for n, url in urls.items()})
+    workshop.tools = dataclasses.replace(workshop.tools, external_bytes=1)
+    served: list[int] = []
+    report = None
+    while report is None or sync.go_on(workshop, report, run=len(served) - 1):
+        report = workshop.sync()
+        served.append(sum(plugin.is_served for plugin in workshop.plugins().values()))
+        waiting = [plugin.problem for plugin in workshop.plugins().values() if not plugin.is_served]
+        assert set(waiting) <= {NO_ROOM}
+        assert (report.waiting, report.refused) == (12 - served[-1], [])
+    assert served == sorted(set(served)), "each sync gets further"
+    assert served[-1] == 12
+    assert [message.body for message in workshop.sent] == [
+        {"id": "acme", "run": number + 1} for number in range(len(served) - 1)
+    ]
+
+
+def test_a_sync_that_gets_no_further_is_left_to_the_schedule(workshop):
+    catalog(workshop, {"p": {"source": "url", "url": repository(workshop.folder / "p.git", "p", at_root=True).url}})
+    workshop.tools = dataclasses.replace(workshop.tools, external_bytes=0)
+    report = workshop.sync()
+    assert (report.waiting, report.has_advanced) == (1, False)
+    assert not sync.go_on(workshop, report)
+    assert not sync.go_on(workshop, dataclasses.replace(report, has_advanced=True), run=20)
+    assert workshop.sent == []
