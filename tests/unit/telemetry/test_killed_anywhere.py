@@ -91,7 +91,16 @@ def push(store, plant: Plant, body: bytes) -> uploads.Completed:
     """What a client does; from the beginning again whenever it got no answer."""
     packed_body = packed.pack(body)
     sha256 = hashlib.sha256(packed_body).hexdigest()
-    where = uploads.presign(store, SECRET, WHO, session_id=A, agent_id=None, size_bytes=len(packed_body), sha256=sha256)
+    where = uploads.presign(
+        store,
+        SECRET,
+        WHO,
+        session_id=A,
+        agent_id=None,
+        size_bytes=len(packed_body),
+        sha256=sha256,
+        now=plant.clock.now(),
+    )
     put = plant.memory.open_presigned_url("PUT", where.url)
     plant.memory.take_presigned(put, [packed_body], content_type=where.headers["Content-Type"])
     return uploads.complete(store, SECRET, WHO, where.upload_id, now=plant.clock.now())
@@ -102,7 +111,8 @@ def test_every_step_of_an_upload(tmp_path):
     whole = Plant(tmp_path / "whole", wrap=KillingStore)
     whole.store.arm(None)
     assert push(whole.store, whole, body).status == "stored"
-    verbs = ["read", "read", "read", "read", "write", "read", "write", "remove", "write"]
+    counted, confirmed = ["read", "list", "list", "write"], ["read", "write"]
+    verbs = [*["read"] * 4, *counted, "write", "read", "write", *confirmed, "remove", "write"]
     assert [verb for verb, _ in whole.store.log] == verbs
     moments = deaths(whole)
     whole.run()
@@ -123,7 +133,16 @@ def test_a_completed_upload_may_be_completed_again(tmp_path):
     plant = Plant(tmp_path)
     body = packed.pack(work(A))
     sha256 = hashlib.sha256(body).hexdigest()
-    where = uploads.presign(plant.store, SECRET, WHO, session_id=A, agent_id=None, size_bytes=len(body), sha256=sha256)
+    where = uploads.presign(
+        plant.store,
+        SECRET,
+        WHO,
+        session_id=A,
+        agent_id=None,
+        size_bytes=len(body),
+        sha256=sha256,
+        now=plant.clock.now(),
+    )
     plant.memory.write(f"uploads/{USER}/{A}/main-{sha256}.zst", body, expect=uploads.ANYTHING)
     first = uploads.complete(plant.store, SECRET, WHO, where.upload_id, now=plant.clock.now())
     again = uploads.complete(plant.store, SECRET, WHO, where.upload_id, now=plant.clock.now())
