@@ -89,7 +89,7 @@ class Settings(BaseModel):
         1, ge=1, le=10, description="How many such proxies a request passes one after another."
     )
     state_max_stale_seconds: float = Field(
-        1.0, ge=0, le=60, description="How old a state that is read may be. The folder store always reads the newest."
+        1.0, ge=0, le=15, description="How old a state that is read may be. The folder store always reads the newest."
     )
     agnes_store: Literal["folder", "s3"] = Field("folder", description="Where bytes live.")
     agnes_bucket: str = Field("", description="The bucket, if AGNES_STORE is s3.")

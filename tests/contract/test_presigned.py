@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import random
+import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -12,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 
 from agnes.kernel.clock import FixedClock, SystemClock
-from agnes.kernel.ports import ABSENT, Secret, upload_headers
+from agnes.kernel.ports import ABSENT, DOWNLOAD_URL_SECONDS, Secret, upload_headers
 from agnes.outside.object_store.folder import FolderStore
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.outside.object_store.presigned import (
@@ -23,7 +25,7 @@ from agnes.outside.object_store.presigned import (
     content_disposition,
 )
 from agnes.telemetry.lake.objects import put_file
-from tests.contract.stores import BUCKET
+from tests.contract.stores import BUCKET, started_server
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 BODY = b"declared bytes"
@@ -73,6 +75,27 @@ def test_a_put_url_takes_the_declared_bytes(server):
     assert put(url, BODY, upload_headers(**declared)) == 200
     assert store.read("up/x").body == BODY
     assert put(url, BODY, upload_headers(**declared)) == 200, "a repeated upload of the same bytes is no error"
+
+
+@pytest.mark.minio
+def test_a_get_url_ends_and_what_began_before_goes_on():
+    """What is blocked is served by no URL of before for long, and a slow line gets all of what it began with."""
+    store = started_server("minio").store()
+    body = random.Random(1).randbytes(64_000_000)  # more than the buffers of both sides hold
+    store.write("feed/x.zip", body, expect=ABSENT)
+    url = store.presign_get("feed/x.zip", seconds=2)
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        first = answer.read(1000)
+        while fetch(urllib.request.Request(url, headers={"Range": "bytes=0-9"}))[0] == 206:
+            time.sleep(0.1)
+        assert fetch(url)[0] == 403
+        assert first + answer.read() == body
+
+
+def test_downloads_are_signed_for_less_than_a_minute(server):
+    store = server.store()
+    url = store.presign_get("feed/x.zip", seconds=DOWNLOAD_URL_SECONDS)
+    assert int(dict(parse_qsl(urlsplit(url).query))["X-Amz-Expires"]) == DOWNLOAD_URL_SECONDS <= 45
 
 
 @pytest.fixture(params=["memory", "folder"])

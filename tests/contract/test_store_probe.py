@@ -134,6 +134,11 @@ class RefusesUploads(MemoryStore):
         return super().take_presigned(put, [b"?"], content_type=content_type)
 
 
+class SignsByASlowClock(MemoryStore):
+    def presign_get(self, key, *, seconds, **options):
+        return super().presign_get(key, seconds=seconds - 60, **options)
+
+
 UNFIT = {
     OverwritesOnCreate: "creates_once",
     IgnoresIfMatch: "refuses_stale_swap",
@@ -148,6 +153,7 @@ UNFIT = {
     IgnoresCase: "lists_in_key_order",
     KeepsRemoved: "removes",
     TakesAnyUpload: "takes_only_the_declared_upload",
+    SignsByASlowClock: "serves_a_download",
     RefusesUploads: "takes_only_the_declared_upload",
 }
 

@@ -10,6 +10,5 @@ GRACE = timedelta(days=7)
 """From when nothing names a tree or an asset until it is removed; and how old it must be."""
 SWEEP_SECONDS = 600.0
 """How long syncs may have to stand still for it."""
-ZIP_URL_SECONDS = 600
 MAX_PACK_BYTES = 200_000_000
 """A view that packs larger than this is refused with words rather than with a broken pipe."""

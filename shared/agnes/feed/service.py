@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 
 from agnes.feed import compose, upload_pack, zip_archive
-from agnes.feed.limits import MAX_PACK_BYTES, REFRESH, ZIP_URL_SECONDS
+from agnes.feed.limits import MAX_PACK_BYTES, REFRESH
 from agnes.feed.model import Hidden, Offer, View, ViewPlugin
 from agnes.flea.model import Entity
 from agnes.kernel.errors import TooLargeError
 from agnes.kernel.immutable import ImmutableCache
-from agnes.kernel.ports import ANYTHING, ObjectStore
+from agnes.kernel.ports import ANYTHING, DOWNLOAD_URL_SECONDS, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
 from agnes.stack import service as stack
@@ -226,7 +226,7 @@ def matches(header: str, view: View) -> bool:
 
 
 def zip_url(store: ObjectStore, view: View, *, now: datetime) -> str:
-    """A URL of the view's zip, good for ten minutes.
+    """A URL of the view's zip, good for DOWNLOAD_URL_SECONDS.
 
     That a zip is there is believed for an hour at most, and an old one is written anew: pruning
     takes none that was handed out.
@@ -239,7 +239,7 @@ def zip_url(store: ObjectStore, view: View, *, now: datetime) -> str:
             store.write(key, build_zip(store, view), expect=ANYTHING, content_type="application/zip")
         _zips.put(store, this_hour, True)
     return store.presign_get(
-        key, seconds=ZIP_URL_SECONDS, filename="agnes-marketplace.zip", content_type="application/zip"
+        key, seconds=DOWNLOAD_URL_SECONDS, filename="agnes-marketplace.zip", content_type="application/zip"
     )
 
 

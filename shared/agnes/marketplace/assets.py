@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agnes.kernel.errors import DeniedError, NotFoundError
-from agnes.kernel.ports import ANYTHING, Blob, ObjectStore
+from agnes.kernel.ports import ANYTHING, DOWNLOAD_URL_SECONDS, Blob, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db
 from agnes.marketplace import granting, repository
@@ -129,9 +129,12 @@ def read(store: ObjectStore, asset: Asset) -> bytes:
 
 
 def url(store: ObjectStore, asset: Asset) -> str:
-    """A URL of the store that saves it, good for ten minutes."""
+    """A URL of the store that saves it, good for DOWNLOAD_URL_SECONDS."""
     return store.presign_get(
-        f"{PREFIX}{asset.sha256}", seconds=600, filename=asset.filename, content_type=asset.content_type
+        f"{PREFIX}{asset.sha256}",
+        seconds=DOWNLOAD_URL_SECONDS,
+        filename=asset.filename,
+        content_type=asset.content_type,
     )
 
 

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from agnes.kernel.clock import FixedClock
+from agnes.outside.object_store.memory import MemoryStore
+from agnes.outside.object_store.presigned import PresignRefused
+from agnes.settings import Settings
 from tests.builders.acme_team import ENVIRON, Team, code
-from tests.builders.house import House
+from tests.builders.house import START, House
 
 BLOCKED = "/api/admin/blocked-trees"
 
 
 @pytest.fixture
 def team(tmp_path: Path):
-    with House(tmp_path, environ=ENVIRON) as house:
+    clock = FixedClock(START)
+    with House(tmp_path, environ=ENVIRON, clock=clock, store=MemoryStore(clock=clock)) as house:
         team = Team(house, tmp_path, registered=True)
         team.grant("finops")
         team.install("bob", "finops")
@@ -84,6 +89,38 @@ def test_an_older_version_may_be_blocked_too(team):
     assert info(team)["plugins"][0]["version"].startswith("1.6.0+")
     team.post("ada", f"{BLOCKED}/{info(team)['plugins'][0]['tree_id']}", {"reason": "new"}, 200)
     assert info(team)["plugins"] == [second]
+
+
+def block(team: Team) -> None:
+    team.post("ada", f"{BLOCKED}/{info(team)['plugins'][0]['tree_id']}", {"reason": "steals tokens"}, 200)
+
+
+def revoke(team: Team) -> None:
+    for grant in team.call("GET", "ada", "/api/admin/grants").json():
+        if grant["resource_id"] == "acme/finops":
+            assert team.call("DELETE", "ada", f"/api/admin/grants/{grant['id']}").status == 204
+
+
+def remove_from_catalog(team: Team) -> None:
+    assert team.call("DELETE", "ada", "/api/marketplaces/acme").status == 204
+
+
+def uninstall(team: Team) -> None:
+    assert team.uninstall("bob", "finops").status == 200
+
+
+@pytest.mark.parametrize("end", [block, revoke, remove_from_catalog, uninstall])
+def test_a_zip_url_of_before_ends_within_a_minute(team, end):
+    """Its request must have begun by then; what is asked for anew has another zip."""
+    before = team.call("GET", "bob", "/marketplace.zip").headers["location"]
+    assert team.house.store.open_presigned_url("GET", before).key.startswith("feed/zips/")
+    end(team)
+    after = team.call("GET", "bob", "/marketplace.zip").headers["location"]
+    opened = team.house.store.open_presigned_url("GET", after)
+    assert opened.key != team.house.store.open_presigned_url("GET", before).key
+    team.house.clock.sleep(60 - Settings.model_fields["state_max_stale_seconds"].metadata[1].le)
+    with pytest.raises(PresignRefused, match="expired"):
+        team.house.store.open_presigned_url("GET", before)
 
 
 def test_who_may_and_what_is_refused(team):

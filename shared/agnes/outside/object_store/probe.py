@@ -19,6 +19,7 @@ from agnes.kernel.ids import new_nonce
 from agnes.kernel.ports import (
     ABSENT,
     ANYTHING,
+    DOWNLOAD_URL_SECONDS,
     Blob,
     Expect,
     NotModified,
@@ -30,7 +31,7 @@ from agnes.kernel.ports import (
     Version,
     upload_headers,
 )
-from agnes.outside.object_store.presigned import SelfSigned, UploadMismatch
+from agnes.outside.object_store.presigned import PresignedGet, PresignRefused, SelfSigned, UploadMismatch
 
 RACERS = 8
 PATIENCE = 20
@@ -50,7 +51,10 @@ def probe(store: ObjectStore) -> None:
                 broken = (condition.__doc__ or condition.__name__).strip().removesuffix(".")
                 raise StoreUnfit(
                     f"this store cannot be used: it is not true that {broken[0].lower()}{broken[1:]}",
-                    hint="Use a store that honours conditional writes: AWS S3, a current MinIO, or the folder.",
+                    hint=HINTS.get(
+                        condition,
+                        "Use a store that honours conditional writes: AWS S3, a current MinIO, or the folder.",
+                    ),
                     condition=condition.__name__.strip("_"),
                 )
     finally:
@@ -180,6 +184,28 @@ def _takes_only_the_declared_upload(trial: _Trial) -> bool:
     return refused and _upload(trial.store, url, body, headers) and trial.body(key) == body
 
 
+def _serves_a_download(trial: _Trial) -> bool:
+    """A presigned GET serves what was written, by a clock that differs from this one by few seconds."""
+    key, body = trial.key("download"), b"to be downloaded"
+    trial.write(key, body, ANYTHING)
+    url = trial.store.presign_get(key, seconds=DOWNLOAD_URL_SECONDS)
+    if isinstance(trial.store, SelfSigned):
+        try:
+            return trial.store.open_presigned_url("GET", url) == PresignedGet(key, None, None)
+        except PresignRefused:
+            return False
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our store's own URL
+            return answer.read() == body
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        if refused.code < 500:
+            return False
+        raise UnavailableError(f"the store answered {refused.code} to a presigned GET") from refused
+    except (OSError, http.client.HTTPException) as error:
+        raise UnavailableError(f"no answer to a presigned GET: {type(error).__name__}") from error
+
+
 def _upload(store: ObjectStore, url: str, body: bytes, headers: dict[str, str]) -> bool:
     """Whether the store took the body."""
     if isinstance(store, SelfSigned):  # its gateway may not listen yet
@@ -201,6 +227,7 @@ def _upload(store: ObjectStore, url: str, body: bytes, headers: dict[str, str]) 
         raise UnavailableError(f"no answer to a presigned PUT: {type(error).__name__}") from error
 
 
+HINTS = {_serves_a_download: "Set the clocks of this machine and of the store, and check AGNES_S3_PUBLIC_ENDPOINT."}
 CONDITIONS: tuple[Callable[[_Trial], bool], ...] = (
     _reads_what_was_written,
     _creates_once,
@@ -212,4 +239,5 @@ CONDITIONS: tuple[Callable[[_Trial], bool], ...] = (
     _lists_in_key_order,
     _removes,
     _takes_only_the_declared_upload,
+    _serves_a_download,
 )

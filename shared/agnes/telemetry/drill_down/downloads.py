@@ -17,7 +17,7 @@ from pathlib import Path
 
 from agnes.kernel.errors import InvalidError, NotFoundError, TooLargeError
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore
+from agnes.kernel.ports import ANYTHING, DOWNLOAD_URL_SECONDS, Blob, Clock, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.telemetry import keys
@@ -28,7 +28,6 @@ from agnes.telemetry.transcripts import packed, stored, tombstones
 from agnes.telemetry.transcripts.stored import StoredFile
 from agnes.telemetry.transcripts.tombstones import SessionRedacted
 
-URL_SECONDS = 900
 USUAL_RATIO = 8
 """Plain bytes by packed ones, of a transcript that was not extracted yet."""
 JSONL = "application/x-ndjson"
@@ -218,5 +217,5 @@ def _prepared(
         if which.session_id in redacted:
             store.remove([key])
             raise SessionRedacted(which.session_id)
-    url = store.presign_get(key, seconds=URL_SECONDS, filename=filename, content_type=content_type)
+    url = store.presign_get(key, seconds=DOWNLOAD_URL_SECONDS, filename=filename, content_type=content_type)
     return Taken(filename, content_type, None, url)
