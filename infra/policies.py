@@ -40,6 +40,7 @@ def statements(function: Found, entry: Entry, *, scheduled: Sequence[str] = ()) 
         )
     return (
         found
+        + ([_objects("AbortMultipartUpload", set(entry.streams))] if entry.streams else [])
         + _secrets(entry)
         + _queues(entry)
         + (_invocations(scheduled) if entry.starts_jobs else [])
@@ -50,7 +51,7 @@ def statements(function: Found, entry: Entry, *, scheduled: Sequence[str] = ()) 
 def _prefixes(function: Found, entry: Entry) -> dict[str, set[str]]:
     needed: dict[str, set[str]] = defaultdict(set)
     needed["get"] |= set(entry.gets)
-    needed["put"] |= set(entry.puts)
+    needed["put"] |= {*entry.puts, *entry.streams}
     needed["list"] |= set(entry.lists)
     needed["remove"] |= set(entry.removes)
     reads = {*entry.reads, *entry.writes}

@@ -70,6 +70,8 @@ class Entry(Model):
     writes: tuple[Word, ...] = ()
     gets: tuple[Prefix, ...] = ()
     puts: tuple[Prefix, ...] = ()
+    streams: tuple[Prefix, ...] = ()
+    """Where it writes objects of any size in parts, and ends an upload that failed."""
     lists: tuple[Prefix, ...] = ()
     removes: tuple[Prefix, ...] = ()
     secrets: tuple[str, ...] = ()

@@ -101,6 +101,16 @@ class GuardedStore(MemoryStore):
         self._policies.check("s3:PutObject", key)
         return super().write(key, body, expect=expect, content_type=content_type)
 
+    def write_pieces(self, key: str, pieces: Iterable[bytes], *, content_type: str = "") -> int:
+        self._policies.check("s3:PutObject", key)
+        self._policies.check("s3:AbortMultipartUpload", key)
+        return super().write_pieces(key, pieces, content_type=content_type)
+
+    def download(self, key: str, path: Path) -> bool:
+        self._policies.check("s3:GetObject", key)
+        self._policies.check("s3:ListBucket", key)
+        return super().download(key, path)
+
     def list(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
         self._policies.check("s3:ListBucket", prefix)
         return super().list(prefix, after=after)

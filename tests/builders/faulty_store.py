@@ -10,6 +10,7 @@ import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import (
@@ -109,6 +110,12 @@ class FaultyStore:
         keys = list(keys)
         self._meet("remove", keys[0] if keys else "")
         self.inner.remove(keys)
+
+    def write_pieces(self, key: str, pieces: Iterable[bytes], **options: str) -> int:
+        return self.inner.write_pieces(key, pieces, **options)
+
+    def download(self, key: str, path: Path) -> bool:
+        return self.inner.download(key, path)
 
     def presign_get(
         self, key: str, *, seconds: int, filename: str | None = None, content_type: str | None = None

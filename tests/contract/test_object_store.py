@@ -21,7 +21,7 @@ from agnes.kernel.ports import (
     Unchanged,
     Version,
 )
-from tests.contract.stores import SECRETS
+from tests.contract.stores import BUCKET, SECRETS
 
 pytestmark = pytest.mark.slow
 
@@ -238,3 +238,37 @@ def test_presigned_urls_do_not_hold_the_secret(store):
     ]
     for url in urls:
         assert not any(secret in url for secret in (*SECRETS, "\r", "\n", " "))
+
+
+def test_pieces_of_any_size_are_one_object(store, tmp_path):
+    pieces = [b"", b"a", bytes(range(256)) * 30_000, b"z" * 6_000_000, b"", b"end"]
+    assert store.write_pieces("exports/x/whole", iter(pieces)) == sum(map(len, pieces))
+    assert store.read("exports/x/whole").body == b"".join(pieces)
+    assert store.write_pieces("exports/x/whole", iter([b"new"])) == 3
+    assert store.read("exports/x/whole").body == b"new"
+    assert store.write_pieces("exports/x/empty", iter(())) == 0
+    assert store.read("exports/x/empty").body == b""
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("no")], ids=["disk", "other"])
+def test_pieces_that_fail_leave_nothing(store, error):
+    def pieces():
+        yield b"x" * 12_000_000
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        store.write_pieces("exports/x/failed", pieces())
+    assert raised.value is error
+    assert store.read("exports/x/failed") is None
+    assert list(store.list("")) == []
+    if hasattr(store, "_client"):
+        assert "Uploads" not in store._client.list_multipart_uploads(Bucket=BUCKET, Prefix=store._prefix)
+
+
+def test_downloads_to_a_file(store, tmp_path):
+    body = bytes(range(256)) * 12_000
+    store.write("telemetry/x.parquet", body, expect=ABSENT)
+    assert store.download("telemetry/x.parquet", tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == body
+    assert not store.download("telemetry/y.parquet", tmp_path / "y")
+    assert not (tmp_path / "y").exists()

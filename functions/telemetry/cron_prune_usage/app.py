@@ -5,7 +5,7 @@ from agnes.edge import Function, job
 from agnes.edge.job import Tick
 from agnes.telemetry.drill_down import downloads
 from agnes.telemetry.extraction import upkeep
-from agnes.telemetry.lake import export
+from agnes.telemetry.lake import exports
 
 app = Function("telemetry-cron_prune_usage")
 
@@ -15,7 +15,7 @@ app = Function("telemetry-cron_prune_usage")
 def run(tick: Tick) -> upkeep.Pruned:
     """Forget the events and the transcripts that their settings do not keep, and exports and downloads of earlier days."""
     if not tick.dry_run:
-        export.remove_old(wiring.store(), now=tick.at)
+        exports.remove_old(wiring.store(), now=tick.at)
         downloads.remove_old(wiring.store(), now=tick.at)
     return upkeep.prune_all(
         wiring.state(),

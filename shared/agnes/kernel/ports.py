@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from mmap import mmap
+from pathlib import Path
 from typing import Any, Protocol
 
 from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
@@ -118,7 +119,7 @@ class StoreUnfit(AgnesError):
 
 
 class ObjectStore(Protocol):
-    """Bytes under keys. Every write states its expectation; there is no default.
+    """Bytes under keys. Every write of one piece states its expectation; there is no default.
 
     A key is at most 900 characters: `/`-separated segments of 1 to 200 of `[A-Za-z0-9._=@+-]`, none
     `.` or `..`; anything else raises InvalidError before the store is asked. No key of ours is another
@@ -141,6 +142,18 @@ class ObjectStore(Protocol):
         Exactly one attempt is made. Raises PreconditionFailed (conflict), TryAgain (retry) or
         OutcomeUnknown (unknown); returning is the outcome *committed*.
         """
+        ...
+
+    def write_pieces(self, key: str, pieces: Iterable[bytes], *, content_type: str = "application/octet-stream") -> int:
+        """Store what comes one after another, of any length, and return its size in bytes. A few pieces are in memory.
+
+        What was there is replaced at the end, at once. If `pieces` or the store raises, nothing is stored and nothing
+        is left behind; what `pieces` raises passes. Raises UnavailableError.
+        """
+        ...
+
+    def download(self, key: str, path: Path) -> bool:
+        """Write the object to a file, a piece at a time; whether there is one. Raises UnavailableError, and OSError of the file."""
         ...
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[Entry]:

@@ -9,6 +9,7 @@ tombstones/<user_id>.json | <user_id>.copy.json         sessions of a person tha
 quotas/<user_id>.json                                   how much of a person is stored (transcripts.quotas)
 quarantine/<user_id>/<session_id>/<file>.json           why a transcript is not counted
 exports/<ulid>/<filename>                               large exports, for a day
+exports/<ulid>/status.json | <attempt>/<filename>       the same of exports in the background: what became of it, its files
 downloads/<user_id>/<ulid>/<filename>                   large transcripts and archives of a person, for a day
 telemetry/events/day=YYYY-MM-DD/<generation>.parquet    immutable
 telemetry/current/sessions.parquet                      which events count, for other engines (docs/scale.md)
@@ -228,6 +229,14 @@ def prepared_events(ulid: str) -> str:
 
 def export(ulid: str, filename: str) -> str:
     return f"{EXPORTS}{ulid}/{filename}"
+
+
+def export_status(ulid: str) -> str:
+    return f"{EXPORTS}{ulid}/status.json"
+
+
+def export_part(ulid: str, attempt: str, filename: str) -> str:
+    return f"{EXPORTS}{ulid}/{attempt}/{filename}"
 
 
 def download(user_id: str, ulid: str, filename: str) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
-from agnes.telemetry.lake import export
+from agnes.telemetry.lake import export, exports
 from tests.builders.house import START, House
 from tests.builders.people import add_person, seed_admin
 from tests.builders.telemetry_house import run_usage, serve, upload
@@ -171,8 +171,8 @@ def test_a_large_one_comes_by_url_and_goes_after_a_day(used):
     assert (done.body, bool(done.url)) == (None, True)
     (entry,) = house.store.list("exports/")
     assert house.store.read(entry.key).body.startswith(b"event_id,")
-    assert export.remove_old(house.store, now=entry.modified_at + timedelta(hours=23)) == 0
-    assert export.remove_old(house.store, now=entry.modified_at + timedelta(hours=25)) == 1
+    assert exports.remove_old(house.store, now=entry.modified_at + timedelta(hours=23)) == 0
+    assert exports.remove_old(house.store, now=entry.modified_at + timedelta(hours=25)) == 1
     assert not list(house.store.list("exports/"))
 
 

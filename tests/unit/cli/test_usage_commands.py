@@ -6,11 +6,16 @@ import csv
 import io
 import json
 import random
+import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
+import duckdb
 import pytest
 
 from agnes.outside.object_store.presigned import ROUTE
+from agnes.telemetry.lake import export, exports
 from agnes.telemetry.lake.export import INLINE_BYTES
 from agnes_cli import spending
 from agnes_cli.failures import BadInput
@@ -123,6 +128,52 @@ def test_a_large_export_comes_from_the_store_whole_or_not_at_all(office, ada, tm
     calls = [event for event in map(json.loads, out.read_text().splitlines()) if event["skill_name"]]
     assert len({event["event_id"] for event in calls}) == 700
     assert [path.name for path in tmp_path.glob("*events*")] == ["events.json"]
+
+
+@contextmanager
+def consumer(house):
+    """Exports in the background are made meanwhile, each part of a few events."""
+    stop, queue = threading.Event(), house.wiring.part("queue")
+
+    def consume():
+        while not stop.wait(0.05):
+            for delivery in queue.receive(exports.QUEUE, visibility_seconds=60, max_attempts=3):
+                which = json.loads(delivery.body)["export"]
+                exports.run_queued(house.state, house.store, queue, which, clock=house.clock, part_seconds=-1)
+                queue.acknowledge(delivery)
+
+    thread = threading.Thread(target=consume)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_an_export_in_the_background_is_one_file_on_the_laptop(office, ada, tmp_path, monkeypatch, kind):
+    whole, out = tmp_path / f"whole.{kind}", tmp_path / f"events.{kind}"
+    usage(ada, "export", "--format", kind, "--out", str(whole))
+    monkeypatch.setattr(export, "MAX_EVENTS", 1)
+    if kind != "parquet":  # in several parts
+        monkeypatch.setattr(exports, "EventStream", partial(exports.EventStream, slice_events=1))
+    with consumer(office.house):
+        usage(ada, "export", "--format", kind, "--out", str(out))
+    if kind == "parquet":
+        assert duckdb.sql(f"FROM '{out}'").fetchall() == duckdb.sql(f"FROM '{whole}'").fetchall()
+    else:
+        assert out.read_bytes() == whole.read_bytes()
+        assert sum("/files/" in path for _, path in office.server.seen) > 1
+    assert list(office.house.store.list("exports/")) == [], "nobody else knows of it"
+
+
+def test_exports_are_listed_and_cancelled(office, ada):
+    made = office.house.post("/api/admin/usage/exports", token=office.admin.token, json_body={}).json()
+    assert [one["id"] for one in json.loads(usage(ada, "exports", "--json").stdout)] == [made["id"]]
+    assert f"{made['id']}  queued  csv" in usage(ada, "exports").stdout
+    assert usage(ada, "exports", "--remove", made["id"]).stdout == f"{made['id']}: removed.\n"
+    assert "no exports" in usage(ada, "exports").stderr
 
 
 def test_backfill(ada):

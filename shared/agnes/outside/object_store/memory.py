@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from mmap import mmap
+from pathlib import Path
 
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.ports import (
@@ -64,6 +65,17 @@ class MemoryStore(SelfSigned):
                 raise PreconditionFailed(key)
             self._held[key] = _Held(body, version, content_type, self._clock.now())
         return version
+
+    def write_pieces(self, key: str, pieces: Iterable[bytes], *, content_type: str = "application/octet-stream") -> int:
+        body = b"".join(pieces)
+        self.write(key, body, expect=ANYTHING, content_type=content_type)
+        return len(body)
+
+    def download(self, key: str, path: Path) -> bool:
+        held = self._held.get(check_key(key))
+        if held is not None:
+            path.write_bytes(held.body)
+        return held is not None
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
         check_prefix(prefix)

@@ -22,9 +22,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache, cached_property, partial
-from itertools import islice
+from itertools import chain, islice
 from mmap import mmap
+from pathlib import Path
 from typing import Any, TypeVar
 
 from agnes.kernel.errors import UnavailableError
@@ -164,6 +166,64 @@ class S3Store:
             parts.append({"PartNumber": number, "ETag": _quoted(_version(answer))})
         return _version(self._client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts}))
 
+    def write_pieces(self, key: str, pieces: Iterable[bytes], *, content_type: str = "application/octet-stream") -> int:
+        """In parts, each of which is repeated by itself; a failure ends the upload, so that S3 keeps no part of it."""
+        where = {"Bucket": self._bucket, "Key": self._prefix + check_key(key)}
+        parts = _parts_of(pieces, self._part_bytes)
+        first = next(parts, b"")
+        if len(first) < self._part_bytes:
+            self._repeated(key, partial(self._client.put_object, **where, Body=first, ContentType=content_type))
+            return len(first)
+        started = self._repeated(key, partial(self._client.create_multipart_upload, **where, ContentType=content_type))
+        upload = {**where, "UploadId": started["UploadId"]}
+        sent, size = [], 0
+        try:
+            for number, part in enumerate(chain([first], parts), 1):
+                answer = self._repeated(key, partial(self._upload_part, upload, number, part))
+                sent.append({"PartNumber": number, "ETag": answer})
+                size += len(part)
+            self._repeated(key, partial(self._complete, upload, {"Parts": sent}))
+        except BaseException:
+            with suppress(Exception):  # the bucket's lifecycle ends it otherwise
+                self._client.abort_multipart_upload(**upload)
+            raise
+        return size
+
+    def _upload_part(self, upload: dict[str, Any], number: int, part: bytes) -> str:
+        return _quoted(_version(self._client.upload_part(**upload, PartNumber=number, Body=part)))
+
+    def _complete(self, upload: dict[str, Any], parts: dict[str, Any]) -> None:
+        from botocore.exceptions import ClientError
+
+        try:
+            _version(self._client.complete_multipart_upload(**upload, MultipartUpload=parts))
+        except ClientError as error:
+            # An earlier attempt whose reply was lost has completed it.
+            if _code(error) != "NoSuchUpload":
+                raise
+            self._client.head_object(Bucket=upload["Bucket"], Key=upload["Key"])
+
+    def download(self, key: str, path: Path) -> bool:
+        from botocore.exceptions import ClientError
+
+        where = {"Bucket": self._bucket, "Key": self._prefix + check_key(key)}
+
+        def ask() -> bool:
+            try:
+                answer = self._client.get_object(**where)
+            except ClientError as error:
+                if _code(error) == "NoSuchKey":
+                    return False
+                raise
+            if "content-length" not in answer["ResponseMetadata"]["HTTPHeaders"]:
+                raise _CutReply  # within its headers, so that the body seems to be empty
+            with path.open("wb") as file:
+                for piece in answer["Body"].iter_chunks(1 << 20):
+                    file.write(piece)
+            return True
+
+        return self._repeated(key, ask)
+
     def list(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
         asked = {"Bucket": self._bucket, "Prefix": self._prefix + check_prefix(prefix), "MaxKeys": self._page_size}
         if after:
@@ -275,6 +335,18 @@ def _session(region: str | None) -> Any:
     import boto3
 
     return boto3.session.Session(region_name=region)
+
+
+def _parts_of(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes in parts of `size`, the last one shorter or empty."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        while len(held) >= size:
+            yield bytes(memoryview(held)[:size])
+            del held[:size]
+    if held:
+        yield bytes(held)
 
 
 class _CutReply(Exception):

@@ -4,7 +4,7 @@ In this order, so that it can be killed anywhere and repeated:
 
     1. the audit says who asks for it               an audit that says too much is better than none
     2. the tombstone                                from here on uploads are refused, and a run counts it no more
-    3. transcripts and staged uploads are removed
+    3. transcripts and staged uploads are removed, and every export: their events are in it, or in one that is being made
     4. prepared batches that hold it are removed    their notes stay, so the others in them are read again
     5. notes in the inbox                           the next run takes events, ledger rows and figures away
     6. that run is made at once, unless another one is busy
@@ -29,6 +29,7 @@ from agnes.telemetry.extraction import prepared
 from agnes.telemetry.extraction.served import Served
 from agnes.telemetry.extraction.tick import ExtractionRun
 from agnes.telemetry.keys import TranscriptId, transcript_id
+from agnes.telemetry.lake import exports
 from agnes.telemetry.lake.ledger import LedgerMoved
 from agnes.telemetry.model import FILE, Limits
 from agnes.telemetry.transcripts import quotas, tombstones
@@ -112,6 +113,7 @@ def _remove_objects(store: ObjectStore, user_id: str, folders: Iterable[str], *,
             removed(found)
     else:
         store.remove(entry.key for entry in found)
+    exports.remove_all(store)
     return len(found)
 
 

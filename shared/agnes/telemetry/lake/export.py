@@ -1,41 +1,31 @@
-"""Events as a file: sent with the answer when it is small, by a presigned URL when it is large."""
+"""A few events as a file: sent with the answer when it is small, by a presigned URL when it is large.
+
+What is more than one request can make is an export in the background (`agnes.telemetry.lake.exports`).
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from agnes.kernel.errors import BadRequestError
+from agnes.kernel.errors import BadRequestError, TooLargeError
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import Clock, ObjectStore
+from agnes.kernel.ports import DOWNLOAD_URL_SECONDS, Clock, ObjectStore
 from agnes.kernel.state import Change, State
 from agnes.telemetry import keys
-from agnes.telemetry.lake import event_table, objects
-from agnes.telemetry.lake.batch import EVENT_COLUMNS
+from agnes.telemetry.lake import event_table, ledger, objects
+from agnes.telemetry.lake.formats import COLUMNS, CONTENT_TYPES, copy_options
 from agnes.telemetry.model import FILE
 
 INLINE_BYTES = 4 * 1000 * 1000
 """A function's answer may have 6 MB, in base64."""
-URL_SECONDS = 900
-KEPT = timedelta(days=1)
+MAX_EVENTS = 200_000
+"""That are read for one answer; a million take 17 to 27 s, and an API gives up after 28."""
 MEMORY = "130MB"
 """Of DuckDB, which sorts on disk what is more: with all that is imported a process stays below 300 MB."""
 
-CONTENT_TYPES = {"csv": "text/csv", "json": "application/x-ndjson", "parquet": "application/octet-stream"}
-_TIMES = "TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'"
-# Of parquet's row groups one is in memory: of the default size it alone takes as much as the sort.
-_COPY = {
-    "csv": f"FORMAT csv, HEADER, {_TIMES}",
-    "json": f"FORMAT json, {_TIMES}",
-    "parquet": "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 40960",
-}
-# A spreadsheet computes a cell that begins like a formula, and names and folders come from whoever wrote the transcript.
-_TEXTS = [name for name, kind in EVENT_COLUMNS.items() if kind == "VARCHAR" and name != "generation"]
-_QUOTED = ", ".join(f"if(regexp_matches({name}, '^[=+@\\t\\r-]'), '''' || {name}, {name}) AS {name}" for name in _TEXTS)
-_ALL = "* EXCLUDE generation"
-_COLUMNS = {"csv": f"{_ALL} REPLACE ({_QUOTED})", "json": _ALL, "parquet": _ALL}
 _BACK = re.compile(r"(\d{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -56,6 +46,17 @@ class InvalidSpan(BadRequestError):
 
     def __init__(self, since: datetime, until: datetime) -> None:
         super().__init__(f"nothing lies between since={since.isoformat()} and until={until.isoformat()}")
+
+
+class ExportTooLarge(TooLargeError):
+    code = "export_too_large"
+
+    def __init__(self, events: int) -> None:
+        super().__init__(
+            f"{events:,} events would have to be read, and one answer is made of {MAX_EVENTS:,} at most",
+            hint="POST /api/admin/usage/exports makes the file in the background (`agnes admin usage export` does so by itself); "
+            "or give `since` and `until`.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Exported:
     rows: int
     body: bytes | None
     url: str | None
-    """Good for 15 minutes, in place of a large `body`."""
+    """Good for DOWNLOAD_URL_SECONDS, in place of a large `body`."""
 
 
 def moment(name: str, given: str | None, *, now: datetime) -> datetime | None:
@@ -112,9 +113,10 @@ def export(
 ) -> Exported:
     """All columns of the events that pass, each once, ordered by time. Audited before anything is answered.
 
-    Raises UnavailableError.
+    Raises ExportTooLarge, UnavailableError.
     """
-    where, parameters = _where(state, filters)
+    require_few(state, filters)
+    where, parameters = conditions(state, filters)
     filename = f"usage_events.{kind}"
     with event_table.events(
         store,
@@ -125,8 +127,8 @@ def export(
     ) as bench:
         path = bench.folder / filename
         (rows,) = bench.db.execute(
-            f"COPY (SELECT {_COLUMNS[kind]} FROM events WHERE {where} ORDER BY occurred_at, event_id) "  # noqa: S608 (fixed parts)
-            f"TO '{path}' ({_COPY[kind]})",
+            f"COPY (SELECT {COLUMNS[kind]} FROM events WHERE {where} ORDER BY occurred_at, event_id) "  # noqa: S608 (fixed parts)
+            f"TO '{path}' ({copy_options(kind)})",
             parameters,
         ).fetchone()
         said = {"filters": filters.said, "format": kind, "row_count": rows}
@@ -136,18 +138,21 @@ def export(
         bench.db.close()  # so that its memory is free again: sending wants some, too
         key = keys.export(new_ulid(clock.now()), filename)
         objects.put_file(store, clock, key, path, CONTENT_TYPES[kind])
-    url = store.presign_get(key, seconds=URL_SECONDS, filename=filename, content_type=CONTENT_TYPES[kind])
+    url = store.presign_get(key, seconds=DOWNLOAD_URL_SECONDS, filename=filename, content_type=CONTENT_TYPES[kind])
     return Exported(filename, CONTENT_TYPES[kind], rows, None, url)
 
 
-def remove_old(store: ObjectStore, *, now: datetime) -> int:
-    """Remove exports whose URLs ended long ago; how many."""
-    old = [entry.key for entry in store.list(keys.EXPORTS) if entry.modified_at < now - KEPT]
-    store.remove(old)
-    return len(old)
+def require_few(state: State, filters: Filters) -> None:
+    """Raises ExportTooLarge. Counts what has to be read, before `user`, `source` and `event_type` leave some of it out."""
+    since, until = filters.since, filters.until
+    with state.read(FILE) as db:
+        days = ledger.events_between(db, since.date() if since else date.min, until.date() if until else date.max)
+    if (events := sum(count for _, count in days)) > MAX_EVENTS:
+        raise ExportTooLarge(events)
 
 
-def _where(state: State, filters: Filters) -> tuple[str, dict[str, Any]]:
+def conditions(state: State, filters: Filters) -> tuple[str, dict[str, Any]]:
+    """(SQL, its parameters) over the events' columns."""
     tests = {
         "since": "occurred_at >= $since",
         "until": "occurred_at < $until",

@@ -238,6 +238,15 @@ def events_by_day(db: Db) -> list[tuple[date, int]]:
     ).fetchall()
 
 
+def events_between(db: Db, since: date, until: date) -> list[tuple[date, int]]:
+    """(day, rows of its event files) of the days from `since` to `until`, both included, in order."""
+    return db.execute(
+        "SELECT day, sum(events)::BIGINT FROM telemetry.batches WHERE day BETWEEN $since AND $until "
+        "GROUP BY day ORDER BY day",
+        {"since": since, "until": until},
+    ).fetchall()
+
+
 def days(db: Db) -> list[date]:
     """Days that have event files, in order."""
     return [day for (day,) in db.execute("SELECT DISTINCT day FROM telemetry.batches ORDER BY day").fetchall()]
