@@ -372,6 +372,12 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert ask("DELETE", "ada", f"/api/admin/usage/sessions/{bob}/{SESSION}").json()["derived"] == "removed"
     assert ask("DELETE", "ada", f"/api/admin/telemetry/sessions/{bob}").json()["derived"] == "removed"
     assert ask("GET", "ada", "/api/admin/usage/export?since=7d").status == 200
+    export = f"/api/admin/usage/exports/{ask('POST', 'ada', '/api/admin/usage/exports', {}).json()['id']}"
+    record = {"messageId": "m", "body": json.dumps(house.queue.sent[-1].body)}
+    assert house.run("telemetry-queue_export", {"Records": [record]}) == {"batchItemFailures": []}
+    assert ask("GET", "ada", "/api/admin/usage/exports").json()[0]["status"] == "done"
+    assert ask("GET", "ada", f"{export}/files/1").status == 302
+    assert ask("DELETE", "ada", export).status == 204
     for path in ("summary", "query", "kpis", "facets", "cost", "prices"):
         assert ask("GET", "ada", f"/api/admin/usage/{path}").status == 200, path
     for path in ("/api/admin/usage/unused", "/api/me/stats/unused"):

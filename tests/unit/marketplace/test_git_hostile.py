@@ -159,7 +159,7 @@ def bomb(declared: int, inflated: int) -> bytes:
             "the server sent a damaged pack (Error -3 while decompressing data: incorrect header check)", id="no zlib",
         ),
         pytest.param(
-            [b"\xff" * 40], GitFailed, "the server sent a damaged pack (it is cut short)", id="endless header"
+            [b"\xff" * 40], GitFailed, "the server sent a damaged pack (a size of more than 64 bits)", id="endless header"
         ),
     ],
 )  # fmt: skip

@@ -22,6 +22,8 @@ from agnes.outside.git.objects import Spool, too_large, too_many_objects
 HEADER_BYTES = 12
 TRAILER_BYTES = 20
 _SLICE = 65_536
+_VARINT_BITS = 63
+"""Of a size or an offset: a number of a million bytes would cost its square in work before it can be called too large."""
 _PLAIN = (1, 2, 3, 4)  # commit, tree, blob, tag
 
 
@@ -161,6 +163,8 @@ def _header(pack: memoryview, at: int) -> tuple[int, int, int]:
     while more:
         byte = pack[at]
         at += 1
+        if shift > _VARINT_BITS:
+            raise GitFailed("the server sent a damaged pack (a size of more than 64 bits)")
         size |= (byte & 0x7F) << shift
         shift += 7
         more = byte & 0x80
@@ -174,6 +178,8 @@ def _distance(pack: memoryview, at: int) -> tuple[int, int]:
     while byte & 0x80:
         at += 1
         byte = pack[at]
+        if value >> _VARINT_BITS:
+            raise GitFailed("the server sent a damaged pack (an offset of more than 64 bits)")
         value = ((value + 1) << 7) | (byte & 0x7F)
     return value, at + 1
 
@@ -183,6 +189,8 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     while True:
         byte = data[at]
         at += 1
+        if shift > _VARINT_BITS:
+            raise GitFailed("the server sent a damaged pack (a size of more than 64 bits)")
         value |= (byte & 0x7F) << shift
         shift += 7
         if not byte & 0x80:
