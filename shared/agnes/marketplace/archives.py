@@ -87,6 +87,9 @@ class ArchiveSnapshot:
 
     def walk(self, tree_id: str) -> Iterator[GitEntry]:  # noqa: ARG002 (the port's; there is one tree)
         """Every file of the archive. Raises SourceInvalid, GitDamaged."""
+        # Each entry of the directory begins so. zipfile reads all of them, half a kilobyte each, before it can be asked.
+        if self.body.count(b"PK\x01\x02") > 2 * MAX_ENTRIES:
+            raise SourceInvalid(f"the archive has more than {MAX_ENTRIES} files")
         try:
             members = [member for member in self._zip.infolist() if not member.is_dir()]
         except _DAMAGED as exc:

@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 from agnes.claude_code import semver
 from agnes.kernel.git import EXECUTABLE, FILE, SYMLINK, GitDamaged, GitEntry
 from agnes.kernel.web import WebReader
-from agnes.marketplace.limits import MAX_PACKUMENT_BYTES, MAX_TARBALL_BYTES
+from agnes.marketplace.limits import MAX_ENTRIES, MAX_PACKUMENT_BYTES, MAX_TARBALL_BYTES
 from agnes.marketplace.sources import SourceInvalid
 from agnes.trees.rules import MAX_FILES, MAX_TREE_BYTES
 
@@ -30,6 +30,13 @@ NO_REGISTRY = "npm sources come from a registry that an operator names: AGNES_NP
 _PACKAGE = re.compile(r"(@[a-z0-9~-][a-z0-9._~-]{0,100}/)?[a-z0-9~-][a-z0-9._~-]{0,100}")
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _STRENGTH = ("sha512", "sha384", "sha256")
+_EXTENDED = (b"x", b"g", b"X", b"L", b"K")
+_WITHOUT_DATA = (b"1", b"2", b"3", b"4", b"5", b"6")
+_MAX_EXTENDED_BYTES = 8_192
+_MAX_ALL_EXTENDED_BYTES = 4_000_000
+_NO_RECORD = re.compile(rb"\d (size|hdrcharset)=|\d{100}")
+"""A size beside that of the header, another way to write names, and lengths that tarfile goes through for each digit."""
+_OCTAL = re.compile(rb"[0-7]*")
 _HEADER_ROOM = 1_024 * MAX_FILES
 """What a tar file adds to its members."""
 
@@ -137,8 +144,10 @@ class NpmSnapshot:
 
     def walk(self, tree_id: str) -> Iterator[GitEntry]:  # noqa: ARG002 (the port's; there is one tree)
         """Every file of the archive. Raises SourceInvalid, GitDamaged, the family of `agnes.kernel.web`."""
+        body = self._archive()
+        _check_headers(body)
         try:
-            with tarfile.open(fileobj=io.BytesIO(self._archive()), mode="r:") as archive:
+            with tarfile.open(fileobj=io.BytesIO(body), mode="r:") as archive:
                 for number, member in enumerate(archive):
                     if not member.isdir():
                         yield self._entry(archive, member, str(number))
@@ -179,3 +188,33 @@ class NpmSnapshot:
         if not stream.eof:
             raise GitDamaged("the package's archive is cut")
         return plain
+
+
+def _check_headers(body: bytes) -> None:
+    """Walk the headers of a tar file as tarfile will: with a negative size it goes round for ever, an extended header takes
+    it the square of its length, and each member some kilobytes. Raises GitDamaged, SourceInvalid."""
+    at = members = extended = 0
+    while at + 512 <= len(body) and any(header := body[at : at + 512]):
+        size, kind = _size(header[124:136]), header[156:157]
+        if kind in _EXTENDED:
+            extended += size
+            record = body[at + 512 : at + 512 + size]
+            if size > _MAX_EXTENDED_BYTES or extended > _MAX_ALL_EXTENDED_BYTES or _NO_RECORD.search(record):
+                raise GitDamaged("the package's archive has an extended header that no package needs")
+        if kind == b"S" and header[482]:
+            raise GitDamaged("the package's archive has a sparse file")
+        members += 1
+        if members > MAX_ENTRIES:
+            raise SourceInvalid(f"the package's archive has more than {MAX_ENTRIES} entries")
+        is_old_folder = kind == b"\0" and header[:100].split(b"\0")[0].endswith(b"/")
+        at += 512 + (0 if kind in _WITHOUT_DATA or is_old_folder else -(-size // 512) * 512)
+
+
+def _size(field: bytes) -> int:
+    """Raises GitDamaged."""
+    digits = field.split(b"\0")[0].strip()
+    if field[0] == 0x80 and not any(field[1:4]):  # in base 256
+        return int.from_bytes(field[4:], "big")
+    if not _OCTAL.fullmatch(digits):
+        raise GitDamaged("the package's archive is damaged")
+    return int(digits or b"0", 8)

@@ -23,6 +23,12 @@ class GitLimits:
     object_bytes: int = 100_000_000
     """GitHub's limit on a file; one object is held in memory."""
     objects: int = 50_000
+    reads: int = 2_000_000
+    """Of one answer: a packet takes two, and one of 65,000 bytes as much work as an empty one."""
+    folder_bytes: int = 8_000_000
+    """Of one folder's list, some 200,000 names; reading one holds ten times as much."""
+    entries_walked: int = 1_000_000
+    """Of folders and files together, those that lie in several folders each time; and by one walk a fifth of it."""
     entries_met: int = 100_000
     """Of folders on the way to plugins, remembered in 30 MB at most; what is more is read again."""
 

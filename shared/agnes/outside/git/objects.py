@@ -91,6 +91,7 @@ class SpooledSnapshot:
     _met: dict[str, _Children] = field(default_factory=dict, repr=False)
     """Folders on the way to others, by id: the one that holds all plugins is asked for once a plugin."""
     _entries_met: int = 0
+    _walked: int = 0
 
     @classmethod
     def of(cls, spool: Spool, oid: str) -> SpooledSnapshot:
@@ -122,7 +123,15 @@ class SpooledSnapshot:
 
     def walk(self, tree_id: str) -> Iterator[GitEntry]:
         todo: list[tuple[str, Iterator[tuple[str, int, str]]]] = [("", self._children(tree_id))]
+        most = self.spool.limits.entries_walked
+        enough = min(most, self._walked + most // 5)
         while todo:
+            # Folders without a file in them yield nothing, and a few objects can name any number of them.
+            self._walked += 1
+            if self._walked > enough:
+                raise GitDamaged(
+                    f"its folders name more than {most // 5} files and folders, or all plugins more than {most}"
+                )
             prefix, children = todo[-1]
             found = next(children, None)
             if found is None:
@@ -158,6 +167,8 @@ class SpooledSnapshot:
 
     def _children(self, tree_id: str) -> Iterator[tuple[str, int, str]]:
         raw = self.spool.raw(tree_id, Tree.type_num)
+        if len(raw) > self.spool.limits.folder_bytes:
+            raise GitDamaged(f"the repository's folder {tree_id} has more entries than we take")
         try:
             for name, mode, oid in parse_tree(raw, 20):
                 # A slash inside one name would read as folders that are not there.
@@ -172,6 +183,8 @@ def copy_commit(load: Callable[[str], ShaFile], spool: Spool, oid: str) -> None:
     """Copy a commit and everything below it from a repository on disk, each object once."""
     todo = [(oid, 0)]
     while todo:
+        if len(todo) > 10 * spool.limits.objects:
+            raise too_many_objects(spool.limits.objects)
         wanted, mode = todo.pop()
         if wanted in spool or mode == SUBMODULE:
             continue

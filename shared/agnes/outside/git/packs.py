@@ -92,10 +92,11 @@ class _Unpacking:
         else:
             raise GitFailed(f"the server sent a damaged pack (an object of type {kind})")
         self.waiting[base].append(_Delta(offset, at, size))
-        first, behind = self._start(at)
+        self._count(size)
+        first, behind = self._start(at, size)
         _, result_at = _varint(first, 0)
         result, _ = _varint(first, result_at)
-        self._count(max(size, result))
+        self._count(result)
         return behind
 
     def _make(self, bases: list[tuple[int, str, int]]) -> None:
@@ -134,15 +135,18 @@ class _Unpacking:
             raise zlib.error("the stream is shorter than it says")
         return b"".join(parts), at - len(stream.unused_data)
 
-    def _start(self, at: int) -> tuple[bytes, int]:
-        """The first bytes of a zlib stream and the offset behind it, never holding more than a slice of it."""
-        stream, first = zlib.decompressobj(), b""
+    def _start(self, at: int, size: int) -> tuple[bytes, int]:
+        """The first bytes of a zlib stream of `size` and the offset behind it, never holding more than a slice of it."""
+        stream, first, left = zlib.decompressobj(), b"", size
         feed: bytes | memoryview = b""
         while not stream.eof:
             if not feed:
                 feed = self._slice(at)
                 at += len(feed)
             part = stream.decompress(feed, _SLICE)
+            left -= len(part)
+            if left < 0:
+                raise zlib.error("the stream is longer than it says")
             if len(first) < 20:
                 first += part[:20]
             feed = stream.unconsumed_tail

@@ -21,6 +21,7 @@ from agnes.kernel.git import GitFailed, GitMissing, GitSnapshot, GitTooLarge
 from agnes.kernel.ports import Secret
 from agnes.outside.git.addresses import Dial, Resolve, dial
 from agnes.outside.git.limits import GitLimits
+from agnes.outside.git.local import require_plain_files
 from agnes.outside.git.objects import Spool, SpooledSnapshot, copy_commit, too_many_objects
 from agnes.outside.git.packs import HEADER_BYTES, unpack
 from agnes.outside.git.transport import Alarm, JudgedHttpClient, check_scheme
@@ -115,6 +116,7 @@ class DulwichGit:
         path = Path(unquote(parts.path))
         if parts.netloc not in ("", "localhost") or not path.is_absolute():
             raise GitMissing("a file URL begins with file:/// and an absolute path")
+        require_plain_files(path)
         try:
             repo = Repo(str(path))
         except (NotGitRepository, OSError) as exc:

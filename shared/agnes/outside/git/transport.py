@@ -70,7 +70,7 @@ class Alarm:
 class _Answer:
     """What dulwich wants of a response, and its body under a limit."""
 
-    def __init__(self, response: http.client.HTTPResponse, limit: int, alarm: Alarm) -> None:
+    def __init__(self, response: http.client.HTTPResponse, limit: int, alarm: Alarm, reads: int) -> None:
         self.status = response.status
         self.content_type = response.headers.get("Content-Type")
         self.redirect_location = ""
@@ -78,9 +78,13 @@ class _Answer:
         self.close = response.close
         self._left = limit
         self._alarm = alarm
+        self._reads = reads
 
     def read(self, size: int = -1) -> bytes:
         """Exactly `size` bytes, fewer at the end."""
+        self._reads -= 1
+        if self._reads < 0:
+            raise GitTooLarge("the server sent more packets than we take", hint="Try again, or use another git server.")
         parts = []
         wanted = size if size >= 0 else self._left + 1
         while wanted > 0:
@@ -193,7 +197,7 @@ class JudgedHttpClient(AbstractHttpGitClient):
             self._limits.refs_bytes if body is None else self._limits.pack_bytes * 11 // 10 + self._limits.refs_bytes
         )
         self._open.append(response)
-        return _Answer(response, limit, self._alarm), response
+        return _Answer(response, limit, self._alarm, self._limits.reads), response
 
     def _connect(
         self, scheme: str, host: str, port: int, addresses: list[tuple[int, tuple]]
