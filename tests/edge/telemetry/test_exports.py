@@ -6,7 +6,6 @@ import json
 import resource
 import signal
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from multiprocessing import get_context
 
 import duckdb
@@ -167,11 +166,7 @@ def test_parts_go_on_where_the_last_one_ended(used, tmp_path, kind):
 def test_what_takes_longer_than_a_delivery_goes_on_in_the_next_one(used):
     house, *_ = used
     made = start(used, format="json")
-    before, exports.EventStream = exports.EventStream, lambda *a, **k: EventStream(*a, **k, slice_events=2)
-    try:
-        work(house, part_seconds=-1)
-    finally:
-        exports.EventStream = before
+    work(house, part_seconds=-1, slice_events=2)
     found = files(used, made)
     assert len(found) > 1
     assert b"".join(found) == at_once(used, "json")
@@ -331,13 +326,11 @@ def test_how_many_there_may_be(used):
 
 def test_one_answer_of_too_many_events_names_the_way(used):
     house, *_ = used
-    before, export.MAX_EVENTS = export.MAX_EVENTS, 3
-    try:
-        answer = house.get("/api/admin/usage/export?source=curated", token=used[1].token)
-    finally:
-        export.MAX_EVENTS = before
-    assert (answer.status, answer.json()["code"]) == (413, "export_too_large")
-    assert PATH in answer.json()["hint"]
+    filters = export.Filters(source="curated")
+    with pytest.raises(export.ExportTooLarge) as refused:
+        export.export(house.state, house.store, filters, kind="csv", clock=house.clock, max_events=3)
+    assert (refused.value.status, refused.value.code) == (413, "export_too_large")
+    assert PATH in refused.value.hint
 
 
 def test_an_event_file_that_is_away_is_said_and_leaves_nothing(used):
@@ -363,7 +356,6 @@ def _on_a_full_disk(folder, where, channel):
         run_usage(house, admin)
         store = house.store
         if where == "store":
-            exports.EventStream = partial(EventStream, slice_events=200)
             store = FolderStore(folder / "store", secret=Secret("s"), base_url="http://agnes.test")
             for entry in house.store.list("telemetry/"):
                 store.write(entry.key, house.store.read(entry.key).body, expect=exports.ABSENT)
@@ -378,7 +370,14 @@ def _on_a_full_disk(folder, where, channel):
         house.state.close()
         limit = 1_500_000
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        exports.run_queued(house.state, store, house.wiring.part("queue"), made.id, clock=house.clock)
+        exports.run_queued(
+            house.state,
+            store,
+            house.wiring.part("queue"),
+            made.id,
+            clock=house.clock,
+            slice_events=200 if where == "store" else 100_000,
+        )
         found = exports.get(store, made.id, now=house.clock.now())
         left = [str(path) for path in (folder / "tmp").rglob("*") if path.is_file()]
         left += [

@@ -9,13 +9,12 @@ import random
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 
 import duckdb
 import pytest
 
 from agnes.outside.object_store.presigned import ROUTE
-from agnes.telemetry.lake import export, exports
+from agnes.telemetry.lake import exports
 from agnes.telemetry.lake.export import INLINE_BYTES
 from agnes_cli import spending
 from agnes_cli.failures import BadInput
@@ -131,7 +130,7 @@ def test_a_large_export_comes_from_the_store_whole_or_not_at_all(office, ada, tm
 
 
 @contextmanager
-def consumer(house):
+def consumer(house, slice_events):
     """Exports in the background are made meanwhile, each part of a few events."""
     stop, queue = threading.Event(), house.wiring.part("queue")
 
@@ -139,7 +138,15 @@ def consumer(house):
         while not stop.wait(0.05):
             for delivery in queue.receive(exports.QUEUE, visibility_seconds=60, max_attempts=3):
                 which = json.loads(delivery.body)["export"]
-                exports.run_queued(house.state, house.store, queue, which, clock=house.clock, part_seconds=-1)
+                exports.run_queued(
+                    house.state,
+                    house.store,
+                    queue,
+                    which,
+                    clock=house.clock,
+                    part_seconds=-1,
+                    slice_events=slice_events,
+                )
                 queue.acknowledge(delivery)
 
     thread = threading.Thread(target=consume)
@@ -152,13 +159,13 @@ def consumer(house):
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
-def test_an_export_in_the_background_is_one_file_on_the_laptop(office, ada, tmp_path, monkeypatch, kind):
+def test_an_export_in_the_background_is_one_file_on_the_laptop(office, ada, tmp_path, kind):
     whole, out = tmp_path / f"whole.{kind}", tmp_path / f"events.{kind}"
     usage(ada, "export", "--format", kind, "--out", str(whole))
-    monkeypatch.setattr(export, "MAX_EVENTS", 1)
-    if kind != "parquet":  # in several parts
-        monkeypatch.setattr(exports, "EventStream", partial(exports.EventStream, slice_events=1))
-    with consumer(office.house):
+    too_large = {"code": "export_too_large", "message": "too many events for one answer"}
+    office.server.refuse = lambda _, path: (413, too_large) if path.endswith("/usage/export") else None
+    slices = 1 if kind != "parquet" else 1000  # in several parts, and in one
+    with consumer(office.house, slices):
         usage(ada, "export", "--format", kind, "--out", str(out))
     if kind == "parquet":
         assert duckdb.sql(f"FROM '{out}'").fetchall() == duckdb.sql(f"FROM '{whole}'").fetchall()

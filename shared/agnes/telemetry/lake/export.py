@@ -51,9 +51,9 @@ class InvalidSpan(BadRequestError):
 class ExportTooLarge(TooLargeError):
     code = "export_too_large"
 
-    def __init__(self, events: int) -> None:
+    def __init__(self, events: int, most: int) -> None:
         super().__init__(
-            f"{events:,} events would have to be read, and one answer is made of {MAX_EVENTS:,} at most",
+            f"{events:,} events would have to be read, and one answer is made of {most:,} at most",
             hint="POST /api/admin/usage/exports makes the file in the background (`agnes admin usage export` does so by itself); "
             "or give `since` and `until`.",
         )
@@ -109,13 +109,20 @@ def moment(name: str, given: str | None, *, now: datetime) -> datetime | None:
 
 
 def export(
-    state: State, store: ObjectStore, filters: Filters, *, kind: str, clock: Clock, inline_bytes: int = INLINE_BYTES
+    state: State,
+    store: ObjectStore,
+    filters: Filters,
+    *,
+    kind: str,
+    clock: Clock,
+    inline_bytes: int = INLINE_BYTES,
+    max_events: int = MAX_EVENTS,
 ) -> Exported:
     """All columns of the events that pass, each once, ordered by time. Audited before anything is answered.
 
     Raises ExportTooLarge, UnavailableError.
     """
-    require_few(state, filters)
+    require_few(state, filters, max_events)
     where, parameters = conditions(state, filters)
     filename = f"usage_events.{kind}"
     with event_table.events(
@@ -142,13 +149,13 @@ def export(
     return Exported(filename, CONTENT_TYPES[kind], rows, None, url)
 
 
-def require_few(state: State, filters: Filters) -> None:
+def require_few(state: State, filters: Filters, most: int) -> None:
     """Raises ExportTooLarge. Counts what has to be read, before `user`, `source` and `event_type` leave some of it out."""
     since, until = filters.since, filters.until
     with state.read(FILE) as db:
         days = ledger.events_between(db, since.date() if since else date.min, until.date() if until else date.max)
-    if (events := sum(count for _, count in days)) > MAX_EVENTS:
-        raise ExportTooLarge(events)
+    if (events := sum(count for _, count in days)) > most:
+        raise ExportTooLarge(events, most)
 
 
 def conditions(state: State, filters: Filters) -> tuple[str, dict[str, Any]]:

@@ -35,7 +35,7 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, State
 from agnes.telemetry import keys
 from agnes.telemetry.lake import export, ledger
-from agnes.telemetry.lake.event_stream import EventStream, Selection
+from agnes.telemetry.lake.event_stream import SLICE_EVENTS, EventStream, Selection
 from agnes.telemetry.lake.formats import CONTENT_TYPES
 from agnes.telemetry.model import FILE
 
@@ -223,7 +223,14 @@ def file_url(state: State, store: ObjectStore, export_id: str, part: int) -> str
 
 
 def run_queued(
-    state: State, store: ObjectStore, queue: Queue, export_id: str, *, clock: Clock, part_seconds: float = PART_SECONDS
+    state: State,
+    store: ObjectStore,
+    queue: Queue,
+    export_id: str,
+    *,
+    clock: Clock,
+    part_seconds: float = PART_SECONDS,
+    slice_events: int = SLICE_EVENTS,
 ) -> None:
     """Make the next part of an export. Whatever is wrong with it is its status: nothing is raised for a later delivery to
     meet again, but where the worker was killed, which the next delivery takes over."""
@@ -237,7 +244,7 @@ def run_queued(
     try:
         if status.attempt >= ATTEMPTS:
             raise UnavailableError("its worker was ended each time", hint="Export a shorter span.")
-        is_done = worker.make_part(part_seconds)
+        is_done = worker.make_part(part_seconds, slice_events)
     except ExportCancelled:
         worker.remove_own()
     except Exception as exc:
@@ -277,7 +284,7 @@ class _Worker:
         self._name = new_ulid(clock.now())
         self._key = ""
 
-    def make_part(self, seconds: float) -> bool:
+    def make_part(self, seconds: float, slice_events: int) -> bool:
         """Whether it was the last one. Raises ExportCancelled and what went wrong."""
         status, until = self._status, self._clock.monotonic() + seconds
         self._before = sum(part.rows for part in status.parts)
@@ -296,6 +303,7 @@ class _Worker:
             status.format,
             begin=status.reached,
             goes_on=goes_on,
+            slice_events=slice_events,
         )
         number = len(status.parts) + 1
         filename = f"usage_events{f'-{number}' if number > 1 else ''}.{status.format}"
