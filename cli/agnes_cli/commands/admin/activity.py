@@ -82,7 +82,7 @@ def list_(**options: Any) -> None:
 @command.command()
 @JSON
 def health(as_json: bool) -> None:
-    """How the house does. Exit code 1 if something is red."""
+    """Show system health. Exit code 1 if something is red."""
     from agnes_cli.server import connect
 
     with connect() as server:
