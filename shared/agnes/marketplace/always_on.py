@@ -17,10 +17,15 @@ from agnes.marketplace.model import Item
 _NAMED_BY_PLUGIN = ("skill", "command")
 
 
-def projected(items: Sequence[Item], files: Mapping[str, bytes], plugin: str) -> list[Item]:
-    """The same items with `always_on`; of a plugin's files by path."""
+def projected(
+    items: Sequence[Item], files: Mapping[str, bytes], plugin: str, heads: Mapping[str, front_matter.Head] | None = None
+) -> list[Item]:
+    """The same items with `always_on`; of a plugin's files by path, and of those of them that were read already."""
+    heads = heads or {}
     return [
-        replace(item, always_on=characters(item, files[item.relpath], plugin))
+        replace(
+            item, always_on=_characters(item, heads.get(item.relpath) or front_matter.head(files[item.relpath]), plugin)
+        )
         if item.kind in (*_NAMED_BY_PLUGIN, "agent") and item.relpath in files
         else item
         for item in items
@@ -29,7 +34,10 @@ def projected(items: Sequence[Item], files: Mapping[str, bytes], plugin: str) ->
 
 def characters(item: Item, body: bytes, plugin: str) -> int:
     """Of a skill, command or agent, in UTF-16 units."""
-    head = front_matter.head(body)
+    return _characters(item, front_matter.head(body), plugin)
+
+
+def _characters(item: Item, head: front_matter.Head, plugin: str) -> int:
     fields = head.fields
     description = _text(fields.get("description")) or listings.first_line(head.text)
     when = fields.get("when_to_use")

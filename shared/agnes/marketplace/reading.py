@@ -217,7 +217,8 @@ def _content(
         replaced=declarations.served_manifest(declared, raw or {}),
     )
     tree = trees.put(store, package.files, known=known_tree)
-    inside = inventory.of_plugin({file.path: file.body for file in package.files}, package.entry)
+    served = {file.path: file.body for file in package.files}
+    inside = inventory.of_plugin(served, package.entry)
     if inside.refused:
         raise PluginRefused(inside.refused)
     items, warnings = inside.items(), list(inside.warnings)
@@ -227,6 +228,7 @@ def _content(
         f"{PLUGIN_MANIFEST}: {form} needs Claude Code {NEWEST}; {OLDEST} does not load the plugin"
         for form in newer_forms(package.manifest)
     ]
+    heads = {path: head for path, head in inside.heads.items() if served[path] == by_path.get(path)}
     if manifest.name not in (None, entry.name):
         shown = str(manifest.name).encode("unicode_escape").decode()[:80]
         called = package.manifest["name"]
@@ -245,7 +247,7 @@ def _content(
         fingerprint=fingerprint,
         size_bytes=tree.size_bytes,
         file_count=len(tree.files),
-        items=always_on.projected(items, by_path, entry.name),
+        items=always_on.projected(items, by_path, entry.name, heads),
         manifest=manifest,
         entry=package.entry,
         declared=declared,

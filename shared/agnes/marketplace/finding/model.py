@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from agnes.marketplace import front_matter
 from agnes.marketplace.model import Item
 
 
@@ -41,6 +42,8 @@ class Inventory:
     components: list[Component] = field(default_factory=list)
     documents: list[Document] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    heads: dict[str, front_matter.Head] = field(default_factory=dict)
+    """Skills, commands, agents and output styles as they were read, by path."""
     refused: str = ""
     """Why the newest client does not load the plugin at all: a hook that may guard its permissions cannot be loaded."""
 

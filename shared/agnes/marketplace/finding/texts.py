@@ -58,7 +58,10 @@ class Texts(Hooks):
         if len(body) > MAX_DOCUMENT_BYTES:
             self.warn(f"{path}: larger than {MAX_DOCUMENT_BYTES} bytes, which Claude Code does not read")
             return None
-        return front_matter.head(body)
+        found = self.found.heads.get(path)
+        if found is None:
+            found = self.found.heads[path] = front_matter.head(body)
+        return found
 
     def prompt(self, path: str, head: front_matter.Head, *, hooks: bool) -> None:
         """What a skill or command does by itself."""
