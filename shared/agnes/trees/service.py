@@ -35,7 +35,7 @@ class TreeDamaged(UnavailableError):
     def __init__(self, tree_id: str) -> None:
         super().__init__(
             f"the stored files of a plugin are damaged (tree {tree_id})",
-            hint="An operator removes trees/<id>.json and .pack and syncs the marketplace again: runbook damaged-data.md.",
+            hint="An operator restores trees/<id>.json and .pack, or registers the marketplace anew: runbook damaged-data.md.",
         )
 
 
