@@ -66,6 +66,7 @@ STRIPPED = {
         "duckdb/experimental",
         "pydantic/v1",
         "pydantic/mypy.py",
+        "yaml/_yaml*",  # PyYAML has the same in Python, which is what we use
         "zstandard/*cffi*",
         "zstandard/*rust*",
     ),

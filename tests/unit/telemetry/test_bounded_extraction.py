@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from itertools import chain
 
 import pytest
 
 from agnes.telemetry.extraction import extract as extraction
-from agnes.telemetry.extraction import naming, records
+from agnes.telemetry.extraction import naming, records, spending
 from agnes.telemetry.extraction.extract import SessionKey, extract
 from agnes.telemetry.extraction.served import Served
 from agnes.telemetry.lake.batch import workbench
@@ -56,7 +55,7 @@ def test_too_many_lines_are_refused_as_a_whole_also_in_several_files(line):
 def test_odd_lines_are_read_up_to_a_number():
     odd = b'{"type":"user","isMeta":"odd","timestamp":"2026-11-30T08:00:00Z","message":{"content":"x"}}\n'
     lenience = records.Lenience(3)
-    read = list(chain.from_iterable(records.lines(odd * 5 + PROMPT, lenience)))
+    read = [one for some in records.lines(odd * 5 + PROMPT, lenience) for one in some.records]
     assert [one is not None for one in read] == [True] * 3 + [False] * 2 + [True]
 
 
@@ -79,11 +78,9 @@ def test_names_beyond_a_number_are_one():
 
 
 def test_rates_beyond_a_number_have_no_price():
-    found = extracted(
-        b"".join(answer(n, speed=f"s{n}", inference_geo=f"g{n}") for n in range(extraction.MAX_RATES + 20))
-    )
+    found = extracted(b"".join(answer(n, speed=f"s{n}", inference_geo=f"g{n}") for n in range(spending.MAX_RATES + 20)))
     rates = {(e.speed, e.inference_geo) for e in found.events if e.event_type == "message"}
-    assert len(rates) == extraction.MAX_RATES + 1
+    assert len(rates) == spending.MAX_RATES + 1
     assert ("other", None) in rates
 
 
