@@ -148,6 +148,7 @@ def test_only_who_must_may_remove(composition: Composition) -> None:
         *("telemetry-queue_extract", "telemetry-cron_sweep"),
         *("telemetry-delete_session", "telemetry-delete_user_sessions", "telemetry-delete_my_session"),
         *("telemetry-cron_prune_usage", "telemetry-post_prune_usage"),
+        *("telemetry-any_export", "telemetry-queue_export"),  # what was cancelled or failed
         "feed-cron_sweep",
         *("telemetry-page_redact", "telemetry-page_redact_mine"),
         "telemetry-post_sessions",  # takes back what a redaction overtook, as do these

@@ -264,7 +264,8 @@ class Roomy:
 
 
 @contextmanager
-def workbench(*, memory_limit: str = "150MB", threads: int = 1) -> Iterator[Workbench]:
+def workbench(*, memory_limit: str = "150MB", threads: int = 1, grows: bool = True) -> Iterator[Workbench]:
+    """`grows`: whether a statement for which the limit is too little runs again with LARGE_MEMORY; otherwise it raises."""
     with TemporaryDirectory(prefix="agnes-telemetry-") as folder:
         db = duckdb.connect(
             ":memory:",
@@ -275,7 +276,7 @@ def workbench(*, memory_limit: str = "150MB", threads: int = 1) -> Iterator[Work
                 "autoinstall_known_extensions": False,
             },
         )
-        bench = Workbench(Path(folder), Roomy(db))
+        bench = Workbench(Path(folder), Roomy(db) if grows else db)
         try:
             yield bench
         finally:

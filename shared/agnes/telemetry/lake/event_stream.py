@@ -123,7 +123,7 @@ class EventStream:
         groups = self._groups() or [_Group([], 0)]
         begins = [_BEGINNING, *(datetime(*group.days[0].timetuple()[:3], tzinfo=UTC) for group in groups[1:]), _END]
         for group, (begin, end) in zip(groups, pairwise(begins), strict=True):
-            with workbench(memory_limit=MEMORY, threads=1) as bench:
+            with workbench(memory_limit=MEMORY, threads=1, grows=False) as bench:
                 self._read(bench, group.days)
                 for low, high in self._cuts(bench, group.events, begin, end):
                     if high <= self._begin:
