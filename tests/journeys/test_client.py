@@ -69,7 +69,7 @@ class Analyst:
         return client
 
 
-def figures(guild: Guild, who: Visitor, wanted: dict[str, Any], within_seconds: float = 30) -> dict[str, Any]:
+def figures(guild: Guild, who: Visitor, wanted: dict[str, Any], within_seconds: float = 90) -> dict[str, Any]:
     """What is shown once it is `wanted`, or at the deadline: a hook's push goes on after the client has ended."""
     deadline = time.monotonic() + within_seconds
     while True:
