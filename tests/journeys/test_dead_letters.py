@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,14 @@ pytestmark = [pytest.mark.localstack, pytest.mark.timeout(600)]
 SECONDS = 120
 QUEUE = "telemetry-extract"
 BATCH = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
-EXTRACT = "telemetry-cron_extract_usage"
+EXTRACT, QUEUED = "telemetry-cron_extract_usage", "telemetry-queue_extract"
 
 
 class Yard:
     """The queues and the bucket of a deployed house, as its operator reaches them."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self.sqs, self.s3, self.functions = (client(name, deployment.endpoint) for name in ("sqs", "s3", "lambda"))
+        self.sqs, self.functions = (client(name, deployment.endpoint) for name in ("sqs", "lambda"))
         self.stack, self.bucket = deployment.stack, deployment.outputs["Bucket"]
         self.endpoint = deployment.endpoint
         self.prefix = self.url(QUEUE).removesuffix(QUEUE)
@@ -43,6 +44,21 @@ class Yard:
     def left(self, queue: str) -> int:
         said = self.said(queue)
         return sum(int(said[f"ApproximateNumberOfMessages{kind}"]) for kind in ("", "NotVisible", "Delayed"))
+
+    @contextmanager
+    def broken(self, function: str) -> Iterator[None]:
+        """The function with a setting that no run gets past. What is merely damaged in the bucket it repairs by itself."""
+        name = f"{self.stack}-{function}"
+        before = self.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        self._set(name, before | {"AGNES_BUCKET": f"{self.bucket}-that-is-not-there"})
+        try:
+            yield
+        finally:
+            self._set(name, before)
+
+    def _set(self, name: str, variables: dict[str, str]) -> None:
+        self.functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        self.functions.get_waiter("function_updated_v2").wait(FunctionName=name)
 
     def command(self, *words: str) -> str:
         environ = {
@@ -79,19 +95,15 @@ def letters(house: Target) -> dict[str, Any]:
 
 
 def test_a_batch_that_fails_is_kept_seen_and_done_once_it_is_mended(localstack: Target, yard: Yard):
-    key = f"inbox/batches/{BATCH}.json"
     policy = json.loads(yard.said(QUEUE)["RedrivePolicy"])
     assert policy["maxReceiveCount"] in (5, "5")
     twice = json.dumps(policy | {"maxReceiveCount": 2})  # five would take minutes
     yard.sqs.set_queue_attributes(QueueUrl=yard.url(QUEUE), Attributes={"RedrivePolicy": twice})
-    yard.s3.put_object(Bucket=yard.bucket, Key=key, Body=b"no batch")
-    try:
+    with yard.broken(QUEUED):
         sent = yard.sqs.send_message(QueueUrl=yard.url(QUEUE), MessageBody=json.dumps({"batch": BATCH}))
         # Its second delivery comes after seconds, though the queue would hold it back for 90 minutes.
         assert int(yard.said(QUEUE)["VisibilityTimeout"]) == 5400
         until(lambda: int(yard.said(f"{QUEUE}-failed")["ApproximateNumberOfMessages"]))
-    finally:
-        yard.s3.delete_object(Bucket=yard.bucket, Key=key)
     assert yard.left(QUEUE) == 0
     seen = until(lambda: (found := letters(localstack))["color"] == "yellow" and found)
     assert f"1 in {QUEUE}" in seen["value"]
@@ -103,15 +115,12 @@ def test_a_batch_that_fails_is_kept_seen_and_done_once_it_is_mended(localstack: 
 
 def test_a_run_that_fails_is_kept_with_its_reason(localstack: Target, yard: Yard):
     """The schedule only hands its event over: it is Lambda that keeps what the function did not do."""
-    key, before = f"inbox/batches/{BATCH}.json", yard.left("failed-runs")
-    yard.s3.put_object(Bucket=yard.bucket, Key=key, Body=b"no batch")
-    try:
+    before = yard.left("failed-runs")
+    with yard.broken(EXTRACT):
         yard.functions.invoke(
             FunctionName=f"{yard.stack}-{EXTRACT}", InvocationType="Event", Payload=b'{"of": "a test"}'
         )
         until(lambda: yard.left("failed-runs") > before)
-    finally:
-        yard.s3.delete_object(Bucket=yard.bucket, Key=key)
     (told,) = [line for line in yard.command().splitlines() if '"of": "a test"' in line]
     assert EXTRACT in told
     yard.command("remove", "failed-runs")
