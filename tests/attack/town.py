@@ -238,6 +238,7 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         Caller("an admin's token", admins_token["token"], "admin_token"),
         Caller("the operator", OPERATOR_TOKEN, "operator"),
     ]
+    export = admin.post("/api/admin/usage/exports", json={"format": "csv"}, expect=202).json()
     version = admin.get(f"/api/marketplaces/{guild.slug}/plugins/finops/versions").json()
     versions = version["versions"] if isinstance(version, dict) else version
     common = {
@@ -247,6 +248,7 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         "name": "forecast",
         "job": "usage-prune",
         "piece_id": piece,
+        "part": "1",
     }
     of_mira = {
         **common,
@@ -263,6 +265,7 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         "id of marketplaces": guild.slug,
         "id of grants": grant,
         "id of locations": "drop",
+        "id of exports": export["id"],
     }
     of_ben = {**of_mira, "user_id": ben.id, "session_id": bens, "token_id": bens_token["id"], "plugin": "chartkit"}
     absent = {
@@ -286,6 +289,7 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         "id of marketplaces": "nowhere",
         "id of grants": "none",
         "id of locations": "none",
+        "id of exports": "01J00000000000000000000000",
     }
     signing = json.loads((folder / "data" / "secrets.json").read_text())
     hidden = {value if isinstance(value, str) else json.dumps(value) for value in signing.values()} | {
