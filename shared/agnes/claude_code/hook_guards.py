@@ -15,36 +15,32 @@ _DEPTH = 3
 """How many levels of lists and objects the client looks through."""
 _NOT_LOOKED_INTO = frozenset({"metadata", "mcpServers", "lspServers"})
 """In front matter, at any level."""
+_NAMES = ", ".join(sorted(GUARDS))
+_OUTSIDE = f"it has hooks outside of `hooks`, which may be those that guard it ({_NAMES})"
 
 
 def lost_in_file(config: Any) -> str | None:
     """Why a file of hooks (`hooks/hooks.json`, or one that a manifest names) costs its plugin, None if it does not."""
     if not isinstance(config, dict):
         return None
-    outside = {key: value for key, value in config.items() if key != "hooks"}
-    if (
-        _has_guard(config)
-        or is_matcher(config)
-        or any(holds_guard(value, matchers=key not in KNOWN) for key, value in outside.items())
-    ):
-        return f"it has hooks outside of `hooks`, which may be those that guard it ({_named()})"
-    table = config.get("hooks")
-    if table is not None and not isinstance(table, dict):
-        return "hooks: must be an object with a list for each event"
-    return lost_in_table(table)
+    return _OUTSIDE if is_matcher(config) else _lost(config)
 
 
 def lost_in_front_matter(fields: dict[str, Any]) -> str | None:
     """As `lost_in_file` for the front matter of a skill, which is loaded then without its hooks and without what it allows itself."""
-    outside = {key: value for key, value in fields.items() if key not in ("hooks", *_NOT_LOOKED_INTO)}
+    return _lost(fields, skipped=_NOT_LOOKED_INTO)
+
+
+def _lost(fields: dict[str, Any], *, skipped: frozenset[str] = frozenset()) -> str | None:
+    outside = {key: value for key, value in fields.items() if key != "hooks" and key not in skipped}
     if _has_guard(fields) or any(
-        holds_guard(value, matchers=key not in KNOWN, skipped=_NOT_LOOKED_INTO) for key, value in outside.items()
+        holds_guard(value, matchers=key not in KNOWN, skipped=skipped) for key, value in outside.items()
     ):
-        return f"it has hooks outside of `hooks`, which may be those that guard it ({_named()})"
-    hooks = fields.get("hooks")
-    if hooks is not None and not isinstance(hooks, dict):
+        return _OUTSIDE
+    table = fields.get("hooks")
+    if table is not None and not isinstance(table, dict):
         return "hooks: must be an object with a list for each event"
-    return lost_in_table(hooks)
+    return lost_in_table(table)
 
 
 def lost_in_table(table: Any) -> str | None:
@@ -54,12 +50,12 @@ def lost_in_table(table: Any) -> str | None:
     for event, groups in table.items() if isinstance(table, dict) else ():
         if event not in KNOWN:
             if holds_guard(groups, matchers=not isinstance(groups, list)):
-                return f"hooks.{event}: Claude Code has no such event, and it holds hooks that may guard the plugin ({_named()})"
+                return f"hooks.{event}: Claude Code has no such event, and it holds hooks that may guard the plugin ({_NAMES})"
         elif not isinstance(groups, list):
             if (event in GUARDS and groups is not None) or holds_guard(groups, matchers=False):
                 return f"hooks.{event}: must be a list of matchers"
         elif any(holds_guard(group, matchers=False) for group in groups):
-            return f"hooks.{event}: it holds hooks of other events, which may guard the plugin ({_named()})"
+            return f"hooks.{event}: it holds hooks of other events, which may guard the plugin ({_NAMES})"
     return None
 
 
@@ -117,7 +113,3 @@ def holds_guard(
 
 def _has_guard(value: Any) -> bool:
     return isinstance(value, dict) and any(value.get(event) not in (None, []) for event in GUARDS)
-
-
-def _named() -> str:
-    return ", ".join(sorted(GUARDS))

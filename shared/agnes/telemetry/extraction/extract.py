@@ -49,7 +49,7 @@ MAX_EVENTS = 100_000
 """Of one session: ten times what the longest have. All of them are in memory until it ends."""
 
 MAX_LINES = 500_000
-"""Of one session, blank ones aside. A session of MAX_EVENTS has some three lines an event."""
+"""Of one session, without blank ones. A session of MAX_EVENTS has some three lines an event."""
 
 
 @dataclass(frozen=True, slots=True)
