@@ -22,14 +22,9 @@ from typing import Any
 
 import yaml
 
-from infra import discovery, openapi, tables, templates
+from infra import aws_limits, discovery, openapi, tables, templates
 from infra.discovery import ROOT, CompositionError, Found
 from infra.tables import Entry
-
-MAX_RESOURCES = 500
-"""Of one stack; AWS's limit."""
-MAX_PATHS = 300
-"""Path resources of one API, unless AWS raises it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ class Composition:
 
 
 def compose() -> Composition:
-    """Raises CompositionError naming every disagreement."""
+    """Raises CompositionError naming every disagreement, and all that AWS would refuse."""
     functions = discovery.functions()
     entries = tables.load()
     if problems := inventory({(f.domain, f.folder) for f in functions}, set(entries)):
@@ -75,7 +70,12 @@ def compose() -> Composition:
     if problems := [line for f in functions for line in _mismatches(f, entries[f.domain, f.folder])]:
         raise CompositionError(problems)
     api = openapi.for_gateway(functions)
-    return Composition(functions, entries, api, templates.compose(functions, entries, api))
+    if problems := aws_limits.document_problems(api):
+        raise CompositionError(problems)
+    composed = templates.compose(functions, entries, api)
+    if problems := aws_limits.template_problems(composed):
+        raise CompositionError(problems)
+    return Composition(functions, entries, api, composed)
 
 
 def inventory(on_disk: set[tuple[str, str]], in_tables: set[tuple[str, str]]) -> list[str]:
@@ -137,31 +137,15 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
         return True
 
 
-def path_resources(paths: list[str]) -> int:
-    """How many path resources API Gateway makes of these paths: one for each distinct prefix."""
-    return len({"/".join(path.split("/")[: depth + 1]) for path in paths for depth in range(1, path.count("/") + 1)})
-
-
 def report(composition: Composition) -> str:
     routes = sum(len(function.routes) for function in composition.functions)
-    paths = path_resources(list(composition.api["paths"]))
-    lines = [f"{len(composition.functions)} functions, {routes} routes, {paths} path resources of {MAX_PATHS}"]
+    paths = aws_limits.path_resources(composition.api["paths"])
+    lines = [
+        f"{len(composition.functions)} functions, {routes} routes, {paths} path resources of {aws_limits.REST_RESOURCES}"
+    ]
     for name, template in composition.templates.items():
-        lines.append(f"  {name}: {resource_count(template)} resources of {MAX_RESOURCES}")
+        lines.append(f"  {name}: {aws_limits.resource_count(template)} resources of {aws_limits.TEMPLATE_RESOURCES}")
     return "\n".join(lines)
-
-
-def resource_count(template: dict[str, Any]) -> int:
-    """Resources after SAM has expanded the template: a role a function, a schedule and its role, a mapping."""
-    count = 0
-    for resource in template["Resources"].values():
-        count += 1
-        if resource["Type"] == "AWS::Serverless::Function":
-            events = resource["Properties"].get("Events", {}).values()
-            count += 1 + sum(2 if event["Type"] == "ScheduleV2" else 1 for event in events)
-        elif resource["Type"] == "AWS::Serverless::Api":
-            count += 2
-    return count
 
 
 def main(arguments: list[str] | None = None) -> int:

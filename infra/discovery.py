@@ -49,10 +49,10 @@ class Found:
 
 
 class CompositionError(Exception):
-    """The decorators, the tables of infra/ and the folders do not agree. One line a problem."""
+    """The decorators, the tables of infra/ and the folders do not agree, or AWS would refuse them. One line a problem."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("the house does not compose:\n" + "\n".join(f"  {problem}" for problem in problems))
+        super().__init__("the templates do not compose:\n" + "\n".join(f"  {problem}" for problem in problems))
         self.problems = problems
 
 

@@ -32,6 +32,7 @@ def compose(functions: Iterable[Found], entries: Entries, document: dict[str, An
         _interval_parameter(name): {
             "Type": "String",
             "Default": _rate(Settings.model_fields[name.lower()].default),
+            "MaxLength": 30,
             "AllowedPattern": r"rate\((1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))\)",
             "ConstraintDescription": "such as rate(10 minutes)",
             "Description": f"{name} of the local gateway, as EventBridge writes it.",

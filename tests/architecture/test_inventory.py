@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra import compose, discovery, tables
+from infra import aws_limits, compose, discovery, tables
 from infra.compose import Composition
-
-FUNCTION_NAME_LIMIT = 64
-LONGEST_STACK_NAME = 20
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +31,10 @@ def test_every_decorated_route_is_in_the_api(composition: Composition) -> None:
     assert decorated == composed
 
 
-def test_names_fit_aws(composition: Composition) -> None:
-    too_long = [f.name for f in composition.functions if len(f.name) + 1 + LONGEST_STACK_NAME > FUNCTION_NAME_LIMIT]
-    assert not too_long
-
-
 def test_limits_of_aws_are_far(composition: Composition) -> None:
     for name, template in composition.templates.items():
-        assert compose.resource_count(template) < compose.MAX_RESOURCES, name
-    assert compose.path_resources(list(composition.api["paths"])) < compose.MAX_PATHS
+        assert aws_limits.resource_count(template) < aws_limits.TEMPLATE_RESOURCES, name
+    assert aws_limits.path_resources(composition.api["paths"]) < aws_limits.REST_RESOURCES
 
 
 def test_every_module_of_a_function_has_a_docstring(composition: Composition) -> None:

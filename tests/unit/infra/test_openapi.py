@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from agnes.edge import Function, Needs, endpoint
 from infra import openapi
-from infra.compose import Composition, path_resources
+from infra.compose import Composition
 from infra.discovery import Found, Route
 
 pytestmark = pytest.mark.slow
@@ -101,8 +101,3 @@ def test_integrations_name_functions_by_convention(things: Found) -> None:
     document = openapi.for_gateway([things])
     uri = document["paths"]["/api/things/{box}"]["post"]["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
     assert uri.endswith(":function:${AWS::StackName}-test-any_things/invocations")
-
-
-@pytest.mark.parametrize(("paths", "count"), [(["/"], 1), (["/a"], 1), (["/a/b", "/a/c", "/a"], 3)])
-def test_path_resources_are_counted_as_api_gateway_makes_them(paths: list[str], count: int) -> None:
-    assert path_resources(paths) == count

@@ -40,4 +40,4 @@ def test_names_must_exist() -> None:
 
 def test_problems_are_told_together() -> None:
     error = CompositionError(["one", "two"])
-    assert str(error) == "the house does not compose:\n  one\n  two"
+    assert str(error) == "the templates do not compose:\n  one\n  two"
