@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore
@@ -26,6 +26,8 @@ from agnes.telemetry.lake.damage import Written
 from agnes.telemetry.lake.ledger import Changes, Known, Progress
 from agnes.telemetry.model import FILE, PROCESSOR_VERSION, Limits, Report
 from agnes.telemetry.transcripts import tombstones
+
+Found = TypeVar("Found")
 
 MERGED_AT = 8
 """Event files of one day; a run that would add another merges them."""
@@ -168,9 +170,10 @@ class Publisher:
             for name, of_days in untouched.items():
                 making.bases[name] |= {day: fetched[key] for day, key in of_days.items()}
             items, use = (making.bases[name] for name in (rollups.ITEM_USER_DAILY, rollups.USE_DAILY))
-            today = changes.windows_day
-            changes.windows = windows.of_items(bench, items, use, price_list, today=today, renamed=renamed)
-            changes.together = windows.together(bench, use, today=today, renamed=renamed)
+            how = {"today": changes.windows_day, "renamed": renamed, "held": making.made_last}
+            together = making.beside(lambda other: windows.together(other, use, **how))
+            changes.windows = windows.of_items(bench, items, use, price_list, **how)
+            changes.together = making.wait(together)
         changes.daily_days = [day for day in days if day > since]
         changes.daily_since = since
 
@@ -216,13 +219,15 @@ class _Making:
         self._generation = generation
         self._since = since
         self._keep = keep
-        self._beside = ThreadPoolExecutor(1)
+        self._other = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
         self._fetched: list[Path] = []
         """Stored event files that are being read."""
         self._new: dict[date, int] = {}
         self.bases: dict[str, dict[date, Path]] = {name: {} for name in rollups.BASES}
         """Files of the days that the windows need, by rollup."""
+        self.made_last: list[date] = []
+        """Days of the last group, whose rollups are in memory too."""
 
     def __enter__(self) -> Self:
         return self
@@ -232,7 +237,7 @@ class _Making:
             if kind is None:
                 self._finish_writing()
         finally:
-            self._beside.shutdown(wait=True, cancel_futures=True)
+            self._other.shutdown(wait=True, cancel_futures=True)
 
     def days(self, stored: Mapping[date, Sequence[str]], events: Mapping[date, int], *, beside: int) -> None:
         """All of the days of `stored`: the keys of their event files, which have so many `events`. Groups of up to
@@ -246,6 +251,7 @@ class _Making:
     def _group(self, stored: Mapping[date, Sequence[str]], *, is_small: bool) -> None:
         bench, days = self._bench, list(stored)
         self._finish_writing()
+        self.made_last = days
         self._keep()
         bench.take_days(days)
         wanted = [key for day in days for key in stored[day]]
@@ -253,7 +259,7 @@ class _Making:
         files = {day: {key: paths[key] for key in stored[day]} for day in days}
         self._fetched = list(paths.values())
         if is_small:
-            self._writing = self._beside.submit(self._put_events_beside, files)
+            self._writing = self.beside(lambda other: self._put_events(other, files, at_once=True))
         else:
             self._put_events(bench, files, at_once=False)
         for name, of_days in rollups.bases_of_days(bench, days, self._fetched).items():
@@ -268,23 +274,32 @@ class _Making:
                     self.bases[name][day] = path
         self._changes.daily += rollups.daily(bench, self._since)
 
-    def _finish_writing(self) -> None:
-        writing, self._writing = self._writing, None
-        while writing is not None:
+    def beside(self, work: Callable[[Workbench], Found]) -> Future[Found]:
+        """Do `work` in the other thread, after what it does already."""
+
+        def do() -> Found:
+            with self._bench.beside() as bench:
+                return work(bench)
+
+        return self._other.submit(do)
+
+    def wait(self, underway: Future[Found]) -> Found:
+        """What it comes to; the claim is kept meanwhile. Raises what it raised."""
+        while True:
             try:
-                writing.result(timeout=KEPT_EACH_SECONDS)
-                break
+                return underway.result(timeout=KEPT_EACH_SECONDS)
             except TimeoutError:
-                if writing.done():
+                if underway.done():
                     raise
                 self._keep()
+
+    def _finish_writing(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            self.wait(writing)
         for path in self._fetched:
             path.unlink()
         self._fetched = []
-
-    def _put_events_beside(self, stored: Mapping[date, Mapping[str, Path]]) -> None:
-        with self._bench.beside() as bench:
-            self._put_events(bench, stored, at_once=True)
 
     def _put_events(self, bench: Workbench, stored: Mapping[date, Mapping[str, Path]], *, at_once: bool) -> None:
         """One file a day that has new events. A day that has many files already gets one in their place, without

@@ -164,8 +164,9 @@ class Workbench:
         self.db.execute(f"CREATE OR REPLACE VIEW new_events AS {_of_days(days)}")
 
     def write_new_events(self, days: Sequence[date]) -> dict[date, Path]:
-        """The events of `harvested` of each of these days in a file of its own. They are in memory all at once."""
-        return self.write_by_day("events", f"{_of_days(days)} ORDER BY {_ORDER}", days, EVENT_FILE)
+        """The events of `harvested` of each of these days in a file of its own, in the order in which they came: those of a session
+        are together already, and sorting them makes files no smaller. They are in memory all at once."""
+        return self.write_by_day("events", _of_days(days), days, EVENT_FILE)
 
     def write_events(self, day: date, merged: Sequence[Path] = ()) -> Written:
         """The day's events of `harvested` in one file, with those of `live_generations` in the stored files to be

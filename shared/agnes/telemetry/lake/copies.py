@@ -18,11 +18,12 @@ _MERGED = ", ".join(
 )
 
 
-def mark(bench: Workbench, events: str, *, key: str = "event_id") -> None:
-    """Make the table `copied`: the keys of those of `events` that have copies."""
-    bench.db.execute(
+def mark(bench: Workbench, events: str, *, key: str = "event_id") -> bool:
+    """Make the table `copied`: the keys of those of `events` that have copies. Whether there are any."""
+    (count,) = bench.db.execute(
         f"CREATE OR REPLACE TABLE copied AS SELECT {key} FROM {events} GROUP BY ALL HAVING count(*) > 1"  # noqa: S608 (fixed parts)
-    )
+    ).fetchone()
+    return count > 0
 
 
 def once(events: str, *, key: str = "event_id") -> str:

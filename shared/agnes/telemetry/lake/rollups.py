@@ -17,7 +17,7 @@ any window are true ones. An item's `kind` is skill, agent, command, mcp, or `pl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,10 @@ _EVENTS_COPY = "day, event_id"
 _ONCE = f"""
 CREATE OR REPLACE TABLE once AS
 SELECT day, user_id, event_type, occurred_at, session_id, tool_name, model, is_error, listing, loaded, is_sidechain,
-    {{'source': source, 'marketplace_id': marketplace_id, 'plugin': plugin, 'item_kind': item_kind,
+    {{{{'source': source, 'marketplace_id': marketplace_id, 'plugin': plugin, 'item_kind': item_kind,
         'item_name': item_name, 'agent_source': agent_source, 'agent_marketplace_id': agent_marketplace_id,
-        'agent_plugin': agent_plugin, 'agent_name': agent_name}} AS item, carried, {RATE} AS rate, {_TOKENS}
-FROM ({copies.once("live", key=_EVENTS_COPY)})
+        'agent_plugin': agent_plugin, 'agent_name': agent_name}}}} AS item, carried, {RATE} AS rate, {_TOKENS}
+FROM {{events}}
 """  # noqa: S608 (fixed parts)
 
 _STORED = """
@@ -159,7 +159,7 @@ FROM once WHERE event_type = 'message' AND coalesce(listing <> 'none', true)
 
 _LISTING_SESSION = f"""
 SELECT DISTINCT day, listing, user_id, md5_number_lower(user_id || '|' || session_id)::UBIGINT AS session
-FROM ({_LISTED}) ORDER BY ALL
+FROM (SELECT DISTINCT day, listing, user_id, session_id FROM ({_LISTED})) ORDER BY ALL
 """  # noqa: S608 (fixed parts)
 
 # Columns of tokens count requests here, by how they paid for a token of the listing: `cost_usd` of a row is what one token that
@@ -212,11 +212,12 @@ def groups_of_days(events: Mapping[date, int]) -> list[list[date]]:
 
 def bases_of_days(bench: Workbench, days: Sequence[date], batches: Sequence[Path]) -> dict[str, dict[date, Path]]:
     """Each base rollup's file of each of `days`: of `new_events`, and of those in the stored `batches` that are of
-    `live_generations`. `batches` are all that these days have, and hold no other days."""
+    `live_generations`. `batches` are all that these days have, and hold no other days. The rows stay in the tables `HELD_IN`
+    until the next days are made."""
     stored = _STORED.format(events=live_events(batches)) if batches else ""
     bench.db.execute(f"CREATE OR REPLACE VIEW live AS SELECT * FROM new_events {stored}")  # noqa: S608 (fixed parts)
-    copies.mark(bench, "live", key=_EVENTS_COPY)
-    bench.db.execute(_ONCE)
+    has_copies = copies.mark(bench, "live", key=_EVENTS_COPY)
+    bench.db.execute(_ONCE.format(events=f"({copies.once('live', key=_EVENTS_COPY)})" if has_copies else "live"))
     bench.db.execute(f"CREATE OR REPLACE VIEW took AS {_SPENT_ON}")
     bench.db.execute(f"CREATE OR REPLACE TABLE bases AS {_BASE}")
     bench.db.execute(f"CREATE OR REPLACE TABLE use AS {_USE}")
@@ -224,6 +225,10 @@ def bases_of_days(bench: Workbench, days: Sequence[date], batches: Sequence[Path
         ITEM_USER_DAILY: bench.write_by_day(ITEM_USER_DAILY, "SELECT * FROM bases", days, _PART_FILE),
         USE_DAILY: bench.write_by_day(USE_DAILY, "SELECT * FROM use", days, _PART_FILE),
     }
+
+
+HELD_IN = {ITEM_USER_DAILY: "bases", USE_DAILY: "use"}
+"""By base the table with the rows of the days that were made last."""
 
 
 def daily(bench: Workbench, since: date) -> list[dict[str, Any]]:
@@ -279,16 +284,31 @@ Renamed = Sequence[tuple[str, str, str, date | None, date | None]]
 """As `ledger.renamed` gives them."""
 
 
-def table_of(bench: Workbench, table: str, name: str, files: Mapping[date, Path], renamed: Renamed = ()) -> None:
+def table_of(
+    bench: Workbench,
+    table: str,
+    name: str,
+    files: Mapping[date, Path],
+    renamed: Renamed = (),
+    *,
+    held: Collection[date] = (),
+) -> None:
     """The view `name`: the rows of a table in its base's files, with their `day`; none where there are no files. Plugins have
-    the names that they have now: what a renamed one was counted as before is its own."""
+    the names that they have now: what a renamed one was counted as before is its own. The days `held` were made last, and are
+    not read from their files."""
     columns = COLUMNS[table]
     names = ", ".join(columns)
     fields = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
     if files:
         part = "" if base_of(table) == table else f" WHERE part = '{table}'"
         # Where all files were made before a column was, it is missing.
-        named = f"SELECT * FROM (FROM {of_days(files)} UNION ALL BY NAME SELECT {fields} WHERE false){part}"  # noqa: S608
+        rows = [f"SELECT {fields} WHERE false"]
+        if made := [day for day in files if day in held]:
+            days = ", ".join(f"DATE '{day}'" for day in made)
+            rows.append(f"SELECT * FROM {HELD_IN[base_of(table)]} WHERE day IN ({days})")  # noqa: S608 (fixed parts)
+        if read := {day: path for day, path in files.items() if day not in held}:
+            rows.append(f"FROM {of_days(read)}")
+        named = f"SELECT * FROM ({' UNION ALL BY NAME '.join(rows)}){part}"  # noqa: S608
         usual = [f"coalesce({column}, {value}) AS {column}" for column, value in _USUAL.items() if column in columns]
         replaced = f"REPLACE ({', '.join(usual)})" if usual else ""
         days = f"SELECT day, {names} FROM (SELECT * {replaced} FROM ({named}))"  # noqa: S608 (fixed parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -124,26 +124,33 @@ def of_items(
     *,
     today: date,
     renamed: Renamed = (),
+    held: Collection[date] = (),
 ) -> list[dict[str, Any]]:
-    """Rows of usage_marketplace_item_window, from the last days of `item_user_daily` and `use_daily`."""
+    """Rows of usage_marketplace_item_window, from the last days of `item_user_daily` and `use_daily`; `held` as in `table_of`."""
     used = {day: path for day, path in bases.items() if today - timedelta(days=DAILY_DAYS) < day <= today}
     if not used:
         return []
     month = {day: path for day, path in spending.items() if today - timedelta(days=WINDOW_DAYS) < day <= today}
-    table_of(bench, ITEM_MODEL, "spending", month, renamed)
+    table_of(bench, ITEM_MODEL, "spending", month, renamed, held=held)
     prices.into(bench, bench.db.execute("SELECT DISTINCT model, rate, day FROM spending").fetchall())
     bench.db.execute(_SPENT)
-    table_of(bench, ITEM_USER_DAILY, "used_daily", used, renamed)
+    table_of(bench, ITEM_USER_DAILY, "used_daily", used, renamed, held=held)
     days = f"SELECT (DATE '{today}' - day)::INTEGER AS age, * EXCLUDE day FROM used_daily"  # noqa: S608 (fixed parts)
     return bench.rows(_WINDOWS.format(days=days, today=today))
 
 
 def together(
-    bench: Workbench, use: Mapping[date, Path], *, today: date, most_pairs: int = MOST_PAIRS, renamed: Renamed = ()
+    bench: Workbench,
+    use: Mapping[date, Path],
+    *,
+    today: date,
+    most_pairs: int = MOST_PAIRS,
+    renamed: Renamed = (),
+    held: Collection[date] = (),
 ) -> list[dict[str, Any]]:
     """Rows of used_together: of each plugin those that were used in the same sessions of the last 30 days. From the
-    last days of `use_daily`; days that were made before it had its part `plugin_session` say nothing."""
+    last days of `use_daily`, `held` as in `table_of`; days that were made before it had its part `plugin_session` say nothing."""
     month = {day: path for day, path in use.items() if today - timedelta(days=WINDOW_DAYS) < day <= today}
-    table_of(bench, PLUGIN_SESSION, "plugin_sessions", month, renamed)
+    table_of(bench, PLUGIN_SESSION, "plugin_sessions", month, renamed, held=held)
     bench.db.execute(_USED_IN.format(most_pairs=most_pairs))
     return bench.rows(_TOGETHER)
