@@ -19,7 +19,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint prices pins audit sbom journeys client-drift browser cloud scale simulate attack histories bench layers composed infra deploy docs clean
+.PHONY: help run demo test check lint prices pins audit sbom journeys client-drift browser cloud scale simulate attack histories bench layers composed infra deployable deploy docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -31,12 +31,12 @@ demo: .venv/.local ## fill a running Agnes with a believable demonstration
 	@exec $(BIN)/agnes-local demo
 
 test: .venv/.dev ## every test that needs no server and no client of its own
-	$(PYTEST) -n 2 --dist worksteal -m "not git and not sftp and not minio and not localstack and not client and not browser and not spark and not attack"
+	$(PYTEST) -n 2 --dist worksteal -m "not git and not sftp and not minio and not localstack and not client and not browser and not spark and not attack and not lambda_layers"
 
 # What takes processes, servers or minutes of CPU is marked `slow` and left to `make test`.
 check: lint ## the minute-long subset: lint, architecture, and the unit, edge and contract tests that are quick
 	$(PYTEST) -n 2 --dist worksteal tests/architecture tests/unit tests/edge tests/contract \
-	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not browser and not spark and not attack"
+	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not browser and not spark and not attack and not lambda_layers"
 
 lint: .venv/.dev ## ruff
 	$(BIN)/ruff check
@@ -88,13 +88,17 @@ bench: .venv/.dev ## figures as JSON lines (ONLY=state, feed, browse, telemetry,
 composed: .venv/.dev
 	$(BIN)/python -m infra.compose --report
 
-infra: composed ## compose the SAM templates into build/infra and lint them
+infra: composed ## compose the SAM templates into build/infra, lint them, and read what the layers' binaries need
 	$(BIN)/cfn-lint build/infra/root.yaml $$(ls build/infra/*.yaml | grep -v root.yaml)
+	$(PYTEST) -m lambda_layers tests/unit/infra
 
 layers: composed ## build and strip the Lambda layers for this machine
 	$(BIN)/python -m layers.build --arch local
 
-deploy: .venv/.dev infra ## put it on AWS with SAM (ARCH=arm64, STACK=agnes): docs/runbooks/deploy.md
+deployable: .venv/bin/python
+	@$(BIN)/python -m infra.before_deploy $(STACK)
+
+deploy: deployable .venv/.dev infra ## put it on AWS with SAM (ARCH=arm64, STACK=agnes): docs/runbooks/deploy.md
 	@command -v sam >/dev/null || { echo "The SAM command is missing. Install it: docs/runbooks/deploy.md" >&2; exit 1; }
 	$(BIN)/python -m layers.build --arch $(ARCH)
 	sam deploy --stack-name $(STACK) --parameter-overrides Architecture=$(ARCH) $(PARAMETERS)

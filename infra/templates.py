@@ -13,6 +13,7 @@ from agnes.settings import Settings
 from infra.discovery import ROOT, Found
 from infra.policies import statements
 from infra.tables import Entry, Schedule
+from layers import runtimes
 
 HEAD = {"AWSTemplateFormatVersion": "2010-09-09", "Transform": "AWS::Serverless-2016-10-31"}
 
@@ -24,6 +25,8 @@ def compose(functions: Iterable[Found], entries: Entries, document: dict[str, An
     """Templates by name: `root`, and each domain's."""
     root = yaml.safe_load((ROOT / "infra" / "root.yaml").read_text())
     nested = root.pop("x-nested")
+    # Layers are built for the interpreter that composes: `make deploy` refuses one that AWS has no runtime for.
+    nested["Globals"]["Function"]["Runtime"] = runtimes.name_of(runtimes.running())
     by_domain: dict[str, list[Found]] = {}
     for function in functions:
         by_domain.setdefault(function.domain, []).append(function)
@@ -76,7 +79,7 @@ def _layer(name: str) -> dict[str, Any]:
         "Properties": {
             "LayerName": {"Fn::Sub": f"${{AWS::StackName}}-{name}"},
             "ContentUri": f"../layers/{name}",
-            "CompatibleRuntimes": ["python3.11"],
+            "CompatibleRuntimes": [runtimes.name_of(runtimes.running())],
             "RetentionPolicy": "Delete",
         },
     }

@@ -6,6 +6,10 @@
 constraints.txt with their hashes, and nothing is resolved. What was installed is listed in build/sbom/<name>.cdx.json
 (`layers/sbom.py`). `code` is ours: shared/agnes, the templates, the API's description.
 A layer whose inputs did not change is left as it is.
+
+Layers are built for the Python version of the interpreter that runs this, which also compiles their modules. For `local`, that
+is this machine; for an architecture of Lambda, wheels are chosen by the glibc of that version's runtime, and each library
+is read for what it needs (`layers/binaries.py`).
 """
 
 from __future__ import annotations
@@ -22,15 +26,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from layers import runtimes
+from layers.runtimes import Version, dotted
+
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "layers"
 CONSTRAINTS = ROOT / "constraints.txt"
-PYTHON = "3.11"
-
-PLATFORMS = {
-    "arm64": ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"),
-    "x86_64": ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
-}
+MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
+"""Lambda's architectures, as wheels name them."""
 
 MEGABYTE = 1_000_000
 HARD_LIMIT_BYTES = 250 * MEGABYTE
@@ -97,36 +100,42 @@ def names() -> list[str]:
     return ["code", *sorted(file.parent.name for file in ROOT.glob("layers/*/requirements.txt"))]
 
 
-def build(name: str, arch: str) -> Path:
-    """The layer's folder, built now if its inputs changed. Several processes may ask at once."""
-    folder = BUILD / name
-    BUILD.mkdir(parents=True, exist_ok=True)
-    with (BUILD / f".{name}.lock").open("w") as lock:
+def build(name: str, arch: str, python: Version | None = None, into: Path | None = None) -> Path:
+    """The layer's folder, built now if its inputs changed. Several processes may ask at once.
+
+    `python` is another version than that of this interpreter, which then compiles nothing: the folder is good for
+    looking at. Raises ValueError if AWS has no runtime for it and `arch` is one of AWS's.
+    """
+    target = python or runtimes.running()
+    top = into or BUILD
+    folder = top / name
+    top.mkdir(parents=True, exist_ok=True)
+    with (top / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = BUILD / f".{name}.stamp"
-        wanted = _digest(name, arch)
+        stamp = top / f".{name}.stamp"
+        wanted = _digest(name, arch, target)
         if folder.exists() and stamp.exists() and stamp.read_text() == wanted:
             return folder
         stamp.unlink(missing_ok=True)
-        staging = BUILD / f".{name}.new"
+        staging = top / f".{name}.new"
         shutil.rmtree(staging, ignore_errors=True)
-        _fill(name, arch, staging)
+        _fill(name, arch, target, staging)
         shutil.rmtree(folder, ignore_errors=True)
         staging.rename(folder)
         stamp.write_text(wanted)
     return folder
 
 
-def _fill(name: str, arch: str, folder: Path) -> None:
+def _fill(name: str, arch: str, python: Version, folder: Path) -> None:
     inside = folder / "python"
     inside.mkdir(parents=True)
     if name == "code":
         _copy_code(folder)
     else:
-        _install(name, arch, inside)
+        _install(name, arch, python, inside, _report(name, folder.parent))
         for path in list(_superfluous(name, inside)):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    if sys.version_info[:2] == (3, 11):
+    if python == runtimes.running():
         # Lambda's /opt is read-only, so a cold start would compile everything again, each time.
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
         compileall.compile_dir(inside, quiet=2, invalidation_mode=mode, stripdir=folder)
@@ -140,18 +149,18 @@ def list_contents(name: str, arch: str) -> Path:
     return sbom.write(name, sbom.subject(f"agnes-layer-{name}", arch), report)
 
 
-def _report(name: str) -> Path:
+def _report(name: str, top: Path = BUILD) -> Path:
     """What pip says that it installed."""
-    return BUILD / f".{name}.installed.json"
+    return top / f".{name}.installed.json"
 
 
-def _digest(name: str, arch: str) -> str:
-    sources = [Path(__file__)]
+def _digest(name: str, arch: str, python: Version) -> str:
+    sources = [Path(__file__), Path(runtimes.__file__)]
     if name == "code":
         sources += sorted(_code_files())
     else:
         sources += [CONSTRAINTS, ROOT / "layers" / name / "requirements.txt"]
-    digest = hashlib.sha256(f"{arch} {sys.version_info[:2]} {sys.platform}\n".encode())
+    digest = hashlib.sha256(f"{arch} {python} {runtimes.running()} {sys.platform}\n".encode())
     for source in sources:
         digest.update(f"{source.relative_to(ROOT)}\0".encode() + source.read_bytes())
     return digest.hexdigest()
@@ -178,25 +187,21 @@ def _copy_code(folder: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _install(name: str, arch: str, target: Path) -> None:
-    platform = [f"--platform={tag}" for tag in PLATFORMS.get(arch, ())]
+def _install(name: str, arch: str, python: Version, target: Path, report: Path) -> None:
     command = [
-        *(
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-compile",
-            "--no-deps",
-            "--require-hashes",
-        ),
-        *("--only-binary=:all:", *platform, f"--python-version={PYTHON}" if platform else "--prefer-binary"),
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        *("--no-compile", "--no-deps", "--require-hashes", "--only-binary=:all:"),
+        *(["--prefer-binary"] if arch == "local" else _foreign(arch, python)),
         *("--constraint", str(CONSTRAINTS), "--requirement", str(ROOT / "layers" / name / "requirements.txt")),
-        *("--target", str(target), "--report", str(_report(name))),
+        *("--target", str(target), "--report", str(report)),
     ]
     subprocess.run(command, check=True)
+
+
+def _foreign(arch: str, python: Version) -> list[str]:
+    """Pip's options for wheels that load on Lambda."""
+    platforms = runtimes.deployable(python).platforms(MACHINES[arch])
+    return [*(f"--platform={tag}" for tag in platforms), f"--python-version={dotted(python)}"]
 
 
 def _superfluous(name: str, folder: Path) -> Iterator[Path]:
@@ -229,15 +234,31 @@ def report(names_: list[str]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--arch", choices=["local", *PLATFORMS], default="local", help="of the functions")
+    parser.add_argument("--arch", choices=["local", *MACHINES], default="local", help="of the functions")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; all if none")
     options = parser.parse_args()
     wanted = options.names or names()
-    for name in wanted:
-        build(name, options.arch)
-        list_contents(name, options.arch)
+    try:
+        for name in wanted:
+            build(name, options.arch)
+            list_contents(name, options.arch)
+        unfit = [] if options.arch == "local" else list(_unfit(wanted, options.arch))
+    except ValueError as refusal:
+        unfit = [str(refusal)]
+    if unfit:
+        print("\n".join(unfit), file=sys.stderr)
+        return 1
     print(report(wanted))
     return 0
+
+
+def _unfit(wanted: list[str], arch: str) -> Iterator[str]:
+    """Libraries of the layers that would not load on Lambda."""
+    from layers import binaries  # of the tests' environment, as above
+
+    runtime = runtimes.deployable(runtimes.running())
+    for name in wanted:
+        yield from (f"layer {name}: {problem}" for problem in binaries.problems(BUILD / name, runtime, arch))
 
 
 if __name__ == "__main__":

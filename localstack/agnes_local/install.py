@@ -3,7 +3,7 @@
     <cache>/bin/minio                     built from its Go module, whose dependencies are in localstack/minio/go.sum
     <cache>/localstack/<hash>/            LocalStack's virtual environment
     <cache>/lambda-runtime/<hash>/        awslambdaric and boto3: what Lambda has in /var/runtime
-    <cache>/lambda-python/<version>/      a bare interpreter for functions: nothing of ours can leak into one
+    <cache>/lambda-python/<hash>/         a bare interpreter for functions: nothing of ours can leak into one
     <cache>/lambda-executor/<hash>/       our executor plug-in
 
 The hash is that of the pins (or sources) a folder was made from, so a changed pin makes a new folder and
@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parents[1]
 """The checkout's localstack/ folder: pins and the executor's source."""
 
 PYTHON_VERSION = "3.11"
+"""LocalStack's. Functions run on the version that builds their layers: that of this interpreter."""
 BUILDERS = ("setuptools", "wheel")
 MINIO_PINS = [HERE / "minio" / "go.mod", HERE / "minio" / "go.sum"]
 """MinIO's version, and the hashes of every module that it is built from (`make pins`)."""
@@ -98,11 +99,12 @@ def lambda_runtime() -> Path:
         arguments = ["--no-deps", "--require-hashes", "--target", str(folder), "-r", str(runtime)]
         _pip(lambda_python(), arguments, "the Lambda runtime client")
 
-    return _once("lambda-runtime", [runtime], fill)
+    return _once("lambda-runtime", [runtime], fill, sys._base_executable)
 
 
 def lambda_python() -> Path:
-    return _once("lambda-python", [], _venv) / "bin/python"
+    python = sys._base_executable
+    return _once("lambda-python", [], lambda folder: _venv(folder, python), python) / "bin/python"
 
 
 def executor() -> Path:
@@ -120,9 +122,9 @@ def executor() -> Path:
     return _once("lambda-executor", [*sorted(source.rglob("*.py")), source / "pyproject.toml"], fill)
 
 
-def _once(kind: str, sources: Sequence[Path], fill: Callable[[Path], None]) -> Path:
-    """The folder made by `fill` from these files; made now if it is not there whole."""
-    folder = cache_folder() / kind / _digest(sources, _base_python())[:16]
+def _once(kind: str, sources: Sequence[Path], fill: Callable[[Path], None], python: str | None = None) -> Path:
+    """The folder made by `fill` from these files, for this interpreter or LocalStack's; made now if it is not there whole."""
+    folder = cache_folder() / kind / _digest(sources, python or _base_python())[:16]
     complete = folder / ".complete"
     if complete.exists():
         return folder
@@ -160,8 +162,8 @@ def uv() -> str | None:
     return shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
 
 
-def _venv(folder: Path) -> None:
-    _run("a virtual environment", [_base_python(), "-m", "venv", "--without-pip", str(folder)])
+def _venv(folder: Path, python: str | None = None) -> None:
+    _run("a virtual environment", [python or _base_python(), "-m", "venv", "--without-pip", str(folder)])
 
 
 def _pip(python: Path, arguments: Sequence[str], what: str) -> None:

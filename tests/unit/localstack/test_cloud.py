@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import shutil
 import time
 import urllib.error
@@ -15,10 +16,12 @@ import pytest
 from agnes_local.cloud import DeployFailed, FunctionFailed, client, deploy, remove, run_at_deploy
 from agnes_local.cloud import invoke as run
 from agnes_local.localstack_host import localstack
+from layers import runtimes
 
 pytestmark = [pytest.mark.slow, pytest.mark.localstack, pytest.mark.timeout(300)]
 SAMPLE = pathlib.Path(__file__).with_name("sample")
 STACK = "agnes-sample"
+RUNTIME = runtimes.name_of(runtimes.running())
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,8 @@ def built_sample(folder):
     shutil.copytree(SAMPLE, folder)
     package = pathlib.Path(chalice.__file__).parent
     shutil.copytree(package, folder / "layers/web/python/chalice", ignore=shutil.ignore_patterns("__pycache__"))
+    nested = folder / "sample.yaml"
+    nested.write_text(nested.read_text().replace("python3.11", RUNTIME))
     return folder / "root.yaml"
 
 
@@ -189,8 +194,8 @@ def test_a_stack_that_fails_says_why_and_can_be_deployed_again(server, tmp_path)
     root = built_sample(tmp_path / "sample")
     nested = root.with_name("sample.yaml")
     good = nested.read_text()
-    nested.write_text(good.replace("Runtime: python3.11", "Runtime: python3.12"))
-    with pytest.raises(DeployFailed, match=r"wants python3\.12, and AGNES_LAMBDA_PYTHON is python3\.11"):
+    nested.write_text(good.replace(f"Runtime: {RUNTIME}", "Runtime: python3.9"))
+    with pytest.raises(DeployFailed, match=rf"wants python3\.9, and AGNES_LAMBDA_PYTHON is {re.escape(RUNTIME)}"):
         deploy(server.endpoint, root, stack="agnes-second")
     nested.write_text(good)
     assert deploy(server.endpoint, root, stack="agnes-second").outputs["ApiId"]
