@@ -401,7 +401,7 @@ def rows(response: dict) -> list[tuple]:
             own, hour = last[1], last[2]
             length = long(own)
     else:
-        known = ("advisor_message", "compaction", "message")
+        known = ("", "advisor_message", "compaction", "message")
         beside += [
             (name, took, kept, [None, None, place])
             for kind, name, took, kept in entries

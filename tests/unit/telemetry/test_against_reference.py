@@ -51,6 +51,10 @@ def agree(files: dict[str, bytes]) -> None:
     agent=None,
 )
 @example(
+    main=b'{"type": "assistant", "message": {"model": "a", "usage": {"iterations": ["\\u0002", {"model": "b", "output_tokens": 1}]}}}',
+    agent=None,
+)
+@example(
     main=b'{"type": "assistant", "message": {"content": [{"type": "tool_use", "name": "Skill", "input": {"skill": "\\ud83d"}}]}}',
     agent=None,
 )

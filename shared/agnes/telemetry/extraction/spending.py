@@ -128,8 +128,9 @@ def iterations(event: Event, raw: bytes) -> list[Event]:
         if any(last.counts):
             last.put_into(event)
         return [one for one in beside if _took(one)]
+    # Without a kind it is nothing that the client writes, and nothing to bill.
     others = [
-        e for e in entries if e.kind not in (ADVISOR, COMPACTION, SAMPLING) and e.model not in (None, event.model)
+        e for e in entries if e.kind not in ("", ADVISOR, COMPACTION, SAMPLING) and e.model not in (None, event.model)
     ]
     beside += [entry.event(event) for entry in others]
     return [one for one in (*beside, *_by_length(event, [e for e in entries if e.kind == SAMPLING])) if _took(one)]
