@@ -6,6 +6,7 @@ view's exception into a bare 500 before its middleware can see it.
 
 from agnes.edge.app import Function
 from agnes.edge.endpoint import endpoint
+from agnes.edge.form import Done, form
 from agnes.edge.job import job, queue_job
 from agnes.edge.needs import Needs
 from agnes.edge.page import page
@@ -13,6 +14,7 @@ from agnes.edge.reply import Download, Redirect, Reply, handed
 from agnes.edge.request import Request
 
 __all__ = [
+    "Done",
     "Download",
     "Function",
     "Needs",
@@ -20,6 +22,7 @@ __all__ = [
     "Reply",
     "Request",
     "endpoint",
+    "form",
     "handed",
     "job",
     "page",

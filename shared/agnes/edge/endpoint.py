@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, get_origin
 
 import pydantic
 
@@ -141,7 +141,9 @@ def parse_body(model: type[pydantic.BaseModel], request: Request) -> pydantic.Ba
         from urllib.parse import parse_qs
 
         fields = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
-        given: Any = {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
+        given: Any = {
+            name: values if len(values) > 1 or _is_list(model, name) else values[0] for name, values in fields.items()
+        }
     elif kind in ("application/json", ""):
         given = request.json()
     else:
@@ -150,6 +152,12 @@ def parse_body(model: type[pydantic.BaseModel], request: Request) -> pydantic.Ba
         return model.model_validate(given)
     except pydantic.ValidationError as exc:
         raise invalid_input(exc, "body") from exc
+
+
+def _is_list(model: type[pydantic.BaseModel], name: str) -> bool:
+    """Whether a field holds several values: a form that sends one of them sends a list of one."""
+    field = model.model_fields.get(name)
+    return field is not None and get_origin(field.annotation) in (list, tuple)
 
 
 def takes_request(view: View) -> bool:

@@ -8,14 +8,17 @@ says so in `content_policy`, directives that are added to the Content-Security-P
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 import pydantic
 
 from agnes import wiring
+from agnes.edge import notice
 from agnes.edge.endpoint import Contract, View, guarded, invoke, takes_request
 from agnes.edge.errors import CORRECT_FIELDS
 from agnes.edge.needs import Needs
+from agnes.edge.refused import NOT_SENT, Refused
 from agnes.edge.render import ErrorPage, render
 from agnes.edge.reply import CONTENT_SECURITY_POLICY, Redirect, Reply
 from agnes.edge.request import Request
@@ -41,17 +44,26 @@ def page(
             value = invoke(view, contract, request, who)
             if isinstance(value, Reply):
                 return value
-            more = getattr(value, "content_policy", "")
-            return Reply(
-                body=render(value, who=who, path=request.path),
-                status=getattr(value, "status", 200),
-                content_type="text/html; charset=utf-8",
-                headers={"Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; {more}"} if more else {},
-            )
+            return answered(value, request, who)
 
         return guarded(view, contract, call, on_error=error_of_page)
 
     return decorate
+
+
+def answered(
+    value: Any, request: Request, who: Principal | None, *, form: Refused = NOT_SENT, status: int | None = None
+) -> Reply:
+    """The page of a page object, with the notice that waits for it and, after a refused form, what was typed into it."""
+    said = notice.read(request)
+    more = getattr(value, "content_policy", "")
+    return Reply(
+        body=render(value, who=who, path=request.path, notice=said, form=form),
+        status=status or getattr(value, "status", 200),
+        content_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; {more}"} if more else {},
+        cookies=(notice.end(wiring.settings()),) if said else (),
+    )
 
 
 def error_of_page(error: AgnesError, request: Request, who: Principal | None) -> Reply:
@@ -61,8 +73,4 @@ def error_of_page(error: AgnesError, request: Request, who: Principal | None) ->
         return Redirect(f"{wiring.settings().base_path}/login?{urlencode({'next': way_back})}", status=302)
     hint = WRONG_INPUT if error.hint == CORRECT_FIELDS else error.hint or ""
     shown = ErrorPage(status=error.status, message=error.message, hint=hint, request_id=request.id)
-    return Reply(
-        body=render(shown, who=who, path=request.path),
-        status=error.status,
-        content_type="text/html; charset=utf-8",
-    )
+    return answered(shown, request, who, status=error.status)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import agnes
 from agnes import wiring
 from agnes.edge import formats
+from agnes.edge.refused import NOT_SENT, Refused
 from agnes.kernel.principal import Principal
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Shell:
     who: Principal | None
     path: str
     base: str
+    notice: str = ""
+    """What a form did, shown once."""
 
 
 class Held(Protocol):
@@ -95,6 +98,6 @@ def _template(name: str) -> jinja2.Template:
     return environment().get_template(name)
 
 
-def render(page: Any, *, who: Principal | None, path: str) -> str:
-    shell = Shell(who=who, path=path, base=wiring.settings().base_path)
-    return _template(page.template).render(page=page, shell=shell)
+def render(page: Any, *, who: Principal | None, path: str, notice: str = "", form: Refused = NOT_SENT) -> str:
+    shell = Shell(who=who, path=path, base=wiring.settings().base_path, notice=notice)
+    return _template(page.template).render(page=page, shell=shell, form=form)

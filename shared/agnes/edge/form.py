@@ -1,0 +1,90 @@
+"""`@form`: the POST of a page, for a browser without script.
+
+The view does what was asked and returns `Done`, which leads to a page with a notice. If it raises an error that the person
+can correct, the page that the form is on is answered again, with what was typed and the reason beside each field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+import pydantic
+
+from agnes import wiring
+from agnes.edge import notice
+from agnes.edge.endpoint import Contract, View, guarded, invoke, takes_request
+from agnes.edge.errors import CORRECT_FIELDS
+from agnes.edge.needs import Needs
+from agnes.edge.page import answered, error_of_page
+from agnes.edge.refused import ACTION, Refused
+from agnes.edge.reply import Redirect, Reply
+from agnes.edge.request import Request
+from agnes.kernel.errors import AgnesError
+from agnes.kernel.principal import Principal
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a form did: the page to go on to, below the base path, and a sentence that it shows once."""
+
+    to: str
+    notice: str = ""
+    cookies: tuple[str, ...] = ()
+
+
+def form(*, needs: Needs, body: type[pydantic.BaseModel], page: View) -> Callable[[View], View]:
+    """Make a view the POST of a page. `page` is the view of the GET, on the same path."""
+
+    def decorate(view: View) -> View:
+        contract = Contract("page", needs, None, body, takes_request=takes_request(view))
+        shown_by: Contract = page.agnes
+
+        def call(request: Request, who: Principal | None) -> Reply:
+            try:
+                done = invoke(view, contract, request, who)
+            except AgnesError as error:
+                if error.status >= 500 or error.status in (401, 403):
+                    raise
+                refused = _refused(error, request, body)
+                value = _page_again(page, shown_by, request, who)
+                return answered(value, request, who, form=refused, status=refused.status)
+            if isinstance(done, Reply):
+                return done
+            settings = wiring.settings()
+            cookies = done.cookies
+            if done.notice:
+                cookies = (*cookies, notice.cookie(done.notice, settings))
+            return Redirect(settings.base_path + done.to, cookies=cookies)
+
+        return guarded(view, contract, call, on_error=error_of_page)
+
+    return decorate
+
+
+def _page_again(page: View, contract: Contract, request: Request, who: Principal | None) -> Any:
+    kwargs: dict[str, Any] = dict(request.path_params)
+    if contract.query is not None:
+        kwargs["query"] = contract.query()
+    if contract.takes_request:
+        kwargs["request"] = request
+    return page.__wrapped__(who, **kwargs)
+
+
+def _refused(error: AgnesError, request: Request, body: type[pydantic.BaseModel]) -> Refused:
+    secret = {name for name, info in body.model_fields.items() if "Secret" in str(info.annotation)}
+    sent = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+    values = {name: given for name, given in sent.items() if name not in secret}
+    errors = {line["field"].partition(".")[0]: line["reason"] for line in error.facts.get("errors", ())}
+    known = {name: why for name, why in errors.items() if name in body.model_fields and name != ACTION}
+    all_beside_fields = bool(errors) and errors.keys() == known.keys()
+    return Refused(
+        action=sent.get(ACTION, [""])[0],
+        values=values,
+        errors=known,
+        message="" if all_beside_fields else error.message,
+        hint="" if error.hint == CORRECT_FIELDS else error.hint or "",
+        status=error.status,
+    )
