@@ -24,6 +24,7 @@ LADDER = (
     ("telemetry",),
     ("browse",),
     ("audit",),
+    ("admin",),
 )
 """Domains import domains of lower rungs only; siblings never."""
 

@@ -292,6 +292,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
         assert ask("DELETE", "ada", f"{plugin}/{what}").status == 200
     for path in page_files(house, name):
         assert ask("GET", "bob", path).status == 200
+    administered(house, team, name)
     cookie = {"cookie": f"access_token={team.tokens['ada']}", "headers": {"Origin": "http://agnes.test"}}
     market = "/admin/marketplaces/acme"
     for page in (
@@ -474,6 +475,38 @@ def drilled_down(house: GuardedHouse, team: Team, bob: Person) -> None:
     other = SESSION.replace("aaaa", "cccc")
     upload(house, bob, other, b'{"type":"user"}\n')
     assert team.call("POST", "bob", f"/me/sessions/{other}/redact").status == 200
+
+
+def administered(house: GuardedHouse, team: Team, plugin: str) -> None:
+    """An admin's day on the pages: an account from its first to its last day, a group, grants."""
+
+    def send(path: str, form: dict[str, str], status: int = 303) -> str:
+        answer = house.post(path, cookie=f"access_token={team.tokens['ada']}", form=form)
+        assert answer.status == status, answer.text
+        return answer.headers.get("location", "")
+
+    user = send("/admin/users", {"action": "create", "email": "kim@example.com", "group_id": team.group})
+    group = send("/admin/groups", {"action": "create", "name": "Auditors"})
+    send(group, {"action": "add_members", "emails": "kim@example.com"})
+    send(group, {"action": "edit", "name": "Audit", "description": "Reads everything."})
+    given = {"group_id": group.rpartition("/")[2], "marketplace_id": "acme", "plugins": f"acme/{plugin}"}
+    for action in ("grant", "require", "release", "revoke"):
+        send("/admin/access", {**given, "action": action})
+    for form in (
+        {"action": "rename", "name": "Kim"},
+        {"action": "password", "password": "a-long-enough-secret-9"},
+        {"action": "leave", "group_id": team.group},
+        {"action": "disable"},
+        {"action": "enable"},
+        {"action": "revoke_all_tokens"},
+        {"action": "delete"},
+    ):
+        send(user, form)
+    token = team.post("bob", "/auth/tokens", {"name": "lost"}, 201)
+    send("/admin/tokens", {"action": "revoke", "token_id": token["id"]})
+    for path in ("/admin", "/admin/users", "/admin/groups", group, "/admin/access", "/admin/tokens?status="):
+        assert team.call("GET", "ada", path).status == 200, path
+    send(group, {"action": "delete"})
 
 
 def page_files(house: GuardedHouse, plugin: str) -> list[str]:

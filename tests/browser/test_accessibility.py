@@ -37,12 +37,32 @@ PAGES = {
     "activity": "/admin/activity",
     "activity-empty": "/admin/activity?action_prefix=nothing.like.this",
     "sessions": "/admin/sessions?since_minutes=525600",
-    "people": "/admin/users",
+    "overview": "/admin",
+    "users": "/admin/users",
+    "groups": "/admin/groups",
+    "group": "/admin/groups/everyone",
+    "access": "/admin/access",
+    "tokens": "/admin/tokens?status=",
     "my-sessions": "/me/sessions",
     "my-session": f"/me/sessions/{SESSION}",
     "my-redact": f"/me/sessions/{SESSION}/redact",
 }
-FIT = ("usage", "my-usage", "ask", "activity", "sessions", "people", "my-sessions", "my-session", "my-redact")
+FIT = (
+    "usage",
+    "my-usage",
+    "ask",
+    "activity",
+    "sessions",
+    "overview",
+    "users",
+    "groups",
+    "group",
+    "access",
+    "tokens",
+    "my-sessions",
+    "my-session",
+    "my-redact",
+)
 """Nothing of them is wider than the screen, the narrow one too."""
 RUN = """async () => {
   const found = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });

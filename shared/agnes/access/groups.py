@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import datetime
 
 from agnes.access import repository
@@ -17,6 +19,8 @@ from agnes.kernel.state import Change, Db, State, Tx
 
 LONGEST_DESCRIPTION = 2000
 """Characters."""
+MOST_AT_ONCE = 500
+"""Addresses that are added to a group in one commit."""
 
 
 class NameTaken(ConflictError):
@@ -100,6 +104,54 @@ def add_member_by_email(state: State, who: Principal, group_id: str, *, email: s
         if user is None:
             raise NotFoundError("there is no account with this address", code="user_not_found", hint="Create it first.")
         return _add(tx, group, user, who, now)
+
+    return state.commit("people", add)
+
+
+@dataclass(frozen=True, slots=True)
+class AddedMembers:
+    added: tuple[str, ...]
+    already: tuple[str, ...]
+
+    def notice(self, group: str) -> str:
+        people = "1 person" if len(self.added) == 1 else f"{len(self.added)} people"
+        text = f"{people} added to {group}."
+        return f"{text} {len(self.already)} were in it already." if self.already else text
+
+
+def add_members(state: State, who: Principal, group_id: str, *, emails: str, now: datetime) -> AddedMembers:
+    """Several at once, by addresses separated by commas, blanks or lines: all of them, or none if one is unknown.
+
+    Raises BadRequestError, NotFoundError with the unknown addresses.
+    """
+    who.require_admin()
+    wanted = list(dict.fromkeys(address.lower() for address in re.split(r"[\s,;]+", emails) if address))
+    if not wanted:
+        raise BadRequestError("no address is given", code="no_address", hint="Write one or more e-mail addresses.")
+    if len(wanted) > MOST_AT_ONCE:
+        raise BadRequestError(
+            f"these are {len(wanted)} addresses", code="too_many_addresses", hint=f"Add at most {MOST_AT_ONCE} at once."
+        )
+
+    def add(tx: Tx) -> AddedMembers:
+        group = get_group(tx.db, group_id)
+        found = {email: find_user_by_email(tx.db, email) for email in wanted}
+        unknown = [email for email, user in found.items() if user is None]
+        if unknown:
+            raise NotFoundError(
+                f"there is no account for {', '.join(unknown[:5])}{' and others' if len(unknown) > 5 else ''}",
+                code="user_not_found",
+                hint="Add the user first. Nobody was added to the group.",
+                emails=unknown,
+            )
+        added, already = [], []
+        for email, user in found.items():
+            if repository.find_source(tx.db, user.id, group.id) is not None:
+                already.append(email)
+            else:
+                _add(tx, group, user, who, now)
+                added.append(email)
+        return AddedMembers(tuple(added), tuple(already))
 
     return state.commit("people", add)
 

@@ -49,17 +49,19 @@ def remove_group(db: Db, group_id: str) -> None:
         db.execute(f"DELETE FROM people.{table} WHERE {column} = ?", [group_id])  # noqa: S608 (constants)
 
 
-def members(db: Db, group_id: str) -> list[Member]:
-    """By e-mail; of Everyone, all active accounts."""
+def members(db: Db, group_id: str, *, offset: int = 0, limit: int | None = None) -> list[Member]:
+    """By e-mail; of Everyone, all active accounts. A `limit` of None is all of them."""
+    part = "" if limit is None else f" LIMIT {int(limit)} OFFSET {int(offset)}"
     if group_id == EVERYONE:
         rows = db.execute(
-            """SELECT id, email, name, active, 'derived', created_at, NULL
-            FROM people.users WHERE active ORDER BY email"""
+            f"""SELECT id, email, name, active, 'derived', created_at, NULL
+            FROM people.users WHERE active ORDER BY email{part}"""  # noqa: S608 (numbers)
         ).fetchall()
     else:
         rows = db.execute(
-            """SELECT u.id, u.email, u.name, u.active, m.source, m.added_at, m.added_by
-            FROM people.memberships m JOIN people.users u ON u.id = m.user_id WHERE m.group_id = ? ORDER BY u.email""",
+            f"""SELECT u.id, u.email, u.name, u.active, m.source, m.added_at, m.added_by
+            FROM people.memberships m JOIN people.users u ON u.id = m.user_id
+            WHERE m.group_id = ? ORDER BY u.email{part}""",  # noqa: S608 (numbers)
             [group_id],
         ).fetchall()
     return [Member(*row) for row in rows]
@@ -108,14 +110,17 @@ def remove_member(db: Db, user_id: str, group_id: str) -> None:
     db.execute("DELETE FROM people.memberships WHERE user_id = ? AND group_id = ?", [user_id, group_id])
 
 
-def grants(db: Db, *, resource_type: str | None = None, group_id: str | None = None) -> list[Grant]:
+def grants(
+    db: Db, *, resource_type: str | None = None, group_id: str | None = None, marketplace_id: str | None = None
+) -> list[Grant]:
     """By resource, then group."""
     rows = db.execute(
         """SELECT r.id, r.group_id, g.name, r.resource_type, r.resource_id, r.assigned_at, r.assigned_by
         FROM people.grants r JOIN people.groups g ON g.id = r.group_id
         WHERE ($type IS NULL OR r.resource_type = $type) AND ($group IS NULL OR r.group_id = $group)
+            AND ($marketplace IS NULL OR r.resource_id = $marketplace OR starts_with(r.resource_id, $marketplace || '/'))
         ORDER BY r.resource_type, r.resource_id, lower(g.name)""",
-        {"type": resource_type, "group": group_id},
+        {"type": resource_type, "group": group_id, "marketplace": marketplace_id},
     ).fetchall()
     return [Grant(*row) for row in rows]
 

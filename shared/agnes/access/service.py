@@ -34,10 +34,10 @@ def get_group(db: Db, group_id: str) -> Group:
     return group
 
 
-def members(db: Db, group_id: str) -> list[Member]:
-    """Raises NotFoundError."""
+def members(db: Db, group_id: str, *, offset: int = 0, limit: int | None = None) -> list[Member]:
+    """By e-mail address; a `limit` of None is all of them. Raises NotFoundError."""
     get_group(db, group_id)
-    return repository.members(db, group_id)
+    return repository.members(db, group_id, offset=offset, limit=limit)
 
 
 def memberships(db: Db, user_id: str) -> list[Membership]:
@@ -54,6 +54,11 @@ def groups_by_user(db: Db) -> dict[str, frozenset[str]]:
 def grants(db: Db, *, resource_type: str | None = None, group_id: str | None = None) -> list[Grant]:
     """All grants, or those of a type, of a group, or of both."""
     return repository.grants(db, resource_type=resource_type, group_id=group_id)
+
+
+def grants_of_marketplace(db: Db, marketplace_id: str) -> list[Grant]:
+    """Grants of the whole marketplace and of its plugins, of all groups."""
+    return repository.grants(db, marketplace_id=marketplace_id)
 
 
 def get_grant(db: Db, grant_id: str) -> Grant:

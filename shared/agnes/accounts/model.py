@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from agnes.kernel.ids import GroupId, TokenId, UserId
 from agnes.kernel.ports import Secret
@@ -48,6 +49,26 @@ class User:
     active: bool
     created_at: datetime
     deactivated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class UserQuery:
+    """Which accounts a list shows. `q` is looked for as it is, in address and name, whatever its case."""
+
+    q: str = ""
+    status: Literal["", "active", "disabled", "no_password"] = ""
+    group_id: str = ""
+    sort: Literal["email", "name", "created"] = "email"
+    offset: int = 0
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class UserCounts:
+    total: int
+    active: int
+    without_password: int
+    """Active accounts that cannot sign in with a password."""
 
 
 @dataclass(frozen=True, slots=True)

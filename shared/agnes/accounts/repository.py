@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agnes.accounts.model import ADMIN, EVERYONE, GOOGLE_CREATOR, GOOGLE_SYNC, GroupOfUser, User, origin_of
+from agnes.accounts.model import (
+    ADMIN,
+    EVERYONE,
+    GOOGLE_CREATOR,
+    GOOGLE_SYNC,
+    GroupOfUser,
+    User,
+    UserCounts,
+    UserQuery,
+    origin_of,
+)
 from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX
 from agnes.kernel.ids import GroupId, UserId
 from agnes.kernel.state import Db
@@ -71,9 +82,9 @@ def count_logins(db: Db, client_ip: str, since: datetime) -> int:
     return db.execute(sql, [client_ip, since]).fetchone()[0]
 
 
-def users(db: Db, user_id: str | None = None) -> list[User]:
-    """All accounts by e-mail, or the one with this id, with their groups."""
-    where, which = ("WHERE u.id = ?", [user_id]) if user_id is not None else ("", [])
+def users(db: Db, user_ids: Sequence[str] | None = None) -> list[User]:
+    """All accounts by e-mail, or those with these ids, with their groups."""
+    where, which = ("WHERE list_contains($ids, u.id)", {"ids": list(user_ids)}) if user_ids is not None else ("", {})
     names = {row[0]: row[1] for row in db.execute("SELECT id, name FROM people.groups WHERE is_system").fetchall()}
     groups: dict[str, list[GroupOfUser]] = {}
     from_google = set()
@@ -119,7 +130,52 @@ def count_live_tokens(db: Db, user_id: str, now: datetime) -> int:
 
 
 def find_user(db: Db, user_id: str) -> User | None:
-    return next(iter(users(db, user_id)), None)
+    return next(iter(users(db, [user_id])), None)
+
+
+_ORDERS = {
+    "email": "u.email",
+    "name": "lower(u.name), u.email",
+    "created": "u.created_at DESC, u.email",
+}
+
+
+def find_users(db: Db, query: UserQuery) -> tuple[list[User], int]:
+    """Accounts of one page and how many there are on all pages."""
+    given = {
+        "active": {"active": True, "disabled": False}.get(query.status),
+        "q": query.q.strip().casefold(),
+        "group": query.group_id or None,
+    }
+    where = f"""WHERE ($active IS NULL OR u.active = $active)
+        AND ($q = '' OR contains(lower(u.email || ' ' || u.name), $q))
+        AND ($group IS NULL OR ($group = '{EVERYONE}' AND u.active) OR EXISTS (
+            SELECT 1 FROM people.memberships m WHERE m.user_id = u.id AND m.group_id = $group))"""  # noqa: S608 (constant)
+    if query.status == "no_password":
+        where += " AND u.active AND u.password_hash IS NULL"
+    rows = db.execute(
+        f"""SELECT u.id, count(*) OVER () FROM people.users u {where}
+        ORDER BY {_ORDERS[query.sort]} LIMIT $limit OFFSET $offset""",  # noqa: S608 (constants)
+        {**given, "limit": query.limit, "offset": query.offset},
+    ).fetchall()
+    if not rows and query.offset:
+        return [], db.execute(f"SELECT count(*) FROM people.users u {where}", given).fetchone()[0]  # noqa: S608
+    place = {user_id: at for at, (user_id, _) in enumerate(rows)}
+    found = sorted(users(db, list(place)), key=lambda user: place[user.id])
+    return found, rows[0][1] if rows else 0
+
+
+def count_users(db: Db) -> UserCounts:
+    row = db.execute(
+        """SELECT count(*), count(*) FILTER (active), count(*) FILTER (active AND password_hash IS NULL)
+        FROM people.users"""
+    ).fetchone()
+    return UserCounts(*row)
+
+
+def have_password(db: Db, user_ids: Sequence[str]) -> set[str]:
+    sql = "SELECT id FROM people.users WHERE password_hash IS NOT NULL AND list_contains($ids, id)"
+    return {row[0] for row in db.execute(sql, {"ids": list(user_ids)}).fetchall()}
 
 
 def find_id(db: Db, email: str) -> UserId | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
 from agnes.accounts import repository
-from agnes.accounts.model import ADMIN, Me, User
+from agnes.accounts.model import ADMIN, Me, User, UserCounts, UserQuery
 from agnes.accounts.repository import HeldCredential
 from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX, hash_of
 from agnes.kernel.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
@@ -119,6 +120,29 @@ def me(db: Db, who: Principal) -> Me:
 def users(db: Db) -> list[User]:
     """All accounts, by e-mail."""
     return repository.users(db)
+
+
+def find_users(db: Db, query: UserQuery) -> tuple[list[User], int]:
+    """Accounts of one page, and how many there are on all pages."""
+    return repository.find_users(db, query)
+
+
+def count_users(db: Db) -> UserCounts:
+    return repository.count_users(db)
+
+
+def have_password(db: Db, user_ids: Sequence[str]) -> set[str]:
+    """Which of these accounts can sign in with a password, if they are active."""
+    return repository.have_password(db, user_ids)
+
+
+def principal_of(db: Db, user_id: str) -> Principal:
+    """Somebody as they would be after signing in, to show an admin what they get. Raises NotFoundError."""
+    user = get_user(db, user_id)
+    groups = frozenset(group.id for group in user.groups)
+    return Principal(
+        user_id=user.id, email=user.email, name=user.name, group_ids=groups, is_admin=user.is_admin, via=Via.SESSION
+    )
 
 
 def get_user(db: Db, user_id: str) -> User:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from agnes.accounts.model import NewToken, OwnedToken, Token
-from agnes.accounts.repository import count_live_tokens
+from agnes.accounts.repository import count_live_tokens, revoke_tokens
 from agnes.accounts.rules import TOKEN_PREFIX, expiry_of, hash_of, name_of, new_credential
 from agnes.accounts.service import USED_PREFIX
 from agnes.kernel.errors import ConflictError, NotFoundError
@@ -112,6 +112,36 @@ def everybody(db: Db, store: ObjectStore) -> list[OwnedToken]:
     ]
 
 
+def page_of_all(
+    db: Db, store: ObjectStore, *, now: datetime, status: str, q: str, offset: int, limit: int
+) -> tuple[list[OwnedToken], int]:
+    """Tokens of everybody that a page shows, newest first, and how many there are on all pages.
+
+    `status` is `active`, `expired`, `revoked` or empty; `q` is looked for in names, owners' addresses and prefixes.
+    """
+    where = f"""({_STATUS.get(status, "true")})
+        AND ($q = '' OR contains(lower(t.name || ' ' || t.prefix || ' ' || coalesce(u.email, '')), $q))"""
+    given: dict[str, Any] = {"q": q.strip().casefold()}
+    if status in ("active", "expired"):
+        given["now"] = now
+    rows = _rows(db, f"{where} ORDER BY t.id DESC LIMIT {int(limit)} OFFSET {int(offset)}", given, ordered=True)
+    total = db.execute(
+        f"SELECT count(*) FROM people.tokens t LEFT JOIN people.users u ON u.id = t.user_id WHERE {where}",  # noqa: S608
+        given,
+    ).fetchone()[0]
+    return [
+        _token(OwnedToken, row, use, user_id=row.user_id, user_email=row.user_email)
+        for row, use in zip(rows, _last_uses(store, rows), strict=True)
+    ], total
+
+
+_STATUS = {
+    "active": "t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $now)",
+    "expired": "t.revoked_at IS NULL AND t.expires_at <= $now",
+    "revoked": "t.revoked_at IS NOT NULL",
+}
+
+
 def revoke(state: State, who: Principal, token_id: str, *, now: datetime) -> None:
     """Revoke one's own token; again does no harm. Raises NotFoundError."""
     _revoke(state, token_id, who, now, owner=who.user_id, action="token.revoke")
@@ -121,6 +151,19 @@ def revoke_any(state: State, who: Principal, token_id: str, *, now: datetime) ->
     """As an admin. Raises NotFoundError."""
     who.require_admin()
     _revoke(state, token_id, who, now, owner=None, action="token.admin_revoke")
+
+
+def revoke_all_of(state: State, who: Principal, user_id: str, *, now: datetime) -> int:
+    """As an admin, every token of an account that still works; how many they were."""
+    who.require_admin()
+
+    def end(tx: Tx) -> int:
+        revoked = revoke_tokens(tx.db, user_id, by=who.email, now=now)
+        if revoked:
+            tx.record(Change("token.admin_revoke_all", f"user:{user_id}", {"user_id": user_id, "revoked": revoked}))
+        return revoked
+
+    return state.commit("people", end)
 
 
 def _revoke(state: State, token_id: str, who: Principal, now: datetime, *, owner: str | None, action: str) -> None:
@@ -142,12 +185,13 @@ def _unknown() -> NotFoundError:
     return NotFoundError("there is no such token", code="token_not_found")
 
 
-def _rows(db: Db, where: str, which: list[str]) -> list[Row]:
+def _rows(db: Db, where: str, which: list[str] | dict[str, Any], *, ordered: bool = False) -> list[Row]:
+    order = "" if ordered else "ORDER BY t.id DESC"
     found = db.execute(
         f"""SELECT t.id, t.user_id, t.name, t.prefix, t.scope, t.created_at, t.expires_at, t.revoked_at,
             coalesce(u.email, '')
         FROM people.tokens t LEFT JOIN people.users u ON u.id = t.user_id
-        WHERE {where} ORDER BY t.id DESC""",  # noqa: S608 (constant)
+        WHERE {where} {order}""",  # noqa: S608 (constant)
         which,
     ).fetchall()
     return [Row(*row) for row in found]

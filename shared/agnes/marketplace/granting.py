@@ -99,6 +99,25 @@ def revoke(state: State, who: Principal, grant_id: str) -> None:
     grants.delete(state, who, grant_id)
 
 
+def revoke_plugins(state: State, who: Principal, *, group_id: str, plugins: Sequence[str]) -> int:
+    """Take back a group's own grants of these plugins, in one commit; how many there were.
+
+    A grant of the whole marketplace stays. Raises NotFoundError `group_not_found`, SystemGrantLocked.
+    """
+    who.require_admin()
+    with state.read(*FILES) as db:
+        access.get_group(db, group_id)
+        system = {resource_id(p.marketplace_id, p.name) for p in repository.plugins(db) if p.is_system}
+        locked = sorted(system.intersection(plugins))
+        if locked:
+            raise SystemGrantLocked(locked[0])
+        held = {
+            g.id for g in access.grants(db, group_id=group_id, resource_type=RESOURCE_TYPE) if g.resource_id in plugins
+        }
+    grants.delete_where(state, who, lambda grant: grant.id in held)
+    return len(held)
+
+
 def revoke_all(state: State, who: Principal, marketplace_id: str) -> None:
     """Take back every grant of a marketplace and of its plugins, in one commit."""
     grants.delete_where(state, who, lambda grant: marketplace_of(grant.resource_id) == marketplace_id)

@@ -189,6 +189,11 @@ def time_of(since: Since) -> datetime:
     return repository.time_of(since)
 
 
+def required_grants(db: Db) -> frozenset[str]:
+    """Ids of the grants whose plugins their group has without asking."""
+    return repository.required_grants(db)
+
+
 def counts(db: Db) -> dict[tuple[str, str], int]:
     """(marketplace id, plugin) → active people who hold it; a system plugin counts all."""
     return repository.counts(db)
@@ -286,15 +291,27 @@ def set_required(state: State, who: Principal, grant_id: str, *, required: bool,
     who.require_admin()
     with state.read("people") as db:
         grant = access.get_grant(db, grant_id)
-
-    def change(tx: Tx) -> None:
-        if repository.require(tx.db, grant_id, required=required, at=now, by=who.email):
-            action = "resource_grant.required" if required else "resource_grant.optional"
-            shown = {"resource_id": grant.resource_id, "group_id": grant.group_id}
-            tx.record(Change(action, f"grant:{grant_id}", shown))
-
-    state.commit("stack", change)
+    set_required_of_many(state, who, [grant_id], required=required, now=now)
     return RequiredFlag(grant_id, grant.resource_id, required)
+
+
+def set_required_of_many(
+    state: State, who: Principal, grant_ids: Collection[str], *, required: bool, now: datetime
+) -> int:
+    """The same of several grants in one commit; how many of them it changed. Raises NotFoundError `grant_not_found`."""
+    who.require_admin()
+    with state.read("people") as db:
+        grants = [access.get_grant(db, grant_id) for grant_id in grant_ids]
+
+    def change(tx: Tx) -> int:
+        action = "resource_grant.required" if required else "resource_grant.optional"
+        changed = [g for g in grants if repository.require(tx.db, g.id, required=required, at=now, by=who.email)]
+        for grant in changed:
+            shown = {"resource_id": grant.resource_id, "group_id": grant.group_id}
+            tx.record(Change(action, f"grant:{grant.id}", shown))
+        return len(changed)
+
+    return state.commit("stack", change)
 
 
 def _standing(state: State, who: Principal, marketplace_id: str, plugin: str) -> _Standing:

@@ -82,6 +82,26 @@ def damage(db: Db, since: datetime) -> Damage:
     return damages.since(db, since)
 
 
+def last_sessions(db: Db, user_ids: list[str], *, since: datetime) -> dict[str, tuple[datetime, int]]:
+    """User id → (when their last session ended, how many ended since then); `db` has `telemetry`."""
+    rows = db.execute(
+        """SELECT user_id, max(coalesce(ended_at, extracted_at)),
+            count(*) FILTER (coalesce(ended_at, extracted_at) >= $since)
+        FROM telemetry.sessions WHERE list_contains($ids, user_id) GROUP BY 1""",
+        {"ids": user_ids, "since": since},
+    ).fetchall()
+    return {user_id: (last, count) for user_id, last, count in rows}
+
+
+def recent_sessions(db: Db, *, since: datetime) -> tuple[int, int]:
+    """(sessions that ended since then, people whose they are); `db` has `telemetry`."""
+    return db.execute(
+        """SELECT count(*), count(DISTINCT user_id) FROM telemetry.sessions
+        WHERE coalesce(ended_at, extracted_at) >= ?""",
+        [since],
+    ).fetchone()
+
+
 @dataclass(frozen=True, slots=True)
 class Bills:
     """Sessions with a bill of the client's own, beside ours by the price list."""

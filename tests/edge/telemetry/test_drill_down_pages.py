@@ -109,11 +109,11 @@ def test_the_list_has_filters_figures_and_sorts_without_script(used):
 def test_people_and_one_person(used):
     house, admin, mira = used
     text = page(house, admin, "/admin/users")
-    assert "2 active accounts" in words(text)
+    assert "2 active of 2 accounts" in words(text)
     assert re.search(rf'href="/admin/users/{mira.id}">mira</a>', text)
     assert "today" in words(text)
-    assert mira.id not in page(house, admin, "/admin/users?q=ada&state=active")
-    assert "Nobody matches" in words(page(house, admin, "/admin/users?q=%25"))
+    assert mira.id not in page(house, admin, "/admin/users?q=ada&status=active")
+    assert "No user matches" in words(page(house, admin, "/admin/users?q=%25"))
     person = page(house, admin, f"/admin/users/{mira.id}")
     assert f'href="/api/admin/users/{mira.id}/sessions/download-all"' in person
     assert f'href="/admin/sessions/{mira.id}/{A}"' in person
@@ -165,6 +165,6 @@ def test_all_of_a_person_is_removed_after_a_question(used):
     assert "all sessions of noah@example.com" in words(page(house, admin, f"/admin/users/{noah.id}/redact"))
     done = house.post(f"/admin/users/{noah.id}/redact", cookie=admin.cookie)
     assert "1 session of noah@example.com" in words(done.text)
-    assert "Nothing was sent" in words(page(house, admin, f"/admin/users/{noah.id}"))
+    assert "No session was sent yet" in words(page(house, admin, f"/admin/users/{noah.id}"))
     one = house.post(f"/admin/sessions/{noah.id}/{A}/redact", cookie=admin.cookie)
     assert (one.status, "To the sessions" in one.text) == (200, True)

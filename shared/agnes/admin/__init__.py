@@ -1,0 +1,1 @@
+"""Pages for admins that put several domains together: overview, users, groups, access, tokens."""

@@ -1,0 +1,343 @@
+"""Users: the list, one user with everything that an admin decides about them, and what the forms do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from agnes.access import groups as access_groups
+from agnes.access import service as access
+from agnes.access.model import Group, Membership
+from agnes.accounts import service as accounts
+from agnes.accounts import tokens, users
+from agnes.accounts.model import EVERYONE, Token, User, UserCounts, UserQuery
+from agnes.accounts.rules import MAX_PASSWORD, MIN_PASSWORD
+from agnes.admin.paging import Paging
+from agnes.kernel.ports import ObjectStore, Secret
+from agnes.kernel.principal import Principal
+from agnes.kernel.state import Db, State
+from agnes.marketplace import granting
+from agnes.stack import service as stack
+from agnes.stack.model import MyStack
+from agnes.telemetry import service as telemetry
+from agnes.telemetry.drill_down import sessions
+from agnes.telemetry.drill_down.sessions import PageOf, SessionList
+from agnes.telemetry.model import FILE as TELEMETRY
+from agnes.telemetry.transcripts import quotas
+from agnes.telemetry.transcripts.quotas import Limits, Storage
+
+PATH = "/admin/users"
+USERS_A_PAGE = 50
+SESSIONS_A_PAGE = 25
+RECENT = timedelta(days=30)
+STATUSES = {
+    "": "All",
+    "active": "Active",
+    "disabled": "Disabled",
+    "no_password": "Cannot sign in yet",
+}
+SORTS = {"email": "E-mail", "name": "Name", "created": "Newest first"}
+
+
+class UsersQuery(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    q: str = Field("", max_length=200)
+    status: Literal["", "active", "disabled", "no_password"] = ""
+    group_id: str = Field("", max_length=64)
+    sort: Literal["email", "name", "created"] = "email"
+    offset: int = Field(0, ge=0, le=1_000_000)
+
+
+class UserPageQuery(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    offset: int = Field(0, ge=0, le=1_000_000)
+
+
+class NewUserForm(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["create"] = "create"
+    email: str = Field(min_length=3, max_length=254)
+    name: str = Field("", max_length=200)
+    group_id: str = ""
+
+
+class UserForm(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal[
+        "rename", "password", "disable", "enable", "delete", "join", "leave", "revoke_token", "revoke_all_tokens"
+    ]
+    name: str = ""
+    password: SecretStr = SecretStr("")
+    revoke_tokens: bool = False
+    group_id: str = ""
+    token_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """When somebody was last here, by signing in or in a session, and their sessions of the last 30 days."""
+
+    last_at: datetime | None = None
+    sessions_30d: int = 0
+
+
+@dataclass(frozen=True)
+class UsersPage:
+    template: ClassVar[str] = "admin/users.html"
+    title: ClassVar[str] = "Users"
+    statuses: ClassVar[dict[str, str]] = STATUSES
+    sorts: ClassVar[dict[str, str]] = SORTS
+
+    users: list[User]
+    activity: Mapping[str, Activity]
+    can_sign_in: set[str]
+    counts: UserCounts
+    groups: list[Group]
+    query: UsersQuery
+    paging: Paging
+    today: date
+
+    @property
+    def group_options(self) -> list[tuple[str, str]]:
+        named = [(group.id, group.name) for group in self.groups if group.id != EVERYONE]
+        return [("", "None besides Everyone"), *named]
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.query.q or self.query.status or self.query.group_id)
+
+
+@dataclass(frozen=True)
+class UserPage:
+    template: ClassVar[str] = "admin/user.html"
+    min_password: ClassVar[int] = MIN_PASSWORD
+    max_password: ClassVar[int] = MAX_PASSWORD
+
+    user: User
+    is_oneself: bool
+    can_sign_in: bool
+    activity: Activity
+    memberships: list[Membership]
+    other_groups: list[Group]
+    """Groups that the user can be added to."""
+    tokens: list[Token]
+    stack: MyStack
+    granted_by: Mapping[str, tuple[str, ...]]
+    """`<slug>/<plugin>` → names of the groups that it is granted to, of the user's."""
+    sessions: SessionList
+    paging: Paging
+    storage: Storage
+    today: date
+
+    @property
+    def title(self) -> str:
+        return self.user.name or self.user.email
+
+    @property
+    def path(self) -> str:
+        return f"{PATH}/{self.user.id}"
+
+    @property
+    def group_options(self) -> list[tuple[str, str]]:
+        return [(group.id, group.name) for group in self.other_groups]
+
+    @property
+    def served(self) -> int:
+        """Plugins that the feed gives them."""
+        curated = sum(line.served and (line.enabled or line.added_as_dependency) for line in self.stack.curated)
+        return curated + sum(line.served for line in self.stack.store)
+
+
+def users_page(state: State, query: UsersQuery, *, now: datetime) -> UsersPage:
+    """Raises UnavailableError."""
+    asked = UserQuery(query.q, query.status, query.group_id, query.sort, query.offset, USERS_A_PAGE)
+    with state.read("people", TELEMETRY) as db:
+        found, total = accounts.find_users(db, asked)
+        ids = [user.id for user in found]
+        given = {"q": query.q, "status": query.status, "group_id": query.group_id}
+        if query.sort != "email":
+            given["sort"] = query.sort
+        return UsersPage(
+            users=found,
+            activity=_activity(db, ids, now),
+            can_sign_in=accounts.have_password(db, ids),
+            counts=accounts.count_users(db),
+            groups=access.groups(db),
+            query=query,
+            paging=Paging(PATH, given, query.offset, USERS_A_PAGE, len(found), total),
+            today=now.date(),
+        )
+
+
+def create(state: State, who: Principal, given: NewUserForm, *, now: datetime) -> User:
+    """An account, in a group if one is chosen. Raises EmailTaken, BadRequestError, NotFoundError."""
+    if given.group_id:
+        with state.read("people") as db:
+            access.get_group(db, given.group_id)
+    user = users.create(state, who, email=given.email, name=given.name, now=now)
+    if given.group_id:
+        access_groups.add_membership(state, who, user.id, group_id=given.group_id, now=now)
+    return user
+
+
+def user_page(
+    state: State, store: ObjectStore, who: Principal, user_id: str, *, offset: int, limits: Limits, now: datetime
+) -> UserPage:
+    """Raises NotFoundError, UnavailableError."""
+    query = PageOf(limit=SESSIONS_A_PAGE, offset=offset)
+    with state.read(*stack.FILES, TELEMETRY) as db:
+        user = accounts.get_user(db, user_id)
+        memberships = access.memberships(db, user_id)
+        joined = {membership.group_id for membership in memberships}
+        groups = [g for g in access.groups(db) if g.id not in joined and g.id != EVERYONE]
+        activity = _activity(db, [user.id], now).get(user.id, Activity())
+        live = tokens.live(db, store, user.id, now)
+        held = stack.my_stack(db, accounts.principal_of(db, user_id))
+        via = {
+            item.resource_id: tuple(dict.fromkeys(group.name for group in item.via_groups))
+            for item in granting.effective_access(db, user_id).items
+        }
+        can_sign_in = user.active and bool(accounts.have_password(db, [user_id]))
+    listed = sessions.of_user(state, store, user.id, query)
+    return UserPage(
+        user=user,
+        is_oneself=user.id == who.user_id,
+        can_sign_in=can_sign_in,
+        activity=activity,
+        memberships=memberships,
+        other_groups=groups,
+        tokens=live,
+        stack=held,
+        granted_by=via,
+        sessions=listed,
+        paging=Paging(f"{PATH}/{user.id}", {}, offset, SESSIONS_A_PAGE, len(listed.sessions), listed.total),
+        storage=quotas.storage(store, user.id, limits, now=now),
+        today=now.date(),
+    )
+
+
+def change(
+    state: State, store: ObjectStore, who: Principal, user_id: str, form: UserForm, *, now: datetime
+) -> tuple[str, str]:
+    """Do what a form of the user's page asks: (page to go on to, notice).
+
+    Raises what `accounts.users`, `accounts.tokens` and `access.groups` do.
+    """
+    with state.read("people") as db:
+        user = accounts.get_user(db, user_id)
+    return _CHANGES[form.action](_Asked(state, store, who, user, form, now))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    state: State
+    store: ObjectStore
+    who: Principal
+    user: User
+    form: UserForm
+    now: datetime
+
+    @property
+    def page(self) -> str:
+        return f"{PATH}/{self.user.id}"
+
+
+def _rename(asked: _Asked) -> tuple[str, str]:
+    user = users.update(asked.state, asked.who, asked.user.id, name=asked.form.name, now=asked.now)
+    return asked.page, f"The name is {user.name} now."
+
+
+def _password(asked: _Asked) -> tuple[str, str]:
+    password = Secret(asked.form.password.get_secret_value())
+    done = users.set_password(
+        asked.state,
+        asked.store,
+        asked.who,
+        asked.user.id,
+        password,
+        revoke_tokens=asked.form.revoke_tokens,
+        now=asked.now,
+    )
+    said = f"The password of {asked.user.email} is set, and all their sign-ins ended."
+    if done.revoked_tokens:
+        said += f" {_count(done.revoked_tokens, 'access token')} revoked."
+    elif done.tokens:
+        said += (
+            f" {_count(len(done.tokens), 'access token')} of theirs still work: revoke them below if they may be known."
+        )
+    return asked.page, said
+
+
+def _disable(asked: _Asked) -> tuple[str, str]:
+    users.update(asked.state, asked.who, asked.user.id, active=False, now=asked.now)
+    return asked.page, f"{asked.user.email} is disabled: signed out everywhere, and tokens no longer work."
+
+
+def _enable(asked: _Asked) -> tuple[str, str]:
+    users.update(asked.state, asked.who, asked.user.id, active=True, now=asked.now)
+    return asked.page, f"{asked.user.email} is active again. Tokens that were not revoked work again."
+
+
+def _delete(asked: _Asked) -> tuple[str, str]:
+    users.delete(asked.state, asked.who, asked.user.id, now=asked.now)
+    return PATH, f"The account of {asked.user.email} is deleted."
+
+
+def _join(asked: _Asked) -> tuple[str, str]:
+    made = access_groups.add_membership(
+        asked.state, asked.who, asked.user.id, group_id=asked.form.group_id, now=asked.now
+    )
+    return asked.page, f"{asked.user.email} is in {made.name} now."
+
+
+def _leave(asked: _Asked) -> tuple[str, str]:
+    with asked.state.read("people") as db:
+        group = access.get_group(db, asked.form.group_id)
+    access_groups.remove_member(asked.state, asked.who, group.id, asked.user.id)
+    return asked.page, f"{asked.user.email} is no longer in {group.name}."
+
+
+def _revoke_token(asked: _Asked) -> tuple[str, str]:
+    tokens.revoke_any(asked.state, asked.who, asked.form.token_id, now=asked.now)
+    return asked.page, "The token is revoked. It stops working at once."
+
+
+def _revoke_all_tokens(asked: _Asked) -> tuple[str, str]:
+    revoked = tokens.revoke_all_of(asked.state, asked.who, asked.user.id, now=asked.now)
+    return asked.page, f"{_count(revoked, 'token')} revoked. They stop working at once."
+
+
+_CHANGES = {
+    "rename": _rename,
+    "password": _password,
+    "disable": _disable,
+    "enable": _enable,
+    "delete": _delete,
+    "join": _join,
+    "leave": _leave,
+    "revoke_token": _revoke_token,
+    "revoke_all_tokens": _revoke_all_tokens,
+}
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _activity(db: Db, user_ids: list[str], now: datetime) -> dict[str, Activity]:
+    signed_in = accounts.last_sign_ins(db, user_ids)
+    worked = telemetry.last_sessions(db, user_ids, since=now - RECENT)
+    found = {}
+    for user_id in user_ids:
+        last, count = worked.get(user_id, (None, 0))
+        times = [at for at in (last, signed_in.get(user_id)) if at]
+        found[user_id] = Activity(max(times, default=None), count)
+    return found
