@@ -19,7 +19,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint prices pins audit sbom journeys client-drift browser cloud scale simulate attack histories bench layers composed infra deployable deploy docs clean
+.PHONY: help run demo test check lint prices pins audit sbom journeys client-drift browser cloud scale simulate attack histories bench cost layers composed infra deployable deploy docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ histories: .venv/.dev ## histories of 16 processes that are killed and paused, c
 
 bench: .venv/.dev ## figures as JSON lines (ONLY=state, feed, browse, telemetry, …)
 	@$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
+
+cost: .venv/.dev ## dollars on AWS for a million requests and for months of people, from counted calls (2 minutes)
+	@$(BIN)/python -m tests.costs
 
 composed: .venv/.dev
 	$(BIN)/python -m infra.compose --report

@@ -62,7 +62,9 @@ class QueueSource(Model):
     batch: int = Field(1, ge=1, le=10)
     attempts: int = Field(5, ge=1, le=20)
     """Deliveries of a message before it goes to the dead-letter queue."""
-    concurrency: int = Field(2, ge=2, le=1000)
+    concurrency: int | None = Field(None, ge=2, le=1000)
+    """How many run at once; None: as many as Lambda likes. With a limit, an empty queue is asked by five pollers and not by
+    two (`agnes.hosting.aws_prices`)."""
 
 
 class Entry(Model):

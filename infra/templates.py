@@ -146,17 +146,14 @@ def _function(function: Found, entry: Entry, scheduled: list[str]) -> dict[str, 
         properties["EventInvokeConfig"] = _failing(entry.schedule)
     if entry.queue:
         resources |= _queue(logical, entry)
-        properties["Events"] = {
-            "Messages": {
-                "Type": "SQS",
-                "Properties": {
-                    "Queue": {"Fn::GetAtt": [f"{logical}Queue", "Arn"]},
-                    "BatchSize": entry.queue.batch,
-                    "FunctionResponseTypes": ["ReportBatchItemFailures"],
-                    "ScalingConfig": {"MaximumConcurrency": entry.queue.concurrency},
-                },
-            }
+        messages: dict[str, Any] = {
+            "Queue": {"Fn::GetAtt": [f"{logical}Queue", "Arn"]},
+            "BatchSize": entry.queue.batch,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
         }
+        if entry.queue.concurrency:
+            messages["ScalingConfig"] = {"MaximumConcurrency": entry.queue.concurrency}
+        properties["Events"] = {"Messages": {"Type": "SQS", "Properties": messages}}
     return resources
 
 
@@ -185,11 +182,12 @@ def _failing(schedule: Schedule) -> dict[str, Any]:
 
 
 def _alarms(entries: Entries) -> dict[str, Any]:
-    """One for each queue of what failed for good; AlarmTopic is told, if there is one."""
+    """One for each queue of what failed for good, if there is an AlarmTopic: an alarm that tells nobody costs as much."""
     names = {"failed-runs"} | {f"{entry.queue.name}-failed" for entry in entries.values() if entry.queue}
     return {
         f"{_pascal(name)}Alarm": {
             "Type": "AWS::CloudWatch::Alarm",
+            "Condition": "HasAlarmTopic",
             "Properties": {
                 "AlarmName": {"Fn::Sub": f"${{AWS::StackName}}-{name}"},
                 "AlarmDescription": "Something failed as often as it was tried: docs/runbooks/dead-letters.md",
@@ -202,7 +200,7 @@ def _alarms(entries: Entries) -> dict[str, Any]:
                 "Threshold": 0,
                 "ComparisonOperator": "GreaterThanThreshold",
                 "TreatMissingData": "notBreaching",
-                "AlarmActions": {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]},
+                "AlarmActions": [{"Ref": "AlarmTopic"}],
             },
         }
         for name in sorted(names)

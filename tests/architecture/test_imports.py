@@ -14,7 +14,7 @@ PACKAGE = ROOT / "shared" / "agnes"
 
 LADDER = (
     ("claude_code",),
-    ("ops",),
+    ("ops", "hosting"),
     ("accounts",),
     ("access",),
     ("trees",),

@@ -20,7 +20,8 @@ def deploy_house(endpoint: str, *, stack: str, parameters: dict[str, str]) -> De
     """Compose, build the layers for this machine, deploy, and run what must run before anybody is served."""
     for command in (["-m", "infra.compose"], ["-m", "layers.build", "--arch", "local"]):
         subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    given = {"EmulatorEndpoint": endpoint, "Architecture": "x86_64", **parameters}
+    topic = "arn:aws:sns:us-east-1:000000000000:agnes-alarms"  # without one there are no alarms
+    given = {"EmulatorEndpoint": endpoint, "Architecture": "x86_64", "AlarmTopic": topic, **parameters}
     deployment = deploy(endpoint, ROOT / "build" / "infra" / "root.yaml", stack=stack, parameters=given)
     after_deploy(
         stack, cloudformation=client("cloudformation", endpoint), functions=client("lambda", endpoint)

@@ -1,0 +1,1 @@
+"""What an installation costs on AWS: list prices, and the bill of counted calls."""

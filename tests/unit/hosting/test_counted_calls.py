@@ -1,0 +1,94 @@
+"""Store calls of what people and schedules do most, counted over environments as Lambda has them (`make cost` has the dollars)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from agnes.hosting.bill import Tariff
+from tests.costs import month, scenarios
+from tests.costs.fleet import Fleet, later
+from tests.costs.scenarios import GIT, PLUGIN, REFS, STALE_SECONDS, Measured
+
+pytestmark = pytest.mark.slow
+
+READS = {
+    "page": ("GET", "/marketplace", {}, 5),
+    "plugin page": ("GET", "/marketplace/curated/northwind/finops", {}, 5),
+    "items": ("GET", "/api/marketplace/items", {}, 5),
+    "zip": ("GET", "/marketplace.zip", {}, 4),
+    "check for news": ("GET", "/marketplace/info", {}, 4),
+    "git refs": ("GET", REFS, {"headers": GIT}, 1),
+}
+"""With the heads that are looked at: one for each state file that the answer comes from."""
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path_factory.mktemp("fleet"), get_seconds=0, put_seconds=0)
+    yield fleet
+    fleet.close()
+
+
+@pytest.fixture(scope="module")
+def found(fleet: Fleet) -> Measured:
+    """The schedules of an installation that nobody uses; whatever is put there comes later."""
+    found = Measured()
+    scenarios.idle(fleet, found)
+    scenarios.templates(fleet, found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def token(fleet: Fleet, found: Measured) -> str:
+    return scenarios.fill(fleet)
+
+
+def test_an_idle_installation_costs_about_a_dollar_a_month(found: Measured):
+    """Of that, 40 cents are the secret that signs, and 47 Lambda's asking three queues whether there is anything."""
+    parts = month.idle(found, Tariff())
+    assert 0.5 < month.dollars(parts) <= 1.05, parts
+    assert found.alarms == 0
+    assert len(found.queues) == 3
+
+
+def test_every_schedule_has_been_run(fleet: Fleet, found: Measured):
+    assert set(found.jobs) == {job["function"] for job in fleet.composition.jobs}
+    for function, (work, times) in found.jobs.items():
+        assert times >= 30, function
+        assert work.calls.puts <= 3, f"{function}: {work.calls}"
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_warm_read_looks_at_one_head_for_each_state_file(fleet: Fleet, token: str, name: str):
+    method, path, given, heads = READS[name]
+    work = scenarios.repeated(fleet, method, path, pause=STALE_SECONDS, times=2, token=token, **given)
+    assert (work.calls.gets, work.calls.puts, work.calls.lists) == (heads, 0, 0)
+    assert work.calls.bytes_read == 0, "nothing has changed"
+    work = scenarios.repeated(fleet, method, path, pause=0, times=2, token=token, **given)
+    assert (work.calls.gets, work.calls.puts, work.calls.lists) == (0, 0, 0)
+
+
+def test_a_static_file_asks_for_nothing(fleet: Fleet):
+    work = scenarios.repeated(fleet, "GET", "/static/css/agnes.css", pause=STALE_SECONDS, times=2)
+    assert (work.calls.gets, work.calls.puts) == (0, 0)
+    assert work.bytes_out < 12_000
+
+
+def test_a_commit_that_nobody_contends(fleet: Fleet, token: str):
+    for method in ("DELETE", "POST", "DELETE", "POST"):
+        later(fleet.clock, STALE_SECONDS)
+        work = fleet.request(method, PLUGIN, token=token)
+    assert work.calls.puts <= 3
+    assert work.calls.gets <= 5
+
+
+def test_a_session_that_is_pushed(fleet: Fleet, token: str):
+    sessions = scenarios.transcripts()
+    scenarios.push(fleet, token, *next(sessions))
+    later(fleet.clock, 8)
+    asked, completed = scenarios.push(fleet, token, *next(sessions))
+    assert (asked.calls.puts, asked.calls.handed_puts) == (0, 1)
+    assert completed.calls.puts <= 5
+    assert completed.calls.lists <= 1
