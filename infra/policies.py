@@ -16,6 +16,8 @@ from infra.tables import Entry
 
 ADMISSION_READS = ("people",)
 """State files that telling who asks needs."""
+TREES, TREE_NOTES = "trees/", "damage/trees/"
+"""Whoever reads trees notes those that are damaged, and goes by the others' notes."""
 ADMISSION_NOTES = "tokens/used/"
 """Where the use of a token is noted."""
 
@@ -52,6 +54,9 @@ def _prefixes(function: Found, entry: Entry) -> dict[str, set[str]]:
     needed: dict[str, set[str]] = defaultdict(set)
     needed["get"] |= set(entry.gets)
     needed["put"] |= {*entry.puts, *entry.streams}
+    if TREES in entry.gets:
+        needed["get"] |= {TREE_NOTES}
+        needed["put"] |= {TREE_NOTES}
     needed["list"] |= set(entry.lists)
     needed["remove"] |= set(entry.removes)
     reads = {*entry.reads, *entry.writes}

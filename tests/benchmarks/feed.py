@@ -27,7 +27,7 @@ from agnes import settings as settings_module
 from agnes import wiring
 from agnes.accounts import first_start, tokens, users
 from agnes.feed import service as feed
-from agnes.feed import upload_pack
+from agnes.feed import upload_pack, zips
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.ports import Secret
 from agnes.kernel.principal import SCHEDULER, Principal, Via
@@ -159,20 +159,20 @@ def _text(seed: int) -> bytes:
 
 def _in_process(emit: Emit, people: list[Principal], plugins: int, suffix: str) -> None:
     state, store = wiring.state(), wiring.store()
-    views = {feed.feed_of(state, store, who).view.commit for who in people[:VIEWS]}
+    views = {feed.feed_of(state, store, who, clock=wiring.clock()).view.commit for who in people[:VIEWS]}
     assert len(views) == VIEWS, "every group has a view of its own"
-    composing = [_seconds(lambda who=who: feed.feed_of(state, store, who)) for who in people]
+    composing = [_seconds(lambda who=who: feed.feed_of(state, store, who, clock=wiring.clock())) for who in people]
     emit(name=f"feed_compose_known_view_p50{suffix}", value=_ms(composing), unit="ms", better="lower", aim=5)
 
-    everything = feed.feed_of(state, store, people[0]).view
+    everything = feed.feed_of(state, store, people[0], clock=wiring.clock()).view
     assert len(everything.plugins) == plugins
-    body = feed.build_zip(store, everything)
+    body = zips.build(store, everything)
     plain = [
         trees.read_file(store, p.tree_id, f.path) for p in everything.plugins for f in trees.get(store, p.tree_id).files
     ]
     emit(
         name=f"feed_zip_new_view_p50{suffix}",
-        value=_ms([_seconds(lambda: feed.build_zip(store, everything)) for _ in range(9)]),
+        value=_ms([_seconds(lambda: zips.build(store, everything)) for _ in range(9)]),
         unit="ms",
         better="lower",
         aim=60,
@@ -180,7 +180,7 @@ def _in_process(emit: Emit, people: list[Principal], plugins: int, suffix: str) 
     )
     emit(name=f"feed_zip_bytes{suffix}", value=len(body), unit="bytes", better="lower", aim=None)
     before = len(store.trace)
-    feed.feed_of(state, store, people[5])
+    feed.feed_of(state, store, people[5], clock=wiring.clock())
     emit(
         name=f"feed_store_calls_known_view{suffix}",
         value=len(store.trace) - before,
@@ -188,9 +188,9 @@ def _in_process(emit: Emit, people: list[Principal], plugins: int, suffix: str) 
         better="lower",
         aim=4,  # one a state file
     )
-    dozen = feed.feed_of(state, store, people[1]).view
+    dozen = feed.feed_of(state, store, people[1], clock=wiring.clock()).view
     for name, ask in (
-        ("zip_new_view", lambda cold: feed.zip_url(cold, everything, now=wiring.clock().now())),
+        ("zip_new_view", lambda cold: zips.url(cold, everything, now=wiring.clock().now())),
         ("pack_of_12", lambda cold: feed.build_pack(cold, dozen)),
     ):
         cold = FaultyStore(store, lambda *_: None, clock=SystemClock())  # caches are a store's own

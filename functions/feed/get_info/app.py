@@ -12,4 +12,4 @@ app = Function("feed-get_info")
 @endpoint(needs=Needs.LOGIN)
 def get_info(who: Principal) -> dict:
     """Describe your marketplace."""
-    return service.info(wiring.state(), wiring.store(), who, generated_at=wiring.clock().now())
+    return service.info(wiring.state(), wiring.store(), who, clock=wiring.clock(), generated_at=wiring.clock().now())

@@ -18,5 +18,7 @@ def get_refs(who: Principal, request: Request) -> Reply:
     if protocol_version(request) == 2:  # says what can be asked; the commit is asked for next
         body = upload_pack.advertise_capabilities()
     else:
-        body = upload_pack.advertise_refs(service.feed_of(wiring.state(), wiring.store(), who).view.commit)
+        body = upload_pack.advertise_refs(
+            service.feed_of(wiring.state(), wiring.store(), who, clock=wiring.clock()).view.commit
+        )
     return Reply(body=body, content_type=upload_pack.ADVERTISEMENT, headers={"Cache-Control": "no-cache"})

@@ -13,9 +13,11 @@ app = Function("feed-get_zip")
 def get_zip(who: Principal, request: Request) -> Reply:
     """Redirect to the zip of your marketplace; 304 when you have it."""
     store = wiring.store()
-    view = service.feed_of(wiring.state(), store, who).view
-    headers = {"ETag": service.etag(view), "Cache-Control": "private, no-cache"}
-    if service.matches(request.headers.get("if-none-match", ""), view):
+    held = request.headers.get("if-none-match", "")
+    feed, url = service.zip_of(wiring.state(), store, who, clock=wiring.clock(), if_none_match=held)
+    service.ask_for_rebuild(feed, store, wiring.queue, now=wiring.clock().now())
+    headers = {"ETag": service.etag(feed.view), "Cache-Control": "private, no-cache"}
+    if url is None:
         return Reply(status=304, headers=headers)
-    found = Redirect(service.zip_url(store, view, now=wiring.clock().now()), status=302)
+    found = Redirect(url, status=302)
     return Reply(status=302, headers={**found.headers, **headers})

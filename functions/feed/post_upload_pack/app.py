@@ -14,7 +14,8 @@ app = Function("feed-post_upload_pack")
 def post_upload_pack(who: Principal, request: Request) -> Reply:
     """Answer git's negotiation with the pack that it lacks."""
     store = wiring.store()
-    feed = service.feed_of(wiring.state(), store, who)
+    feed = service.feed_of(wiring.state(), store, who, clock=wiring.clock())
+    service.ask_for_rebuild(feed, store, wiring.queue, now=wiring.clock().now())
     repository = service.repository_of(store, feed.view, feed.blocked)
     body = upload_pack.answer(plain_body(request), repository, version=protocol_version(request))
     return Reply(body=body, content_type=upload_pack.RESULT, headers={"Cache-Control": "no-cache"})

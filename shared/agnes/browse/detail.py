@@ -112,7 +112,7 @@ class PluginDetail:
     needs: tuple[NeedLine, ...] = ()
     """Plugins that it needs."""
     notice: str = ""
-    """What is wrong with the figures, if anything is."""
+    """What is wrong with the files or the figures, if anything is."""
 
     def of_kind(self, kind: str) -> tuple[InnerLine, ...]:
         """What a plugin is made of; a skill or an agent by itself has no structure."""
@@ -142,6 +142,8 @@ class InnerDetail:
     files: tuple[FileLine, ...]
     bundle_size: int
     daily_series: tuple[Day, ...]
+    notice: str = ""
+    """What is wrong with the files, if anything is."""
 
     @property
     def title(self) -> str:

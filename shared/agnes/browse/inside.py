@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import PurePosixPath
 
@@ -17,6 +18,7 @@ from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
 from agnes.telemetry.model import ITEM_DAILY
 from agnes.trees import service as trees
+from agnes.trees.damage import TreeDamaged
 
 SERIES_DAYS = 30
 CHANGES = 12
@@ -34,8 +36,39 @@ _texts = ImmutableCache(4_000_000)
 """Decoded files by tree and path."""
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a page shows of a plugin's files."""
+
+    files: tuple[FileLine, ...] = ()
+    readme: str = ""
+    capabilities: tuple[Capability, ...] = ()
+    body: str = ""
+    """Of a skill or an agent."""
+    is_damaged: bool = False
+    """Then there is none of it."""
+
+
+def contents(store: ObjectStore, entry: Entry) -> Contents:
+    """Of the whole entry."""
+    try:
+        every = files(store, entry)
+        of_itself = next((body(store, entry, inner) for inner in entry.inner if inner.kind == entry.type), "")
+        return Contents(every, readme(store, entry, every), capabilities(store, entry), of_itself)
+    except TreeDamaged:  # noted by who met it
+        return Contents(is_damaged=True)
+
+
+def contents_of(store: ObjectStore, entry: Entry, inner: Inner) -> Contents:
+    """Of one skill or agent inside it."""
+    try:
+        return Contents(files_of(store, entry, inner), body=body(store, entry, inner))
+    except TreeDamaged:
+        return Contents(is_damaged=True)
+
+
 def files(store: ObjectStore, entry: Entry) -> tuple[FileLine, ...]:
-    """Everything in the plugin, by path; nothing while no version is live. Raises TreeMissing."""
+    """Everything in the plugin, by path; nothing while no version is live. Raises TreeDamaged."""
     if not entry.tree_id:
         return ()
     return tuple(FileLine(file.path, file.size_bytes) for file in trees.get(store, entry.tree_id).files)

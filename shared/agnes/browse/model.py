@@ -357,6 +357,10 @@ class Facets:
     publishers: tuple[Facet, ...]
 
 
+NO_FILES = (
+    "The stored files of this plugin are damaged: they cannot be shown, and feeds leave the plugin out, until the next sync of "
+    "its marketplace has stored them again."
+)
 NO_FIGURES = (
     "Usage figures are not up to date: their data cannot be read right now. Everything else works. "
     "Admins see what to do on the health page."

@@ -12,7 +12,18 @@ from agnes.browse import listing as view
 from agnes.browse.catalogue import Catalogue, Stack
 from agnes.browse.detail import FileLine, InnerDetail, InnerLine, NeedLine, PluginDetail, Together
 from agnes.browse.listing import ItemsQuery, item_of
-from agnes.browse.model import NO_FIGURES, NO_WORDS, CategoryFacet, Document, Entry, Figures, Inner, Listing, Usage
+from agnes.browse.model import (
+    NO_FIGURES,
+    NO_FILES,
+    NO_WORDS,
+    CategoryFacet,
+    Document,
+    Entry,
+    Figures,
+    Inner,
+    Listing,
+    Usage,
+)
 from agnes.browse.shelf import catalogue
 from agnes.claude_code.dependencies import is_within
 from agnes.flea.service import EntityNotFound
@@ -91,24 +102,26 @@ def _detail(
     together = [(n, sessions) for n, sessions in known.measures.together.get(number, ()) if n in visible][:TOGETHER]
     shown = {n for n, _ in together}
     beside = [n for n, _ in known.holdings.together(number) if n in visible and n not in shown][:TOGETHER]
-    files = inside.files(store, entry)
+    content = inside.contents(store, entry)
+    notices = [NO_FILES] if content.is_damaged else []
+    notices += [] if known.measures.is_current else [NO_FIGURES]
     return PluginDetail(
         entry=entry,
         item=item_of(known, number, who, stack),
         is_granted=number in visible,
         figures=known.measures.of_entry[number],
         lines=tuple(_line(known, entry, number, inner) for inner in entry.inner),
-        files=files,
-        docs=entry.words.documents or tuple(_document(entry, file) for file in inside.documents(files)),
-        capabilities=inside.capabilities(store, entry),
+        files=content.files,
+        docs=entry.words.documents or tuple(_document(entry, file) for file in inside.documents(content.files)),
+        capabilities=content.capabilities,
         changes=inside.changes(state, known, entry),
         together=tuple(Together(item_of(known, n, who, stack), sessions) for n, sessions in together),
         same_stacks=tuple(item_of(known, n, who, stack) for n in beside),
         daily_series=inside.daily(state, known, entry, entry.item_key, today=today),
-        readme=inside.readme(store, entry, files),
-        body=next((inside.body(store, entry, inner) for inner in entry.inner if inner.kind == entry.type), ""),
+        readme=content.readme,
+        body=content.body,
         needs=tuple(_need(known, need, visible, stack) for need in entry.needs),
-        notice="" if known.measures.is_current else NO_FIGURES,
+        notice=" ".join(notices),
     )
 
 
@@ -179,15 +192,16 @@ def _inner_detail(
     if inner is None:
         raise InnerNotFound(kind, name, entry.name)
     line = _line(known, entry, number, inner)
-    files = inside.files_of(store, entry, inner)
+    content = inside.contents_of(store, entry, inner)
     return InnerDetail(
         parent=entry,
         parent_item=item_of(known, number, who, known.stack_of(who)),
         line=line,
-        body=inside.body(store, entry, inner),
-        files=files,
-        bundle_size=sum(file.size for file in files),
+        body=content.body,
+        files=content.files,
+        bundle_size=sum(file.size for file in content.files),
         daily_series=inside.daily(state, known, entry, _key(entry, inner), today=today),
+        notice=NO_FILES if content.is_damaged else "",
     )
 
 

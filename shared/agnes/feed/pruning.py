@@ -2,49 +2,56 @@
 
 Kept is what is somebody's view now, and what is younger than KEEP. That a removed one is asked for
 again is no harm: a view is composed anew from what its person may have, to the same commit, and
-a zip that is handed out is looked up, and written again when it is old (`service.zip_url`).
+a zip that is handed out is looked up, and written again when it is old (`zips.url`).
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from agnes.feed import service
+from agnes.feed import service, zips
 from agnes.feed.limits import KEEP
 from agnes.kernel.ports import Entry, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
 from agnes.stack.shelf import shelf
-from agnes.trees.service import TreeMissing
+from agnes.trees import damage
+from agnes.trees.damage import TreeDamaged
 
 BATCH = 500
 
 
 def prune(state: State, store: ObjectStore, *, now: datetime, dry_run: bool = False) -> dict[str, int]:
     """Remove what is neither current nor young; how many of each kind, and how many stay."""
-    old = {prefix: [e for e in store.list(prefix) if _is_old(e, now)] for prefix in (service.VIEWS, service.ZIPS)}
+    old = {prefix: [e for e in store.list(prefix) if _is_old(e, now)] for prefix in (service.VIEWS, zips.ZIPS)}
     report = {"views_removed": 0, "zips_removed": 0, "kept": 0}
     # The people's views after the listing: who changed since then has an object that is young, or none.
     current = current_views(state, store) if any(old.values()) else set()
     for prefix, entries in old.items():
         stale = [e.key for e in entries if e.key.removeprefix(prefix).partition(".")[0] not in current]
-        report["kept"] += len(entries) - len(stale)
-        report["views_removed" if prefix == service.VIEWS else "zips_removed"] += len(stale)
+        report["kept"] += len(_counted(prefix, [e.key for e in entries])) - len(_counted(prefix, stale))
+        report["views_removed" if prefix == service.VIEWS else "zips_removed"] += len(_counted(prefix, stale))
         if not dry_run:
             _remove(store, stale, now)
     return report
 
 
+def _counted(prefix: str, keys: list[str]) -> list[str]:
+    """A zip and its receipt are one."""
+    return [key for key in keys if prefix == service.VIEWS or key.endswith(".zip")]
+
+
 def current_views(state: State, store: ObjectStore) -> set[str]:
     """The commits that active people are served now."""
     commits = set()
+    damaged = damage.notes(store)
     with state.read(*service.STATE_FILES) as db:
         on = shelf(db)
         for who in _people(db):
-            found = service.offered(db, who, on)
+            found = service.offered(db, who, on, damaged)
             try:
                 commits.add(service.composed(store, found.offers, found.renames).commit)
-            except TreeMissing:  # their next request says so; here is nothing to keep for them
+            except TreeDamaged:  # noted; their next request leaves it out, and here is nothing to keep for them
                 continue
     return commits
 

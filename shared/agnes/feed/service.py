@@ -1,43 +1,54 @@
 """The feed's use cases: a person's view, its zip, its git pack.
 
 feed/views/<commit>.json   the View: written once, shared by everybody who has it
-feed/zips/<commit>.zip     built when it is first asked for
+feed/zips/…                its zip (`agnes.feed.zips`)
+
+What is damaged is never served: a view or a zip is made again, and a plugin whose tree is damaged is left out, with a note,
+until the next sync has stored it again (`agnes.trees.damage`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from agnes.feed import compose, upload_pack, zip_archive
-from agnes.feed.limits import MAX_PACK_BYTES, REFRESH
+from agnes.feed import compose, upload_pack, zips
+from agnes.feed.limits import MAX_PACK_BYTES
 from agnes.feed.model import Hidden, Offer, View, ViewPlugin
 from agnes.flea.model import Entity
-from agnes.kernel.errors import TooLargeError
+from agnes.kernel import sealed
+from agnes.kernel.errors import TooLargeError, UnavailableError
 from agnes.kernel.immutable import ImmutableCache
-from agnes.kernel.ports import ANYTHING, DOWNLOAD_URL_SECONDS, ObjectStore
+from agnes.kernel.ports import ANYTHING, Blob, Clock, Message, ObjectStore, Queue
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
+from agnes.marketplace.nightly import QUEUE as SYNC_QUEUE
 from agnes.stack import service as stack
 from agnes.stack import shelf
 from agnes.stack.entitlement import Entitled
 from agnes.stack.model import Claim, ServedPlugin, blocked_reason
 from agnes.stack.shelf import Shelf
+from agnes.trees import damage, unpacking
 from agnes.trees import git_objects as git
 from agnes.trees import service as trees
+from agnes.trees.damage import TreeDamaged
 
 log = logging.getLogger("agnes.feed")
 
 NO_RENAMES: Mapping[str, str | None] = MappingProxyType({})
 STATE_FILES = stack.FILES
-VIEWS, ZIPS = "feed/views/", "feed/zips/"
+VIEWS = "feed/views/"
+DAMAGED = "is left out: its stored files are damaged, and the next sync stores them again"
+ATTEMPTS = 4
+"""Feeds that are composed for one request: each leaves out what the one before met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,8 @@ class Feed:
     hidden: tuple[Hidden, ...]
     blocked: frozenset[str] = frozenset()
     """Trees that nobody is served."""
+    damaged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of trees that are left out since they are damaged: the marketplaces of the plugins that this person lacks."""
     needed: Mapping[tuple[str, str, str], tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     """(source, origin, name) of what other plugins need → (their names, whether the person has it themselves, too)."""
 
@@ -63,8 +76,12 @@ class Offered:
     """Old name → the name that it is served under, or None for what was removed, as Claude Code reads it."""
 
 
-def offered(db: Db, who: Principal, on: Shelf) -> Offered:
-    """Every plugin version that the person is served, and what they have and are not. Of `db` it reads `stack` alone."""
+def offered(db: Db, who: Principal, on: Shelf, damaged: Collection[str] = ()) -> Offered:
+    """Every plugin version that the person is served, and what they have and are not; `damaged` are trees that cannot be
+    served. Of `db` it reads `stack` alone."""
+    if damaged:
+        blocked_too = dict.fromkeys(damaged, DAMAGED) | dict(on.marketplace.blocked)
+        on = replace(on, marketplace=replace(on.marketplace, blocked=blocked_too))
     subscribed = stack.subscriptions(db, who, on)
     added = stack.added_entities(db, who, on)
     entitled = on.entitlement(who.group_ids, subscribed, added)
@@ -72,11 +89,11 @@ def offered(db: Db, who: Principal, on: Shelf) -> Offered:
     entities = on.entities(added)
     blocked = on.marketplace.blocked
     hidden = [
-        Hidden("curated", p.marketplace_id, p.served_name, blocked_reason(p.version, blocked[p.tree_id]))
+        Hidden("curated", p.marketplace_id, p.served_name, _reason(p.version, blocked[p.tree_id]))
         for p in own
         if p.tree_id in blocked
     ] + [
-        Hidden("flea", e.owner_username, e.served_name, blocked_reason(e.version, blocked[e.tree_id]))
+        Hidden("flea", e.owner_username, e.served_name, _reason(e.version, blocked[e.tree_id]))
         for e in entities
         if e.tree_id in blocked
     ]
@@ -95,6 +112,10 @@ def offered(db: Db, who: Principal, on: Shelf) -> Offered:
     names = {key: one.candidate.claim.name for key, one in entitled.served.items()}
     offers = [_of_plugin(one, names) for one in plugins] + [_of_entity(one.candidate.value) for one in shared]
     return Offered(offers, [*lacking, *hidden], _renames(who, on, subscribed, names))
+
+
+def _reason(version: str, reason: str) -> str:
+    return f"version {version} {DAMAGED}" if reason == DAMAGED else blocked_reason(version, reason)
 
 
 def _of_plugin(one: Entitled, names: Mapping[str, str]) -> Offer:
@@ -133,18 +154,27 @@ def _renames(
     return found
 
 
-def feed_of(state: State, store: ObjectStore, who: Principal) -> Feed:
-    """The person's view, composed if nobody had it before and kept for its git fetches.
+def feed_of(state: State, store: ObjectStore, who: Principal, *, clock: Clock) -> Feed:
+    """The person's view, composed if nobody had it before and kept for its git fetches. Raises TreeDamaged only if a tree is
+    whole at one moment and damaged at the next.
 
-    A person is served the same until one of the state files changes, so the answer is remembered by their generations.
+    A person is served the same until one of the state files or the list of damaged trees changes, so the answer is
+    remembered by these.
     """
     seen = {file: state.version_seen(file) for file in STATE_FILES}
-    key = f"{who.user_id} {sorted(who.group_ids)} {seen}"
-    feed = _feeds.get(store, key)
-    if feed is None:
-        feed = _feed_now(state, store, who, _shelf(state, store, seen))
-        _feeds.put(store, key, feed)
-    return feed
+    for left in reversed(range(ATTEMPTS)):
+        damaged = sorted(damage.known(store, clock))
+        key = f"{who.user_id} {sorted(who.group_ids)} {seen} {damaged}"
+        feed = _feeds.get(store, key)
+        try:
+            if feed is None:
+                feed = _feed_now(state, store, who, _shelf(state, store, seen), damaged)
+                _feeds.put(store, key, feed)
+            return feed
+        except TreeDamaged:  # noted by who met it
+            if not left:
+                raise
+    raise AssertionError
 
 
 def _shelf(state: State, store: ObjectStore, seen: Mapping[str, tuple[int, str]]) -> Shelf:
@@ -160,12 +190,38 @@ def _shelf(state: State, store: ObjectStore, seen: Mapping[str, tuple[int, str]]
     return Shelf(**parts)
 
 
-def _feed_now(state: State, store: ObjectStore, who: Principal, on: Shelf) -> Feed:
+def _feed_now(state: State, store: ObjectStore, who: Principal, on: Shelf, damaged: Collection[str]) -> Feed:
     with state.read("stack") as db:
-        found = offered(db, who, on)
+        found = offered(db, who, on, damaged)
     reasons = {(o.source, o.origin, o.name): (o.required_by, o.is_own) for o in found.offers if o.required_by}
     view = view_of(store, found.offers, found.renames)
-    return Feed(view, tuple(found.hidden), frozenset(on.marketplace.blocked), reasons)
+    lacking = {tree_id: _marketplaces_of(on, tree_id) for tree_id in damaged} if found.hidden else {}
+    return Feed(view, tuple(found.hidden), frozenset([*on.marketplace.blocked, *damaged]), lacking, reasons)
+
+
+def _marketplaces_of(on: Shelf, tree_id: str) -> tuple[str, ...]:
+    return tuple(
+        sorted(
+            {
+                resource.partition("/")[0]
+                for resource, plugin in on.marketplace.by_resource.items()
+                if any(each and each.tree_id == tree_id for each in (plugin.for_all, plugin.for_group, *plugin.older))
+            }
+        )
+    )
+
+
+def ask_for_rebuild(feed: Feed, store: ObjectStore, queue: Callable[[], Queue], *, now: datetime) -> None:
+    """Queue a sync of each marketplace whose plugins this person lacks since their trees are damaged, once a note. Never
+    raises: the nightly sync does it as well."""
+    if not feed.damaged:
+        return
+    with suppress(UnavailableError):
+        for tree_id, note in damage.notes(store).items():
+            marketplaces = feed.damaged.get(tree_id, ())
+            if marketplaces and note.asked_at is None:
+                damage.update(store, msgspec.structs.replace(note, asked_at=now))
+                queue().send([Message(SYNC_QUEUE, {"id": each}) for each in marketplaces])
 
 
 def view_of(store: ObjectStore, served: Sequence[Offer], renames: Mapping[str, str | None] = NO_RENAMES) -> View:
@@ -173,12 +229,9 @@ def view_of(store: ObjectStore, served: Sequence[Offer], renames: Mapping[str, s
     view = composed(store, served, renames)
     if not _kept.get(store, view.commit):
         if find_view(store, view.commit) is None:
-            store.write(
-                f"{VIEWS}{view.commit}.json",
-                msgspec.json.encode(view),
-                expect=ANYTHING,
-                content_type="application/json",
-            )
+            key = f"{VIEWS}{view.commit}.json"
+            body = sealed.seal(key, msgspec.json.encode(view))
+            store.write(key, body, expect=ANYTHING, content_type="application/json")
             _views.put(store, view.commit, view)
         _kept.put(store, view.commit, True)
     return view
@@ -192,7 +245,7 @@ def composed(store: ObjectStore, served: Sequence[Offer], renames: Mapping[str, 
     key = hashlib.sha256(msgspec.json.encode([compose.FEED_FORMAT, content, dict(renames)])).hexdigest()
     view = _views.get(store, key)
     if view is None:
-        view = compose.compose(served, [trees.get(store, offer.tree_id) for offer in served], renames)
+        view = compose.compose(served, trees.get_all(store, [offer.tree_id for offer in served]), renames)
         _views.put(store, key, view)
     return view
 
@@ -201,18 +254,26 @@ def find_view(store: ObjectStore, commit: str) -> View | None:
     """A view that somebody was served once, by its commit."""
     view = _views.get(store, commit)
     if view is None:
-        blob = store.read(f"{VIEWS}{commit}.json")
-        if blob is None:
+        key = f"{VIEWS}{commit}.json"
+        blob = store.read(key)
+        if not isinstance(blob, Blob):
             return None
-        try:
-            view = msgspec.json.decode(blob.body, type=View)
-        except msgspec.DecodeError:
-            view = None
-        if view is None or view.commit != commit:
-            log.error("%s%s.json is damaged; whoever has the view writes it again", VIEWS, commit)
+        view = decoded_view(key, blob.body)
+        if view is None:
+            sealed.put_away(store, key, blob.body, remove=False)  # whoever has the view writes it again
             return None
         _views.put(store, commit, view)
     return view
+
+
+def decoded_view(key: str, body: bytes) -> View | None:
+    """None of a damaged one. Of an earlier release, which wrote no digest, its own objects are compared with their ids."""
+    try:
+        view = msgspec.json.decode(sealed.opened(key, body), type=View)
+    except (msgspec.DecodeError, sealed.Unsealed):
+        return None
+    is_whole = sealed.is_sealed(body) or unpacking.are_objects((own.oid, own.entry) for own in view.objects)
+    return view if is_whole and key == f"{VIEWS}{view.commit}.json" else None
 
 
 def etag(view: View) -> str:
@@ -225,53 +286,24 @@ def matches(header: str, view: View) -> bool:
     return "*" in tags or etag(view) in tags
 
 
-def zip_url(store: ObjectStore, view: View, *, now: datetime) -> str:
-    """A URL of the view's zip, good for DOWNLOAD_URL_SECONDS.
-
-    That a zip is there is believed for an hour at most, and an old one is written anew: pruning
-    takes none that was handed out.
-    """
-    key = f"{ZIPS}{view.commit}.zip"
-    this_hour = f"{key} {now:%Y-%m-%d %H}"
-    if _zips.get(store, this_hour) is None:
-        found = next(iter(store.list(key)), None)
-        if found is None or found.modified_at < now - REFRESH:
-            store.write(key, build_zip(store, view), expect=ANYTHING, content_type="application/zip")
-        _zips.put(store, this_hour, True)
-    return store.presign_get(
-        key, seconds=DOWNLOAD_URL_SECONDS, filename="agnes-marketplace.zip", content_type="application/zip"
-    )
-
-
-def build_zip(store: ObjectStore, view: View) -> bytes:
-    """The view as an archive: the catalog, `.agnes/version.json`, and every plugin's files."""
-    version = msgspec.json.encode({"marketplace": compose.MARKETPLACE_NAME, "version": view.commit})
-    members = [_deflate(".agnes/version.json", version), _deflate(compose.CATALOG, view.catalog)]
-    for plugin in view.plugins:
-        tree, pack = trees.get(store, plugin.tree_id), trees.read_pack(store, plugin.tree_id)
-        folder = compose.folder(plugin.name)
-        members += [
-            # A zlib stream without its header and checksum is the deflate stream of a zip.
-            zip_archive.Member(
-                f"{folder}/{file.path}",
-                pack[file.offset + 2 : file.offset + file.length - 4],
-                file.size_bytes,
-                file.crc32,
-                file.executable,
-            )
-            for file in tree.files
-        ]
-    return zip_archive.write(members)
-
-
-def _deflate(path: str, body: bytes) -> zip_archive.Member:
-    import zlib
-
-    return zip_archive.Member(path, zlib.compress(body)[2:-4], len(body), zlib.crc32(body))
+def zip_of(
+    state: State, store: ObjectStore, who: Principal, *, clock: Clock, if_none_match: str = ""
+) -> tuple[Feed, str | None]:
+    """The person's feed and the URL of its zip, or None for who has it. Raises TreeDamaged only as `feed_of` does."""
+    for left in reversed(range(ATTEMPTS)):
+        feed = feed_of(state, store, who, clock=clock)
+        if matches(if_none_match, feed.view):
+            return feed, None
+        try:
+            return feed, zips.url(store, feed.view, now=clock.now())
+        except TreeDamaged:
+            if not left:
+                raise
+    raise AssertionError
 
 
 def build_pack(store: ObjectStore, view: View, without: Sequence[View] = ()) -> bytes:
-    """The git pack of a view, less what the views `without` hold. Raises TooLargeError."""
+    """The git pack of a view, less what the views `without` hold. Raises TooLargeError, TreeDamaged."""
     known = {oid for other in without for oid in _object_ids(store, other)}
     entries: list[bytes | memoryview] = []
     size = 0
@@ -279,11 +311,10 @@ def build_pack(store: ObjectStore, view: View, without: Sequence[View] = ()) -> 
         if own.oid not in known:
             known.add(own.oid)
             entries.append(own.entry)
-    for plugin in view.plugins:
-        if plugin.git_oid in known:
-            continue
-        pack = memoryview(trees.read_pack(store, plugin.tree_id))
-        for packed in trees.get(store, plugin.tree_id).objects:
+    lacking = [plugin for plugin in view.plugins if plugin.git_oid not in known]
+    for tree, body in zips.contents(store, lacking):
+        pack = memoryview(body)
+        for packed in tree.objects:
             if packed.oid not in known:
                 known.add(packed.oid)
                 entries.append(pack[packed.offset : packed.offset + packed.length])
@@ -296,9 +327,11 @@ def build_pack(store: ObjectStore, view: View, without: Sequence[View] = ()) -> 
 
 
 def _object_ids(store: ObjectStore, view: View) -> list[str]:
+    """Of what the view holds, but for what a damaged tree has: that is sent once more."""
     ids = [own.oid for own in view.objects]
     for plugin in view.plugins:
-        ids += [packed.oid for packed in trees.get(store, plugin.tree_id).objects]
+        with suppress(TreeDamaged):
+            ids += [packed.oid for packed in trees.get(store, plugin.tree_id).objects]
     return ids
 
 
@@ -328,9 +361,9 @@ def repository_of(store: ObjectStore, view: View, blocked: frozenset[str] = froz
     )
 
 
-def info(state: State, store: ObjectStore, who: Principal, *, generated_at: Any) -> dict[str, Any]:
+def info(state: State, store: ObjectStore, who: Principal, *, clock: Clock, generated_at: Any) -> dict[str, Any]:
     """What `/marketplace/info` shows: the served plugins, and those that are not and why."""
-    feed = feed_of(state, store, who)
+    feed = feed_of(state, store, who, clock=clock)
     hidden = {(h.source, h.origin, h.name) for h in feed.hidden}
     catalog = msgspec.json.decode(feed.view.catalog)
     described = {entry["name"]: entry for entry in catalog["plugins"]}
@@ -374,4 +407,3 @@ _parts = ImmutableCache(2 * len(shelf.PARTS))
 _feeds = ImmutableCache(2048)
 _views = ImmutableCache(512)
 _kept = ImmutableCache(512)
-_zips = ImmutableCache(512)

@@ -11,15 +11,15 @@ unless a row names it, young ones are never removed, and syncs stand still while
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from agnes.feed import service
+from agnes.feed import service, verifying
 from agnes.feed.limits import GRACE, SWEEP_SECONDS
-from agnes.feed.model import View
+from agnes.kernel import sealed
 from agnes.kernel.ports import ANYTHING, Blob, Entry
 from agnes.marketplace import assets, claims
 from agnes.marketplace.service import marketplaces
@@ -57,6 +57,8 @@ def sweep(
             _still(kept.assets, old[assets.PREFIX], assets_in_use(db), now),
         )
         ids = [m.id for m in marketplaces(db)]
+        used = trees_of_rows(db)
+    verified = verifying.verify(state, store, used, clock=clock, now=now) if not dry_run else {}
     due = {
         trees.PREFIX: {name for name, since in condemned.trees.items() if since <= now - GRACE},
         assets.PREFIX: {name for name, since in condemned.assets.items() if since <= now - GRACE},
@@ -66,10 +68,11 @@ def sweep(
         "assets_removed": len(due[assets.PREFIX]),
         "condemned": len(condemned.trees) + len(condemned.assets) - sum(map(len, due.values())),
     }
+    report |= verified
     if dry_run:
         return report
     if condemned != kept:
-        body = msgspec.json.encode(condemned)
+        body = sealed.seal(CONDEMNED, msgspec.json.encode(condemned))
         store.write(CONDEMNED, body, expect=ANYTHING, content_type="application/json")
     if not any(due.values()):
         return report
@@ -88,6 +91,18 @@ def sweep(
 
 def trees_in_use(db: Db, store: ObjectStore) -> set[str]:
     """What any row names, and what any view holds that is still kept."""
+    found = trees_of_rows(db)
+    for entry in store.list(service.VIEWS):
+        blob = store.read(entry.key)
+        if isinstance(blob, Blob):
+            view = service.decoded_view(entry.key, blob.body)
+            if view is not None:  # of a damaged one what a row names is kept, the rest has a week
+                found |= {plugin.tree_id for plugin in view.plugins}
+    return found
+
+
+def trees_of_rows(db: Db) -> set[str]:
+    """What any row names."""
     columns = db.execute(
         "SELECT DISTINCT schema_name, table_name FROM duckdb_columns() WHERE column_name = 'tree_id' AND schema_name IN "
         "(SELECT unnest(?)) ORDER BY ALL",
@@ -97,11 +112,6 @@ def trees_in_use(db: Db, store: ObjectStore) -> set[str]:
     for file, table in columns:
         rows = db.execute(f'SELECT DISTINCT tree_id FROM "{file}"."{table}" WHERE tree_id IS NOT NULL')  # noqa: S608 (names of our own)
         found |= {row[0] for row in rows.fetchall()}
-    for entry in store.list(service.VIEWS):
-        blob = store.read(entry.key)
-        if isinstance(blob, Blob):
-            with suppress(msgspec.DecodeError):  # damaged: what a row names is kept, the rest has a week
-                found |= {plugin.tree_id for plugin in msgspec.json.decode(blob.body, type=View).plugins}
     return found
 
 
@@ -134,8 +144,9 @@ def _is_old(entry: Entry, now: datetime) -> bool:
 def _condemned(store: ObjectStore) -> Condemned:
     blob = store.read(CONDEMNED)
     try:
-        return msgspec.json.decode(blob.body, type=Condemned) if isinstance(blob, Blob) else Condemned()
-    except msgspec.DecodeError:
+        said = sealed.opened(CONDEMNED, blob.body) if isinstance(blob, Blob) else b"{}"
+        return msgspec.json.decode(said, type=Condemned)
+    except (msgspec.DecodeError, sealed.Unsealed):
         return Condemned()  # damaged: each is condemned anew, a week later
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from agnes.flea import repository
 from agnes.flea.model import Entity
 from agnes.flea.repository import InnerRow
@@ -29,6 +31,16 @@ def entities(db: Db) -> list[Entity]:
 def items(db: Db) -> dict[str, list[InnerRow]]:
     """Entity id → what is inside its live version."""
     return repository.items(db)
+
+
+def holders(db: Db, tree_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Tree → served names of the entities whose live version it is."""
+    wanted = set(tree_ids)
+    found: dict[str, list[str]] = {}
+    for entity in repository.entities(db) if wanted else ():
+        if entity.tree_id in wanted:
+            found.setdefault(entity.tree_id, []).append(entity.served_name)
+    return found
 
 
 def get_entity(db: Db, who: Principal, entity_id: str) -> Entity:

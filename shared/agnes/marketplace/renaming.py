@@ -92,7 +92,7 @@ def carried(store: ObjectStore, old: Plugin, new: str, history: Sequence[Version
         try:
             own = version.raw.get("name", old.name)
             package = renamed_package(store, version.tree_id, new if own == old.name else own, version.raw)
-        except (trees.TreeMissing, packaging.ManifestInvalid):
+        except (trees.TreeDamaged, packaging.ManifestInvalid):
             continue  # its content is gone or cannot be read again: the newest version is served
         tree = trees.put(store, package.files)
         row = replace(old, name=new, tree_id=tree.id, git_oid=tree.git_oid, version=package.version)
@@ -113,7 +113,7 @@ def carried(store: ObjectStore, old: Plugin, new: str, history: Sequence[Version
 def renamed_package(store: ObjectStore, tree_id: str, name: str, entry: Mapping[str, Any]) -> packaging.Package:
     """A stored tree as it would be served with this name in plugin.json; `entry` is its catalog's, as served.
 
-    Raises TreeMissing, ManifestInvalid.
+    Raises TreeDamaged, ManifestInvalid.
     """
     tree = trees.get(store, tree_id)
     files = [TreeFile(f.path, trees.read_file(store, tree_id, f.path) or b"", f.executable) for f in tree.files]
@@ -129,7 +129,7 @@ def blocked_as(
         return None
     try:
         return blocked.get(trees.tree_id(renamed_package(store, tree_id, old, entry).files))
-    except (trees.TreeMissing, packaging.ManifestInvalid):
+    except (trees.TreeDamaged, packaging.ManifestInvalid):
         return None
 
 

@@ -114,7 +114,7 @@ def _line(v: Version, plugin: Plugin, *, is_newest: bool, is_served: bool, block
 
 
 def review(state: State, store: ObjectStore, marketplace_id: str, name: str, version_id: str) -> Review:
-    """A version against the one that is served. Raises PluginNotFound, VersionNotFound, TreeMissing."""
+    """A version against the one that is served. Raises PluginNotFound, VersionNotFound, TreeDamaged."""
     with state.read("marketplace") as db:
         listed = lines(db, marketplace_id, name)
         history = versions.histories(db, marketplace_id, name).get(name, [])

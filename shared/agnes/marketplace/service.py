@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, Secret, Secrets
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
-from agnes.marketplace import granting, needs, repository, rules
+from agnes.marketplace import granting, needs, rebuilding, repository, rules
 from agnes.marketplace.model import (
     DisabledFlag,
     Marketplace,
@@ -300,6 +301,11 @@ def syncs(db: Db, marketplace_id: str, *, before: str | None = None, limit: int 
 def recent_syncs(db: Db, *, before: str | None = None, limit: int = 50) -> list[RecentSync]:
     """The sync history of all marketplaces, newest first, older than the sync `before`."""
     return repository.recent_syncs(db, before=before, limit=limit)
+
+
+def damaged_plugins(db: Db, tree_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Tree → `<marketplace>/<plugin>` of what has or had it."""
+    return rebuilding.holders(db, tree_ids)
 
 
 def sync_outcomes(db: Db, since: datetime) -> dict[str, int] | None:

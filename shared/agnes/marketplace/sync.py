@@ -7,6 +7,7 @@ only saves two workers from doing the same.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
@@ -36,9 +37,12 @@ from agnes.marketplace.mirror import Copy, Mirror
 from agnes.marketplace.model import Plugin, Refused, Registry, SyncAllReport, SyncFailure, SyncReport
 from agnes.marketplace.pages import Pages
 from agnes.marketplace.reading import READING_FORMAT, Reading, read_plugin
+from agnes.marketplace.rebuilding import Rebuilding
 from agnes.marketplace.service import get_registry
 from agnes.marketplace.settling import Outcome, Standing, settle
 from agnes.trees import service as trees
+
+log = logging.getLogger("agnes.marketplace")
 
 
 class SyncOvertaken(ConflictError):
@@ -113,11 +117,12 @@ def sync(tools: Syncing, marketplace_id: str, *, seconds: float = SYNC_SECONDS) 
             versions.blocked_trees(db),
             renaming.of_other_catalogs(db, marketplace_id),
         )
+    rebuilding = Rebuilding(tools.store, rows, past.histories)
     with claims.claimed(tools.store, marketplace_id, clock=tools.clock, seconds=seconds):
-        run = _Run(
-            tools, registry, new_ulid(tools.clock.now()), tools.clock.now(), tools.clock.monotonic(), seconds, past
-        )
+        now = tools.clock.now()
+        run = _Run(tools, registry, new_ulid(now), now, tools.clock.monotonic(), seconds, past, rebuilding)
         try:
+            rebuilding.look()
             found = run.find(known, copies)
         except AgnesError as exc:
             run.record_failure(exc)
@@ -167,6 +172,7 @@ class _Run:
     began: float
     seconds: float
     past: _Past
+    rebuilding: Rebuilding
 
     @property
     def elapsed(self) -> float:
@@ -176,7 +182,9 @@ class _Run:
         """What the repository holds, unless that was read before."""
         registry, tools = self.registry, self.tools
         # What the sources of other servers hold may be new although this repository is not.
-        is_known = registry.reading_format == READING_FORMAT and not registry.allow_external
+        is_known = (
+            registry.reading_format == READING_FORMAT and not registry.allow_external and not self.rebuilding.is_due
+        )
         read_before = registry.last_commit_sha if is_known else None
         copied = Mirror(tools.web, tools.store, registry.id, copies, self.left, tools.clock.now())
         with self._fetch(known=read_before) as snapshot:
@@ -184,7 +192,7 @@ class _Run:
             if snapshot is not None and snapshot.commit != read_before:
                 return self._read(snapshot, known, copied)
             asked = copied.refresh()
-            if copied.is_same:
+            if copied.is_same and not self.rebuilding.is_due:
                 said = [copy.warning for copy in copied.copies.values() if copy.warning]
                 return _Unchanged(list(copied.copies.values()) if asked else None, said)
         # A cover or document is another one now: the pages are made anew.
@@ -193,10 +201,13 @@ class _Run:
                 raise GitUnreachable("the server sent no commit", hint="Sync again.")
             return self._read(snapshot, known, copied)
 
-    def _fetch(self, *, known: str | None) -> AbstractContextManager[GitSnapshot | None]:
+    def _fetch(
+        self, *, known: str | None, ref: str | None = None, seconds: float | None = None
+    ) -> AbstractContextManager[GitSnapshot | None]:
         registry, tools = self.registry, self.tools
         token = tools.secrets.get(registry.token_name) if registry.token_name else None
-        return tools.git.fetch(registry.url, ref=self.ref, token=token, known=known, seconds=max(self.left(), 0.001))
+        seconds = max(self.left() if seconds is None else seconds, 0.001)
+        return tools.git.fetch(registry.url, ref=ref or self.ref, token=token, known=known, seconds=seconds)
 
     def _read(self, snapshot: GitSnapshot, known: dict[str, Plugin], copied: Mirror) -> _Found:
         registry, tools = self.registry, self.tools
@@ -218,11 +229,12 @@ class _Run:
         if registry.allow_external:
             external = External(tools.git, tools.web, tools.npm_registry, self._left_to_fetch)
             fetched = Fetching(tools.store, external, self.id, Room(tools.external_bytes)).read(
-                catalog.plugins, catalog.plugin_root, self.past.rows
+                catalog.plugins, catalog.plugin_root, self.rebuilding.unknown(self.past.rows)
             )
         found.warnings.extend(_waiting(fetched.values()))
         found.waiting = sum(reading.is_waiting and name not in known for name, reading in fetched.items())
         found.has_advanced = any(reading.content is not None for reading in fetched.values())
+        again = self.rebuilding.names if self.rebuilding.is_due else frozenset()
         for listed in catalog.plugins:
             if self.elapsed > self.seconds:
                 raise GitUnreachable(
@@ -234,7 +246,10 @@ class _Run:
             before = known.get(name)
             reading = fetched.get(name)
             if reading is None:
-                reading = read_plugin(tools.store, snapshot, listed, catalog.plugin_root, known=before)
+                is_again = name in again
+                reading = read_plugin(
+                    tools.store, snapshot, listed, catalog.plugin_root, known=None if is_again else before
+                )
             shown, said = pages.of_plugin(name)
             found.readings.append(replace(reading, metadata=shown))
             found.warnings.extend(said)
@@ -243,7 +258,28 @@ class _Run:
                 found.files[name] = self._files(before.tree_id if before else None, reading.content.tree_id)
         found.copies = list(copied.copies.values())
         self._carry(found)
+        if self.rebuilding.is_due:
+            self._rebuild_older()
+            found.warnings[:0] = self.rebuilding.settle()
         return found
+
+    def _rebuild_older(self) -> None:
+        """Read versions whose trees are damaged from the commits that they came with, as far as time and the server allow."""
+        for commit, names in self.rebuilding.commits().items():
+            if self._left_to_fetch() <= 0:
+                return
+            try:
+                with self._fetch(known=None, ref=commit, seconds=self._left_to_fetch()) as snapshot:
+                    if snapshot is None:
+                        continue
+                    catalog = self._catalog(snapshot)
+                    follow = renaming.names(catalog, renaming.resolved(catalog)[0], self.past.renamed_elsewhere)
+                    for listed in catalog.plugins:
+                        if listed.entry.name in names:
+                            place = replace(listed, names=follow)
+                            read_plugin(self.tools.store, snapshot, place, catalog.plugin_root, known=None)
+            except AgnesError as exc:  # the note says what it means for the version
+                log.warning("%s: %s is not read again: %s", self.registry.id, commit[:12], exc.message)
 
     def _carry(self, found: _Found) -> None:
         """What renamed plugins take with them: versions that something was decided about, and blocks of their content."""
@@ -281,7 +317,7 @@ class _Run:
     def _files(self, before: str | None, after: str) -> FileDifference:
         old = None
         if before is not None and before != after:
-            with suppress(trees.TreeMissing):  # then everything counts as new
+            with suppress(trees.TreeDamaged):  # then everything counts as new
                 old = trees.get(self.tools.store, before)
         return FileDifference() if before == after else between_trees(old, trees.get(self.tools.store, after))
 
@@ -311,7 +347,7 @@ class _Run:
                     commit=found.commit,
                     hold=registry.hold,
                     histories=histories,
-                    blocked=versions.blocked_trees(tx.db),
+                    blocked=self.rebuilding.lost | versions.blocked_trees(tx.db),
                     files=found.files,
                 )
                 outcome = settle(registry.id, existing, found.readings, found.refused, standing, now=now)

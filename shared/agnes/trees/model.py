@@ -48,3 +48,5 @@ class Tree:
     """Every blob and tree that the git tree reaches, each once."""
     size_bytes: int
     """Sum of the files' sizes."""
+    pack_sha256: str = ""
+    """Of the pack, 64 hexadecimal digits; empty in a tree that an earlier release stored."""

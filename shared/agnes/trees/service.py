@@ -1,51 +1,32 @@
 """Storing trees and reading them back; what is stored never changes.
 
 trees/<id>.pack    the git objects of the tree, encoded as pack entries, one after the other
-trees/<id>.json    the Tree: what stands where in the pack
+trees/<id>.json    the Tree: what is where in the pack, and the pack's SHA-256; with a digest of its own
+
+Whoever reads one compares the digests. An earlier release stored none: such an index is compared with the ids that git gives
+its folders, and such a pack with the ids of its objects.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from agnes.kernel.errors import NotFoundError, UnavailableError
+from agnes.kernel import sealed
 from agnes.kernel.immutable import ImmutableCache
-from agnes.kernel.ports import ANYTHING, ObjectStore
-from agnes.trees import git_objects as git
-from agnes.trees.model import FileEntry, PackedObject, Tree, TreeFile
+from agnes.kernel.ports import ANYTHING, Blob, ObjectStore
+from agnes.trees import building, damage, unpacking
+from agnes.trees.building import build, tree_id
+from agnes.trees.damage import TreeDamaged
+from agnes.trees.model import Tree, TreeFile
 from agnes.trees.rules import check_files
 
+__all__ = ["TreeDamaged", "build", "tree_id"]
+
 PREFIX = "trees/"
-
-
-class TreeMissing(NotFoundError):
-    code = "tree_missing"
-
-    def __init__(self, tree_id: str) -> None:
-        super().__init__(f"tree {tree_id} is not stored", hint="Sync the marketplace again.")
-
-
-class TreeDamaged(UnavailableError):
-    code = "tree_damaged"
-
-    def __init__(self, tree_id: str) -> None:
-        super().__init__(
-            f"the stored files of a plugin are damaged (tree {tree_id})",
-            hint="An operator restores trees/<id>.json and .pack, or registers the marketplace anew: runbook damaged-data.md.",
-        )
-
-
-def tree_id(files: Sequence[TreeFile]) -> str:
-    """The id of a set of files: the same files, bytes and modes have the same id, in any order."""
-    digest = hashlib.sha256(b"agnes tree 1\n")
-    for file in sorted(files, key=lambda f: f.path):
-        mode = b"x" if file.executable else b"-"
-        digest.update(b"%s %s %s\n" % (mode, hashlib.sha256(file.body).hexdigest().encode(), file.path.encode()))
-    return digest.hexdigest()
 
 
 def put(store: ObjectStore, files: Sequence[TreeFile], *, known: str | None = None) -> Tree:
@@ -59,35 +40,56 @@ def put(store: ObjectStore, files: Sequence[TreeFile], *, known: str | None = No
     if tree.id == known:
         return tree
     # The pack first: a tree that can be read is whole. Both hold the same bytes whoever writes them.
-    store.write(f"{PREFIX}{tree.id}.pack", pack, expect=ANYTHING)
-    store.write(f"{PREFIX}{tree.id}.json", msgspec.json.encode(tree), expect=ANYTHING, content_type="application/json")
+    store.write(pack_key(tree.id), pack, expect=ANYTHING)
+    store.write(index_key(tree.id), _encoded(tree), expect=ANYTHING, content_type="application/json")
     return tree
 
 
+def index_key(tree_id: str) -> str:
+    return f"{PREFIX}{tree_id}.json"
+
+
+def pack_key(tree_id: str) -> str:
+    return f"{PREFIX}{tree_id}.pack"
+
+
 def get(store: ObjectStore, tree_id: str) -> Tree:
-    """Raises TreeMissing."""
-    found = _read(store, tree_id)
-    if found is None:
-        raise TreeMissing(tree_id)
+    """Raises TreeDamaged, also for a tree that is missing, and leaves a note of it."""
+    tree = _trees.get(store, tree_id)
+    if tree is None:
+        tree = _read_index(store, tree_id)
+        if isinstance(tree, str):
+            raise damage.report(store, tree_id, tree)
+        _trees.put(store, tree_id, tree, 200 * len(tree.files) + 200)
+    return tree
+
+
+def get_all(store: ObjectStore, tree_ids: Iterable[str]) -> list[Tree]:
+    """The same for several, in order; a TreeDamaged names all that are damaged."""
+    found, damaged = [], {}
+    for one in tree_ids:
+        try:
+            found.append(get(store, one))
+        except TreeDamaged as exc:
+            damaged |= exc.found
+    if damaged:
+        raise TreeDamaged(damaged)
     return found
 
 
 def read_pack(store: ObjectStore, tree_id: str) -> bytes:
-    """The pack entries of a tree, to be sliced by its `objects` and `files`. Raises TreeMissing."""
+    """The pack entries of a tree, to be sliced by its `objects` and `files`. Raises TreeDamaged, and leaves a note of it."""
     body = _packs.get(store, tree_id)
     if body is None:
-        blob = store.read(f"{PREFIX}{tree_id}.pack")
-        if blob is None:
-            raise TreeMissing(tree_id)
-        body = blob.body
-        if len(body) != max((one.offset + one.length for one in get(store, tree_id).objects), default=0):
-            raise TreeDamaged(tree_id)
+        body = _read_pack(store, get(store, tree_id))
+        if isinstance(body, str):
+            raise damage.report(store, tree_id, body)
         _packs.put(store, tree_id, body, len(body))
     return body
 
 
 def read_file(store: ObjectStore, tree_id: str, path: str) -> bytes | None:
-    """The content of one file, None if the tree has no such file. Raises TreeMissing."""
+    """The content of one file, None if the tree has no such file. Raises TreeDamaged."""
     for entry in get(store, tree_id).files:
         if entry.path == path:
             pack = read_pack(store, tree_id)
@@ -95,65 +97,65 @@ def read_file(store: ObjectStore, tree_id: str, path: str) -> bytes | None:
     return None
 
 
-def build(files: Sequence[TreeFile]) -> tuple[Tree, bytes]:
-    """The Tree of `files` and its pack entries."""
-    pack = bytearray()
-    objects: dict[str, PackedObject] = {}
-    streams: dict[str, tuple[int, int]] = {}
-
-    def add(kind: int, content: bytes) -> str:
-        oid = git.object_id(kind, content)
-        if oid not in objects:
-            entry = git.pack_entry(kind, content)
-            header = len(git.entry_header(kind, len(content)))
-            objects[oid] = PackedObject(oid, len(pack), len(entry))
-            streams[oid] = (len(pack) + header, len(entry) - header)
-            pack.extend(entry)
-        return oid
-
-    entries = []
-    for file in sorted(files, key=lambda f: f.path):
-        oid = add(git.BLOB, file.body)
-        offset, length = streams[oid]
-        entries.append(
-            FileEntry(file.path, len(file.body), file.executable, oid, zlib.crc32(file.body), offset, length)
-        )
-    root = _add_folders(entries, add)
-    size = sum(entry.size_bytes for entry in entries)
-    return Tree(tree_id(files), root, tuple(entries), tuple(objects.values()), size), bytes(pack)
+def problem(store: ObjectStore, tree_id: str) -> str | None:
+    """Why the stored tree is damaged, read anew from the store whatever is in memory; None: it is whole."""
+    tree = _read_index(store, tree_id)
+    if isinstance(tree, str):
+        return tree
+    body = _read_pack(store, tree)
+    return body if isinstance(body, str) else None
 
 
-def _add_folders(entries: Sequence[FileEntry], add: object) -> str:
-    """Add the git trees of every folder, the deepest first, and return the root's id."""
-    folders: dict[str, list[tuple[str, str, str]]] = {"": []}
-    for entry in entries:
-        folder, _, name = entry.path.rpartition("/")
-        while folder not in folders:
-            folders[folder] = []
-            folder = folder.rpartition("/")[0]
-        mode = git.MODE_EXECUTABLE if entry.executable else git.MODE_FILE
-        folders[entry.path.rpartition("/")[0]].append((mode, name, entry.oid))
-    for folder in sorted((f for f in folders if f), key=lambda f: f.count("/"), reverse=True):
-        oid = add(git.TREE, git.tree_content(folders[folder]))
-        parent, _, name = folder.rpartition("/")
-        folders[parent].append((git.MODE_TREE, name, oid))
-    return add(git.TREE, git.tree_content(folders[""]))
+def mend_index(store: ObjectStore, tree_id: str) -> bool:
+    """Write a tree again from its pack alone, if that is whole: its objects say what the files were."""
+    blob = store.read(pack_key(tree_id))
+    files = unpacking.files_of(blob.body) if isinstance(blob, Blob) else None
+    if files is None or building.tree_id(files) != tree_id:
+        return False
+    put(store, files)
+    return True
 
 
-def _read(store: ObjectStore, tree_id: str) -> Tree | None:
-    tree = _trees.get(store, tree_id)
-    if tree is None:
-        blob = store.read(f"{PREFIX}{tree_id}.json")
-        if blob is None:
-            return None
-        try:
-            tree = msgspec.json.decode(blob.body, type=Tree)
-        except msgspec.DecodeError:
-            raise TreeDamaged(tree_id) from None
-        if tree.id != tree_id:
-            raise TreeDamaged(tree_id)
-        _trees.put(store, tree_id, tree, 200 * len(tree.files) + 200)
-    return tree
+def put_away(store: ObjectStore, tree_id: str) -> None:
+    """Move what is there of a damaged tree below `damaged/`."""
+    for key in (index_key(tree_id), pack_key(tree_id)):
+        blob = store.read(key)
+        if isinstance(blob, Blob):
+            sealed.put_away(store, key, blob.body)
+
+
+def _encoded(tree: Tree) -> bytes:
+    return sealed.seal(index_key(tree.id), msgspec.json.encode(tree))
+
+
+def _read_index(store: ObjectStore, tree_id: str) -> Tree | str:
+    """The tree, or why its index is damaged."""
+    blob = store.read(index_key(tree_id))
+    if not isinstance(blob, Blob):
+        return damage.MISSING
+    if not blob.body:
+        return damage.EMPTY
+    try:
+        tree = msgspec.json.decode(sealed.opened(index_key(tree_id), blob.body), type=Tree)
+    except (msgspec.DecodeError, sealed.Unsealed):
+        return damage.CHANGED
+    is_whole = tree.id == tree_id and (sealed.is_sealed(blob.body) or unpacking.is_consistent(tree))
+    return tree if is_whole else damage.CHANGED
+
+
+def _read_pack(store: ObjectStore, tree: Tree) -> bytes | str:
+    """The pack, or why it is damaged."""
+    blob = store.read(pack_key(tree.id))
+    if not isinstance(blob, Blob):
+        return damage.MISSING
+    size = max((one.offset + one.length for one in tree.objects), default=0)
+    if len(blob.body) != size:
+        return damage.EMPTY if not blob.body else damage.TRUNCATED if len(blob.body) < size else damage.CHANGED
+    if tree.pack_sha256:
+        is_same = hashlib.sha256(blob.body).hexdigest() == tree.pack_sha256
+    else:
+        is_same = unpacking.is_pack_of(blob.body, tree)
+    return blob.body if is_same else damage.CHANGED
 
 
 _trees = ImmutableCache(20_000_000)

@@ -50,7 +50,7 @@ def test_all_is_well():
     assert (pulse.status, colors(pulse)) == ("green", {})
     assert pulse.sentence.startswith("All is well")
     assert {field.key for field in pulse.fields} == {
-        *("state_files", "usage_data"),
+        *("state_files", "usage_data", "plugin_files"),
         *("store", "scheduler", f"schedule.{EXTRACT}", f"schedule.{SYNC}", "failed_runs_24h", "dead_letters"),
         *(
             "inbox",

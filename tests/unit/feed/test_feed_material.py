@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from agnes.feed import service, upload_pack, zip_archive
+from agnes.feed import service, upload_pack, zip_archive, zips
 from agnes.feed.model import Offer
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.trees import service as trees
@@ -42,8 +42,8 @@ def store():
 
 def test_the_zip_is_sound_and_keeps_modes(store, tmp_path):
     view = service.view_of(store, [offer(store, "finops"), offer(store, "chartkit", text="bye")])
-    body = service.build_zip(store, view)
-    assert body == service.build_zip(store, view)
+    body = zips.build(store, view)
+    assert body == zips.build(store, view)
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         assert archive.testzip() is None
         catalog = json.loads(archive.read(".claude-plugin/marketplace.json"))

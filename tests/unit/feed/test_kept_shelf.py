@@ -127,7 +127,9 @@ def change(state, file: str, statement: str) -> None:
 
 
 def served(state, store, who: Principal = BOB) -> dict[str, str]:
-    return {plugin.name: plugin.version for plugin in service.feed_of(state, store, who).view.plugins}
+    return {
+        plugin.name: plugin.version for plugin in service.feed_of(state, store, who, clock=FixedClock(NOW)).view.plugins
+    }
 
 
 def test_every_change_bites_at_the_next_request(state, store):
@@ -142,14 +144,14 @@ def test_every_change_bites_at_the_next_request(state, store):
 
 def test_a_file_is_read_anew_when_it_changed_and_one_person_costs_their_own_alone(state, store):
     watched = Watched(state)
-    service.feed_of(watched, store, BOB)
+    service.feed_of(watched, store, BOB, clock=FixedClock(NOW))
     assert watched.reads == {"people": 1, "marketplace": 1, "flea": 1, "stack": 2}
     watched.reads.clear()
-    service.feed_of(watched, store, BOB)
+    service.feed_of(watched, store, BOB, clock=FixedClock(NOW))
     assert not watched.reads
-    service.feed_of(watched, store, EVE)
+    service.feed_of(watched, store, EVE, clock=FixedClock(NOW))
     assert watched.reads == {"stack": 1}
     watched.reads.clear()
     change(state, "people", "DELETE FROM people.grants")
-    service.feed_of(watched, store, BOB)
+    service.feed_of(watched, store, BOB, clock=FixedClock(NOW))
     assert watched.reads == {"people": 1, "stack": 1}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agnes.feed import pruning, service
+from agnes.feed import pruning, service, zips
 from agnes.feed.limits import KEEP, REFRESH
 from agnes.kernel.clock import FixedClock
 from agnes.outside.object_store.memory import MemoryStore
@@ -41,7 +41,7 @@ def state(tmp_path, store, clock):
 
 
 def zip_key(view):
-    return f"{service.ZIPS}{view.commit}.zip"
+    return f"{zips.ZIPS}{view.commit}.zip"
 
 
 def later(clock, span):
@@ -51,9 +51,9 @@ def later(clock, span):
 
 def test_old_views_go_and_young_and_current_ones_stay(state, store, clock):
     nobodys = service.view_of(store, [offer(store, "finops")])
-    service.zip_url(store, nobodys, now=clock.now())
+    zips.url(store, nobodys, now=clock.now())
     everybodys = service.view_of(store, [])  # what a person without plugins has
-    service.zip_url(store, everybodys, now=clock.now())
+    zips.url(store, everybodys, now=clock.now())
     later(clock, KEEP + timedelta(hours=1))
     young = service.view_of(store, [offer(store, "chartkit")])
     assert pruning.prune(state, store, now=clock.now(), dry_run=True)["views_removed"] == 1
@@ -64,24 +64,25 @@ def test_old_views_go_and_young_and_current_ones_stay(state, store, clock):
         f"{service.VIEWS}{everybodys.commit}.json",
         f"{service.VIEWS}{young.commit}.json",
         zip_key(everybodys),
+        zip_key(everybodys).replace(".zip", ".json"),
     }
 
 
 def test_a_zip_that_was_pruned_is_built_again_by_the_process_that_knew_it(state, store, clock):
     view = service.view_of(store, [offer(store, "finops")])
-    service.zip_url(store, view, now=clock.now())
+    zips.url(store, view, now=clock.now())
     later(clock, KEEP + timedelta(hours=1))
     pruning.prune(state, store, now=clock.now())
     assert store.read(zip_key(view)) is None
-    service.zip_url(store, view, now=clock.now())
+    zips.url(store, view, now=clock.now())
     assert store.read(zip_key(view)) is not None
 
 
 def test_a_zip_that_is_handed_out_is_far_from_being_pruned(state, store, clock):
     view = service.view_of(store, [offer(store, "finops")])
-    service.zip_url(store, view, now=clock.now())
+    zips.url(store, view, now=clock.now())
     later(clock, REFRESH + timedelta(hours=1))
-    service.zip_url(store, view, now=clock.now())
+    zips.url(store, view, now=clock.now())
     later(clock, KEEP - timedelta(hours=2))
     assert pruning.prune(state, store, now=clock.now())["zips_removed"] == 0
     assert store.read(zip_key(view)) is not None

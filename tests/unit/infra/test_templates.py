@@ -150,6 +150,8 @@ def test_only_who_must_may_remove(composition: Composition) -> None:
         *("telemetry-cron_prune_usage", "telemetry-post_prune_usage"),
         *("telemetry-any_export", "telemetry-queue_export"),  # what was cancelled or failed
         "feed-cron_sweep",
+        *("marketplace-post_sync", "marketplace-post_sync_form"),  # what is damaged of trees, and the notes of it
+        *("marketplace-post_sync_all", "marketplace-queue_sync"),
         *("telemetry-page_redact", "telemetry-page_redact_mine"),
         "telemetry-post_sessions",  # takes back what a redaction overtook, as do these
         *("telemetry-cron_collect", "telemetry-post_run_session_collector"),

@@ -125,7 +125,13 @@ def test_trees_go_a_week_after_nothing_named_them(workshop, market):
     left = {entry.key.removeprefix("trees/").partition(".")[0] for entry in workshop.tools.store.list("trees/")}
     assert kept < left
     assert old not in left
-    assert sweep(workshop) == {"trees_removed": 0, "assets_removed": 0, "condemned": 0}
+    assert sweep(workshop) == {
+        "trees_removed": 0,
+        "assets_removed": 0,
+        "condemned": 0,
+        "verified": len(left),
+        "damaged": 0,
+    }
 
 
 def test_what_a_kept_view_holds_stays(workshop):
