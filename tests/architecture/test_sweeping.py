@@ -19,7 +19,9 @@ def test_every_state_file_that_names_trees_is_known_to_the_sweep():
 
 
 def test_every_domain_that_stores_trees_keeps_their_ids_in_such_a_column():
-    storing = {domain for (domain, _), entry in tables.load().items() if "trees/" in entry.puts}
+    # The sweep writes again only what a row names already.
+    storing = {of for of, entry in tables.load().items() if "trees/" in entry.puts} - {("feed", "cron_sweep")}
+    storing = {domain for domain, _ in storing}
     assert storing <= set(sweeping.FILES)
 
 
