@@ -34,6 +34,12 @@ def get_group(db: Db, group_id: str) -> Group:
     return group
 
 
+def group_name(db: Db, group_id: str) -> str:
+    """Empty if there is no such group."""
+    found = repository.find_group(db, group_id) if group_id else None
+    return found.name if found else ""
+
+
 def members(db: Db, group_id: str, *, offset: int = 0, limit: int | None = None) -> list[Member]:
     """By e-mail address; a `limit` of None is all of them. Raises NotFoundError."""
     get_group(db, group_id)

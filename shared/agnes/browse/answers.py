@@ -23,6 +23,8 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
         "manifest_name": entry.prefix or entry.name,
         "description": entry.description,
         "version": entry.version,
+        "version_reason": item.version_reason,
+        "rollout": plugin.rollout,
         "category": entry.category,
         "author_name": entry.owner or entry.author_name,
         "curator_email": entry.curator_email,
@@ -43,7 +45,7 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
             {
                 "name": line.invocation,
                 "description": line.inner.description,
-                "callers": line.inner.detail or None,
+                "callers": line.callers or None,
             }
             for line in plugin.of_kind("command")
         ],
@@ -123,7 +125,10 @@ def _declared(plugin: PluginDetail) -> dict[str, Any]:
     """What it says of itself: what it needs and asks for, and when the client suggests it."""
     said = plugin.entry.declared
     return {
-        "dependencies": plugin.needs,
+        "dependencies": plugin.item.dependencies,
+        "added_with_it": [_named(other) for other in plugin.adds],
+        "cannot_add": plugin.cannot_add,
+        "needed_by": plugin.needed_by,
         "optional_dependencies": [optional.text for optional in said.optional],
         "required_by": plugin.item.required_by,
         "added_as_dependency": plugin.item.added_as_dependency,
@@ -170,7 +175,7 @@ def _called(line: InnerLine) -> dict[str, Any]:
         "detail_url": line.detail_url,
         "cover_photo_url": line.words.cover_url,
         "invocation": line.invocation,
-        "callers": line.inner.detail or None if line.inner.kind == "skill" else None,
+        "callers": line.callers or None,
         "invocations_30d": line.usage.invocations_30d,
         "distinct_users_30d": line.usage.distinct_users_30d,
         "trend_pct": line.usage.trend_pct,

@@ -13,7 +13,7 @@ What one person may see depends on their groups only, so it is worked out once a
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -21,14 +21,18 @@ from datetime import datetime
 from functools import cached_property
 from threading import Lock
 from types import MappingProxyType
-from typing import Any
 
 from agnes.browse import entitled
+from agnes.browse.entitled import Reader
 from agnes.browse.model import Entry, Figures, Usage
+from agnes.browse.recent import Part, Recent
 from agnes.browse.search import Index
 from agnes.claude_code.components import CALLED
 from agnes.kernel.principal import Principal
 from agnes.marketplace.model import marketplace_of
+from agnes.stack.entitlement import Candidate
+from agnes.stack.model import ServedPlugin
+from agnes.stack.shelf import NO_PLUGINS, Plugins
 
 RECENT, MOST_USED, MOST_ADOPTED, TRENDING, RELEVANCE = "recent", "most_used", "most_adopted", "trending", "relevance"
 SORTS = (RECENT, MOST_USED, MOST_ADOPTED, TRENDING)
@@ -50,12 +54,27 @@ Held = tuple[str, str, datetime | None]
 class Content:
     """Entries by number. The numbers mean something within one Content only."""
 
-    def __init__(self, entries: Sequence[Entry], unlisted: Mapping[str, str] = MappingProxyType({})) -> None:
-        """`unlisted` are resources that are in a catalog and cannot be served, each with the reason."""
+    def __init__(self, entries: Sequence[Entry], plugins: Plugins = NO_PLUGINS) -> None:
+        """`plugins` are the versions of curated ones by who gets them; without it everybody gets the entry's."""
         self.entries = tuple(entries)
         self.number_of = {entry.id: number for number, entry in enumerate(self.entries)}
         self.number_of_key = {entry.key: number for number, entry in enumerate(self.entries)}
-        self.unlisted = dict(unlisted)
+        self.plugins = plugins
+        self.varying = frozenset(
+            number
+            for resource, shelved in plugins.by_resource.items()
+            if shelved.varies and (number := self.number_of_key.get(resource)) is not None
+        )
+        """What not everybody gets the same version of."""
+        self.needing: dict[int, list[int]] = {}
+        """Entry → entries that need it, by name."""
+        for number in sorted(
+            range(len(self.entries)), key=lambda n: (self.entries[n].title.lower(), self.entries[n].id)
+        ):
+            for need in self.entries[number].needs:
+                needed = self.number_of_key.get(need.resource_id)
+                if needed is not None and needed != number:
+                    self.needing.setdefault(needed, []).append(number)
         self.by_recency = sorted(range(len(self.entries)), key=lambda n: _newest_first(self.entries[n]))
         self.granted: dict[str, int] = {e.grant: n for n, e in enumerate(self.entries) if e.grant}
         self.system = frozenset(n for n, e in enumerate(self.entries) if e.is_system)
@@ -78,7 +97,7 @@ class Content:
             if entry.owner_id and entry.author_name != authors.get(entry.owner_id, "")
         }
         entries = [renamed.get(n, entry) for n, entry in enumerate(self.entries)]
-        return Content(entries, self.unlisted) if renamed else self
+        return Content(entries, self.plugins) if renamed else self
 
     @property
     def index(self) -> Index:
@@ -174,6 +193,8 @@ class Reach:
     """User id → group ids, Everyone included; active accounts only."""
     granted_to: Mapping[str, frozenset[str]]
     """Grant's resource → group ids. A resource without a slash is a whole marketplace."""
+    group_names: Mapping[str, str] = field(default_factory=dict)
+    """Group id → name."""
 
     def groups_granted(self, plugin: str) -> frozenset[str]:
         """Groups that were granted a plugin (`<slug>/<plugin>`), itself or with its marketplace."""
@@ -276,45 +297,6 @@ class Holdings:
         return found
 
 
-class Recent:
-    """The last few values by key, of one layer: when that is replaced, they go with it. Safe for several threads."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._held: OrderedDict[tuple, Any] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: tuple) -> Any | None:
-        with self._lock:
-            found = self._held.get(key)
-            if found is not None:
-                self._held.move_to_end(key)
-            return found
-
-    def put(self, key: tuple, value: Any) -> None:
-        with self._lock:
-            self._held[key] = value
-            if len(self._held) > self._size:
-                self._held.popitem(last=False)
-
-    def part(self, name: object) -> Part:
-        return Part(self, name)
-
-
-@dataclass(frozen=True)
-class Part:
-    """The values of one owner among the last few of all."""
-
-    recent: Recent
-    owner: object
-
-    def get(self, key: tuple) -> Any | None:
-        return self.recent.get((self.owner, key))
-
-    def put(self, key: tuple, value: Any) -> None:
-        self.recent.put((self.owner, key), value)
-
-
 class Visible:
     """What people of the same groups may see, in every order."""
 
@@ -373,6 +355,11 @@ class Sights:
         return {group: frozenset(numbers) for group, numbers in found.items()}
 
     @cached_property
+    def _early(self) -> frozenset[int]:
+        """What one group alone is served so far."""
+        return frozenset(n for n in self.content.varying if self.content.entries[n].only_for)
+
+    @cached_property
     def _open(self) -> frozenset[int]:
         """What needs no grant, by nobody's being an exception: system plugins, approved flea entities."""
         free = {n for n, e in enumerate(self.content.entries) if not e.grant and e.status == "approved"}
@@ -388,6 +375,7 @@ class Sights:
             numbers = set(self._open)
             for group in who.group_ids:
                 numbers |= self._granted_by.get(group, frozenset())
+            numbers -= {n for n in self._early if self.content.entries[n].only_for not in who.group_ids}
             if owner or who.is_admin:
                 numbers |= {
                     n
@@ -414,6 +402,8 @@ class Stack:
     """Of those, what is not served all the same, with the reason that `/marketplace/info` gives."""
     needed: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     """What is served and needed by others → those; it counts even if the person did not add it themselves."""
+    chosen: Mapping[int, Candidate] = field(default_factory=dict)
+    """What is served → in which version, where there was something to decide."""
 
 
 @dataclass(frozen=True)
@@ -449,12 +439,28 @@ class Catalogue:
             return entries[number].order_in_stack if at is None else -at.timestamp()
 
         counting.sort(key=lambda n: (entries[n].source != "curated", place(n), entries[n].id))
-        unserved, needed = entitled.decided(self.content, visible, counting)
-        added = [n for n in needed if n not in held]
+        made = entitled.decided(self.content, Reader(visible, who.group_ids), counting)
+        added = [n for n in made.needed if n not in held]
         if added:
             counting = [*counting, *added]
             counting.sort(key=lambda n: (entries[n].source != "curated", place(n), entries[n].id))
-        return Stack(held, counting, unserved, needed)
+        return Stack(held, counting, made.unserved, made.needed, made.chosen)
+
+    def given(self, number: int, who: Principal, stack: Stack) -> ServedPlugin | None:
+        """The version that a person is served, or would be, of what not everybody gets the same version of."""
+        if number not in self.content.varying:
+            return None
+        chosen = stack.chosen.get(number)
+        if chosen is not None:
+            return chosen.value
+        return self.content.plugins.by_resource[self.content.entries[number].grant].of(who.group_ids)
+
+    def version_reason(self, number: int, who: Principal, stack: Stack, given: ServedPlugin) -> str:
+        """Why a person gets this version and not the one that most people get; empty if it is that."""
+        shelved = self.content.plugins.by_resource[self.content.entries[number].grant]
+        asking = [stack.chosen[by] for by in stack.needed.get(number, ()) if by in stack.chosen]
+        reason = shelved.reason(given, who.group_ids, asking)
+        return reason.text(self.reach.group_names.get(reason.group_id, "")) if reason else ""
 
     def usage(self, number: int) -> Usage:
         """The figures of a chip, with the stack count."""

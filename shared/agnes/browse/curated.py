@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from agnes.browse.model import OTHER, Document, Entry, Inner, Source, UseCase, Words
@@ -16,6 +17,7 @@ from agnes.marketplace import declared as declarations
 from agnes.marketplace import needs, renaming
 from agnes.marketplace.model import resource_id
 from agnes.marketplace.needs import Needs
+from agnes.stack.model import ServedPlugin
 
 SOURCE: Source = "curated"
 FILES = ("marketplace",)
@@ -32,16 +34,28 @@ def entries(db: Db) -> list[Entry]:
     ).fetchall():
         inner[marketplace_id, plugin].append(Inner(*item))
     needed = needs.needs(db)
+    # `v` is there for what one group alone is served so far.
     rows = db.execute(
-        """SELECT p.marketplace_id, p.name, r.name, coalesce(nullif(trim(p.category), ''), $other), p.description,
-            r.curator_name, coalesce(p.version, ''), p.created_at, p.updated_at, p.released_at, p.is_system,
-            coalesce(p.author_name, ''), r.curator_email, coalesce(p.homepage, ''), p.keywords, p.size_bytes, p.tree_id,
-            coalesce(p.problem, p.withheld, ''), p.metadata, p.declared, coalesce(p.raw->>'$.name', p.name),
-            coalesce(r.last_commit_sha, ''), row_number() OVER (ORDER BY r.registered_at, r.id, p.name)
-        FROM marketplace.plugins p JOIN marketplace.registries r ON r.id = p.marketplace_id
-        WHERE p.tree_id IS NOT NULL AND NOT p.disabled AND p.removed_at IS NULL""",
+        """SELECT p.marketplace_id, p.name, r.name, coalesce(nullif(trim(p.category), ''), $other),
+            coalesce(v.description, p.description), r.curator_name, coalesce(v.version, p.version, ''), p.created_at,
+            p.updated_at, coalesce(p.released_at, v.read_at), p.is_system, coalesce(p.author_name, ''), r.curator_email,
+            coalesce(p.homepage, ''), p.keywords, coalesce(v.size_bytes, p.size_bytes), coalesce(v.tree_id, p.tree_id),
+            CASE WHEN v.id IS NULL THEN coalesce(p.problem, p.withheld, '') ELSE '' END, p.metadata,
+            coalesce(v.declared, p.declared), coalesce(p.raw->>'$.name', p.name), coalesce(r.last_commit_sha, ''),
+            row_number() OVER (ORDER BY r.registered_at, r.id, p.name),
+            CASE WHEN v.id IS NULL THEN '' ELSE p.rollout_group END, v.items
+        FROM marketplace.plugins p
+        JOIN marketplace.registries r ON r.id = p.marketplace_id
+        LEFT JOIN marketplace.versions v
+            ON p.tree_id IS NULL AND p.rollout_group IS NOT NULL AND v.marketplace_id = p.marketplace_id
+            AND v.plugin_name = p.name AND v.id = p.rollout_version
+            AND v.tree_id NOT IN (SELECT tree_id FROM marketplace.blocked_trees)
+        WHERE coalesce(p.tree_id, v.tree_id) IS NOT NULL AND NOT p.disabled AND p.removed_at IS NULL""",
         {"other": OTHER},
     ).fetchall()
+    for row in rows:
+        if row[-1] is not None:
+            inner[row[0], row[1]] = list(_inner(row[-1]))
     return [
         Entry(
             id=f"{SOURCE}-{slug}/{name}",
@@ -71,11 +85,13 @@ def entries(db: Db) -> list[Entry]:
             problem=problem,
             prefix=prefix,
             inner=tuple(inner.get((slug, name), ())),
+            only_for=only_for,
             **_declared(needed, slug, declared),
             **_written(metadata, inner.get((slug, name), ()), commit),
         )
         for slug, name, marketplace_name, category, description, curator, version, added, updated, released, is_system,
-        author, curator_email, homepage, keywords, size_bytes, tree_id, problem, metadata, declared, prefix, commit, place in rows
+        author, curator_email, homepage, keywords, size_bytes, tree_id, problem, metadata, declared, prefix, commit, place,
+        only_for, _ in rows
     ]  # fmt: skip
 
 
@@ -86,16 +102,41 @@ def _declared(needed: Needs, slug: str, declared: str | None) -> dict[str, Any]:
     return {"declared": declarations.read(said), "needs": needed.of(slug, said)}
 
 
-def unlisted(db: Db) -> dict[str, str]:
-    """Resource of what catalogs list and nobody can be served → why, as a clause."""
-    rows = db.execute(
-        """SELECT marketplace_id, name, disabled FROM marketplace.plugins
-        WHERE removed_at IS NULL AND (tree_id IS NULL OR disabled)"""
-    ).fetchall()
-    return {
-        resource_id(slug, name): "is disabled by an admin" if disabled else "has no version that can be served"
-        for slug, name, disabled in rows
-    }
+def version_of(db: Db, entry: Entry, given: ServedPlugin) -> Entry:
+    """The entry as those see it who are given this version and not the one of most people."""
+    row = db.execute(
+        """SELECT v.description, v.size_bytes, v.declared, v.items, v.read_at, v.commit_sha, p.metadata
+        FROM marketplace.versions v JOIN marketplace.plugins p
+            ON p.marketplace_id = v.marketplace_id AND p.name = v.plugin_name
+        WHERE v.marketplace_id = ? AND v.plugin_name = ? AND v.tree_id = ? AND v.version = ?
+        ORDER BY v.read_at DESC LIMIT 1""",
+        [given.marketplace_id, given.name, given.tree_id, given.version],
+    ).fetchone()
+    if row is None:
+        return entry
+    description, size_bytes, declared, items, read_at, commit, metadata = row
+    inner = _inner(items) if items is not None else entry.inner
+    return replace(
+        entry,
+        description=description,
+        version=given.version,
+        updated=read_at,
+        tree_id=given.tree_id,
+        size_bytes=size_bytes,
+        problem="",
+        inner=inner,
+        **_declared(needs.needs(db), entry.marketplace_id, declared),
+        **_written(metadata, inner, commit or ""),
+    )
+
+
+def _inner(items: str) -> tuple[Inner, ...]:
+    """Components as a version keeps them, in the order of pages."""
+    found = [
+        Inner(i["kind"], i["name"], i["declared_name"] or "", i["description"], i["relpath"], i["detail"] or "")
+        for i in json.loads(items)
+    ]
+    return tuple(sorted(found, key=lambda one: (one.kind, one.name.lower(), one.name)))
 
 
 def _written(metadata: str | None, inner: Iterable[Inner], commit: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from agnes.browse.model import Document, Entry, Figures, Inner, Item, Usage, Words
+from agnes.claude_code.callers import Callers
 from agnes.claude_code.components import KINDS, ComponentKind
 
 
@@ -59,6 +60,11 @@ class InnerLine:
     invocation: str
     """What a person types or a model calls, empty for hooks and servers."""
 
+    @property
+    def callers(self) -> Callers:
+        """Who may use it."""
+        return self.inner.callers
+
 
 @dataclass(frozen=True, slots=True)
 class Together:
@@ -69,20 +75,32 @@ class Together:
 
 
 @dataclass(frozen=True, slots=True)
-class NeedLine:
-    """A plugin that another one needs, as one person sees it."""
+class NeededBy:
+    """A plugin that needs another one, as one person sees it."""
 
-    name: str
     title: str
     marketplace: str
     range: str
-    """Versions that will do, empty for any."""
+    """The versions of the other one that will do, empty for any."""
     detail_url: str
-    """Empty if the person may not see it."""
     installed: bool
     """In the person's stack by itself."""
-    problem: str
-    """Why it cannot be served to them, empty where it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """The version that one group gets before everybody."""
+
+    version: str
+    group: str
+    """Its name, for members and admins; empty for others."""
+    is_mine: bool
+    """The person is in that group."""
+    usual_version: str
+    """What everybody else gets; empty if they get none."""
+
+
+_SHOWN_ELSEWHERE = frozenset({"skill", "agent", "option", "dependency"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +127,15 @@ class PluginDetail:
     """Markdown, empty if there is none."""
     body: str = ""
     """Markdown of a skill or an agent by itself: what Claude reads."""
-    needs: tuple[NeedLine, ...] = ()
-    """Plugins that it needs."""
+    adds: tuple[Item, ...] = ()
+    """What would be served with it for its sake, if it were added: what it needs, and what those need."""
+    cannot_add: str = ""
+    """Why it would not be served if it were added."""
+    is_refused: bool = False
+    """`cannot_add` is a reason for which adding it is refused."""
+    needed_by: tuple[NeededBy, ...] = ()
+    """Plugins that the person may have and that need it, those in their stack first."""
+    rollout: Rollout | None = None
     notice: str = ""
     """What is wrong with the files or the figures, if anything is."""
 
@@ -120,8 +145,8 @@ class PluginDetail:
 
     @property
     def tables(self) -> tuple[tuple[ComponentKind, tuple[InnerLine, ...]], ...]:
-        """What it is made of besides skills, agents and what it asks for, by kind in the order of `agnes.claude_code.components`."""
-        found = ((row, self.of_kind(row.kind)) for row in KINDS if row.kind not in ("skill", "agent", "option"))
+        """What it is made of besides what has a section of its own, by kind in the order of `agnes.claude_code.components`."""
+        found = ((row, self.of_kind(row.kind)) for row in KINDS if row.kind not in _SHOWN_ELSEWHERE)
         return tuple((row, lines) for row, lines in found if lines)
 
     @property

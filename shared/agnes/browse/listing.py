@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agnes.browse.catalogue import MOST_ADOPTED, RECENT, RELEVANCE, SORTS, TRENDING, Catalogue, Stack, Visible
+from agnes.browse.entitled import Reader, candidates
 from agnes.browse.model import (
     CATEGORIES,
     FIGURES,
@@ -23,10 +24,14 @@ from agnes.browse.model import (
     Item,
     Kind,
     Listing,
+    NeedLine,
 )
 from agnes.browse.search import words
 from agnes.claude_code.components import CALLED
+from agnes.claude_code.dependencies import is_within
 from agnes.kernel.principal import Principal
+from agnes.marketplace.model import Need
+from agnes.stack.shelf import NO_VERSION
 
 POPULAR = 4
 UPDATED_DAYS = {"7d": 7, "30d": 30, "90d": 90}
@@ -233,7 +238,11 @@ def item_of(catalogue: Catalogue, number: int, who: Principal, stack: Stack, *, 
     required = number in catalogue.holdings.required(who.group_ids)
     reason = stack.unserved.get(number, "")
     needed = stack.needed.get(number, ())
-    key = (number, installed, required, own, reason, needed, matched)
+    given = catalogue.given(number, who, stack)
+    version_reason = catalogue.version_reason(number, who, stack, given) if given else ""
+    dependencies = needs_of(catalogue, entry.needs if given is None else given.needs, who, stack)
+    version = given.version if given else entry.version
+    key = (number, installed, required, own, reason, needed, version, version_reason, dependencies, matched)
     found = catalogue.items.get(key)
     if found is None:
         usage, figures = catalogue.usage(number), catalogue.measures.of_entry[number]
@@ -243,9 +252,9 @@ def item_of(catalogue: Catalogue, number: int, who: Principal, stack: Stack, *, 
             name=entry.name,
             type=entry.type,
             category=entry.category,
-            description=entry.description,
+            description=given.description if given else entry.description,
             owner=entry.owner,
-            version=entry.version,
+            version=version,
             photo_url=entry.words.cover_url,
             added=entry.added,
             updated=entry.updated,
@@ -271,10 +280,55 @@ def item_of(catalogue: Catalogue, number: int, who: Principal, stack: Stack, *, 
             hidden_reason=reason,
             required_by=tuple(catalogue.content.entries[n].title for n in needed),
             added_as_dependency=bool(needed) and not installed,
+            version_reason=version_reason,
+            dependencies=dependencies,
             matched=matched,
         )
         catalogue.items.put(key, found)
     return found
+
+
+def needs_of(catalogue: Catalogue, needs: Sequence[Need], who: Principal, stack: Stack) -> tuple[NeedLine, ...]:
+    """What a plugin needs, as a person sees it."""
+    return tuple(_need(catalogue, need, who, stack) for need in needs)
+
+
+def _need(catalogue: Catalogue, need: Need, who: Principal, stack: Stack) -> NeedLine:
+    content, visible = catalogue.content, catalogue.sights.of(who).numbers
+    number = content.granted.get(need.resource_id)
+    entry = content.entries[number] if number is not None and number in visible else None
+    problem, version = "", ""
+    if not need.resource_id:
+        problem = f"The marketplace {need.marketplace} is not registered."
+    elif number is None:
+        problem = f"It {content.plugins.unavailable(need.resource_id) or NO_VERSION}."
+    elif entry is None:
+        problem = (
+            f"It {NO_VERSION}." if content.entries[number].only_for else "It is not granted to any of your groups."
+        )
+    else:
+        versions = [one.version for one in candidates(content, Reader(visible, who.group_ids), number)]
+        chosen = stack.chosen.get(number)
+        fitting = [chosen.version] if chosen else versions
+        version = next((one for one in fitting if not need.range or is_within(one, need.range)), "")
+        if not versions:
+            problem = f"It {NO_VERSION}."
+        elif not version:
+            problem = f"Version {fitting[0].partition('+')[0]} is served."
+    installed = number is not None and number in stack.held
+    is_served = number in stack.needed or (installed and number not in stack.unserved)
+    return NeedLine(
+        name=need.name,
+        title=entry.title if entry else need.name,
+        marketplace=need.marketplace,
+        marketplace_name=content.publishers.get(need.marketplace, need.marketplace),
+        range=need.range,
+        version=version,
+        detail_url=entry.detail_url if entry else "",
+        installed=installed,
+        state="unavailable" if problem else "added" if not is_served else "in_stack" if installed else "served",
+        problem=problem,
+    )
 
 
 def _matched(entry: Entry, asked: list[str]) -> str:

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import ClassVar
 from urllib.parse import urlencode
 
-from agnes.browse.catalogue import Recent
 from agnes.browse.listing import TYPES, ItemsQuery, listing
 from agnes.browse.model import TAB_LABELS, Item, Listing, cover
+from agnes.browse.recent import Recent
 from agnes.browse.shelf import SOURCE_NAMES, catalogue
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from agnes.claude_code.callers import Callers
 from agnes.marketplace.declared import NOTHING, Declarations
 from agnes.marketplace.model import Need
 from agnes.stack.model import Claim
@@ -143,6 +144,11 @@ class Inner:
     """A hook's event, a server's transport, what a monitor runs."""
 
     @property
+    def callers(self) -> Callers:
+        """Who may use it, of a skill or a command."""
+        return Callers.read(self.detail) if self.kind in ("skill", "command") else Callers.ANYBODY
+
+    @property
     def stem(self) -> str:
         """The name of its file without the ending."""
         return self.relpath.rpartition("/")[2].rpartition(".")[0]
@@ -220,6 +226,8 @@ class Entry:
     """telemetry's: (source, marketplace_id, plugin, kind, name)."""
     grant: str = ""
     """What a group must be granted to see it; empty for what everybody may see."""
+    only_for: str = ""
+    """Id of the only group that is served it, while no version is served to everybody."""
     is_system: bool = False
     order_in_stack: int = 0
     """Place in My Stack: by registration of the marketplace, then name."""
@@ -266,6 +274,29 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedLine:
+    """A plugin that another one needs, as one person sees it."""
+
+    name: str
+    title: str
+    marketplace: str
+    """Its slug, or the name of a catalog that is not registered."""
+    marketplace_name: str
+    range: str
+    """Versions that will do, empty for any."""
+    version: str
+    """The one that they have, or would get with it; empty where there is none."""
+    detail_url: str
+    """Empty if the person may not see it."""
+    installed: bool
+    """In the person's stack by itself."""
+    state: Literal["in_stack", "served", "added", "unavailable"]
+    """`served`: the person has it already for another plugin's sake; `added`: it comes with what needs it."""
+    problem: str
+    """Why it cannot be served to them, empty where it can."""
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One row of the listing; field names are the API's (spec/02 §2)."""
 
@@ -307,6 +338,10 @@ class Item:
     """Titles of what is in the stack and needs it."""
     added_as_dependency: bool = False
     """Served because of `required_by` alone: it is not in the stack by itself."""
+    version_reason: str = ""
+    """Why the person gets this version, where most people get another one."""
+    dependencies: tuple[NeedLine, ...] = ()
+    """Plugins that it needs."""
     matched: str = ""
     """What inside it matched the search, such as `skill waterfall`; empty if it matched itself."""
 

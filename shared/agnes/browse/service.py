@@ -7,10 +7,11 @@ from collections.abc import Collection
 from datetime import date, datetime
 from urllib.parse import quote
 
-from agnes.browse import inside
+from agnes.browse import curated, inside
 from agnes.browse import listing as view
 from agnes.browse.catalogue import Catalogue, Stack
-from agnes.browse.detail import FileLine, InnerDetail, InnerLine, NeedLine, PluginDetail, Together
+from agnes.browse.detail import FileLine, InnerDetail, InnerLine, NeededBy, PluginDetail, Rollout, Together
+from agnes.browse.entitled import Reader, adding
 from agnes.browse.listing import ItemsQuery, item_of
 from agnes.browse.model import (
     NO_FIGURES,
@@ -25,13 +26,13 @@ from agnes.browse.model import (
     Usage,
 )
 from agnes.browse.shelf import catalogue
-from agnes.claude_code.dependencies import is_within
 from agnes.flea.service import EntityNotFound
 from agnes.kernel.errors import DeniedError, NotFoundError
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
-from agnes.marketplace.model import Need, resource_id
+from agnes.marketplace.model import resource_id
+from agnes.stack.entitlement import is_name_taken
 
 TOGETHER = 4
 
@@ -96,8 +97,9 @@ def entity_detail(state: State, store: ObjectStore, who: Principal, entity_id: s
 def _detail(
     state: State, store: ObjectStore, who: Principal, known: Catalogue, number: int, *, today: date
 ) -> PluginDetail:
-    entry = known.content.entries[number]
     stack = known.stack_of(who)
+    entry = _as_given(state, known, number, who, stack)
+    item = item_of(known, number, who, stack)
     visible = known.sights.of(who).numbers
     together = [(n, sessions) for n, sessions in known.measures.together.get(number, ()) if n in visible][:TOGETHER]
     shown = {n for n, _ in together}
@@ -105,9 +107,10 @@ def _detail(
     content = inside.contents(store, entry)
     notices = [NO_FILES] if content.is_damaged else []
     notices += [] if known.measures.is_current else [NO_FIGURES]
+    adds, cannot_add = _adding(known, number, who, stack)
     return PluginDetail(
         entry=entry,
-        item=item_of(known, number, who, stack),
+        item=item,
         is_granted=number in visible,
         figures=known.measures.of_entry[number],
         lines=tuple(_line(known, entry, number, inner) for inner in entry.inner),
@@ -120,33 +123,60 @@ def _detail(
         daily_series=inside.daily(state, known, entry, entry.item_key, today=today),
         readme=content.readme,
         body=content.body,
-        needs=tuple(_need(known, need, visible, stack) for need in entry.needs),
+        adds=tuple(item_of(known, n, who, stack) for n in adds),
+        cannot_add=cannot_add,
+        is_refused=bool(cannot_add) and not is_name_taken(cannot_add),
+        needed_by=_needed_by(known, number, visible, stack),
+        rollout=_rollout(known, number, who),
         notice=" ".join(notices),
     )
 
 
-def _need(known: Catalogue, need: Need, visible: Collection[int], stack: Stack) -> NeedLine:
-    number = known.content.granted.get(need.resource_id)
-    entry = known.content.entries[number] if number is not None and number in visible else None
-    if not need.resource_id:
-        problem = f"The marketplace {need.marketplace} is not registered."
-    elif number is None:
-        problem = (known.content.unlisted.get(need.resource_id) or "is not in the catalog").capitalize() + "."
-    elif entry is None:
-        problem = "It is not granted to any of your groups."
-    elif need.range and not is_within(entry.version, need.range):
-        problem = f"Version {entry.version.partition('+')[0]} is served."
-    else:
-        problem = ""
-    return NeedLine(
-        name=need.name,
-        title=entry.title if entry else need.name,
-        marketplace=need.marketplace,
-        range=need.range,
-        detail_url=entry.detail_url if entry else "",
-        installed=number is not None and number in stack.held,
-        problem=problem,
-    )
+def _as_given(state: State, known: Catalogue, number: int, who: Principal, stack: Stack) -> Entry:
+    """The entry in the version that the person gets."""
+    entry, given = known.content.entries[number], known.given(number, who, stack)
+    if given is None or (given.tree_id, given.version) == (entry.tree_id, entry.version):
+        return entry
+    key = ("version", entry.id, given.tree_id, given.version)
+    found = known.content.remembered.get(key)
+    if found is None:
+        with state.read("marketplace") as db:
+            found = curated.version_of(db, entry, given)
+        known.content.remembered.put(key, found)
+    return found
+
+
+def _adding(known: Catalogue, number: int, who: Principal, stack: Stack) -> tuple[list[int], str]:
+    """(what would come with an entry that the person does not have, why it would not be served), if they added it."""
+    content, visible = known.content, known.sights.of(who).numbers
+    if number in stack.held or number not in visible:
+        return [], ""
+    own = [n for n in stack.counting if n in stack.held]
+    added, reason = adding(content, Reader(visible, who.group_ids), own, number)
+    return sorted(added, key=lambda n: (content.entries[n].title.lower(), content.entries[n].id)), reason
+
+
+def _needed_by(known: Catalogue, number: int, visible: Collection[int], stack: Stack) -> tuple[NeededBy, ...]:
+    entries, key = known.content.entries, known.content.entries[number].key
+    found = []
+    for by in known.content.needing.get(number, ()):
+        if by in visible:
+            wanted = next((need.range for need in entries[by].needs if need.resource_id == key), "")
+            one = entries[by]
+            found.append(NeededBy(one.title, one.marketplace_name, wanted, one.detail_url, by in stack.held))
+    return tuple(sorted(found, key=lambda line: not line.installed))
+
+
+def _rollout(known: Catalogue, number: int, who: Principal) -> Rollout | None:
+    shelved = known.content.plugins.by_resource.get(known.content.entries[number].grant)
+    if shelved is None or shelved.for_group is None or shelved.group_id is None:
+        return None
+    usual = shelved.for_all.version if shelved.for_all else ""
+    if shelved.for_group.version == usual:
+        return None
+    is_mine = shelved.group_id in who.group_ids
+    name = known.reach.group_names.get(shelved.group_id, "") if is_mine or who.is_admin else ""
+    return Rollout(shelved.for_group.version, name, is_mine, usual)
 
 
 def inner_detail(
@@ -187,7 +217,8 @@ def _inner_detail(
     name: str,
     today: date,
 ) -> InnerDetail:
-    entry = known.content.entries[number]
+    stack = known.stack_of(who)
+    entry = _as_given(state, known, number, who, stack)
     inner = _find_inner(entry, kind, name)
     if inner is None:
         raise InnerNotFound(kind, name, entry.name)
@@ -195,7 +226,7 @@ def _inner_detail(
     content = inside.contents_of(store, entry, inner)
     return InnerDetail(
         parent=entry,
-        parent_item=item_of(known, number, who, known.stack_of(who)),
+        parent_item=item_of(known, number, who, stack),
         line=line,
         body=content.body,
         files=content.files,
@@ -208,7 +239,7 @@ def _inner_detail(
 def document(state: State, store: ObjectStore, who: Principal, *, marketplace_id: str, plugin: str, path: str) -> bytes:
     """A document of a curated plugin. Raises FileNotFound, PluginNotGranted, PluginNotFound, UnsupportedError."""
     known, number = _curated(state, who, marketplace_id, plugin)
-    return _document_of(store, known.content.entries[number], path)
+    return _document_of(store, _as_given(state, known, number, who, known.stack_of(who)), path)
 
 
 def entity_document(state: State, store: ObjectStore, who: Principal, *, entity_id: str, path: str) -> bytes:

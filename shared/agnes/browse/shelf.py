@@ -21,6 +21,7 @@ from agnes.browse.model import Figures, Usage
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.state import Db, State
 from agnes.marketplace import renaming
+from agnes.stack import shelf as stack
 
 SOURCES: tuple[ModuleType, ...] = (curated, flea)
 """Each a module with SOURCE, FILES, `entries(db)`, `holdings(db)` and `marks(db)`."""
@@ -154,7 +155,7 @@ def _renewed(db: Db, seen: Versions, made: Made, *, figures: bool = True) -> Mad
 
 
 def _content(db: Db) -> Content:
-    return Content([entry for source in SOURCES for entry in source.entries(db)], curated.unlisted(db))
+    return Content([entry for source in SOURCES for entry in source.entries(db)], stack.plugins(db))
 
 
 def _holdings(db: Db, content: Content, reach: Reach) -> Holdings:
@@ -208,11 +209,12 @@ def _figures(db: Db) -> dict[tuple[str, str, str, str, str], Figures]:
 
 
 def _mark_of_people(db: Db) -> int:
-    """Changes with accounts, memberships and grants, and with renames that grants have yet to follow; not with
+    """Changes with accounts, groups, memberships and grants, and with renames that grants have yet to follow; not with
     sign-ins."""
     row = db.execute(
         """SELECT (SELECT bit_xor(hash(id)) FROM people.users WHERE active),
             (SELECT bit_xor(hash(user_id, group_id)) FROM people.memberships),
+            (SELECT bit_xor(hash(id, name)) FROM people.groups),
             (SELECT bit_xor(hash(group_id, resource_type, resource_id, id)) FROM people.grants)"""
     ).fetchone()
     return hash((row, *sorted(renaming.pending(db).items())))
@@ -241,6 +243,7 @@ def _reach(db: Db) -> Reach:
     return Reach(
         {user_id: shared(groups) for user_id, groups in groups_of.items()},
         {resource: shared(groups) for resource, groups in granted_to.items()},
+        dict(db.execute("SELECT id, name FROM people.groups").fetchall()),
     )
 
 

@@ -65,6 +65,25 @@ class ConfigOption:
     multiple: bool = False
     """Several texts may be given."""
 
+    @property
+    def type_text(self) -> str:
+        """The type as people say it."""
+        if self.multiple:
+            return "one or more texts"
+        return _TYPE_TEXTS.get(self.type, self.type)
+
+    @property
+    def default_text(self) -> str:
+        """The default as people say it; empty if there is none."""
+        if isinstance(self.default, bool):
+            return "yes" if self.default else "no"
+        if isinstance(self.default, tuple):
+            return ", ".join(map(str, self.default))
+        return "" if self.default is None else str(self.default)
+
+
+_TYPE_TEXTS = {"string": "text", "number": "number", "boolean": "yes or no", "directory": "folder", "file": "file"}
+
 
 @dataclass(frozen=True, slots=True)
 class Relevance:

@@ -73,6 +73,26 @@ class ServedPlugin:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionReason:
+    """Why a person gets another version of a plugin than most people do."""
+
+    group_id: str
+    """Of the person's group that gets a version before everybody; empty where a range asks for an older one."""
+    instead_of: str
+    """The version that they would get otherwise; empty if there would be none."""
+    asking: tuple[str, ...] = ()
+    """What asks for an older one, such as `report needs ^1.2`."""
+
+    def text(self, group: str) -> str:
+        """The reason as a sentence; `group` is the group's name."""
+        usual = self.instead_of.partition("+")[0]
+        if self.asking:
+            return f"Older than {usual}, because {' and '.join(self.asking)}."
+        others = f"others have version {usual}" if usual else "nobody else has the plugin yet"
+        return f"Your group {group} gets this version first; {others}."
+
+
+@dataclass(frozen=True, slots=True)
 class StackPlugin:
     """A plugin that a person may have, as my-stack shows it."""
 
@@ -98,6 +118,8 @@ class StackPlugin:
     added_as_dependency: bool = False
     """Served because of `required_by` alone: the person did not add it, and loses it with the last of those."""
     dependencies: tuple[Need, ...] = ()
+    version_reason: str = ""
+    """Why this version, where most people get another one."""
 
 
 @dataclass(frozen=True, slots=True)

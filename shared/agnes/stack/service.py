@@ -112,12 +112,13 @@ def my_stack(db: Db, who: Principal) -> MyStack:
     plugin's sake, with that one."""
     installed = repository.entity_installs(db, who.user_id)
     known = {entity.id: entity for entity in flea.entities(db) if entity.id in installed} if installed else {}
-    entitled = entitlement_of(db, who, shelf(db))
+    on = shelf(db)
+    entitled = entitlement_of(db, who, on)
     blocked = versions.blocked_trees(db) if known else {}
     problems = {e.id: blocked_reason(e.version, blocked[e.tree_id]) for e in known.values() if e.tree_id in blocked}
     problems |= entitled.withheld
     return MyStack(
-        curated=[_line(line, entitled) for line in repository.stack(db, who.user_id, who.group_ids)],
+        curated=[_line(db, who, on, line, entitled) for line in repository.stack(db, who.user_id, who.group_ids)],
         store=[
             _entity_line(known[entity_id], problems.get(entity_id), at)
             for entity_id, at in installed.items()
@@ -126,15 +127,21 @@ def my_stack(db: Db, who: Principal) -> MyStack:
     )
 
 
-def _line(line: StackPlugin, entitled: Entitlement) -> StackPlugin:
+def _line(db: Db, who: Principal, on: Shelf, line: StackPlugin, entitled: Entitlement) -> StackPlugin:
     resource = resource_id(line.marketplace_id, line.plugin_name)
     served = entitled.served.get(resource)
     if served is not None:
+        asking = [entitled.served[key].candidate for key in served.required_by]
+        reason = on.marketplace.by_resource[resource].reason(served.candidate.value, who.group_ids, asking)
         return replace(
             line,
             version=served.candidate.version,
+            served=True,
+            # What keeps the newest version from most people does not keep it from this one.
+            problem=None if reason and reason.group_id else line.problem,
             required_by=served.required_by,
             added_as_dependency=not served.is_own,
+            version_reason=reason.text(access.group_name(db, reason.group_id)) if reason else "",
         )
     reason = entitled.withheld.get(resource)
     return replace(line, served=False, problem=reason) if reason else line

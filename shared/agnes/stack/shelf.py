@@ -15,12 +15,12 @@ from agnes.flea import service as flea
 from agnes.flea.model import Entity
 from agnes.kernel.state import Db
 from agnes.marketplace import needs, renaming, versions
-from agnes.marketplace.model import resource_id
+from agnes.marketplace.model import marketplace_of, resource_id
 from agnes.marketplace.needs import Needs
 from agnes.marketplace.versions import Blocked
 from agnes.stack import entitlement, repository
 from agnes.stack.entitlement import Candidate, Entitlement
-from agnes.stack.model import Claim, Granted, ServedPlugin
+from agnes.stack.model import Claim, Granted, ServedPlugin, VersionReason
 from agnes.stack.repository import Registration, Since
 
 
@@ -37,6 +37,27 @@ class Shelved:
 
     def of(self, group_ids: Collection[str]) -> ServedPlugin | None:
         return self.for_group if self.for_group and self.group_id in group_ids else self.for_all
+
+    def reason(
+        self, given: ServedPlugin, group_ids: Collection[str], asking: Collection[Candidate]
+    ) -> VersionReason | None:
+        """Why people of these groups are served `given`; None if it is what most people get. `asking` is what is
+        served and needs the plugin."""
+        first = self.of(group_ids)
+        if first is not None and not _is_same(first, given):
+            ranges = {
+                (c.claim.name, need.range) for c in asking for need in c.needs if need.resource_id == given.resource
+            }
+            excluding = [f"{name} needs {wanted}" for name, wanted in sorted(ranges) if wanted]
+            return VersionReason("", first.version, tuple(excluding))
+        if first is not None and first is self.for_group and not (self.for_all and _is_same(given, self.for_all)):
+            return VersionReason(self.group_id or "", self.for_all.version if self.for_all else "")
+        return None
+
+    @property
+    def varies(self) -> bool:
+        """Whether not everybody gets the same version."""
+        return self.for_group is not None or bool(self.older)
 
     def versions(self, group_ids: Collection[str], blocked: Blocked) -> list[ServedPlugin]:
         """What a person of these groups may be served, the version that they get first; nothing if that is blocked."""
@@ -63,6 +84,28 @@ class Plugins:
     """Old resource → new one, where grants and stacks are still under the old one."""
     renamed: Mapping[str, str | None] = field(default_factory=dict)
     """Every resource that was renamed → what it is now, or None if it was removed."""
+
+    def unavailable(self, resource: str) -> str:
+        """Why nobody can be served a plugin, as a clause that follows its name; empty where somebody may be."""
+        if resource in self.disabled:
+            return "is disabled by an admin"
+        if resource in self.by_resource:
+            return ""
+        new = self.renamed.get(resource)
+        if new is not None:
+            return f"is called {new.partition('/')[2]} now; the next sync of what needs it follows"
+        return f"is not in the catalog of {marketplace_of(resource)}"
+
+    def candidates(self, resource: str, group_ids: Collection[str]) -> list[Candidate]:
+        """Versions that people of these groups may be served, the one that they get first."""
+        return [
+            Candidate(resource, Claim("curated", p.marketplace_id, p.served_name), p.version, p.needs, p)
+            for p in self.by_resource[resource].versions(group_ids, self.blocked)
+        ]
+
+
+NO_PLUGINS = Plugins({}, frozenset(), {}, {})
+NO_VERSION = "has no version that can be served"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,26 +164,17 @@ class Shelf:
         granted = self.granted(group_ids)
 
         def lookup(resource: str) -> Sequence[Candidate] | str:
-            marketplace_id = resource.partition("/")[0]
-            if resource in self.marketplace.disabled:
-                return "is disabled by an admin"
-            if resource not in self.marketplace.by_resource:
-                new = self.marketplace.renamed.get(resource)
-                if new is not None:
-                    return f"is called {new.partition('/')[2]} now; the next sync of what needs it follows"
-                return f"is not in the catalog of {marketplace_id}"
+            reason = self.marketplace.unavailable(resource)
+            if reason:
+                return reason
             if not granted.covers(resource) and resource not in self.marketplace.system:
                 return "is not granted to any of your groups"
-            return self.candidates(resource, group_ids) or "has no version that can be served"
+            return self.candidates(resource, group_ids) or NO_VERSION
 
         return [candidates for candidates in own if candidates], lookup
 
     def candidates(self, resource: str, group_ids: Collection[str]) -> list[Candidate]:
-        shelved = self.marketplace.by_resource[resource]
-        return [
-            Candidate(resource, Claim("curated", p.marketplace_id, p.served_name), p.version, p.needs, p)
-            for p in shelved.versions(group_ids, self.marketplace.blocked)
-        ]
+        return self.marketplace.candidates(resource, group_ids)
 
     def entities(self, added: Collection[str]) -> list[Entity]:
         """The oldest first: whoever added them, and when, does not change what two people with the same ones are
@@ -168,7 +202,12 @@ def _grants(db: Db) -> dict[str, list[tuple[str, str]]]:
     return dict(found)
 
 
-def _plugins(db: Db) -> Plugins:
+def _is_same(one: ServedPlugin, other: ServedPlugin) -> bool:
+    return (one.tree_id, one.version) == (other.tree_id, other.version)
+
+
+def plugins(db: Db) -> Plugins:
+    """What marketplaces can serve to whom. Of `db` it reads `marketplace` alone."""
     registered, early, needed = repository.registrations(db), _early(db), needs.needs(db)
     rows = db.execute(
         "SELECT marketplace_id, name, disabled, is_system, rollout_group, version, tree_id, git_oid, description, raw,"
@@ -269,7 +308,7 @@ def _entities(db: Db) -> dict[str, Entity]:
 
 PARTS: dict[str, Callable[[Db], Any]] = {
     "people": _grants,
-    "marketplace": _plugins,
+    "marketplace": plugins,
     "flea": _entities,
     "stack": repository.required_grants,
 }

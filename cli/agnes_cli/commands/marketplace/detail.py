@@ -9,6 +9,13 @@ from agnes_cli.options import JSON
 
 KINDS = {"Skills": "skills", "Agents": "agents", "Commands": "commands", "Hooks": "hooks", "MCP servers": "mcps"}
 
+STATES = {
+    "in_stack": "in your stack",
+    "served": "served as a dependency",
+    "added": "added with it",
+    "unavailable": "not available to you",
+}
+
 
 @click.command()
 @click.argument("plugin")
@@ -32,6 +39,7 @@ def command(plugin: str, as_json: bool) -> None:
             "Name": found["manifest_name"],
             "Called": found["display_name"] if found["display_name"] != found["manifest_name"] else "",
             "Version": found["version"],
+            "Why this version": found["version_reason"],
             "About": found["description"],
             "Category": found["category"],
             "Shared by" if flea else "Curated by": found["owner_display"] if flea else _curator(found),
@@ -46,12 +54,15 @@ def command(plugin: str, as_json: bool) -> None:
             "Cost in 30 days": _cost(used) if used and used["tokens_30d"] else "",
             "Not served": found["hidden_reason"],
             "Needed by": found["required_by"],
+            "Cannot be added": found["cannot_add"],
+            "Added with it": [other["display_name"] or other["name"] for other in found["added_with_it"]],
             "Starts": "" if found["default_enabled"] else "switched off: enable it in /plugin",
             "Size": f"{found['bundle_size']:,} bytes in {len(found['files'])} files",
             "Problem": found["problem"],
         }
     )
-    for heading, lines in {"Needs": _needs(found), "Asks you for": _asks_for(found)}.items():
+    sections = {"Needs": _needs(found), "Plugins that need it": _needing(found), "Asks you for": _asks_for(found)}
+    for heading, lines in sections.items():
         for line in [f"\n{heading}", *lines] if lines else ():
             click.echo(line)
     for heading, kind in KINDS.items():
@@ -71,8 +82,17 @@ def command(plugin: str, as_json: bool) -> None:
 def _needs(found: dict[str, Any]) -> list[str]:
     return [
         f"  {shown.plain(need['name'])} of {shown.plain(need['marketplace'])} {shown.plain(need['range'])}".rstrip()
-        + (f"  not available to you: {shown.plain(need['problem'])}" if need["problem"] else "")
+        + f"  {STATES[need['state']]}"
+        + (f": {shown.plain(need['problem'])}" if need["problem"] else "")
         for need in found["dependencies"]
+    ]
+
+
+def _needing(found: dict[str, Any]) -> list[str]:
+    return [
+        f"  {shown.plain(by['title'])} of {shown.plain(by['marketplace'])} {shown.plain(by['range'])}".rstrip()
+        + ("  in your stack" if by["installed"] else "")
+        for by in found["needed_by"]
     ]
 
 

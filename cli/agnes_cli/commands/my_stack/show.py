@@ -26,7 +26,7 @@ def command(as_json: bool) -> None:
 def _granted(entry: dict) -> dict:
     found = f"curated-{entry['marketplace_id']}/{entry['plugin_name']}"
     needed = f"needed by {', '.join(entry['required_by'])}" if entry["required_by"] else ""
-    note = "; ".join(filter(None, (needed, entry["problem"])))
+    note = "; ".join(filter(None, (needed, entry["version_reason"], entry["problem"])))
     return entry | {"id": found, "state": _state(entry), "origin": entry["marketplace_name"], "problem": note}
 
 

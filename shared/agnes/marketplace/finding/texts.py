@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agnes.claude_code import hook_guards
+from agnes.claude_code.callers import Callers
 from agnes.marketplace import front_matter, javascript
 from agnes.marketplace.finding.hooks import Hooks, hook_lines
 from agnes.marketplace.finding.model import Component, Document
@@ -18,7 +19,6 @@ from agnes.marketplace.manifest import PLUGIN_MANIFEST
 MAX_DOCUMENT_BYTES = 1_048_576
 """The client reads no larger skill, command, agent or output style."""
 MAX_NAME_CHARACTERS = 256
-BY_PEOPLE, BY_CLAUDE, BY_NOBODY = "used by people alone", "used by Claude alone", "used by nobody"
 SKILL = "SKILL.md"
 
 _NOT_IN_SKILL_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
@@ -30,9 +30,7 @@ def callers(fields: dict[str, Any]) -> str | None:
     """Who alone may use a skill or command, None if a person may type it and the model may call it."""
     typed = "user-invocable" not in fields or _is_true(fields["user-invocable"])
     called = not _is_true(fields.get("disable-model-invocation"))
-    if typed and called:
-        return None
-    return BY_PEOPLE if typed else BY_CLAUDE if called else BY_NOBODY
+    return Callers.of(typed=typed, called=called).value or None
 
 
 def _is_true(value: Any) -> bool:

@@ -1,0 +1,47 @@
+"""The last few values by key, in memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+
+class Recent:
+    """The last few values by key, of one layer: when that is replaced, they go with it. Safe for several threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held: OrderedDict[tuple, Any] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: tuple) -> Any | None:
+        with self._lock:
+            found = self._held.get(key)
+            if found is not None:
+                self._held.move_to_end(key)
+            return found
+
+    def put(self, key: tuple, value: Any) -> None:
+        with self._lock:
+            self._held[key] = value
+            if len(self._held) > self._size:
+                self._held.popitem(last=False)
+
+    def part(self, name: object) -> Part:
+        return Part(self, name)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The values of one owner among the last few of all."""
+
+    recent: Recent
+    owner: object
+
+    def get(self, key: tuple) -> Any | None:
+        return self.recent.get((self.owner, key))
+
+    def put(self, key: tuple, value: Any) -> None:
+        self.recent.put((self.owner, key), value)
