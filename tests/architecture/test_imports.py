@@ -24,7 +24,7 @@ LADDER = (
     ("telemetry",),
     ("browse",),
     ("audit",),
-    ("admin",),
+    ("admin", "profile"),
 )
 """Domains import domains of lower rungs only; siblings never."""
 

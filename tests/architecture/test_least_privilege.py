@@ -507,6 +507,12 @@ def administered(house: GuardedHouse, team: Team, plugin: str) -> None:
     for path in ("/admin", "/admin/users", "/admin/groups", group, "/admin/access", "/admin/tokens?status="):
         assert team.call("GET", "ada", path).status == 200, path
     send(group, {"action": "delete"})
+    for path in ("/me/profile", "/me/connect"):
+        assert team.call("GET", "ada", path).status == 200, path
+    assert send("/me/profile", {"action": "rename", "name": "Ada"}) == "/me/profile"
+    send("/me/profile", {"action": "password", "current": "wrong", "new": "another-long-secret-7"}, 400)
+    send("/me/profile", {"action": "create_token", "name": "pages"}, 200)
+    send("/me/profile", {"action": "sign_out_elsewhere"})
 
 
 def page_files(house: GuardedHouse, plugin: str) -> list[str]:

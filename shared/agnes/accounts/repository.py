@@ -251,10 +251,11 @@ def add_session(
     )
 
 
-def revoke_sessions(db: Db, user_id: str, now: datetime) -> None:
+def revoke_sessions(db: Db, user_id: str, now: datetime, *, but: str = "") -> None:
     db.execute(
-        "UPDATE people.sessions SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL AND expires_at > ?",
-        [now, user_id, now],
+        """UPDATE people.sessions SET revoked_at = ?
+        WHERE user_id = ? AND revoked_at IS NULL AND expires_at > ? AND id <> ?""",
+        [now, user_id, now, but],
     )
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agnes.accounts import passwords, repository, tokens
+from agnes.accounts import limits, passwords, repository, tokens
 from agnes.accounts.model import Token, User
 from agnes.accounts.rules import check_password, email_of, name_of
 from agnes.accounts.service import get_user, require_another_admin
-from agnes.kernel.errors import ConflictError
+from agnes.kernel.errors import BadRequestError, ConflictError
 from agnes.kernel.ids import UserId, new_ulid
 from agnes.kernel.ports import ObjectStore, Secret
 from agnes.kernel.principal import Principal
@@ -109,6 +109,60 @@ def set_password(
     revoked = state.commit("people", change)
     with state.read("people") as db:  # notes of last use are many reads of the store: not while others wait to commit
         return PasswordReset(revoked, tokens.live(db, store, user_id, now))
+
+
+class WrongPassword(BadRequestError):
+    code = "wrong_password"
+
+    def __init__(self) -> None:
+        super().__init__("this is not your current password", hint="An admin can set a new one for you.")
+
+
+def change_own_name(state: State, who: Principal, name: str, *, now: datetime) -> User:
+    """Raises BadRequestError."""
+    name = name_of(name)
+
+    def change(tx: Tx) -> User:
+        before = get_user(tx.db, who.user_id)
+        if name != before.name:
+            repository.set_name(tx.db, who.user_id, name, now)
+            tx.record(Change("user.update", f"user:{who.user_id}", {"name": name}, {"name": before.name}))
+        return get_user(tx.db, who.user_id)
+
+    return state.commit("people", change)
+
+
+def change_own_password(
+    state: State, store: ObjectStore, who: Principal, *, current: Secret, new: Secret, now: datetime
+) -> None:
+    """Change it for somebody who knows it, and end all their sign-ins but this one. Tokens go on working.
+
+    Raises BadRequestError, WrongPassword, TooManyAttempts.
+    """
+    limits.count_address(store, "password", who.user_id, limit=limits.LOGINS_A_MINUTE, now=now)
+    with state.read("people") as db:
+        login = repository.find_login(db, who.email)
+    if not passwords.matches(login.password_hash if login else None, current):
+        raise WrongPassword
+    check_password(new, about=(who.email, who.name))
+    password_hash = passwords.hash_password(new)
+
+    def change(tx: Tx) -> None:
+        repository.set_password(tx.db, who.user_id, password_hash, now)
+        repository.revoke_sessions(tx.db, who.user_id, now, but=who.credential_id)
+        tx.record(Change("user.change_password", f"user:{who.user_id}", {"email": who.email}))
+
+    state.commit("people", change)
+
+
+def sign_out_elsewhere(state: State, who: Principal, *, now: datetime) -> None:
+    """End all sign-ins of this person but the one that asks."""
+
+    def change(tx: Tx) -> None:
+        repository.revoke_sessions(tx.db, who.user_id, now, but=who.credential_id)
+        tx.record(Change("logout_elsewhere", f"user:{who.user_id}", {}))
+
+    state.commit("people", change)
 
 
 def delete(state: State, who: Principal, user_id: str, *, now: datetime) -> None:

@@ -53,6 +53,8 @@ def form(*, needs: Needs, body: type[pydantic.BaseModel], page: View) -> Callabl
                 return answered(value, request, who, form=refused, status=refused.status)
             if isinstance(done, Reply):
                 return done
+            if not isinstance(done, Done):  # a page that cannot wait for a redirect: it shows a new secret
+                return answered(done, request, who)
             settings = wiring.settings()
             cookies = done.cookies
             if done.notice:

@@ -148,7 +148,7 @@ class Door:
 
     @property
     def layout(self) -> str:
-        return "telemetry/_mine.html" if self.is_mine else "_layout/admin.html"
+        return "_layout/mine.html" if self.is_mine else "_layout/admin.html"
 
     def download(self, agent_id: str | None) -> str:
         at = f"/profile/sessions/{self.session_id}" if self.is_mine else f"/api{self.url}/download"

@@ -1,0 +1,1 @@
+"""Pages about oneself: the account, its tokens and access, and connecting Claude Code."""

@@ -1,0 +1,85 @@
+"""A person's own account: name, password, access tokens, groups and what they were granted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from agnes.access import service as access
+from agnes.access.model import AccessItem, Membership
+from agnes.accounts import service as accounts
+from agnes.accounts import tokens, users
+from agnes.accounts.model import NewToken, Token, User
+from agnes.accounts.rules import MIN_PASSWORD
+from agnes.kernel.ports import ObjectStore, Secret
+from agnes.kernel.principal import Principal, Via
+from agnes.kernel.state import State
+from agnes.marketplace import granting
+
+PATH = "/me/profile"
+LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "No end"}
+
+
+class ProfileForm(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["rename", "password", "create_token", "revoke_token", "sign_out_elsewhere"]
+    name: str = Field("", max_length=1000)
+    current: SecretStr = SecretStr("")
+    new: SecretStr = SecretStr("")
+    expires: Literal["30", "90", "365", ""] = "90"
+    token_id: str = ""
+
+
+@dataclass(frozen=True)
+class ProfilePage:
+    template: ClassVar[str] = "profile/profile.html"
+    title: ClassVar[str] = "Profile"
+    lifetimes: ClassVar[dict[str, str]] = LIFETIMES
+    min_password: ClassVar[int] = MIN_PASSWORD
+
+    user: User
+    memberships: list[Membership]
+    items: tuple[AccessItem, ...]
+    tokens: list[Token]
+    may_change: bool
+    """Whether they are signed in themselves; a token may neither make tokens nor change passwords."""
+    today: date
+    new_token: NewToken | None = None
+    """Shown on this one page and never again."""
+
+
+def profile_page(state: State, store: ObjectStore, who: Principal, *, now: datetime) -> ProfilePage:
+    with state.read(*granting.FILES) as db:
+        return ProfilePage(
+            user=accounts.get_user(db, who.user_id),
+            memberships=access.memberships(db, who.user_id),
+            items=granting.effective_access(db, who.user_id).items,
+            tokens=tokens.live(db, store, who.user_id, now),
+            may_change=who.via is not Via.TOKEN,
+            today=now.date(),
+        )
+
+
+def change(state: State, store: ObjectStore, who: Principal, form: ProfileForm, *, now: datetime) -> str | ProfilePage:
+    """What the next page says, or the page with a new token. Raises what `accounts.users` and `.tokens` do."""
+    if form.action == "create_token":
+        days = int(form.expires) if form.expires else None
+        made = tokens.create(
+            state, who, name=form.name, expires_in_days=days, ttl_seconds=None, scope="general", now=now
+        )
+        return replace(profile_page(state, store, who, now=now), new_token=made)
+    if form.action == "revoke_token":
+        tokens.revoke(state, who, form.token_id, now=now)
+        return "The token is revoked. It stops working at once."
+    if form.action == "sign_out_elsewhere":
+        users.sign_out_elsewhere(state, who, now=now)
+        return "You are signed out everywhere else. Access tokens go on working."
+    if form.action == "rename":
+        return f"Your name is {users.change_own_name(state, who, form.name, now=now).name} now."
+    current, new = Secret(form.current.get_secret_value()), Secret(form.new.get_secret_value())
+    users.change_own_password(state, store, who, current=current, new=new, now=now)
+    return "Your password is changed, and you are signed out everywhere else. Access tokens go on working."
