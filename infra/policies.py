@@ -70,8 +70,7 @@ def _prefixes(function: Found, entry: Entry) -> dict[str, set[str]]:
     for file in reads:
         needed["get"] |= {f"state/{file}/"}
     for file in entry.writes:
-        needed["get"] |= {f"leases/{file}.json"}
-        needed["put"] |= {f"state/{file}/", f"leases/{file}.json"}
+        needed["put"] |= {f"state/{file}/"}
     return needed
 
 

@@ -137,12 +137,14 @@ class Wiring:
         from agnes.state import StateFiles
 
         settings = self.settings
+        on_folder = settings.agnes_store == "folder"  # a file system costs microseconds, and keeps no older versions
         return StateFiles(
             self.part("store"),
             clock=self.part("clock"),
             cache_dir=settings.cache_dir,
-            max_stale_seconds=0.0 if settings.agnes_store == "folder" else settings.state_max_stale_seconds,
+            max_stale_seconds=0.0 if on_folder else settings.state_max_stale_seconds,
             cache_limit_bytes=settings.agnes_cache_bytes,
+            **({"tail_generations": 0} if on_folder else {}),
         )
 
 

@@ -1,6 +1,6 @@
 """`python -m tests.histories --store folder|minio [--kills 1000] [--seconds 60] [--seed 1]`
 
-A history of 16 processes over one store, with so many SIGKILLs and pauses past the lease, and its check. For MinIO the
+A history of 16 processes over one store, with so many SIGKILLs and pauses, and its check. For MinIO the
 environment says where it is: `python -m agnes_local.servers run --only minio -- python -m tests.histories --store minio`.
 """
 

@@ -33,7 +33,6 @@ from tests.histories.linearizable import Operation
 KEYS = 4
 KEY_SECONDS = 3.0
 """After which there are other keys, so that a key has a few hundred operations and few of them without an answer."""
-LEASE_SECONDS = 0.3
 CREATE = Migration(
     1, "words", "CREATE TABLE log.words (key VARCHAR, place INTEGER, word VARCHAR, PRIMARY KEY (key, place))"
 )
@@ -69,7 +68,6 @@ def open_state(
         cache_dir=cache,
         migrations={"common": (), "log": (CREATE,)},
         max_stale_seconds=max_stale_seconds,
-        lease_seconds=LEASE_SECONDS,
         publisher=publisher,
     )
 

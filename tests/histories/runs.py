@@ -1,4 +1,4 @@
-"""A history from processes over one store, some of which are killed and some paused past their lease, and its check."""
+"""A history from processes over one store, some of which are killed and some paused, and its check."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from agnes.kernel.ports import ObjectStore
 from agnes.state import StateFiles
 from agnes.state.publish import Publisher
 from tests.histories import client
-from tests.histories.client import LEASE_SECONDS, Broken, Identity, open_state
+from tests.histories.client import Broken, Identity, open_state
 from tests.histories.linearizable import Operation, Verdict, Words, check
-from tests.simulation.mutants import IgnoresTheLease
 
 PROCESSES = 16
-IMPOLITE_EVERY = 4
-"""One process of so many takes no lease. It costs work; nothing else may come of it, and swaps meet one another."""
+OTHER_EVERY = 4
+"""One process of so many has the other publisher: a test gives it one with a fault."""
 PAUSED_AT_MOST = 4
-PAUSE_SECONDS = (LEASE_SECONDS * 1.2, LEASE_SECONDS * 5)
+PAUSE_SECONDS = (0.36, 1.5)
 BUSY_BYTES = 400
 """Of a journal: no process is killed or paused before it has answered something."""
 
@@ -71,8 +70,8 @@ class Run:
     open_store: Callable[[], ObjectStore]
     folder: Path
     seed: int
-    polite: type[Publisher] = Publisher
-    impolite: type[Publisher] = IgnoresTheLease
+    publisher: type[Publisher] = Publisher
+    other: type[Publisher] = Publisher
     max_stale_seconds: float = 0.0
     kills: int = 0
     pauses: int = 0
@@ -121,14 +120,16 @@ class Run:
         pid = os.fork()
         if pid == 0:
             try:
-                impolite = slot % IMPOLITE_EVERY == IMPOLITE_EVERY - 1
-                client.work(me, self._open(self._unused, me.cache.name, self.impolite if impolite else self.polite))
+                client.work(
+                    me,
+                    self._open(self._unused, me.cache.name, self.other if slot % OTHER_EVERY == 0 else self.publisher),
+                )
             finally:
                 os._exit(4)
         self._processes[slot] = _Process(pid, me.journal)
 
     def _disturb(self, kills: int) -> None:
-        """Kill one, or pause one for longer than its lease; and wake those whose pause is over."""
+        """Kill one, or pause one; and wake those whose pause is over."""
         now = time.monotonic()
         for slot, process in self._processes.items():
             if process.paused_until and process.paused_until < now:

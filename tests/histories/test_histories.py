@@ -8,12 +8,7 @@ import pytest
 
 from tests.histories.runs import Figures, Run
 from tests.histories.stores import STORES
-from tests.simulation.mutants import IgnoresTheLease, SwapsBlindly
-
-
-class SwapsBlindlyAtOnce(SwapsBlindly, IgnoresTheLease):
-    """Overwrites what another published meanwhile."""
-
+from tests.simulation.mutants import SwapsBlindly
 
 KILLS, SECONDS = 40, 12.0
 PATIENCE_SECONDS = 90.0
@@ -38,7 +33,7 @@ def test_histories_with_kills_and_pauses_are_linearizable(store, tmp_path, recor
 @pytest.mark.attack
 @pytest.mark.parametrize(
     "fault",
-    [{"impolite": SwapsBlindlyAtOnce}, {"max_stale_seconds": 1.0}],
+    [{"other": SwapsBlindly}, {"max_stale_seconds": 1.0}],
     ids=["swaps blindly", "reads what is a second old"],
 )
 def test_a_fault_in_the_state_files_is_found(fault, tmp_path):

@@ -13,6 +13,13 @@ class FoldsSoon(Publisher):
         return head.log is not None and head.log.commits >= 3
 
 
+class OfTheReleaseBefore(FoldsSoon):
+    """No rule broken: makes heads of form 1, as the release before this one did."""
+
+    def _form(self, head, work):
+        return 1
+
+
 class TrustsAnyNonce(FoldsSoon):
     """Takes whatever follows an unknown outcome for its own generation."""
 
@@ -56,21 +63,6 @@ class TellsTooSoon(FoldsSoon):
             return super()._swap(made, version)
         except Exception:
             return None
-
-
-class IgnoresTheLease(FoldsSoon):
-    """Not a mutant: the lease is a courtesy, and all promises hold without it."""
-
-    def __init__(self, *args, lease, **parts):
-        super().__init__(*args, lease=_NoLease(), **parts)
-
-
-class _NoLease:
-    def take(self, newest):
-        return newest()
-
-    def give_back(self, generation):
-        pass
 
 
 MUTANTS = (TrustsAnyNonce, KnowsNoNonce, SwapsBlindly, KeepsItsCopy, TrustsTheLog, TellsTooSoon)

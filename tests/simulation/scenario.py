@@ -23,11 +23,11 @@ from agnes.outside.object_store.memory import MemoryStore
 from agnes.state import Migration, StateFiles
 from agnes.state.publish import Publisher, Request
 from tests.builders.faulty_store import Choose, Fault, FaultyStore, seeded
-from tests.simulation.mutants import FoldsSoon
+from tests.simulation.mutants import FoldsSoon, OfTheReleaseBefore
 from tests.simulation.toy import ToyLedger
 from tests.simulation.world import Crashed, ProcessStore, Rates, Task, World, WorldClock
 
-LEASE_SECONDS = 3.0
+PAUSE_SECONDS = 3.0
 PROFILES = (
     # faults of the store, faults of processes
     ({}, Rates(crash=0, pause=0.02, cut=0)),
@@ -83,12 +83,15 @@ class Scenario:
             MemoryStore(clock=WorldClock(world)),
             _faults(world, faults),
             clock=WorldClock(world),
-            delay_seconds=LEASE_SECONDS * rng.random(),
+            delay_seconds=PAUSE_SECONDS * rng.random(),
             late_calls=lambda: rng.randrange(1, 80),
         )
         newer = rng.random() < 0.05
+        self.tail_generations = rng.choice([0, 1, 32, 32])
         with tempfile.TemporaryDirectory(dir=_fast_folder()) as folder:
             self.folder = Path(folder)
+            if rng.random() < 0.3:
+                self._begin_in_form_1()
             for n in range(rng.randrange(2, 5)):
                 world.spawn(f"writer{n}", self._process(self._write, releases=2 if newer and n == 0 else 1))
             for n in range(rng.randrange(1, 3)):
@@ -99,6 +102,14 @@ class Scenario:
             self.store.land()
             self._check()
         return world.trace
+
+    def _begin_in_form_1(self) -> None:
+        """The file is there already, made by the release before; somebody renews it in the middle of the run."""
+        self.world.calm = True
+        files = self._files("first", publisher=OfTheReleaseBefore)
+        files.migrate("bank")
+        files.close()
+        self.world.calm = False
 
     # Processes
 
@@ -118,11 +129,13 @@ class Scenario:
                 except Crashed:
                     _kill(files)
                     with suppress(Crashed):
-                        self.world.switch(self.world.rng.uniform(0, 2 * LEASE_SECONDS))
+                        self.world.switch(self.world.rng.uniform(0, 2 * PAUSE_SECONDS))
 
         return body
 
-    def _files(self, name: str, *, stale: float = 0.0, skew: float = 0.0, releases: int = 1) -> StateFiles:
+    def _files(
+        self, name: str, *, stale: float = 0.0, skew: float = 0.0, releases: int = 1, publisher=None
+    ) -> StateFiles:
         own = [Migration(1, "begin", self.ledger.migrations[0]), Migration(2, "more", "-- a newer release")]
         extra = {} if self.ledger.engine is None else {"engine": self.ledger.engine}
         return StateFiles(
@@ -132,8 +145,8 @@ class Scenario:
             migrations={"common": (), "bank": own[:releases]},
             max_stale_seconds=stale,
             rng=Random(self.world.rng.getrandbits(64)),
-            lease_seconds=LEASE_SECONDS,
-            publisher=self.publisher,
+            publisher=publisher or self.publisher,
+            tail_generations=self.tail_generations,
             **extra,
         )
 
@@ -214,6 +227,8 @@ class Scenario:
             self.world.switch(self.world.rng.expovariate(1))
             with suppress(UnavailableError):
                 files.prune("bank", keep_generations=2, keep_seconds=0.5)
+                if self.world.rng.random() < 0.3:
+                    files.renew("bank")
 
     # Records
 
@@ -284,7 +299,7 @@ def _faults(world: World, rates: dict[Fault, float]) -> Choose:
             return Fault.NONE
         at_the_swap = verb == "write" and key.endswith("head.json")
         if world.rng.random() < (0.04 if at_the_swap else 0.002):
-            ends = world.elapsed + world.rng.uniform(0, 2 * LEASE_SECONDS)
+            ends = world.elapsed + world.rng.uniform(0, 2 * PAUSE_SECONDS)
         if verb == "write" and world.elapsed < ends:
             return world.rng.choice([Fault.BUSY, Fault.BUSY, Fault.BUSY, Fault.LOST_BEFORE])
         return choose(verb, key)

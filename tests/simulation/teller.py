@@ -60,7 +60,6 @@ def open_bank(where: dict, cache: str | Path) -> StateFiles:
         cache_dir=Path(cache),
         migrations={"bank": (CREATE,)},
         max_stale_seconds=0.0,
-        lease_seconds=1.0,
     )
 
 

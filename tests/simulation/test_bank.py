@@ -46,7 +46,7 @@ class Tellers:
         return subprocess.Popen([sys.executable, "-m", "tests.simulation.teller", json.dumps(options)])
 
     def disturb(self) -> None:
-        """Kill one, or stop one for longer than its lease."""
+        """Kill one, or stop one for a while."""
         n = self._rng.randrange(PROCESSES)
         process = self._running[n]
         assert process.poll() is None, f"a teller ended with {process.returncode}"

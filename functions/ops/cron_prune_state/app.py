@@ -13,9 +13,13 @@ app = Function("ops-cron_prune_state")
 @app.lambda_function()
 @job("ops.prune_state")
 def run(tick: Tick) -> dict:
-    """Keep the newest 50 generations and those of the last 24 hours of each file, and failed runs for 14 days."""
+    """Keep the newest 50 generations and those of the last 24 hours of each file, and failed runs for 14 days.
+
+    Heads of an earlier form are renewed: a day after a roll-out no function of the earlier release runs any more.
+    """
     state = wiring.state()
     failed = {"failed_runs": health.forget_failed_runs(wiring.store(), tick.at, dry_run=tick.dry_run)}
     if tick.dry_run:
         return {file: {"generations": len(state.history(file))} for file in state.names} | failed
-    return {file: asdict(state.prune(file)) for file in state.names} | failed
+    renewed = {"renewed": files} if (files := state.renew()) else {}
+    return {file: asdict(state.prune(file)) for file in state.names} | failed | renewed

@@ -69,7 +69,7 @@ class Session(Protocol):
 
 
 class State(Protocol):
-    """Reads of snapshots, and commits under a lease (docs/architecture.md, State)."""
+    """Reads of snapshots, and commits (docs/architecture.md, State)."""
 
     names: tuple[str, ...]
     """Of all state files."""
@@ -91,7 +91,7 @@ class State(Protocol):
     def commit(self, file: str, change: Callable[[Tx], T], *, actor: Actor | None = None) -> T:
         """Run `change` in one transaction on the newest generation of `file`, publish, return its value.
 
-        `change` may run several times (at most 8) and must have no effect but on `tx`. An error
+        `change` may run several times and must have no effect but on `tx`. An error
         that it raises rolls back and is raised here, and nothing is published. On return the
         change is durable. Raises CommitContended or UnavailableError when it could not be.
         """

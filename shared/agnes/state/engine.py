@@ -272,9 +272,10 @@ class _Opened:
         self.run(apply)
 
     def log(self) -> bytes:
-        with _wal(self._path).open("rb") as wal:
-            wal.seek(len(self._log))
-            self._log += wal.read()
+        if self.log_size():  # there is no file before the first change
+            with _wal(self._path).open("rb") as wal:
+                wal.seek(len(self._log))
+                self._log += wal.read()
         return bytes(self._log)
 
     def log_size(self) -> int:

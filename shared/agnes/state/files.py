@@ -17,14 +17,14 @@ from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import CURRENT_ACTOR, Actor, Change, Db, Tx
 from agnes.state import history, repair, session
 from agnes.state.cache import LocalCache
+from agnes.state.contention import CommitContended, Contender
 from agnes.state.engine import DuckDb, Engine
 from agnes.state.group import Group
-from agnes.state.head import Head, StateDamaged, UnknownStateFile, check_name, head_key
-from agnes.state.lease import CommitContended, Known, Lease
+from agnes.state.head import FORM, TAIL_GENERATIONS, Head, StateDamaged, UnknownStateFile, check_name, head_key
 from agnes.state.material import Material
 from agnes.state.migrations import COMMON, Migration, Plan, packaged
-from agnes.state.pointer import Pointer
-from agnes.state.publish import Base, Publisher, Request
+from agnes.state.pointer import Known, Pointer
+from agnes.state.publish import Publisher, Request
 from agnes.state.reader import Reader, reading
 
 T = TypeVar("T")
@@ -72,18 +72,18 @@ class _File:
         self.plan = plan
         self.pointer = Pointer(store, plan.file, clock=clock, max_stale_seconds=files.max_stale_seconds)
         self.reader = Reader(plan.file, pointer=self.pointer, material=files.material, engine=files.engine)
-        lease = Lease(store, plan.file, owner=files.owner, clock=clock, rng=rng, seconds=files.lease_seconds)
         publisher = files.publisher(
             store,
             plan,
             pointer=self.pointer,
-            lease=lease,
             material=files.material,
             engine=files.engine,
             clock=clock,
             rng=rng,
+            tail_generations=files.tail_generations,
         )
-        self.group = Group(plan.file, publisher, clock=clock)
+        contender = Contender(plan.file, publisher, pointer=self.pointer, material=files.material, clock=clock, rng=rng)
+        self.group = Group(plan.file, contender, clock=clock)
 
 
 class StateFiles:
@@ -92,6 +92,7 @@ class StateFiles:
     `migrations` names the files and their own migrations; under `common`, those that every file gets first
     (default: the packaged ones). Nothing is opened before it is used, so it may be made before a fork.
     `cache_dir` may be shared with other processes. A `max_stale_seconds` of 0 asks for the head at each read.
+    With `tail_generations` of 0 each log is an object of its own as well, so a lost head loses no commit; a commit is two writes then.
     """
 
     def __init__(
@@ -102,9 +103,8 @@ class StateFiles:
         cache_dir: Path,
         migrations: Mapping[str, Sequence[Migration]] | None = None,
         max_stale_seconds: float = 1.0,
-        owner: str | None = None,
         rng: Random | None = None,
-        lease_seconds: float = 5.0,
+        tail_generations: int = TAIL_GENERATIONS,
         cache_limit_bytes: int = CACHE_LIMIT_BYTES,
         memory_limit: str = "512MB",
         threads: int = 1,
@@ -115,9 +115,8 @@ class StateFiles:
         self.clock = clock
         self.rng = rng or SystemRandom()
         self.max_stale_seconds = max_stale_seconds
-        self.lease_seconds = lease_seconds
+        self.tail_generations = min(tail_generations, TAIL_GENERATIONS)
         self.publisher = publisher
-        self._owner = owner
         self._cache_dir = cache_dir
         self._cache_limit_bytes = cache_limit_bytes
         self._new_engine = engine or (lambda work: DuckDb(work, memory_limit=memory_limit, threads=threads))
@@ -126,14 +125,6 @@ class StateFiles:
         self._cache: LocalCache | None = None
         self._lock = threading.RLock()
         self.names = tuple(sorted(check_name(name) for name in self._migrations if name != COMMON))
-
-    # Made at first use: ids drawn at import would be shared by clones of a warm process (spec/11 A9).
-
-    @property
-    def owner(self) -> str:
-        if self._owner is None:
-            self._owner = f"{self.rng.getrandbits(64):016x}"
-        return self._owner
 
     def _opened(self, name: str) -> _File:
         found = self._files.get(name)
@@ -144,6 +135,7 @@ class StateFiles:
                 # DuckDB trusts itself no more. What is at work on the old instance ends as it may.
                 self._files, self._cache = {}, None
             if self._cache is None:
+                # Drawn at first use: what is drawn at import would be shared by clones of a warm process (spec/11 A9).
                 start = f"{self.rng.getrandbits(64):016x}"
                 self._cache = LocalCache(self._cache_dir, start, limit_bytes=self._cache_limit_bytes)
                 self.engine = self._new_engine(self._cache.work)
@@ -196,6 +188,20 @@ class StateFiles:
             known = part.pointer.refresh()
             if known is None or part.plan.older(known.head.schema):
                 part.group.alone([])
+
+    def renew(self, *files: str) -> list[str]:
+        """Give the heads of these files (all, if none is named) the newest form, which earlier releases refuse; those renewed.
+
+        For when no function of an earlier release runs any more.
+        """
+        renewed = []
+        for name in files or self.names:
+            part = self._opened(name)
+            known = part.pointer.refresh()
+            if known is not None and known.head.form < FORM:
+                part.group.alone([], renew=True)
+                renewed.append(name)
+        return renewed
 
     def history(self, file: str) -> list[dict]:
         """What can be restored, newest first: generation, at, kind (`snapshot` or `log`), size_bytes, nonce."""
@@ -268,7 +274,7 @@ class StateFiles:
         """Publish the content of `head` and one line of the audit; the generation that it becomes."""
         file = part.plan.file
         request = Request(self._transaction(file, lambda tx: tx.record(change), actor))
-        part.group.alone([request], base=Base(head), stand_in=stand_in)
+        part.group.alone([request], base=head, stand_in=stand_in)
         if request.error is not None:
             raise request.error
         self._note(file, request.generation)

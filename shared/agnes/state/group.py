@@ -11,14 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from agnes.kernel.ports import Clock, OutcomeUnknown
+from agnes.state.contention import Contender
 from agnes.state.head import head_key
-from agnes.state.lease import Known
-from agnes.state.publish import Base, Publisher, Request
+from agnes.state.publish import Request
 
-STREAK_SECONDS = 0.25
-BREATH_SECONDS = 0.012
-"""A busy process lets go of the file for one breath in a quarter of a second, else the writers of other
-processes, which poll the lease every few milliseconds, would hardly ever find it free."""
 GATHER_SHARE = 0.2
 GATHER_SECONDS = 0.02
 """Of the time that a generation takes, and at most, what its leader waits for those who were just answered to come back:
@@ -30,9 +26,9 @@ class Reentered(RuntimeError):
 
 
 class Group:
-    def __init__(self, file: str, publisher: Publisher, *, clock: Clock) -> None:
+    def __init__(self, file: str, contender: Contender, *, clock: Clock) -> None:
         self._file = file
-        self._publisher = publisher
+        self._contender = contender
         self._clock = clock
         lock = threading.RLock()
         self._turn, self._arrived = threading.Condition(lock), threading.Condition(lock)
@@ -40,7 +36,6 @@ class Group:
         self._crowd = 1
         self._took_seconds = 0.0
         self._leader: int | None = None
-        self._streak_began = self._ended = clock.monotonic()
 
     def commit(self, request: Request) -> Any:
         """The change's value; `request.generation` says which generation holds it. Raises its error."""
@@ -49,23 +44,23 @@ class Group:
             self._arrived.notify()
             self._enter(unless=request)
         if not request.done:
-            self._publish(None, None)
+            self._publish(None)
         if request.error is not None:
             raise request.error
         return request.value
 
-    def alone(self, requests: Sequence[Request], *, base: Base | None = None, stand_in: Known | None = None) -> None:
-        """Publish exactly these: none for a migration, one for a restore. Raises what `Publisher.publish` raises."""
+    def alone(self, requests: Sequence[Request], **how: Any) -> None:
+        """Publish exactly these, as `Contender.publish` does: none for a migration, one for a restore."""
         with self._turn:
             self._enter()
-        self._publish(requests, base, stand_in)
+        self._publish(requests, **how)
 
     def close(self) -> None:
         """Give up the working copy."""
         with self._turn:
             self._enter()
         try:
-            self._publisher.discard()
+            self._contender.discard()
         finally:
             self._leave()
 
@@ -83,13 +78,11 @@ class Group:
     def _leave(self) -> None:
         with self._turn:
             self._leader = None
-            self._ended = self._clock.monotonic()
             self._turn.notify_all()
 
-    def _publish(self, alone: Sequence[Request] | None, base: Base | None, stand_in: Known | None = None) -> None:
+    def _publish(self, alone: Sequence[Request] | None, **how: Any) -> None:
         batch: Sequence[Request] = ()
         try:
-            self._breathe()
             if alone is None:
                 with self._turn:
                     self._gather()
@@ -97,7 +90,7 @@ class Group:
             else:
                 batch = alone
             began = self._clock.monotonic()
-            self._publisher.publish(batch, base=base, stand_in=stand_in)
+            self._contender.publish(batch, **how)
             self._took_seconds = self._clock.monotonic() - began
         except BaseException as error:
             # Whatever they returned or raised before rests on a generation that may not exist.
@@ -117,14 +110,6 @@ class Group:
         enough = self._crowd
         seconds = min(GATHER_SHARE * self._took_seconds, GATHER_SECONDS)
         self._arrived.wait_for(lambda: len(self._waiting) >= enough, seconds)
-
-    def _breathe(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._ended > BREATH_SECONDS:
-            self._streak_began = now
-        elif now - self._streak_began > STREAK_SECONDS:
-            self._clock.sleep(BREATH_SECONDS)
-            self._streak_began = self._clock.monotonic()
 
 
 def _interrupted(file: str, error: BaseException) -> OutcomeUnknown:

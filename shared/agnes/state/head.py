@@ -6,21 +6,36 @@
     state/<file>/history/<page>.json                what fell out of the head's own history
     state/<file>/boundary.json                      the oldest generation that pruning has left
 
-Generations of a file are 1, 2, 3 … without a gap: each swap of the head makes exactly one, and each
-has exactly one immutable object of its own, a snapshot or a log. So a generation's line of history
-(`Published`) and the line of its base are all that it takes to read it again.
+Generations of a file are 1, 2, 3 …: each published change makes exactly one. A log only grows until it is folded into the
+next snapshot, so the log of a generation is the beginning of every later one over the same snapshot. What was added
+lately (`Log.tail`) travels in the head itself; from time to time, and before each fold, the whole log is stored as an object.
+A generation's line of history (`Published`), its snapshot and the next stored log are all that it takes to read it again.
+
+There are two forms of the head. Form 1, of earlier releases, names a stored log for each generation. Form 2 has the tail, a
+lead and the results of intents. A writer keeps the form that it finds: earlier releases refuse form 2,
+so a file gets it when none of them runs any more (`StateFiles.renew`). New files have form 2.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from agnes.kernel.errors import AgnesError, InvalidError
+from agnes.kernel.errors import AgnesError, InvalidError, UnavailableError
 
-HISTORY_IN_HEAD = 64
+FORM = 2
+"""Of new heads."""
+HISTORY_IN_HEAD = 48
+TAIL_GENERATIONS = 32
+"""At most so many have their log in the head only, and are lost if the head is."""
+INTENT_GENERATIONS = 16
+"""An intent that was left at a head so many generations ago is refused. Fewer than a head has lines of."""
 PAGE = 32
 """Generations a page of history. Page n holds n*32+1 to n*32+32: it is a function of committed history
 alone, so every writer that writes it writes the same bytes, and a lost swap leaves no lie behind."""
@@ -49,6 +64,17 @@ class StateDamaged(AgnesError):
             hint=hint or f"An operator looks what is left: agnes-local state check {file}.",
         )
         self.key = key
+
+
+class HeadTooNew(UnavailableError):
+    """A newer release has written the head in a form that this one cannot read."""
+
+    code = "head_too_new"
+
+    def __init__(self, key: str, form: int) -> None:
+        super().__init__(
+            f"{key} has form {form}, which this release cannot read", hint="Deploy the newer release everywhere."
+        )
 
 
 def check_name(file: str) -> str:
@@ -92,6 +118,10 @@ class Published:
     base: int
     schema: Mapping[str, int] | None = None
     """Of a snapshot. A log has the schema of its base, since a migration always makes a snapshot."""
+    results: Mapping[str, Any] | None = None
+    """Of the intents that it carried out, by their ids."""
+    in_head: bool = False
+    """Its log was published in the head: `sha256` and `size` are those of the whole log, which may have no object."""
 
     @property
     def is_snapshot(self) -> bool:
@@ -112,13 +142,29 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Log:
+    """Everything since the snapshot: a stored object (`key`, `sha256`, `size`; an empty key if none), and what follows it."""
+
     key: str
     sha256: str
     size: int
     commits: int
     """How many commits it replays."""
     shipped: int
-    """Bytes uploaded as logs since the snapshot, this one included; decides when to fold."""
+    """Bytes of all logs since the snapshot, this one included; decides when to fold."""
+    tail: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Somebody carries out everybody's intents for the moment. A courtesy: who ignores it loses work and nothing else."""
+
+    owner: str
+    nonce: str
+    """New for each swap that says so, so that no two heads ever have the same bytes."""
+    until: datetime
+    """By the clock of its owner."""
+    seconds: float
+    """Nobody respects it for longer than so long after seeing it first, whatever the clocks say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,60 +177,116 @@ class Head:
     log: Log | None
     history: tuple[Published, ...]
     """The newest generations, oldest first, this one last."""
+    lead: Lead | None = None
+    form: int = FORM
+
+    @property
+    def oldest_intent(self) -> int:
+        """The generation of the oldest head at which an intent may have been left that is still carried out.
+
+        It only grows, and the results of all intents since are in `history`.
+        """
+        return max(self.history[0].generation - 1, self.generation - INTENT_GENERATIONS)
 
     def encode(self) -> bytes:
         body = {
             "generation": self.generation,
             "nonce": self.nonce,
             "schema": dict(self.schema),
-            "snapshot": _facts(self.snapshot),
-            "log": _facts(self.log) if self.log else None,
+            "snapshot": _facts(self.snapshot, _SNAPSHOT),
+        }
+        body |= self._form_1() if self.form == 1 else self._form_2()
+        return json.dumps(body, separators=(",", ":")).encode()
+
+    def _form_1(self) -> dict[str, Any]:
+        return {
+            "log": _facts(self.log, (*_STORED, *_COUNTS)) if self.log else None,
             "history": encode_lines(self.history),
         }
-        return json.dumps(body, separators=(",", ":")).encode()
+
+    def _form_2(self) -> dict[str, Any]:
+        """Its history has another name, so that no earlier release takes it for form 1."""
+        log, lead = self.log, self.lead
+        return {
+            "form": FORM,
+            "log": _facts(log, _STORED) if log and log.key else None,
+            "tail": {**_facts(log, _COUNTS), "packed": b64encode(pack(log.tail)).decode()} if log else None,
+            "lead": [lead.owner, lead.nonce, lead.until.isoformat(), lead.seconds] if lead else None,
+            "lines": encode_lines(self.history),
+        }
 
     @classmethod
     def decode(cls, key: str, body: bytes) -> Head:
-        """Raises StateDamaged."""
+        """Raises StateDamaged, HeadTooNew."""
         try:
             raw = json.loads(body)
+            form = int(raw.get("form", 1))
+            if form > FORM:
+                raise HeadTooNew(key, form)
             head = cls(
                 generation=int(raw["generation"]),
                 nonce=raw["nonce"],
                 schema=raw["schema"],
                 snapshot=Snapshot(**raw["snapshot"]),
-                log=Log(**raw["log"]) if raw["log"] else None,
-                history=decode_lines(raw["history"]),
+                log=_log_1(raw) if form == 1 else _log_2(raw),
+                history=decode_lines(raw["history" if form == 1 else "lines"]),
+                lead=_lead(raw.get("lead")),
+                form=form,
             )
             newest = head.history[-1]
             if (newest.generation, newest.nonce) != (head.generation, head.nonce):
                 raise ValueError(f"the newest line of its history is generation {newest.generation}")
             folder = key.rpartition("/")[0]
-            if not all(part.key.startswith(folder) for part in (head.snapshot, head.log) if part):
+            if not all(part.key.startswith(folder) for part in (head.snapshot, head.log) if part and part.key):
                 raise ValueError("it names objects of another file")
             return head
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error) as error:
             raise StateDamaged(key, f"not a head ({error})") from error
 
 
-def _facts(part: Snapshot | Log) -> dict:
+_SNAPSHOT = ("key", "generation", "sha256", "size")
+_STORED = ("key", "sha256", "size")
+_COUNTS = ("commits", "shipped")
+
+
+def _facts(part: Snapshot | Log, names: tuple[str, ...]) -> dict[str, Any]:
     """As `dataclasses.asdict`, which copies deeply and costs a tenth of a commit."""
-    return {name: getattr(part, name) for name in part.__slots__}
+    return {name: getattr(part, name) for name in names}
+
+
+def _log_1(raw: dict[str, Any]) -> Log | None:
+    return Log(**raw["log"]) if raw["log"] else None
+
+
+def _log_2(raw: dict[str, Any]) -> Log | None:
+    if raw["tail"] is None:
+        return None
+    tail, stored = dict(raw["tail"]), raw["log"] or {"key": "", "sha256": "", "size": 0}
+    return Log(**stored, tail=unpack(b64decode(tail.pop("packed"), validate=True)), **tail)
+
+
+def _lead(raw: list | None) -> Lead | None:
+    return Lead(str(raw[0]), str(raw[1]), datetime.fromisoformat(raw[2]), float(raw[3])) if raw else None
+
+
+def pack(tail: bytes) -> bytes:
+    """A log of small changes packs to an eighth, in a quarter of a millisecond for 50 KB."""
+    return zlib.compress(tail, 1)
+
+
+def unpack(packed: bytes) -> bytes:
+    return zlib.decompress(packed)
 
 
 def encode_lines(lines: tuple[Published, ...]) -> list[list]:
-    return [
-        [
-            line.generation,
-            line.nonce,
-            line.at,
-            line.sha256,
-            line.size,
-            line.base,
-            *([line.schema] if line.schema else []),
-        ]
-        for line in lines
-    ]
+    return [_shortest([getattr(line, name) for name in Published.__slots__]) for line in lines]
+
+
+def _shortest(values: list) -> list:
+    """Without the defaults at its end."""
+    while not values[-1]:
+        values.pop()
+    return values
 
 
 def decode_lines(lines: list[list]) -> tuple[Published, ...]:

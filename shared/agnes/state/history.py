@@ -30,7 +30,7 @@ from agnes.state.head import (
     page_key,
     page_of,
 )
-from agnes.state.lease import Known
+from agnes.state.pointer import Known
 
 KEEP_GENERATIONS = 50
 KEEP_SECONDS = 24 * 3600.0
@@ -61,7 +61,8 @@ def listed(store: ObjectStore, file: str, known: Known | None) -> list[dict]:
         return []
     lines = _Lines(store, file, known.head)
     oldest = max(_boundary(store, file), 1)
-    return [_facts(lines.at(generation)) for generation in range(known.generation, oldest - 1, -1)]
+    found = (lines.find(generation) for generation in range(known.generation, oldest - 1, -1))
+    return [_facts(line) for line in found if line]
 
 
 def _facts(line: Published) -> dict:
@@ -75,7 +76,7 @@ def _facts(line: Published) -> dict:
 
 
 def found(store: ObjectStore, file: str, known: Known | None, generation: int) -> Head:
-    """A head that stands at an old generation. Raises GenerationGone."""
+    """A head of an old generation. Raises GenerationGone."""
     if known is None or not max(1, _boundary(store, file)) <= generation <= known.generation:
         raise GenerationGone(file, generation)
     lines = _Lines(store, file, known.head)
@@ -86,9 +87,24 @@ def found(store: ObjectStore, file: str, known: Known | None, generation: int) -
         nonce=line.nonce,
         schema=base.schema or {},
         snapshot=Snapshot(base.key(file), base.generation, base.sha256, base.size),
-        log=None if line.is_snapshot else Log(line.key(file), line.sha256, line.size, 0, 0),
-        history=(),
+        log=None if line.is_snapshot else _log(lines, line, known.head),
+        history=(line,),
     )
+
+
+def _log(lines: _Lines, line: Published, newest: Head) -> Log:
+    """A log over the same snapshot that begins with that of `line`: the next one that was stored, or the newest.
+
+    Before a snapshot is made, the log that it replaces is stored under the generation before it.
+    """
+    while line.generation < newest.generation:
+        following = lines.find(line.generation + 1)
+        if not line.in_head or following is None or following.base != line.base:
+            break
+        line = following
+    if line.generation == newest.generation and newest.log:
+        return newest.log
+    return Log(line.key(newest.snapshot.key.split("/")[1]), line.sha256, line.size, 0, 0)
 
 
 def prune(
@@ -116,16 +132,18 @@ def prune(
     cutoff = clock.now() - timedelta(seconds=keep_seconds)
     while low < high:  # the newest generation between them that is old enough
         middle = (low + high + 1) // 2
-        if datetime.fromisoformat(lines.at(middle).at) <= cutoff:
+        if datetime.fromisoformat(lines.first_from(middle).at) <= cutoff:
             low = middle
         else:
             high = middle - 1
-    boundary = low
+    line = lines.first_from(low)
+    boundary = line.generation
     _raise_boundary(store, file, boundary)
-    base = lines.at(lines.at(boundary).base)
+    base = lines.at(line.base)
     older = _snapshot_before(lines, base)
+    newest_log = known.head.log  # the beginning of it may have been stored long ago
     doomed = [
-        *_behind(store, file, boundary, keep={base.key(file), older.key(file)}),
+        *_behind(store, file, boundary, keep={base.key(file), older.key(file), newest_log.key if newest_log else ""}),
         *_pages_behind(store, file, page_of(older.generation)),
     ]
     for start in range(0, len(doomed), REMOVE_AT_ONCE):
@@ -183,12 +201,28 @@ class _Lines:
         self._store = store
         self._file = file
         self._lines = {line.generation: line for line in head.history}
+        self._asked: set[int] = set()
 
     def at(self, generation: int) -> Published:
-        if generation not in self._lines:
+        """Raises GenerationGone."""
+        line = self.find(generation)
+        if line is None:
+            raise GenerationGone(self._file, generation)
+        return line
+
+    def find(self, generation: int) -> Published | None:
+        """None also for numbers that were passed over when a lost head was rebuilt."""
+        if generation not in self._lines and page_of(generation) not in self._asked:
             key = page_key(self._file, page_of(generation))
             blob = self._store.read(key)
-            if not isinstance(blob, Blob):
-                raise GenerationGone(self._file, generation)
-            self._lines |= {line.generation: line for line in decode_page(key, blob.body)}
-        return self._lines[generation]
+            if isinstance(blob, Blob):
+                self._lines |= {line.generation: line for line in decode_page(key, blob.body)}
+            self._asked.add(page_of(generation))
+        return self._lines.get(generation)
+
+    def first_from(self, generation: int) -> Published:
+        """The first that there is, from this one on. Raises GenerationGone."""
+        for number in range(generation, max(self._lines) + 1):
+            if line := self.find(number):
+                return line
+        raise GenerationGone(self._file, generation)

@@ -8,7 +8,7 @@ from pathlib import Path
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import Blob, ObjectStore
 from agnes.state.cache import LocalCache
-from agnes.state.head import Head, Log, Snapshot, StateDamaged
+from agnes.state.head import Head, Log, Snapshot, StateDamaged, head_key
 
 FETCHES = 4
 
@@ -29,25 +29,41 @@ class Material:
     def __init__(self, store: ObjectStore, cache: LocalCache) -> None:
         self._store = store
         self._cache = cache
-        self._own_logs: dict[str, tuple[str, bytes]] = {}
+        self._stored_logs: dict[str, tuple[str, bytes]] = {}
 
     def of(self, head: Head) -> tuple[Path, bytes]:
         """Snapshot and log (empty if there is none) of a generation. Raises MaterialGone, StateDamaged."""
-        return self.snapshot(head.snapshot), self.log(head.log) if head.log else b""
+        return self.snapshot(head.snapshot), self.log(head)
 
     def snapshot(self, snapshot: Snapshot) -> Path:
         return self._cache.snapshot(snapshot, lambda: self._fetch(snapshot))
 
-    def log(self, log: Log) -> bytes:
-        key, body = self._own_logs.get(log.key.split("/")[1], ("", b""))
-        return body if key == log.key else self._fetch(log)
-
-    def keep(self, head: Head, body: bytes) -> None:
-        """What this process has just published need not be fetched."""
+    def log(self, head: Head) -> bytes:
+        """Everything since the snapshot, cut to what was there at the generation of `head`."""
         if head.log is None:
-            self._cache.keep(head.snapshot, body)
-        else:
-            self._own_logs[head.log.key.split("/")[1]] = (head.log.key, body)
+            return b""
+        body = (self._stored(head.log) if head.log.key else b"") + head.log.tail
+        line = head.history[-1] if head.history else None
+        if line is None or line.sha256 == head.log.sha256:  # a stored object is verified as it is fetched
+            return body
+        body = body[: line.size]
+        if hashlib.sha256(body).hexdigest() != line.sha256:
+            raise StateDamaged(head_key(head.snapshot.key.split("/")[1]), "the log in it is not what its sha256 says")
+        return body
+
+    def keep_snapshot(self, snapshot: Snapshot, body: bytes) -> None:
+        """What this process has just published need not be fetched."""
+        self._cache.keep(snapshot, body)
+
+    def keep_log(self, key: str, body: bytes) -> None:
+        self._stored_logs[key.split("/")[1]] = (key, body)
+
+    def _stored(self, log: Log) -> bytes:
+        key, body = self._stored_logs.get(log.key.split("/")[1], ("", b""))
+        if key != log.key:
+            body = self._fetch(log)
+            self.keep_log(log.key, body)
+        return body
 
     def forget(self, head: Head) -> None:
         self._cache.forget(head.snapshot)

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 
 from agnes.kernel.ports import Blob, Clock, NotModified, ObjectStore, Version
 from agnes.state.head import Head, head_key
-from agnes.state.lease import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A head as the store has it."""
+
+    head: Head
+    version: Version | None
+    """None for what takes the place of a head that is missing (agnes.state.repair)."""
+
+    @property
+    def generation(self) -> int:
+        return self.head.generation
 
 
 class Pointer:
@@ -40,9 +53,11 @@ class Pointer:
         with self._asking:
             return self._ask()
 
-    def learn(self, head: Head, version: Version) -> None:
+    def learn(self, head: Head, version: Version) -> Known:
         """Take over a head that this process has published itself."""
-        self._advance(Known(head, version))
+        known = Known(head, version)
+        self._advance(known)
+        return known
 
     def _is_fresh(self, arrived: float) -> bool:
         return self._checked_at > arrived - self._max_stale_seconds

@@ -1,14 +1,13 @@
 """Publishing: changes become the next generation of one file, or nothing at all.
 
-    take the lease for generation n+1            one conditional write
-    bring the working copy to generation n       nothing, for a warm writer
+    bring the working copy to the newest generation      nothing, for a warm writer
     run each change in a transaction of its own
-    upload the log, or a snapshot                one write, immutable, under a key of our own
-    swap the head if it still is generation n    one conditional write: this is the commit
+    put what the log has grown by into a new head        now and then, the whole log or a snapshot is stored first
+    swap the head if it still is what it was             one conditional write: this is the commit
 
 Losing the swap changes nothing anywhere: the working copy, which now holds commits that never happened,
-is thrown away, and the changes run again. Nobody hears of a result, a refusal included, before the
-generation that it rests on is known to be published.
+is thrown away, and the changes run again. Nobody gets a result, a refusal included, before the
+generation that it rests on is known to be published. What writers do that lose: agnes.state.contention.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -30,17 +29,17 @@ from agnes.kernel.ports import (
     Expect,
     ObjectStore,
     OutcomeUnknown,
-    PreconditionFailed,
     TryAgain,
     Unchanged,
     Version,
 )
 from agnes.kernel.state import Db
 from agnes.state import repair
-from agnes.state.engine import CopySpoiled, DatabaseUnreadable, Engine, WorkingCopy
+from agnes.state.engine import CopySpoiled, Engine, WorkingCopy
 from agnes.state.head import (
+    FORM,
     HISTORY_IN_HEAD,
-    PAGE,
+    TAIL_GENERATIONS,
     Head,
     Log,
     Published,
@@ -48,21 +47,25 @@ from agnes.state.head import (
     StateDamaged,
     decode_page,
     encode_page,
+    generation_of,
     head_key,
+    pack,
     page_key,
     page_of,
 )
-from agnes.state.lease import CommitContended, Known, Lease
 from agnes.state.material import Material, MaterialGone
 from agnes.state.migrations import Plan
-from agnes.state.pointer import Pointer
+from agnes.state.pointer import Known, Pointer
 from agnes.state.settle import write_settled
 
 TRIES = 8
 FOLD_LOG_BYTES = 4 * 2**20
 FOLD_COMMITS = 1000
 FOLD_SHIPPED_BYTES = 2 * 2**20
-"""At least so much is uploaded as logs before a snapshot is: small files would fold all the time."""
+"""At least so many bytes of logs are published before a snapshot is: small files would fold all the time."""
+TAIL_BYTES = 128 * 2**10
+TAIL_PACKED_BYTES = 24 * 2**10
+"""A log whose end would be larger, as it is or packed, is stored as an object: everybody reads the head all the time."""
 
 
 class SchemaTooNew(UnavailableError):
@@ -89,13 +92,19 @@ class Request:
     error: BaseException | None = None
     generation: int = 0
     """The generation that holds the change; 0 if it changed nothing."""
+    is_spoiled: bool = False
+    """It made DuckDB give up, and is not run again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
-    """An old generation to begin from instead of the newest: a restore."""
+class Round:
+    """What one generation is made of."""
 
-    head: Head
+    requests: Sequence[Request] = ()
+    base: Head | None = None
+    """An old generation to begin from instead of the newest: a restore."""
+    renew: bool = False
+    """Publish a head of the newest form, whether or not anything changed."""
 
 
 class Publisher:
@@ -111,17 +120,17 @@ class Publisher:
         plan: Plan,
         *,
         pointer: Pointer,
-        lease: Lease,
         material: Material,
         engine: Engine,
         clock: Clock,
         rng: Random,
+        tail_generations: int = TAIL_GENERATIONS,
     ) -> None:
         self._store = store
+        self._tail_generations = tail_generations
         self._plan = plan
         self._file = plan.file
         self._pointer = pointer
-        self._lease = lease
         self._material = material
         self._engine = engine
         self._clock = clock
@@ -129,42 +138,25 @@ class Publisher:
         self._copy: WorkingCopy | None = None
         self._copy_of: Head | None = None
 
-    def publish(self, requests: Sequence[Request], *, base: Base | None = None, stand_in: Known | None = None) -> None:
-        """Give every request its value or its error. `stand_in` is taken for the head if that is damaged or missing.
+    def make(self, known: Known | None, work: Round) -> Known | None:
+        """Publish the generation after `known`, and give every request its value or its error.
 
-        Raises what befell all of them alike:
-        CommitContended, SchemaTooNew, UnavailableError, StateDamaged; then nothing, or something unknown
-        in the case of OutcomeUnknown, was published."""
-        waiting = list(requests)
-        lost = 0
-        while lost < TRIES:
-            if lost:
-                self._clock.sleep(self._rng.uniform(0, 0.005 * 2**lost))
-            known = self._lease.take(lambda: stand_in) if stand_in else self._lease.take(self._pointer.refresh)
+        None if nothing had to be published. Raises PreconditionFailed where somebody else was faster, MaterialGone,
+        DatabaseUnreadable, SchemaTooNew, UnavailableError, StateDamaged; then nothing, or something unknown in
+        the case of OutcomeUnknown, was published.
+        """
+        while True:
             try:
-                self._attempt(known, waiting, base)
-                return
+                return self._make(known, work)
             except CopySpoiled as spoiled:
                 self.discard()
-                culprit = next((request for request in waiting if request.error is spoiled), None)
+                culprit = next((request for request in work.requests if request.error is spoiled), None)
                 if culprit is None or not isinstance(spoiled.cause, Exception):
                     raise spoiled.cause from None
-                culprit.error = spoiled.cause
-                waiting.remove(culprit)  # and the others run again without it
-            except DatabaseUnreadable as error:
-                start = base.head if base else known.head
-                self._material.forget(start)  # the local bytes may be at fault
-                failure = StateDamaged(start.snapshot.key, str(error))
-                lost += 1
-            except (PreconditionFailed, MaterialGone):
-                self.lost()
-                failure = CommitContended(self._file, f"others were faster {TRIES} times")
-                lost += 1
+                culprit.error, culprit.is_spoiled = spoiled.cause, True  # and the others run again without it
             except BaseException:
                 self.lost()
-                self._lease.give_back(_generation(known) + 1)
                 raise
-        raise failure
 
     def lost(self) -> None:
         """The head was not swapped, as far as we know: the working copy holds commits that never happened."""
@@ -175,73 +167,132 @@ class Publisher:
             self._copy.close()
         self._copy = self._copy_of = None
 
-    def _attempt(self, known: Known | None, waiting: Sequence[Request], base: Base | None) -> None:
-        """One run of the changes on one generation."""
+    def _make(self, known: Known | None, work: Round) -> Known | None:
         head = known.head if known else None
         if head is None:
             repair.require_new(self._store, self._file)
         if head and self._plan.newer(head.schema):
             raise SchemaTooNew(self._file)
-        copy = self._working_copy(head, base)
-        start = base.head if base else head
+        copy = self._working_copy(head, work.base)
+        start = work.base or head
         missing = self._plan.missing(start.schema if start else {})
         if missing:
             copy.migrate(missing)
         before = copy.log_size()
-        for request in waiting:
-            _run(copy, request)
-        if head and not base and not missing and copy.log_size() == before:
-            self._lease.give_back(head.generation + 1)
-            return
-        made, body = self._upload(copy, head, fold=base is not None)
+        for request in work.requests:
+            if not request.is_spoiled:
+                _run(copy, request)
+        renew = head is not None and work.renew and head.form < FORM
+        if head and not work.base and not missing and not renew and copy.log_size() == before:
+            return None
+        made = self._upload(copy, head, work)
         version = self._swap(made, known.version if known else None)
         self._copy_of = made
-        with suppress(OSError):  # committed is committed, whether or not there is room to keep it here
-            self._material.keep(made, body)
-        if version is not None:
-            self._pointer.learn(made, version)
-        for request in waiting:
+        for request in work.requests:
             request.generation = made.generation
+        if version is None:
+            return self._pointer.refresh()
+        return self._pointer.learn(made, version)
 
-    def _working_copy(self, head: Head | None, base: Base | None) -> WorkingCopy:
+    def _working_copy(self, head: Head | None, base: Head | None) -> WorkingCopy:
         """Open at `head`, or at `base`."""
-        start = base.head if base else head
-        if base or self._copy is None or not self._stands_at(head):
+        if base or self._copy is None or not self._is_of(head):
             self.discard()
+            start = base or head
             snapshot, log = self._material.of(start) if start else (None, b"")
             self._copy = self._engine.open(self._file, snapshot, log)
             self._copy_of = head
         return self._copy
 
-    def _stands_at(self, head: Head | None) -> bool:
+    def _is_of(self, head: Head | None) -> bool:
         """Whether the working copy is that generation and no other of the same number."""
         mine = self._copy_of
         return mine is not None and head is not None and (mine.generation, mine.nonce) == (head.generation, head.nonce)
 
-    def _upload(self, copy: WorkingCopy, head: Head | None, *, fold: bool) -> tuple[Head, bytes]:
-        generation = _generation(head) + 1
-        nonce = f"{self._rng.getrandbits(64):016x}"
-        fold = fold or head is None or self._must_fold(copy) or self._is_time_to_fold(head, copy.log_size())
-        body = copy.fold() if fold else copy.log()
-        sha256 = hashlib.sha256(body).hexdigest()
-        base = generation if fold else head.snapshot.generation
-        schema = self._plan.schema if fold else None
-        line = Published(generation, nonce, self._clock.now().isoformat(), sha256, len(body), base, schema)
-        key = line.key(self._file)
+    def _upload(self, copy: WorkingCopy, head: Head | None, work: Round) -> Head:
+        """The head of the next generation; all objects that it names are stored."""
+        fold = (
+            head is None
+            or work.base is not None
+            or self._must_fold(copy)
+            or self._is_time_to_fold(head, copy.log_size())
+        )
         if fold:
-            snapshot, log = Snapshot(key, generation, sha256, len(body)), None
+            self._store_log(head, is_replaced=work.base is not None)
+        made = self._folded(copy, head) if fold else self._logged(copy, head)
+        history = self._turn_page((*(head.history if head else ()), *made.history))
+        return replace(made, history=history, form=self._form(head, work))
+
+    def _form(self, head: Head | None, work: Round) -> int:
+        """As it is: an earlier release may be at work on the same file."""
+        return FORM if head is None or work.renew else head.form
+
+    def _store_log(self, head: Head | None, *, is_replaced: bool) -> None:
+        """Before a fold: the generations of a log that is partly in the head stay readable by one stored log.
+
+        What is replaced by an old generation may be damaged, and is then kept as it is.
+        """
+        if head is None or head.log is None or not head.log.tail:
+            return
+        try:
+            body = self._material.log(head)
+        except (StateDamaged, MaterialGone):
+            if not is_replaced:
+                raise
         else:
-            commits, shipped = (head.log.commits, head.log.shipped) if head.log else (0, 0)
-            snapshot, log = head.snapshot, Log(key, sha256, len(body), commits + 1, shipped + len(body))
-        self._write_ours(key, body, verify=fold)
-        history = self._turn_page((*(head.history if head else ()), line))
-        return Head(generation, nonce, self._plan.schema, snapshot, log, history), body
+            self._write_ours(head.history[-1].key(self._file), body)
+
+    def _folded(self, copy: WorkingCopy, head: Head | None) -> Head:
+        """The next generation as a snapshot."""
+        body = copy.fold()
+        generation, schema = _generation(head) + 1, self._plan.schema
+        line = replace(self._line(generation, body, base=generation), schema=schema)
+        snapshot = Snapshot(line.key(self._file), generation, line.sha256, line.size)
+        self._write_ours(snapshot.key, body, verify=True)
+        with suppress(OSError):  # there may be no room to keep it here
+            self._material.keep_snapshot(snapshot, body)
+        return Head(generation, line.nonce, schema, snapshot, None, (line,))
+
+    def _logged(self, copy: WorkingCopy, head: Head) -> Head:
+        """The next generation as a longer log: in the head, as long as it is small."""
+        body = copy.log()
+        line = self._line(head.generation + 1, body, base=head.snapshot.generation)
+        commits, shipped = (head.log.commits, head.log.shipped) if head.log else (0, 0)
+        log = Log("", "", 0, commits + 1, shipped + len(body))
+        if head.log and head.log.key:
+            log = replace(log, key=head.log.key, sha256=head.log.sha256, size=head.log.size)
+        tail = body[log.size :]
+        if self._fits_in_head(head, tail):
+            log, line = replace(log, tail=tail), replace(line, in_head=True)
+        else:
+            log = replace(log, key=line.key(self._file), sha256=line.sha256, size=line.size)
+            self._write_ours(log.key, body)
+            self._material.keep_log(log.key, body)
+        return Head(line.generation, line.nonce, self._plan.schema, head.snapshot, log, (line,))
+
+    def _line(self, generation: int, body: bytes, *, base: int) -> Published:
+        digest = hashlib.sha256(body).hexdigest()
+        return Published(generation, self._new_nonce(), self._clock.now().isoformat(), digest, len(body), base)
+
+    def _fits_in_head(self, head: Head, tail: bytes) -> bool:
+        """Generation 2 is always stored, so that a file whose head is lost is not taken for a new one (repair.require_new)."""
+        last = head.log.key if head.log and head.log.key else head.snapshot.key
+        return (
+            head.form >= FORM
+            and head.generation > 1
+            and head.generation - (generation_of(last) or 0) < self._tail_generations
+            and len(tail) <= TAIL_BYTES
+            and len(pack(tail)) <= TAIL_PACKED_BYTES
+        )
+
+    def _new_nonce(self) -> str:
+        return f"{self._rng.getrandbits(64):016x}"
 
     def _must_fold(self, copy: WorkingCopy) -> bool:
         return copy.must_fold()
 
     def _is_time_to_fold(self, head: Head, log_bytes: int) -> bool:
-        """When as many bytes went up as logs as a snapshot has: no file pays twice what it must."""
+        """When as many bytes were published as logs as a snapshot has: no file pays twice what it must."""
         commits, shipped = (head.log.commits, head.log.shipped) if head.log else (0, 0)
         return (
             log_bytes > FOLD_LOG_BYTES
@@ -250,13 +301,12 @@ class Publisher:
         )
 
     def _turn_page(self, history: tuple[Published, ...]) -> tuple[Published, ...]:
-        """Keep the head small: its oldest whole page goes to an object of its own first."""
+        """Keep the head small: its oldest page goes to an object of its own first. It is whole, but where a head was rebuilt."""
         if len(history) <= HISTORY_IN_HEAD:
             return history
         page = page_of(history[0].generation)
         leaving = tuple(line for line in history if page_of(line.generation) == page)
-        if len(leaving) == PAGE:
-            self._write_ours(page_key(self._file, page), encode_page(leaving), "application/json")
+        self._write_ours(page_key(self._file, page), encode_page(leaving), "application/json")
         return history[len(leaving) :]
 
     def _write_ours(
@@ -276,32 +326,32 @@ class Publisher:
         raise TryAgain(key, "the store was busy to the end") from failure
 
     def _swap(self, made: Head, version: Version | None) -> Version | None:
-        """The commit. The version under which `made` stands, None if others have already followed it.
+        """The commit. The version that `made` has in the store, None if others have already followed it.
 
         Raises PreconditionFailed when it lost, OutcomeUnknown when nobody can tell.
         """
-        followed = False
+        followed, encoded = False, made.encode()
 
         def has_nonce(body: bytes) -> bool:
             nonlocal followed
             try:
                 found = Head.decode(head_key(self._file), body)
-                followed = found.generation > made.generation
+                followed = body != encoded
                 return self._is_ours(made, found)
             except (UnavailableError, StateDamaged) as error:
                 raise OutcomeUnknown(head_key(self._file), "what followed it cannot be read") from error
 
-        stands = write_settled(
+        version_made = write_settled(
             self._store,
             head_key(self._file),
-            made.encode(),
+            encoded,
             expect=self._condition(version),
             has_nonce=has_nonce,
             clock=self._clock,
             content_type="application/json",
             jitter=self._rng.random,
         )
-        return None if followed else stands
+        return None if followed else version_made
 
     def _condition(self, version: Version | None) -> Expect:
         return Unchanged(version) if version else ABSENT
@@ -332,9 +382,9 @@ def _run(copy: WorkingCopy, request: Request) -> None:
     except CopySpoiled as spoiled:
         request.error = spoiled
         raise
-    except Exception as error:  # the change's own, told to whoever asked for it
+    except Exception as error:  # the change's own, raised to whoever asked for it
         request.error = error
 
 
-def _generation(known: Known | Head | None) -> int:
-    return known.generation if known else 0
+def _generation(head: Head | None) -> int:
+    return head.generation if head else 0

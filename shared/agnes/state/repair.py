@@ -20,6 +20,7 @@ from agnes.kernel.ports import Blob, Entry, ObjectStore, Version
 from agnes.kernel.state import Db
 from agnes.state.engine import DatabaseUnreadable, Engine
 from agnes.state.head import (
+    TAIL_GENERATIONS,
     Head,
     Log,
     Published,
@@ -29,8 +30,8 @@ from agnes.state.head import (
     generation_of,
     head_key,
 )
-from agnes.state.lease import Known
 from agnes.state.material import Material, MaterialGone
+from agnes.state.pointer import Known
 
 BASES = 3
 """Snapshots before a log that are tried as its base, where no history names it."""
@@ -116,9 +117,13 @@ def check(
 
 
 def stand_in(checked: Checked) -> Known:
-    """What a publisher takes for the head that is missing, so that the next generation is newer than all before."""
+    """What a publisher takes for the head that is missing, so that the next generation is newer than all before.
+
+    The newest may have been in the head only; processes remember them, and their numbers are not used again.
+    """
     assert checked.sound is not None
-    head = replace(checked.sound, generation=checked.generation, nonce="0" * 16, history=())
+    generation = checked.generation + TAIL_GENERATIONS
+    head = replace(checked.sound, generation=generation, nonce="0" * 16, log=None, history=())
     return Known(head, checked.head_version)
 
 

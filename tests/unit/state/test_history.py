@@ -149,7 +149,7 @@ def test_an_unknown_outcome_is_settled_even_when_the_head_has_long_moved_on(star
         files.commit("bank", lambda tx, n=n: tx.db.append(str(n)))
     found = Head.decode("head", store.read("state/bank/head.json").body)
     assert mine.generation < found.history[0].generation
-    publisher = files._opened("bank").group._publisher
+    publisher = files._opened("bank").group._contender._publisher
     assert publisher._is_ours(mine, found)
     other = Head(mine.generation, "0" * 16, mine.schema, mine.snapshot, None, mine.history)
     assert not publisher._is_ours(other, found)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from agnes.kernel.clock import FixedClock
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.ports import ANYTHING
-from agnes.state.head import Head, StateDamaged, head_key
+from agnes.state.head import TAIL_GENERATIONS, Head, StateDamaged, head_key
 from agnes.state.publish import Publisher
-from tests.unit.state.bank import balances, deposit
+from tests.unit.state.bank import START, balances, deposit
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,7 @@ def damage(store, key, how):
 @pytest.fixture
 def bank(start):
     """Nine commits of 1 each: snapshots at generations 1, 5 and 9."""
-    files = start(publisher=FoldsEvery4)
+    files = start(publisher=FoldsEvery4, tail_generations=0)
     for _ in range(COMMITS):
         files.commit("bank", deposit("ada", 1))
     return files
@@ -94,7 +95,7 @@ def test_a_head_is_rebuilt_from_the_newest_generation_that_verifies(bank, start,
     checked = operator.check("bank")
     assert (checked.generation, checked.sound.generation, checked.lost) == (COMMITS, COMMITS, 0)
     assert "head.json" in checked.problem
-    assert operator.rebuild_head("bank") == COMMITS + 1
+    assert operator.rebuild_head("bank") == COMMITS + TAIL_GENERATIONS + 1
     assert balances(start()) == {"ada": COMMITS}
     assert start().commit("bank", deposit("ada", 1)) == COMMITS + 1
     with start().read("bank") as db:
@@ -103,13 +104,33 @@ def test_a_head_is_rebuilt_from_the_newest_generation_that_verifies(bank, start,
         ]
 
 
-def test_without_a_head_a_log_is_read_over_the_snapshot_before_it(start, store):
-    files = start(publisher=FoldsEvery4)
+@pytest.mark.parametrize(("tail_generations", "left"), [(0, 7), (32, 5)])
+def test_without_a_head_the_newest_stored_log_is_read_over_the_snapshot_before_it(start, store, tail_generations, left):
+    """What is lost with a head are the generations whose log was in it only."""
+    files = start(publisher=FoldsEvery4, tail_generations=tail_generations)
     for _ in range(COMMITS - 2):
         files.commit("bank", deposit("ada", 1))
     store.remove([HEAD])
-    assert start().rebuild_head("bank") == COMMITS - 1
-    assert balances(start()) == {"ada": COMMITS - 2}
+    made = start().rebuild_head("bank")
+    assert made > COMMITS - 2  # no number is used twice: processes remember what they have read
+    assert balances(files) == balances(start()) == {"ada": left}
+    assert files.commit("bank", deposit("ada", 1)) == left + 1
+    assert [line["generation"] for line in files.history("bank")] == [made + 1, made]
+
+
+def test_what_was_passed_over_by_a_rebuilt_head_does_not_stop_pruning(start, store):
+    clock = FixedClock(START)
+    files = start(clock=clock, publisher=FoldsEvery4)
+    for _ in range(70):
+        files.commit("bank", deposit("ada", 1))
+    store.remove([HEAD])
+    made = files.rebuild_head("bank")
+    for _ in range(60):
+        files.commit("bank", deposit("ada", 1))
+    clock.sleep(2 * 24 * 3600)
+    assert files.prune("bank").boundary == made + 11
+    assert balances(start(clock=clock)) == balances(files)
+    assert len(files.history("bank")) == 50
 
 
 @pytest.mark.parametrize("how", DAMAGE)
@@ -181,9 +202,6 @@ def test_a_snapshot_is_read_back_before_it_counts(start, store, tmp_path):
 
 
 def test_pruning_keeps_an_older_snapshot(start, store):
-    from agnes.kernel.clock import FixedClock
-    from tests.unit.state.bank import START
-
     clock = FixedClock(START)
     files = start(clock=clock, publisher=FoldsEvery4)
     for _ in range(101):
