@@ -7,6 +7,7 @@ KILLS ?= 1000
 ONLY ?=
 VERSION ?=
 ARCH ?= arm64
+API ?= rest
 STACK ?= agnes
 SBOM_ARCH ?= local
 UPGRADE ?=
@@ -89,10 +90,12 @@ cost: .venv/.dev ## dollars on AWS for a million requests and for months of peop
 	@$(BIN)/python -m tests.costs
 
 composed: .venv/.dev
-	$(BIN)/python -m infra.compose --report
+	$(BIN)/python -m infra.compose --api $(API) --report
 
 infra: composed ## compose the SAM templates into build/infra, lint them, and read what the layers' binaries need
 	$(BIN)/cfn-lint build/infra/root.yaml $$(ls build/infra/*.yaml | grep -v root.yaml)
+	$(BIN)/python -m infra.compose --api http --into build/http
+	$(BIN)/cfn-lint build/http/infra/root.yaml
 	$(PYTEST) -m lambda_layers tests/unit/infra
 
 layers: composed ## build and strip the Lambda layers for this machine
@@ -101,7 +104,7 @@ layers: composed ## build and strip the Lambda layers for this machine
 deployable: .venv/bin/python
 	@$(BIN)/python -m infra.before_deploy $(STACK)
 
-deploy: deployable .venv/.dev infra ## put it on AWS with SAM (ARCH=arm64, STACK=agnes): docs/runbooks/deploy.md
+deploy: deployable .venv/.dev infra ## put it on AWS with SAM (ARCH=arm64, STACK=agnes, API=rest or http): docs/runbooks/deploy.md
 	@command -v sam >/dev/null || { echo "The SAM command is missing. Install it: docs/runbooks/deploy.md" >&2; exit 1; }
 	$(BIN)/python -m layers.build --arch $(ARCH)
 	sam deploy --stack-name $(STACK) --parameter-overrides Architecture=$(ARCH) $(PARAMETERS)

@@ -81,6 +81,7 @@ LONGEST = {
     "AWS::StackName": LONGEST_STACK_NAME,
     "Bucket": 63,
     "Api": 10,
+    "HttpApi": 10,
 }
 """How long what a template refers to may become, in characters, beside parameters."""
 NUMBER = 20

@@ -2,6 +2,7 @@
 
     python -m infra.compose            writes build/infra/*.yaml, build/openapi.json, build/jobs.json and build/queues.json
     python -m infra.compose --report   what there is: routes, functions, resources a stack
+    python -m infra.compose --api http the root stack with an HTTP API instead of a REST API
 
 `compose()` does the same in memory: the local gateway and scheduler take their routes and schedules from it,
 so what is not in infra/ does not exist locally either.
@@ -22,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from agnes.hosting.aws_prices import ApiKind
 from infra import aws_limits, discovery, openapi, tables, templates
 from infra.discovery import ROOT, CompositionError, Found
 from infra.tables import Entry
@@ -32,7 +34,7 @@ class Composition:
     functions: list[Found]
     entries: dict[tuple[str, str], Entry]
     api: dict[str, Any]
-    """The API document with integrations."""
+    """The API document with integrations, as a REST API has it; the local gateway takes its routes from here."""
     templates: dict[str, dict[str, Any]]
     """`root` and one a domain."""
 
@@ -61,8 +63,9 @@ class Composition:
         return openapi.for_readers(self.functions, version=version)
 
 
-def compose() -> Composition:
-    """Raises CompositionError naming every disagreement, and all that AWS would refuse."""
+def compose(api_kind: ApiKind = "rest") -> Composition:
+    """With the root stack's API as a REST API or as an HTTP API. Raises CompositionError naming every disagreement, and all
+    that AWS would refuse."""
     functions = discovery.functions()
     entries = tables.load()
     if problems := inventory({(f.domain, f.folder) for f in functions}, set(entries)):
@@ -72,7 +75,7 @@ def compose() -> Composition:
     api = openapi.for_gateway(functions)
     if problems := aws_limits.document_problems(api):
         raise CompositionError(problems)
-    composed = templates.compose(functions, entries, api)
+    composed = templates.compose(functions, entries, api, api=api_kind)
     if problems := aws_limits.template_problems(composed):
         raise CompositionError(problems)
     return Composition(functions, entries, api, composed)
@@ -151,13 +154,17 @@ def report(composition: Composition) -> str:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.compose", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--report", action="store_true", help="print the counts")
+    parser.add_argument(
+        "--api", choices=("rest", "http"), default="rest", help="which API the root stack has; an emulator needs rest"
+    )
+    parser.add_argument("--into", type=Path, default=ROOT / "build", metavar="FOLDER", help="instead of build")
     options = parser.parse_args(arguments)
     try:
-        composition = compose()
+        composition = compose(options.api)
     except CompositionError as problem:
         print(problem, file=sys.stderr)
         return 1
-    write(composition)
+    write(composition, options.into)
     if options.report:
         print(report(composition))
     return 0

@@ -9,7 +9,9 @@ from typing import Any
 
 import yaml
 
+from agnes.hosting.aws_prices import ApiKind
 from agnes.settings import Settings
+from infra import http_api
 from infra.discovery import ROOT, Found
 from infra.policies import statements
 from infra.tables import Entry, Schedule
@@ -21,12 +23,16 @@ Template = dict[str, Any]
 Entries = dict[tuple[str, str], Entry]
 
 
-def compose(functions: Iterable[Found], entries: Entries, document: dict[str, Any]) -> dict[str, Template]:
+def compose(
+    functions: Iterable[Found], entries: Entries, document: dict[str, Any], *, api: ApiKind = "rest"
+) -> dict[str, Template]:
     """Templates by name: `root`, and each domain's."""
     root = yaml.safe_load((ROOT / "infra" / "root.yaml").read_text())
     nested = root.pop("x-nested")
     # Layers are built for the interpreter that composes: `make deploy` refuses one that AWS has no runtime for.
     nested["Globals"]["Function"]["Runtime"] = runtimes.name_of(runtimes.running())
+    if api == "http":
+        http_api.rewrite(root, nested, document)
     by_domain: dict[str, list[Found]] = {}
     for function in functions:
         by_domain.setdefault(function.domain, []).append(function)
@@ -53,7 +59,8 @@ def compose(functions: Iterable[Found], entries: Entries, document: dict[str, An
         | nested["Parameters"]
         | {name: {"Ref": name} for name in root["Parameters"]}
     )
-    root["Resources"]["Api"]["Properties"]["DefinitionBody"] = document
+    if api == "rest":
+        root["Resources"]["Api"]["Properties"]["DefinitionBody"] = document
     templates = {"root": root}
     for domain, members in by_domain.items():
         template = _domain(members, entries, nested["Globals"], nested["Types"])

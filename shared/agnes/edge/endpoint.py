@@ -19,6 +19,7 @@ import pydantic
 from agnes import wiring
 from agnes.edge import generations
 from agnes.edge.app import CURRENT_REQUEST
+from agnes.edge.compression import compressed
 from agnes.edge.errors import error_reply, invalid_input, known_error
 from agnes.edge.identify import identify
 from agnes.edge.needs import Needs
@@ -107,7 +108,8 @@ def guarded(
         extra["Server-Timing"] = f"app;dur={(time.perf_counter() - started) * 1000:.1f}"
         if wiring.settings().secure_cookies:
             extra["Strict-Transport-Security"] = "max-age=31536000"
-        return respond(Reply(reply.body, reply.status, reply.headers, reply.content_type, cookies), extra)
+        answer = respond(Reply(reply.body, reply.status, reply.headers, reply.content_type, cookies), extra)
+        return compressed(answer, request)
 
     route.agnes = contract
     return route
@@ -144,7 +146,9 @@ def parse_body(model: type[pydantic.BaseModel], request: Request) -> pydantic.Ba
         given: Any = {
             name: values if len(values) > 1 or _is_list(model, name) else values[0] for name, values in fields.items()
         }
-    elif kind in ("application/json", ""):
+    elif kind in ("application/json", "") or not request.raw.get(
+        "body"
+    ):  # an HTTP API names a type where there is no body
         given = request.json()
     else:
         raise UnsupportedError(f"a body of type {kind} is not taken here", hint="Send application/json.")

@@ -11,7 +11,7 @@ from chalice import Response
 
 JSON = "application/json"
 
-_TEXT = ("text/", "application/json", "application/javascript", "image/svg+xml")
+TEXT = ("text/", "application/json", "application/javascript", "image/svg+xml")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,7 @@ class BytesResponse(Response):
         single, multi = self._sort_headers(self.headers)
         kind = single.get("Content-Type", "")
         encoded = {"headers": single, "multiValueHeaders": multi, "statusCode": self.status_code}
-        if kind.startswith(_TEXT) and "Content-Encoding" not in single:
+        if kind.startswith(TEXT) and "Content-Encoding" not in single:
             return {**encoded, "body": self.body.decode()}
         return {**encoded, "body": base64.b64encode(self.body).decode(), "isBase64Encoded": True}
 

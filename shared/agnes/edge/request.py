@@ -18,6 +18,9 @@ from agnes.kernel.ids import new_ulid
 MAX_BODY_BYTES = 4_700_000
 """What passes a Lambda after base64 (spec/11 C); larger bodies go by presigned URL."""
 
+HTTP_API = "1.0"
+"""`version` of an HTTP API's event in the payload format that we ask for."""
+
 _REQUEST_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -44,7 +47,7 @@ class Request:
         given_id = _REQUEST_ID.sub("", headers.get("x-request-id", ""))[:64]
         return cls(
             method=context["httpMethod"],
-            path=event.get("path") or context["resourcePath"],
+            path=_without_stage(event, event.get("path") or context["resourcePath"]),
             route=context["resourcePath"],
             headers=headers,
             query=event.get("multiValueQueryStringParameters") or {},
@@ -53,6 +56,11 @@ class Request:
             id=given_id or context.get("requestId") or new_ulid(),
             raw=event,
         )
+
+    @property
+    def is_http_api(self) -> bool:
+        """Whether an HTTP API sent the event; a REST API's has no version."""
+        return self.raw.get("version") == HTTP_API
 
     @cached_property
     def body(self) -> bytes:
@@ -86,3 +94,11 @@ class Request:
             return msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise BadRequestError("the body is not JSON", code="invalid_json", hint=str(exc)[:200]) from exc
+
+
+def _without_stage(event: dict[str, Any], path: str) -> str:
+    """A named stage of an HTTP API is the first part of the path; a REST API's is not."""
+    stage = event["requestContext"].get("stage")
+    if event.get("version") != HTTP_API or not stage or stage == "$default":
+        return path
+    return path.removeprefix(f"/{stage}") or "/" if path == f"/{stage}" or path.startswith(f"/{stage}/") else path
