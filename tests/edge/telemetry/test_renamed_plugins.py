@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from datetime import UTC, date, datetime
 from random import Random
 
@@ -10,6 +12,9 @@ import pytest
 from agnes.marketplace import former_names
 from agnes.telemetry import service as telemetry
 from agnes.telemetry.lake import ledger
+from agnes.telemetry.lake.batch import workbench
+from agnes.telemetry.lake.event_stream import EventStream, Selection
+from agnes.telemetry.lake.renames import followed_events
 from tests.builders.house import House
 from tests.builders.people import add_person, seed_admin
 from tests.builders.telemetry_house import figures, run_usage, serve, upload
@@ -91,6 +96,74 @@ def test_what_the_old_name_was_used_is_the_new_ones(house):
     rows = house.get("/api/admin/usage/summary?window=30d", token=admin.token)
     assert rows.status == 200, rows.text
     assert {one["plugin"] for one in rows.json()["top_plugins"]} == {"gamma"}
+
+
+def test_events_and_their_exports_say_both_names(house):
+    admin = seed_admin(house)
+    mira = add_person(house, admin, "mira@example.com")
+    serve(house, "alpha", "other", items=(("alpha", "skill", "go"),))
+    upload(house, mira, *session(1, "alpha"))
+    run_usage(house, admin)
+    rename(house, "alpha", "beta")
+    upload(house, mira, *session(2, "beta"))
+    run_usage(house, admin)
+
+    def get(path: str):
+        answer = house.get(f"/api/admin/usage/{path}", token=admin.token)
+        assert answer.status == 200, answer.text
+        return answer
+
+    calls = [
+        (r["ref_id"], r["written_plugin"], r["skill_name"]) for r in get("query?event_type=tool_use").json()["rows"]
+    ]
+    assert sorted(calls) == [("beta", "alpha", "alpha:go"), ("beta", "beta", "beta:go")]
+    groups = {row["bucket"]: row["invocations"] for row in get("query?group_by=item").json()["rows"]}
+    assert groups["beta:go"] == 2
+    assert "alpha:go" not in groups
+    assert {r["bucket"]: r["invocations"] for r in get("query?group_by=ref_id").json()["rows"]}["beta"] == 2
+    for part in ("alpha", "beta:go"):
+        assert [r["ref_id"] for r in get(f"query?q={part}&event_type=tool_use").json()["rows"]].count("beta") in (1, 2)
+    assert len(get("query?q=beta:go&event_type=tool_use").json()["rows"]) == 2
+    assert {f["value"] for f in get("facets").json()["ref_id"]} == {"beta"}
+
+    exported = [json.loads(line) for line in get("export?format=json&event_type=tool_use").body.splitlines()]
+    assert {(one["plugin"], one["written_plugin"]) for one in exported} == {("beta", "alpha"), ("beta", "beta")}
+    header, *rows = csv.reader(get("export?format=csv&event_type=tool_use").body.decode().splitlines())
+    assert [row[header.index("plugin")] for row in rows] == ["beta", "beta"]
+    assert header[-1] == "written_plugin"
+    started = house.post("/api/admin/usage/exports", token=admin.token, json_body={"format": "json"})
+    assert started.status == 202, started.text
+    with house.state.read("telemetry") as db:
+        renamed = ledger.renamed(db)
+    assert renamed
+    stream = EventStream(house.state, house.store, Selection("plugin IS NOT NULL", {}, None, None), "json")
+    lines = [json.loads(line) for line in b"".join(stream.pieces()).splitlines()]
+    assert {(one["plugin"], one["written_plugin"]) for one in lines} == {("beta", "alpha"), ("beta", "beta")}
+
+
+def test_an_agent_in_force_has_its_present_name_too():
+    """Of both joins, and of days: what came before a rename ended is another plugin's."""
+    renamed = [("acme", "alpha", "beta", None, date(2026, 3, 10)), ("acme", "alpha", "delta", date(2026, 3, 10), None)]
+    with workbench() as bench:
+        bench.db.execute(
+            """CREATE TABLE e AS SELECT * FROM (VALUES
+                (TIMESTAMPTZ '2026-03-09 23:59:59+00', 'curated', 'acme', 'alpha', 'skill', 'go', 'curated', 'acme', 'alpha'),
+                (TIMESTAMPTZ '2026-03-10 00:00:00+00', 'curated', 'acme', 'alpha', 'plugin', 'alpha', 'flea', NULL, 'alpha'),
+                (TIMESTAMPTZ '2026-03-10 00:00:00+00', 'curated', 'zoo', 'alpha', 'skill', 'go', NULL, NULL, NULL),
+                (TIMESTAMPTZ '2026-03-10 00:00:00+00', 'builtin', NULL, NULL, NULL, NULL, 'curated', 'acme', 'alpha')
+            ) AS r(occurred_at, source, marketplace_id, plugin, item_kind, item_name, agent_source, agent_marketplace_id,
+                agent_plugin)"""
+        )
+        rows = bench.db.execute(
+            "SELECT plugin, item_name, agent_plugin, written_plugin FROM "
+            f"({followed_events('FROM e', renamed)}) ORDER BY written_plugin, plugin"
+        ).fetchall()
+    assert rows == [
+        ("alpha", "go", None, "alpha"),
+        ("beta", "go", "beta", "alpha"),
+        ("delta", "delta", "alpha", "alpha"),
+        (None, None, "delta", None),
+    ]
 
 
 def test_a_name_that_is_used_again_begins_anew(house):

@@ -19,6 +19,7 @@ from agnes.kernel.state import State
 from agnes.telemetry.ask.comments import COMMENTS
 from agnes.telemetry.lake import event_table, ledger
 from agnes.telemetry.lake.batch import EVENT_COLUMNS, Workbench, workbench
+from agnes.telemetry.lake.renames import WRITTEN
 from agnes.telemetry.model import FILE, ITEM_DAILY
 
 MAX_EVENTS = 500_000
@@ -84,7 +85,9 @@ def made(state: State) -> Iterator[Database]:
             for name, (columns, rows) in copied.items():
                 bench.table(name, columns, rows)
                 bench.db.execute(f"CREATE TABLE usage.{name} AS FROM memory.main.{name}")
-            fields = ", ".join(f"NULL::{kind} AS {name}" for name, kind in EVENT_COLUMNS.items())
+            fields = ", ".join(
+                f"NULL::{kind} AS {name}" for name, kind in (EVENT_COLUMNS | {WRITTEN: "VARCHAR"}).items()
+            )
             bench.db.execute(f"CREATE TABLE usage.{EVENTS} AS SELECT {_EVENT} FROM (SELECT {fields}) LIMIT 0")  # noqa: S608
             bench.db.execute(_TOOLS)
             _comment(bench)

@@ -23,6 +23,7 @@ from agnes.kernel.state import State
 from agnes.telemetry.lake import copies, ledger
 from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, Workbench, live_events, workbench
 from agnes.telemetry.lake.formats import COLUMNS, copy_options
+from agnes.telemetry.lake.renames import Renamed, followed_events
 from agnes.telemetry.model import FILE
 
 SLICE_EVENTS = 100_000
@@ -39,7 +40,7 @@ _END = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Selection(NamedTuple):
-    """`where` is SQL over the events' columns with its `parameters`; `since` is included, `until` is not."""
+    """`where` is SQL over the events' columns (with the names that plugins have now) with its `parameters`; `since` is included, `until` is not."""
 
     where: str
     parameters: dict[str, Any]
@@ -77,6 +78,7 @@ class EventStream:
         self._goes_on = goes_on
         self._slice_events = slice_events
         self._slices = 0
+        self._renamed: Renamed = ()
 
     def pieces(self) -> Iterator[bytes]:
         """Raises UnavailableError, also if the disk is full."""
@@ -141,6 +143,7 @@ class EventStream:
         first = max(first or _BEGINNING, self._begin)
         with self._state.read(FILE) as db:
             counts = ledger.events_between(db, first.date(), last.date() if last else date.max)
+            self._renamed = ledger.renamed(db)
         groups: list[_Group] = []
         for day, events in counts:
             if groups and groups[-1].events + events <= self._slice_events:
@@ -207,9 +210,10 @@ class EventStream:
         )
         # A copy of an event has its time, so both are in one slice.
         copies.mark(bench, "slice")
+        once = followed_events(copies.once("slice"), self._renamed)
         path = bench.folder / f"sorted.{self._kind}"
         (rows,) = bench.db.execute(
-            f"COPY (SELECT {COLUMNS[self._kind]} FROM ({copies.once('slice')}) WHERE {self._selection.where} "  # noqa: S608 (fixed parts)
+            f"COPY (SELECT {COLUMNS[self._kind]} FROM ({once}) WHERE {self._selection.where} "  # noqa: S608 (fixed parts)
             f"ORDER BY occurred_at, event_id) TO '{path}' ({copy_options(self._kind, header=not self._slices)})",
             self._selection.parameters,
         ).fetchone()

@@ -13,6 +13,7 @@ from agnes.kernel.state import State
 from agnes.telemetry.lake import copies, damage, ledger, objects
 from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, Workbench, live_events, workbench
 from agnes.telemetry.lake.damage import LakeDamaged, Written
+from agnes.telemetry.lake.renames import followed_events
 from agnes.telemetry.model import FILE
 
 _READS_AT_ONCE = 3
@@ -29,14 +30,15 @@ def events(
     memory: str = "150MB",
     partial: bool = False,
 ) -> Iterator[Workbench]:
-    """A workbench with the view `events`, its columns those of `EVENT_COLUMNS`, of the UTC days from `since` to `until`,
-    both included. Of damaged event files a note is left for the next run; with `partial` their events are left out.
+    """A workbench with the view `events`, of the UTC days from `since` to `until`, both included: the columns of
+    `EVENT_COLUMNS` with the names that plugins have now, and `written_plugin`. Of damaged event files a note is left for the next run; with `partial` their events are left out.
 
     Raises LakeDamaged, UnavailableError, also if a redaction removes what is being read: ask again."""
     with state.read(FILE) as db:
         batches = ledger.batches_between(db, since or date.min, until or date.max)
         live = ledger.all_generations(db)
         written = ledger.written(db, batches)
+        renamed = ledger.renamed(db)
     with workbench(memory_limit=memory, threads=1) as bench:
         bench.table("live_generations", SESSION, live)
         paths = _fetch(store, state, batches, bench.folder, written, partial=partial)
@@ -46,7 +48,7 @@ def events(
             fields = ", ".join(f"{name} {kind}" for name, kind in EVENT_COLUMNS.items())
             bench.db.execute(f"CREATE TABLE stored ({fields})")
         copies.mark(bench, "stored")
-        bench.db.execute(f"CREATE VIEW events AS {copies.once('stored')}")
+        bench.db.execute(f"CREATE VIEW events AS {followed_events(copies.once('stored'), renamed)}")
         yield bench
 
 

@@ -18,6 +18,7 @@ from agnes.telemetry.lake import damage, ledger, prices, rollups
 from agnes.telemetry.lake.batch import Workbench, workbench
 from agnes.telemetry.lake.damage import Written
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST
+from agnes.telemetry.lake.renames import renames_table
 from agnes.telemetry.model import FILE
 
 MOST_PRICED = 20_000
@@ -54,7 +55,7 @@ def tables(
         written = ledger.written(db, [key for of_days in keys.values() for key in of_days.values()])
         price_list, renamed = prices.price_list(db), ledger.renamed(db)
     with workbench(memory_limit=memory, threads=2) as bench:
-        bench.db.execute(f"CREATE VIEW renamed AS FROM {rollups.renames_table(renamed)}")
+        bench.db.execute(f"CREATE VIEW renamed AS FROM {renames_table(renamed)}")
         paths = _fetch(store, written, bench.folder)
         for of_days in keys.values():
             for day in [day for day, key in of_days.items() if key not in paths]:

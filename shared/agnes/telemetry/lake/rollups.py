@@ -25,6 +25,7 @@ from typing import Any
 from agnes.telemetry.lake import copies
 from agnes.telemetry.lake.batch import Workbench, live_events
 from agnes.telemetry.lake.prices import RATE
+from agnes.telemetry.lake.renames import Renamed, renames_table
 from agnes.telemetry.model import BILLED, CACHE_1H, WEB_SEARCHES
 
 ITEM_USER_DAILY = "item_user_daily"
@@ -280,10 +281,6 @@ def base_of(table: str) -> str:
     return ITEM_USER_DAILY if table == ITEM_USER_DAILY else USE_DAILY
 
 
-Renamed = Sequence[tuple[str, str, str, date | None, date | None]]
-"""As `ledger.renamed` gives them."""
-
-
 def table_of(
     bench: Workbench,
     table: str,
@@ -327,19 +324,6 @@ def _followed(days: str, renamed: Renamed, *, has_kind: bool) -> str:
         f"LEFT JOIN {renames_table(renamed)} n ON d.source = 'curated' AND n.marketplace_id = d.marketplace_id "
         "AND n.old_name = d.plugin AND (n.since IS NULL OR d.day >= n.since) AND (n.until IS NULL OR d.day < n.until)"
     )
-
-
-def renames_table(renamed: Renamed) -> str:
-    """The renames as a relation of SQL; there may be none."""
-    rows = ", ".join(f"({', '.join(_literal(value) for value in row)})" for row in renamed or [(None,) * 5])
-    return (
-        f"(SELECT m::VARCHAR AS marketplace_id, o::VARCHAR AS old_name, n::VARCHAR AS new_name, s::DATE AS since, "  # noqa: S608
-        f"u::DATE AS until FROM (VALUES {rows}) AS r(m, o, n, s, u))"
-    )
-
-
-def _literal(value: str | date | None) -> str:
-    return "NULL" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
 def of_days(files: Mapping[date, Path]) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST, PriceList
+from agnes.telemetry.lake.renames import Renamed
 from agnes.telemetry.lake.rollups import (
     DAILY_DAYS,
     ITEM,
     ITEM_MODEL,
     ITEM_USER_DAILY,
     PLUGIN_SESSION,
-    Renamed,
     table_of,
 )
 from agnes.telemetry.model import BILLED

@@ -21,7 +21,8 @@ from agnes.telemetry.model import FILE
 FACET_VALUES = 50
 # As the rollups count: a typed command and the call that it became are one, and the typed one has no item.
 _CALL = "event_type NOT IN ('prompt', 'message', 'iteration') AND (source = 'builtin' OR item_kind IS NOT NULL)"
-_NAMES = ("tool_name", "skill_name", "subagent_type", "command_name")
+_NAMES = ("tool_name", "skill_name", "subagent_type", "command_name", "coalesce(plugin || ':' || item_name, '')")
+"""As they were written, and an item by the name that its plugin has now."""
 _CHOICES = {
     "username": "(user_id = $username OR lower(username) = lower($username))",
     "tool_name": "tool_name = $tool_name",
@@ -44,7 +45,7 @@ ROW_SORTS = ("occurred_at", "username", "tool_name", "source", "event_type", "pl
 GROUP_SORTS = ("bucket", "invocations", "distinct_users", "distinct_sessions", "errors", "tokens", "cost_usd")
 _ROW = (
     "occurred_at, user_id, username, session_id, event_type, tool_name, skill_name, subagent_type, command_name, is_error, "
-    "source, marketplace_id, plugin AS ref_id, item_kind, item_name, model, cwd"
+    "source, marketplace_id, plugin AS ref_id, written_plugin, item_kind, item_name, model, cwd"
 )
 
 
@@ -58,7 +59,9 @@ class EventsFilter(BaseModel):
     event_type: Literal["", "tool_use", "subagent", "mcp_call", "slash_command", "prompt", "message", "iteration"] = ""
     only_errors: bool = False
     q: str = Field(
-        "", max_length=200, description="Part of a tool's, skill's, agent's or command's name, taken literally."
+        "",
+        max_length=200,
+        description="Part of a tool's, skill's, agent's or command's name, taken literally; a renamed plugin is found by both names.",
     )
 
     @field_validator("username", "q")
