@@ -146,15 +146,18 @@ def _sibling_problems(paths: Iterable[str]) -> Iterator[str]:
 
 
 def _response_problems(document: dict[str, Any]) -> Iterator[str]:
-    """Gateway responses of kinds that API Gateway does not know, and validators that nobody defines."""
+    """Gateway responses of kinds that API Gateway does not know, and validators and authorizers that nobody defines."""
     kinds = document.get("x-amazon-apigateway-gateway-responses", {})
     yield from (f"API Gateway has no gateway response {kind}" for kind in kinds.keys() - GATEWAY_RESPONSES)
     defined = document.get("x-amazon-apigateway-request-validators", {})
+    schemes = document.get("components", {}).get("securitySchemes", {})
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             validator = operation.get("x-amazon-apigateway-request-validator")
             if validator is not None and validator not in defined:
                 yield f"{method.upper()} {path}: there is no request validator {validator!r}"
+            for scheme in {name for given in operation.get("security", ()) for name in given} - schemes.keys():
+                yield f"{method.upper()} {path}: there is no security scheme {scheme!r}"
 
 
 def template_problems(templates: dict[str, dict[str, Any]]) -> list[str]:

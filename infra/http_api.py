@@ -14,6 +14,9 @@ INTEGRATIONS = "x-amazon-apigateway-integrations"
 TIMEOUT_MS = 29_000
 """At most 30,000; a function has 28 s."""
 
+CHALLENGING = ("GitLogin", "GitLoginLogs", "GitLoginPermission")
+"""Of a REST API only: what a function challenges with reaches git as it is (docs/decisions/0259-the-gateway-challenges-git.md)."""
+
 API, STAGE = "HttpApi", "HttpApiStage"
 """Logical ids: not the REST API's, since CloudFormation changes no resource's type."""
 
@@ -52,7 +55,8 @@ def document(rest: dict[str, Any]) -> dict[str, Any]:
 def rewrite(root: dict[str, Any], nested: dict[str, Any], rest: dict[str, Any]) -> None:
     """Put the HTTP API in the REST API's place, in the root stack and in what nested stacks are given."""
     resources, limits = root["Resources"], root["Resources"]["Api"]["Properties"]["MethodSettings"][0]
-    del resources["Api"]
+    for logical in ("Api", *CHALLENGING):
+        del resources[logical]
     resources[API] = {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Body": document(rest)}}
     resources[STAGE] = {
         "Type": "AWS::ApiGatewayV2::Stage",

@@ -15,14 +15,19 @@ from typing import Any
 import pydantic
 
 from agnes.edge import Needs, Reply
+from agnes.edge.git import REALM
 from infra.discovery import Found, Route
 
 TITLE = "Agnes"
 
 STAGE_VARIABLES = "${AWS::StackName}"
 
+GIT_LOGIN = "git-login"
+"""The authorizer of git's routes, and the tail of its function's name (infra/root.yaml)."""
+
 GATEWAY_ERRORS = {
     # response type: (status, code, message, hint)
+    "UNAUTHORIZED": (401, "missing_credential", "you are not signed in", "Sign in with a token as the password."),
     "MISSING_AUTHENTICATION_TOKEN": (404, "not_found", "there is nothing at this path", "See /api/openapi.json."),
     "REQUEST_TOO_LARGE": (413, "too_large", "the body is larger than 10 MB", "Upload it by presigned URL instead."),
     "THROTTLED": (429, "rate_limited", "too many requests", "Try again in a moment."),
@@ -31,6 +36,8 @@ GATEWAY_ERRORS = {
     "DEFAULT_4XX": (400, "bad_request", "the request was not understood", "See /api/openapi.json."),
 }
 """What API Gateway answers by itself, in our one error shape; the local gateway says the same."""
+
+CHALLENGE = {"gatewayresponse.header.WWW-Authenticate": f"'{REALM}'"}
 
 ERROR_SCHEMA = {
     "type": "object",
@@ -52,6 +59,8 @@ def for_gateway(functions: Iterable[Found]) -> dict[str, Any]:
             operation: dict[str, Any] = {"responses": {}, "x-amazon-apigateway-integration": _integration(function)}
             if parameters := _path_parameters(route.path):
                 operation["parameters"] = parameters
+            if route.contract.kind == "git":
+                operation["security"] = [{GIT_LOGIN: []}]
             paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.0.1",
@@ -62,19 +71,42 @@ def for_gateway(functions: Iterable[Found]) -> dict[str, Any]:
         "x-amazon-apigateway-minimum-compression-size": 1024,
         "x-amazon-apigateway-gateway-responses": {
             kind: _gateway_response(*error) for kind, error in GATEWAY_ERRORS.items()
+        }
+        | {"UNAUTHORIZED": _gateway_response(*GATEWAY_ERRORS["UNAUTHORIZED"]) | {"responseParameters": CHALLENGE}},
+        "components": {"securitySchemes": {GIT_LOGIN: _git_login()}},
+    }
+
+
+def _git_login() -> dict[str, Any]:
+    """Who has no `Authorization` header is answered by the gateway itself, with the challenge that makes git send its login.
+
+    A REST API renames the `WWW-Authenticate` of a function's answer, so the function's own challenge never reaches git.
+    A request validator with a required header would do the same but for one thing: it compares the header's name with its
+    case, and over HTTP/2, which git speaks, all names arrive in lower case. An authorizer's identity source does not.
+    """
+    return {
+        "type": "apiKey",
+        "name": "Authorization",
+        "in": "header",
+        "x-amazon-apigateway-authtype": "custom",
+        "x-amazon-apigateway-authorizer": {
+            "type": "request",
+            "identitySource": "method.request.header.Authorization",
+            "authorizerResultTtlInSeconds": 3600,
+            "authorizerUri": _invocation_uri(GIT_LOGIN),
         },
     }
 
 
 def _integration(function: Found) -> dict[str, Any]:
+    return {"type": "aws_proxy", "httpMethod": "POST", "uri": _invocation_uri(function.name)}
+
+
+def _invocation_uri(function: str) -> dict[str, str]:
     return {
-        "type": "aws_proxy",
-        "httpMethod": "POST",
-        "uri": {
-            "Fn::Sub": "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
-            "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:"
-            f"function:{STAGE_VARIABLES}-{function.name}/invocations"
-        },
+        "Fn::Sub": "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
+        "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:"
+        f"function:{STAGE_VARIABLES}-{function}/invocations"
     }
 
 

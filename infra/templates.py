@@ -30,9 +30,13 @@ def compose(
     root = yaml.safe_load((ROOT / "infra" / "root.yaml").read_text())
     nested = root.pop("x-nested")
     # Layers are built for the interpreter that composes: `make deploy` refuses one that AWS has no runtime for.
-    nested["Globals"]["Function"]["Runtime"] = runtimes.name_of(runtimes.running())
+    runtime = runtimes.name_of(runtimes.running())
+    nested["Globals"]["Function"]["Runtime"] = runtime
     if api == "http":
         http_api.rewrite(root, nested, document)
+    for resource in root["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["Runtime"] = runtime
     by_domain: dict[str, list[Found]] = {}
     for function in functions:
         by_domain.setdefault(function.domain, []).append(function)

@@ -184,6 +184,36 @@ class TestGit:
         seen = {git.ok("ls-remote", git.url(token), "HEAD") for token in (mira.token, other.make_token()["token"])}
         assert len(seen) == 1
 
+    def test_who_has_no_login_is_challenged(self, house: Target):
+        """Without the challenge git, whose library first asks without a login, never sends one."""
+        for method, path in (
+            ("GET", "/marketplace.git/info/refs?service=git-upload-pack"),
+            ("POST", "/marketplace.git/git-upload-pack"),
+            ("POST", "/marketplace.git/git-receive-pack"),
+        ):
+            answer = house.visitor().call(method, path, expect=401)
+            assert answer.headers["WWW-Authenticate"] == 'Basic realm="agnes-marketplace"', path
+            assert "missing_credential" in answer.text
+
+    def test_a_helper_is_asked_for_the_login_once(self, git: Git, mira: Visitor):
+        """How Claude Code's git gets it where the address has none."""
+        helper = f"!f() {{ cat >/dev/null; echo asked >> {git.home}/asked; echo username=x; echo password={mira.token}; }}; f"
+        git.ok("-c", f"credential.helper={helper}", "clone", git.url(), "feed")
+        assert git.plugins(git.home / "feed") == {"finops", "sql-style"}
+        assert (git.home / "asked").read_text() == "asked\n" * 2, "once to get it, once to keep it"
+
+    @pytest.mark.localstack
+    @pytest.mark.timeout(600)
+    def test_a_rest_api_renames_what_a_function_challenges_with(self, localstack: Target):
+        """Or the journeys here would prove nothing of AWS."""
+        login = {"Authorization": httpx.BasicAuth("x", "agp_wrong")._auth_header}
+        path = "/marketplace.git/info/refs?service=git-upload-pack"
+        answer = localstack.visitor().get(path, headers=login, expect=401)
+        assert "WWW-Authenticate" not in answer.headers
+        assert answer.headers["x-amzn-Remapped-WWW-Authenticate"] == 'Basic realm="agnes-marketplace"'
+        missing = localstack.visitor().get("/api/no/such/path", expect=404)
+        assert missing.json()["code"] == "not_found", "the gateway's own answers have the document's shape"
+
     def test_a_wrong_token_is_refused_without_a_question(self, git: Git):
         for url in (git.url(), git.url("agp_0123456789abcdef0123456789abcdef")):
             refused = git.run("clone", url, "feed")

@@ -63,15 +63,21 @@ def test_more_routes_than_an_http_api_has() -> None:
     assert document_problems({"paths": paths}) == ["303 routes; an HTTP API has 300"]
 
 
-def test_methods_responses_and_validators_that_are_not_there() -> None:
+def test_methods_responses_validators_and_schemes_that_are_not_there() -> None:
     given = {
-        "paths": {"/a": {"trace": {"responses": {}}, "get": {"x-amazon-apigateway-request-validator": "headers"}}},
+        "paths": {
+            "/a": {
+                "trace": {"responses": {}},
+                "get": {"x-amazon-apigateway-request-validator": "headers", "security": [{"nobody": []}]},
+            }
+        },
         "x-amazon-apigateway-gateway-responses": {"TEAPOT": {}},
     }
     assert sorted(document_problems(given)) == [
         "/a: API Gateway has no method 'trace'",
         "API Gateway has no gateway response TEAPOT",
         "GET /a: there is no request validator 'headers'",
+        "GET /a: there is no security scheme 'nobody'",
     ]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
@@ -101,3 +104,41 @@ def test_integrations_name_functions_by_convention(things: Found) -> None:
     document = openapi.for_gateway([things])
     uri = document["paths"]["/api/things/{box}"]["post"]["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
     assert uri.endswith(":function:${AWS::StackName}-test-any_things/invocations")
+
+
+def test_git_is_challenged_by_the_gateway_itself(composition: Composition) -> None:
+    """A REST API renames a function's `WWW-Authenticate`, and git then never sends its login."""
+    api = composition.api
+    scheme = api["components"]["securitySchemes"]["git-login"]
+    authorizer = scheme["x-amazon-apigateway-authorizer"]
+    assert authorizer["identitySource"] == "method.request.header.Authorization"
+    assert authorizer["authorizerResultTtlInSeconds"] > 0, (
+        "without, a request without a login is passed to the function"
+    )
+    assert authorizer["authorizerUri"]["Fn::Sub"].endswith("function:${AWS::StackName}-git-login/invocations")
+    guarded = {
+        (method, path) for path, methods in api["paths"].items() for method, o in methods.items() if "security" in o
+    }
+    assert guarded == {
+        ("get", "/marketplace.git/info/refs"),
+        ("post", "/marketplace.git/git-upload-pack"),
+        ("post", "/marketplace.git/git-receive-pack"),
+    }
+    answer = api["x-amazon-apigateway-gateway-responses"]["UNAUTHORIZED"]
+    assert answer["statusCode"] == "401"
+    [(name, value)] = answer["responseParameters"].items()
+    assert (name, value) == ("gatewayresponse.header.WWW-Authenticate", "'Basic realm=\"agnes-marketplace\"'")
+    body = json.loads(answer["responseTemplates"]["application/json"])
+    assert body.keys() == {"code", "message", "hint", "request_id"}
+
+
+def test_the_authorizer_lets_all_of_gits_routes_through(composition: Composition) -> None:
+    """Its answer is kept for an hour, and holds for every method of the login that it was asked about."""
+    names: dict[str, Any] = {}
+    exec(composition.templates["root"]["Resources"]["GitLogin"]["Properties"]["InlineCode"], names)
+    stage = "arn:aws:execute-api:eu-central-1:123456789012:abcdef/prod"
+    answer = names["handler"]({"methodArn": f"{stage}/GET/marketplace.git/info/refs"}, None)
+    [statement] = answer["policyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "execute-api:Invoke")
+    assert fnmatchcase(f"{stage}/POST/marketplace.git/git-upload-pack", statement["Resource"])
+    assert not fnmatchcase(f"{stage}/POST/api/users", statement["Resource"])

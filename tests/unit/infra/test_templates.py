@@ -25,10 +25,12 @@ def functions(composition: Composition) -> Iterator[tuple[str, dict[str, Any]]]:
     for template in composition.templates.values():
         for resource in template["Resources"].values():
             if resource["Type"] == "AWS::Serverless::Function":
-                yield (
-                    resource["Properties"]["FunctionName"]["Fn::Sub"].removeprefix("${Stack}-"),
-                    resource["Properties"],
-                )
+                yield own_name(resource["Properties"]["FunctionName"]), resource["Properties"]
+
+
+def own_name(name: dict[str, str]) -> str:
+    """A function's name without the stack's; of a log group, too."""
+    return re.sub(r"^(/aws/lambda/)?\$\{(Stack|AWS::StackName)\}-", "", name["Fn::Sub"])
 
 
 def statements(composition: Composition) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -172,7 +174,7 @@ def test_the_bucket_is_closed(composition: Composition) -> None:
 
 def test_logs_are_not_kept_for_ever(composition: Composition) -> None:
     logged = {
-        resource["Properties"]["LogGroupName"]["Fn::Sub"].removeprefix("/aws/lambda/${Stack}-")
+        own_name(resource["Properties"]["LogGroupName"])
         for template in composition.templates.values()
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::Logs::LogGroup" and resource["Properties"]["RetentionInDays"]
@@ -183,9 +185,7 @@ def test_logs_are_not_kept_for_ever(composition: Composition) -> None:
 def test_the_api_may_call_what_its_document_names(composition: Composition) -> None:
     named = set(re.findall(r"function:\$\{AWS::StackName\}-([\w-]+)/invocations", str(composition.api)))
     permitted = {
-        template["Resources"][resource["Properties"]["FunctionName"]["Ref"]]["Properties"]["FunctionName"][
-            "Fn::Sub"
-        ].removeprefix("${Stack}-")
+        own_name(template["Resources"][resource["Properties"]["FunctionName"]["Ref"]]["Properties"]["FunctionName"])
         for template in composition.templates.values()
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::Lambda::Permission"
