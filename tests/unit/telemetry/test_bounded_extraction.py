@@ -53,13 +53,13 @@ def test_too_many_lines_are_refused_as_a_whole_also_in_several_files(line):
 
 
 def test_odd_lines_are_read_up_to_a_number():
-    odd = b'{"type":"user","isMeta":"odd","timestamp":"2026-11-30T08:00:00Z","message":{"content":"x"}}\n'
+    odd = b'{"type":"user","isSidechain":"odd","timestamp":"2026-11-30T08:00:00Z","message":{"content":"x"}}\n'
     lenience = records.Lenience(3)
     read = [one for some in records.lines(odd * 5 + PROMPT, lenience) for one in some.records]
     assert [one is not None for one in read] == [True] * 3 + [False] * 2 + [True]
 
 
-@pytest.mark.parametrize("odd", [b"", b'"isMeta":"odd",'], ids=["sound", "odd"])
+@pytest.mark.parametrize("odd", [b"", b'"isSidechain":"odd",'], ids=["sound", "odd"])
 def test_a_line_of_more_values_than_memory_can_hold_costs_itself(odd):
     line = b'{"type":"user",' + odd + b'"message":{"content":[' + b"{}," * records.MAX_VALUES + b"{}]}}\n"
     found = extracted(PROMPT + line + PROMPT)

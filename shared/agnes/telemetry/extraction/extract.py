@@ -242,8 +242,9 @@ class _Reading:
                         self._queued(record, number)
                     elif attachment.type in listings.KINDS and (self._agent_id or not record.isSidechain):
                         self._context.add(attachment)
-            elif kind == "tool_use_result" and record.is_error:
-                failed(record.tool_use_id or record.toolUseId or "")
+            elif kind == "tool_use_result":
+                if (full := some.full(number - line)) is not None and full.is_error:
+                    failed(full.tool_use_id or full.toolUseId or "")
             elif kind == "cost-state":
                 self._bill.take(some.full(number - line))
         return skipped
@@ -265,8 +266,7 @@ class _Reading:
         return None if at < EARLIEST else min(at, self._received_at)
 
     def _user(self, some: Lines, first: int, line: int) -> None:
-        record = some.records[line - first]
-        content = record.message.content
+        content = some.records[line - first].message.content
         texts: list[str] = []
         has_others = False
         if content.__class__ is list:
@@ -285,17 +285,17 @@ class _Reading:
         elif content:
             texts.append(content)
         self._unnumbered.turn += 1
+        record = some.full(line - first)
+        if record is None:
+            return
         self._in_force.instructed(record, texts, is_first=self._unnumbered.turn == 1)
         if record.isCompactSummary and (self._agent_id or not record.isSidechain):
             self._context.compact()
         if record.isSidechain or self._agent_id:
             return
-        full = some.full(line - first)
-        if full is None:
-            return
-        if full.stackedExpansion:  # a line may hold several commands: each has a record, and the first is the prompt
+        if record.stackedExpansion:  # a line may hold several commands: each has a record, and the first is the prompt
             self._commands(record, texts, line)
-        elif typed.is_prompt(full, texts, has_others=has_others):
+        elif typed.is_prompt(record, texts, has_others=has_others):
             self._typed = {}
             self._forget_bare_names()
             self._add(self._event(record, EventType.PROMPT, self._id(record, EventType.PROMPT, line)))

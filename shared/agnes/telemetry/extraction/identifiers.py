@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+import msgspec
+
 from agnes.telemetry.extraction.naming import cleaned
 from agnes.telemetry.model import Event
 
@@ -12,6 +14,7 @@ UUID_LENGTH = 36
 
 _CHECKED_AT_ONCE = 1000
 _PRINTABLE_ASCII = bytes(range(0x20, 0x7F))
+_encode = msgspec.json.Encoder().encode
 
 
 def short(text: str) -> str:
@@ -39,9 +42,17 @@ def make_storable(events: list[Event]) -> None:
         texts = [event.event_id for event in some]
         texts += [event.uuid or "" for event in some]
         texts += [event.parent_uuid or "" for event in some]
-        joined = "".join(texts)
-        if joined.isascii() and not joined.encode().translate(None, _PRINTABLE_ASCII):
+        if _are_printable_ascii("".join(texts)):
             continue
         for event in some:
             event.event_id = bounded(event.event_id)
             event.uuid, event.parent_uuid = cleaned(event.uuid), cleaned(event.parent_uuid)
+
+
+def _are_printable_ascii(text: str) -> bool:
+    if not text.isascii():
+        return False
+    encoded = _encode(text)  # the fastest look at each character: it escapes all that are unprintable but the last
+    return (len(encoded) == len(text) + 2 and b"\x7f" not in encoded) or not text.encode().translate(
+        None, _PRINTABLE_ASCII
+    )

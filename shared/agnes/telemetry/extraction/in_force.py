@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agnes.telemetry.extraction import served as names
-from agnes.telemetry.extraction.records import Record
+from agnes.telemetry.extraction.records import FullRecord, Record
 from agnes.telemetry.extraction.served import Item, Served, ServedPlugin
 from agnes.telemetry.model import Event
 
@@ -70,7 +70,7 @@ class InForce:
         """Somebody was heard while the turn went on."""
         self._is_elsewhere = True
 
-    def instructed(self, record: Record, texts: Sequence[str], *, is_first: bool) -> None:
+    def instructed(self, record: FullRecord, texts: Sequence[str], *, is_first: bool) -> None:
         """By a record of the user that is no result."""
         if self._is_subagent:
             if is_first:  # a skill with a context of its own begins with its text, a subagent with its caller's words

@@ -114,23 +114,23 @@ class Record(Struct, gc=False):
     attributionPlugin: str | None = None  # noqa: N815
     attributionMcpServer: str | None = None  # noqa: N815
     attributionMcpTool: str | None = None  # noqa: N815
-    isMeta: bool | None = None  # noqa: N815
-    isCompactSummary: bool | None = None  # noqa: N815
     type: str | None = None
     attachment: Attachment | None = None
     uuid: str | None = None
     timestamp: datetime | None = None
     effort: str | None = None
     cwd: str | None = None
-    tool_use_id: str | None = None
-    toolUseId: str | None = None  # noqa: N815
-    is_error: bool | None = None
 
 
 class FullRecord(Record, gc=False):
-    """With the fields that only prompts and the client's bills have: a line is read for them when they are wanted, since
-    every field that is expected costs something of every line."""
+    """With the fields that only texts of the user, the client's bills and results outside of messages have: a line is read for
+    them when they are wanted, since every field that is expected costs something of every line."""
 
+    isMeta: bool | None = None  # noqa: N815
+    isCompactSummary: bool | None = None  # noqa: N815
+    tool_use_id: str | None = None
+    toolUseId: str | None = None  # noqa: N815
+    is_error: bool | None = None
     origin: Origin | None = None
     promptSource: str | None = None  # noqa: N815
     totalCostUSD: float | None = None  # noqa: N815
