@@ -16,7 +16,7 @@ from typing import Any
 
 from agnes.claude_code import prices
 from agnes.claude_code.prices import Rate, Rates
-from agnes.telemetry.extraction.records import FullRecord, value_of
+from agnes.telemetry.extraction.records import Marks, value_of
 from agnes.telemetry.extraction.summary import Taken
 from agnes.telemetry.model import Summary
 
@@ -65,16 +65,16 @@ class ClientBill:
     __slots__ = ("_is_forked", "_last", "is_unfinished")
 
     def __init__(self) -> None:
-        self._last: FullRecord | None = None
+        self._last: Marks | None = None
         self.is_unfinished = False
         """Whether the session's own file has a response after the last bill."""
         self._is_forked = False
 
-    def take(self, record: FullRecord | None) -> None:
-        """A `cost-state` record, if it can be read."""
-        total = record.totalCostUSD if record is not None else None
+    def take(self, marks: Marks | None) -> None:
+        """Those of a `cost-state` record, if they can be read."""
+        total = marks.totalCostUSD if marks is not None else None
         if total is not None and 0 <= total <= _MOST:
-            self._last, self.is_unfinished = record, False
+            self._last, self.is_unfinished = marks, False
 
     def saw_request_of(self, asked_in: str, session_id: str) -> None:
         """A response of this session was asked for in that one."""

@@ -243,10 +243,10 @@ class _Reading:
                     elif attachment.type in listings.KINDS and (self._agent_id or not record.isSidechain):
                         self._context.add(attachment)
             elif kind == "tool_use_result":
-                if (full := some.full(number - line)) is not None and full.is_error:
-                    failed(full.tool_use_id or full.toolUseId or "")
+                if (marks := some.marks(number - line)) is not None and marks.is_error:
+                    failed(marks.tool_use_id or marks.toolUseId or "")
             elif kind == "cost-state":
-                self._bill.take(some.full(number - line))
+                self._bill.take(some.marks(number - line))
         return skipped
 
     def finish(self) -> bool:
@@ -266,7 +266,8 @@ class _Reading:
         return None if at < EARLIEST else min(at, self._received_at)
 
     def _user(self, some: Lines, first: int, line: int) -> None:
-        content = some.records[line - first].message.content
+        record = some.records[line - first]
+        content = record.message.content
         texts: list[str] = []
         has_others = False
         if content.__class__ is list:
@@ -285,17 +286,17 @@ class _Reading:
         elif content:
             texts.append(content)
         self._unnumbered.turn += 1
-        record = some.full(line - first)
-        if record is None:
+        marks = some.marks(line - first)
+        if marks is None:
             return
-        self._in_force.instructed(record, texts, is_first=self._unnumbered.turn == 1)
-        if record.isCompactSummary and (self._agent_id or not record.isSidechain):
+        self._in_force.instructed(record, marks, texts, is_first=self._unnumbered.turn == 1)
+        if marks.isCompactSummary and (self._agent_id or not record.isSidechain):
             self._context.compact()
         if record.isSidechain or self._agent_id:
             return
-        if record.stackedExpansion:  # a line may hold several commands: each has a record, and the first is the prompt
+        if marks.stackedExpansion:  # a line may hold several commands: each has a record, and the first is the prompt
             self._commands(record, texts, line)
-        elif typed.is_prompt(record, texts, has_others=has_others):
+        elif typed.is_prompt(marks, texts, has_others=has_others):
             self._typed = {}
             self._forget_bare_names()
             self._add(self._event(record, EventType.PROMPT, self._id(record, EventType.PROMPT, line)))
@@ -316,8 +317,7 @@ class _Reading:
 
     def _commands(self, record: Record, texts: list[str], line: int) -> None:
         for said in texts:
-            name = self._clean[typed.command(said)]
-            if name:
+            if (name := typed.command(said)) is not None and (name := self._clean[name]):
                 self._command(record, name, line)
 
     def _command(self, record: Record, name: str, line: int) -> None:

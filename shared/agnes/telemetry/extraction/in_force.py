@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agnes.telemetry.extraction import served as names
-from agnes.telemetry.extraction.records import FullRecord, Record
+from agnes.telemetry.extraction.records import Marks, Record
 from agnes.telemetry.extraction.served import Item, Served, ServedPlugin
 from agnes.telemetry.model import Event
 
@@ -24,7 +24,7 @@ class InForce:
     after another instruction, or in a subagent with instructions of its own, it carries (docs/telemetry.md).
     """
 
-    __slots__ = ("_caused", "_clean", "_is_elsewhere", "_is_subagent", "_served", "skill")
+    __slots__ = ("_caused", "_clean", "_is_elsewhere", "_is_subagent", "_names", "_said", "_served", "skill")
 
     def __init__(
         self, served: Served, clean: Mapping[str | None, str | None], caused: Caused, *, is_subagent: bool
@@ -37,17 +37,22 @@ class InForce:
         """Whether the latest instruction was another than the skill's text."""
         self.skill: str | None = None
         """That the last response was stamped with."""
+        self._said: tuple[str | None, ...] = (None, None, None)
+        """Of the record before: most have the same attribution."""
+        self._names = self._said
 
-    def attribute(self, event: Event, record: Record) -> None:
-        """As the client wrote it."""
-        event.attribution_plugin = self._clean[record.attributionPlugin]
-        event.attribution_skill = self._clean[record.attributionSkill]
-        event.attribution_agent = self._clean[record.attributionAgent]
+    def attribute(self, event: Event, record: Record) -> tuple[str | None, ...]:
+        """As the client wrote it: plugin, skill and agent."""
+        said = record.attributionPlugin, record.attributionSkill, record.attributionAgent
+        if said != self._said:
+            clean = self._clean
+            self._said, self._names = said, (clean[said[0]], clean[said[1]], clean[said[2]])
+        event.attribution_plugin, event.attribution_skill, event.attribution_agent = names = self._names
+        return names
 
     def put_into(self, event: Event, record: Record) -> None:
         """What the tokens of a response count for: the plugin that caused it, the skill and the agent in force."""
-        self.attribute(event, record)
-        caused = event.attribution_plugin, event.attribution_skill, event.attribution_agent
+        caused = self.attribute(event, record)
         items = self._caused.get(caused)
         if items is None:
             items = self._caused[caused] = self._items(*caused)
@@ -70,13 +75,16 @@ class InForce:
         """Somebody was heard while the turn went on."""
         self._is_elsewhere = True
 
-    def instructed(self, record: FullRecord, texts: Sequence[str], *, is_first: bool) -> None:
+    def instructed(self, record: Record, marks: Marks, texts: Sequence[str], *, is_first: bool) -> None:
         """By a record of the user that is no result."""
         if self._is_subagent:
             if is_first:  # a skill with a context of its own begins with its text, a subagent with its caller's words
-                self._is_elsewhere = not record.isMeta
-        elif not (record.isMeta or record.isCompactSummary or record.isSidechain):
-            self._is_elsewhere = not any(said.startswith(_COMMAND_BEGINS) for said in texts)
+                self._is_elsewhere = not marks.isMeta
+        elif not (marks.isMeta or marks.isCompactSummary or record.isSidechain):
+            self._is_elsewhere = True
+            for said in texts:
+                if said.startswith(_COMMAND_BEGINS):
+                    self._is_elsewhere = False
 
     def _is_carried(self, record: Record) -> bool:
         skill = record.attributionSkill

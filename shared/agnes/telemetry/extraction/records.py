@@ -122,9 +122,9 @@ class Record(Struct, gc=False):
     cwd: str | None = None
 
 
-class FullRecord(Record, gc=False):
-    """With the fields that only texts of the user, the client's bills and results outside of messages have: a line is read for
-    them when they are wanted, since every field that is expected costs something of every line."""
+class Marks(Struct, gc=False):
+    """What only texts of the user, the client's bills and results outside of messages have: a line is read for it when it is
+    wanted, since every field that is expected costs something of every line."""
 
     isMeta: bool | None = None  # noqa: N815
     isCompactSummary: bool | None = None  # noqa: N815
@@ -150,7 +150,17 @@ class FullRecord(Record, gc=False):
     """A further command of a line that holds several."""
 
 
+FullRecord = msgspec.defstruct(
+    "FullRecord",
+    [(field.name, field.type, field.default) for field in msgspec.structs.fields(Marks)],
+    bases=(Record,),
+    gc=False,
+)
+"""A record with its marks, of a line that was read by itself."""
+
+
 _strict = msgspec.json.Decoder(FullRecord).decode
+_marks = msgspec.json.Decoder(Marks).decode
 _strict_lines = msgspec.json.Decoder(Record).decode_lines
 
 TURNS = frozenset({"user", "assistant"})
@@ -226,14 +236,14 @@ class Lines:
             list(_one_by_one(view, start, ends, lenience)) if records is None else records
         )
 
-    def full(self, number: int) -> FullRecord | None:
-        """The record of that number with all of its fields; None if they cannot be read."""
+    def marks(self, number: int) -> Marks | FullRecord | None:
+        """Those of the record of that number; None if they cannot be read."""
         record = self.records[number]
         if isinstance(record, FullRecord):
             return record
         line = self._view[self._ends[number - 1] + 1 if number else self._start : self._ends[number]]
         try:
-            return _strict(line)
+            return _marks(line)
         except UNREADABLE:
             return self._lenience.read(bytes(line))
 

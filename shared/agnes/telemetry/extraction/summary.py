@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -80,22 +79,21 @@ def summarise(calls: Collection[Event], taken: Taken, folders: Iterable[str | No
         summary.started_at, summary.ended_at = times[0], times[-1]
         summary.wall_seconds = (times[-1] - times[0]).total_seconds()
         summary.active_seconds = active_seconds(times)
-    kinds = Counter(event.event_type for event in calls)
+    kinds = [event.event_type for event in calls]
     skills = [event.skill_name for event in calls if event.skill_name is not None]
-    summary.user_messages = kinds[EventType.PROMPT]
+    summary.user_messages = kinds.count(EventType.PROMPT)
     summary.assistant_messages = taken.responses
-    summary.tool_calls = kinds[EventType.TOOL]
-    summary.tool_errors = sum(event.is_error for event in calls)
+    summary.tool_calls = kinds.count(EventType.TOOL)
+    summary.tool_errors = [event.is_error for event in calls].count(True)
     summary.skill_invocations = len(skills)
-    summary.subagent_dispatches = kinds[EventType.SUBAGENT]
-    summary.mcp_calls = kinds[EventType.MCP]
-    summary.slash_commands = kinds[EventType.COMMAND]
+    summary.subagent_dispatches = kinds.count(EventType.SUBAGENT)
+    summary.mcp_calls = kinds.count(EventType.MCP)
+    summary.slash_commands = kinds.count(EventType.COMMAND)
     summary.distinct_tools = len({event.tool_name for event in calls} - {None})
     summary.distinct_skills = len({*skills})
     summary.folders = folder_numbers(folders)
-    for counts in taken.of_rates.values():
-        for name, count in zip(BILLED, counts, strict=True):
-            setattr(summary, name, getattr(summary, name) + count)
+    for name, count in zip(BILLED, map(sum, zip(*taken.of_rates.values(), strict=True)), strict=False):
+        setattr(summary, name, count)  # none of them where there was no response
     models = {model: number for model, number in taken.models.items() if model not in {None, SYNTHETIC_MODEL}}
     # A dict keeps the order of insertion, and max takes the first of equals: ties go to the first seen.
     summary.primary_model = max(models, key=models.__getitem__, default=None)

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from agnes.claude_code import prompts
 from agnes.claude_code.prompts import Form
-from agnes.telemetry.extraction.records import Attachment, FullRecord, value_of
+from agnes.telemetry.extraction.records import Attachment, Marks, value_of
 
 QUEUED = "queued_command"
 """The type of an attachment that holds a queued text."""
@@ -37,39 +37,39 @@ _SKILL_LAUNCH = re.compile(
 )
 
 
-def is_prompt(record: FullRecord, texts: Sequence[str], *, has_others: bool) -> bool:
-    """Of a `user` record without results: `texts` are those of its content, `has_others` whether it has images or
+def is_prompt(marks: Marks, texts: Sequence[str], *, has_others: bool) -> bool:
+    """Of the marks of a `user` record without results: `texts` are those of its content, `has_others` whether it has images or
     documents."""
-    if not (has_others or any(text and not text.isspace() for text in texts)):
+    if not has_others and _are_blank(texts):
         return False
     if (
-        record.isMeta
-        or record.isCompactSummary
-        or record.isVisibleInTranscriptOnly
-        or record.isVirtual
-        or record.textNotTyped
-        or record.handedOff
-        or record.queueTranscriptOnly
-        or record.turnCompanion
-        or record.stackedExpansion
-        or _says_something(record.planContent)
-        or _says_something(record.wakeupSource)
+        marks.isMeta
+        or marks.isCompactSummary
+        or marks.isVisibleInTranscriptOnly
+        or marks.isVirtual
+        or marks.textNotTyped
+        or marks.handedOff
+        or marks.queueTranscriptOnly
+        or marks.turnCompanion
+        or marks.stackedExpansion
+        or (marks.planContent and _says_something(marks.planContent))
+        or (marks.wakeupSource and _says_something(marks.wakeupSource))
     ):
         return False
-    if record.turnOrigin in _NOT_TURN_ORIGINS or record.rowSource in _NOT_ROW_SOURCES:
+    if marks.turnOrigin in _NOT_TURN_ORIGINS or marks.rowSource in _NOT_ROW_SOURCES:
         return False
-    if record.origin is not None and record.origin.kind is not None:
-        return record.origin.kind == "human"
-    if record.promptSource in _NOT_PROMPT_SOURCES:
+    if marks.origin is not None and marks.origin.kind is not None:
+        return marks.origin.kind == "human"
+    if marks.promptSource in _NOT_PROMPT_SOURCES:
         return False
-    if record.promptSource == record.turnOrigin == "sdk":
+    if marks.promptSource == marks.turnOrigin == "sdk":
         return True  # the newest clients mark what is not the program's own prompt
-    return record.promptSource in _BY_PERSON or has_others or any(is_typed(text) for text in texts)
+    return marks.promptSource in _BY_PERSON or has_others or any(map(is_typed, texts))
 
 
 def is_queued_prompt(attachment: Attachment, texts: Sequence[str], *, has_others: bool) -> bool:
     """Of an attachment of type QUEUED, what `queued_content` says of it."""
-    if not (has_others or any(text.strip() for text in texts)):
+    if not has_others and _are_blank(texts):
         return False
     if attachment.type != QUEUED or attachment.isMeta or attachment.textNotTyped or attachment.carriedByCompaction:
         return False
@@ -77,7 +77,7 @@ def is_queued_prompt(attachment: Attachment, texts: Sequence[str], *, has_others
         return False
     if attachment.origin is not None and attachment.origin.kind is not None:
         return attachment.origin.kind == "human"
-    return has_others or any(is_typed(text) for text in texts)
+    return has_others or any(map(is_typed, texts))
 
 
 def queued_content(attachment: Attachment) -> tuple[list[str], bool]:
@@ -116,10 +116,18 @@ def is_skill_launch(text: str) -> bool:
 
 def command(text: str) -> str | None:
     """The name of the command, without its slash, that the client marks at the beginning of a text."""
-    if "<command-name>/" not in text:
+    begins = text[:1]
+    if not (begins == "<" or begins.isspace()) or "<command-name>/" not in text:
         return None
     found = _COMMAND.match(text)
     return found[1] if found is not None else None
+
+
+def _are_blank(texts: Sequence[str]) -> bool:
+    for text in texts:  # noqa: SIM110 (a generator takes longer than the usual one text)
+        if text and not text.isspace():
+            return False
+    return True
 
 
 def _says_something(raw: Raw) -> bool:
