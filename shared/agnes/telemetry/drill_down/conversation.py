@@ -26,7 +26,7 @@ from agnes.kernel.errors import BadRequestError, NotFoundError
 from agnes.telemetry.drill_down import pieces
 from agnes.telemetry.drill_down.pieces import Piece
 from agnes.telemetry.extraction import records
-from agnes.telemetry.extraction.extract import EARLIEST
+from agnes.telemetry.extraction.reading import EARLIEST
 from agnes.telemetry.keys import AGENT, MAIN
 from agnes.telemetry.model import TranscriptFile
 

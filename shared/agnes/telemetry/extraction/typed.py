@@ -27,6 +27,7 @@ _NOT_TURN_ORIGINS = _values(prompts.TURN_ORIGINS, typed=False)
 _NOT_ROW_SOURCES = _values(prompts.ROW_SOURCES, typed=False)
 _TYPED_MODES = _values(prompts.QUEUED_MODES, typed=True)
 _NOT_TYPED_OPENINGS = tuple(_values(prompts.OPENINGS, typed=False))
+_NO_MARKS = Marks()
 _FIRST_CHARACTERS = frozenset({"", "<", *(opening[0] for opening in _NOT_TYPED_OPENINGS)})
 """Of every text that is not typed."""
 
@@ -42,6 +43,13 @@ def is_prompt(marks: Marks, texts: Sequence[str], *, has_others: bool) -> bool:
     documents."""
     if not has_others and _are_blank(texts):
         return False
+    if marks != _NO_MARKS and (said := _is_marked_as_prompt(marks)) is not None:
+        return said
+    return has_others or any(map(is_typed, texts))
+
+
+def _is_marked_as_prompt(marks: Marks) -> bool | None:
+    """None if the text has to tell."""
     if (
         marks.isMeta
         or marks.isCompactSummary
@@ -52,8 +60,8 @@ def is_prompt(marks: Marks, texts: Sequence[str], *, has_others: bool) -> bool:
         or marks.queueTranscriptOnly
         or marks.turnCompanion
         or marks.stackedExpansion
-        or (marks.planContent and _says_something(marks.planContent))
-        or (marks.wakeupSource and _says_something(marks.wakeupSource))
+        or _says_something(marks.planContent)
+        or _says_something(marks.wakeupSource)
     ):
         return False
     if marks.turnOrigin in _NOT_TURN_ORIGINS or marks.rowSource in _NOT_ROW_SOURCES:
@@ -64,7 +72,7 @@ def is_prompt(marks: Marks, texts: Sequence[str], *, has_others: bool) -> bool:
         return False
     if marks.promptSource == marks.turnOrigin == "sdk":
         return True  # the newest clients mark what is not the program's own prompt
-    return marks.promptSource in _BY_PERSON or has_others or any(map(is_typed, texts))
+    return True if marks.promptSource in _BY_PERSON else None
 
 
 def is_queued_prompt(attachment: Attachment, texts: Sequence[str], *, has_others: bool) -> bool:
