@@ -35,21 +35,23 @@ class Done:
     cookies: tuple[str, ...] = ()
 
 
-def form(*, needs: Needs, body: type[pydantic.BaseModel], page: View) -> Callable[[View], View]:
-    """Make a view the POST of a page. `page` is the view of the GET, on the same path."""
+def form(
+    *, needs: Needs, body: type[pydantic.BaseModel] | None = None, page: View | None = None
+) -> Callable[[View], View]:
+    """Make a view the POST of a page. `page` is the view of the GET, on the same path; without one, what is refused is
+    answered by a page of its own."""
 
     def decorate(view: View) -> View:
         contract = Contract("page", needs, None, body, takes_request=takes_request(view))
-        shown_by: Contract = page.agnes
 
         def call(request: Request, who: Principal | None) -> Reply:
             try:
                 done = invoke(view, contract, request, who)
             except AgnesError as error:
-                if error.status >= 500 or error.status in (401, 403):
+                if page is None or error.status >= 500 or error.status in (401, 403):
                     raise
                 refused = _refused(error, request, body)
-                value = _page_again(page, shown_by, request, who)
+                value = _page_again(page, page.agnes, request, who)
                 return answered(value, request, who, form=refused, status=refused.status)
             if isinstance(done, Reply):
                 return done
@@ -75,12 +77,13 @@ def _page_again(page: View, contract: Contract, request: Request, who: Principal
     return page.__wrapped__(who, **kwargs)
 
 
-def _refused(error: AgnesError, request: Request, body: type[pydantic.BaseModel]) -> Refused:
-    secret = {name for name, info in body.model_fields.items() if "Secret" in str(info.annotation)}
+def _refused(error: AgnesError, request: Request, body: type[pydantic.BaseModel] | None) -> Refused:
+    fields = body.model_fields if body is not None else {}
+    secret = {name for name, info in fields.items() if "Secret" in str(info.annotation)}
     sent = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
     values = {name: given for name, given in sent.items() if name not in secret}
     errors = {line["field"].partition(".")[0]: line["reason"] for line in error.facts.get("errors", ())}
-    known = {name: why for name, why in errors.items() if name in body.model_fields and name != ACTION}
+    known = {name: why for name, why in errors.items() if name in fields and name != ACTION}
     all_beside_fields = bool(errors) and errors.keys() == known.keys()
     return Refused(
         action=sent.get(ACTION, [""])[0],

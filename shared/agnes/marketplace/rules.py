@@ -34,6 +34,21 @@ def slug(given: str) -> str:
     return lowered
 
 
+_GENERIC_NAMES = frozenset({"plugins", "marketplace", "claude-plugins", "claude-code-plugins", "claude-marketplace"})
+"""Repositories of so many owners have these names that a slug says the owner too."""
+
+
+def slug_of(address: str) -> str:
+    """The slug that a repository's address suggests: its name, with its owner's before it where many have that name."""
+    place = re.sub(r"^([a-z]+://|[^/@]*@)", "", address.strip().lower())
+    parts = [part for part in re.split(r"[/:]", place) if part]
+    words = [re.sub(r"[^a-z0-9_-]+", "-", part.removesuffix(".git")).strip("-_") for part in parts[-2:]]
+    repository = words[-1] if words else ""
+    if len(words) == 2 and (repository in _GENERIC_NAMES or repository in RESERVED_SLUGS):
+        repository = f"{words[0]}-{repository}"
+    return slug(repository[:64])
+
+
 def name(given: str) -> str:
     text = given.strip()
     if not text or len(text) > MAX_NAME or not text.isprintable():
