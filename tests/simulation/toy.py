@@ -23,6 +23,9 @@ class Toy:
     def attach(self, file: str, snapshot: Path, log: bytes) -> ToyCopy:
         return ToyCopy(snapshot.read_bytes(), log)
 
+    def attach_migrated(self, file: str, snapshot: Path, log: bytes, statements: Sequence[str]) -> ToyCopy:
+        return ToyCopy(snapshot.read_bytes(), log)
+
     @contextmanager
     def reading(self, copies: Sequence[ToyCopy]) -> Iterator[list[str]]:
         yield copies[0].words

@@ -358,7 +358,7 @@ def _warnings(facts: Facts) -> Field:
     color: Color = "red" if facts.broken else "yellow" if facts.warnings else "green"
     advice = "Deploy the newest release: it refuses to write what it does not know." if facts.broken else ""
     if facts.warnings and not facts.broken:
-        advice = "Nothing to do: the next use migrates it."
+        advice = "Nothing to do: the next change or deployment migrates it, and readers do not wait for that."
     value = f"{len(found)}: {', '.join(found)}" if found else "none"
     return Field("diagnose_warnings", "Warnings", value, len(found), color, advice)
 

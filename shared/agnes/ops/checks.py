@@ -61,7 +61,7 @@ def _try(state: State, store: ObjectStore, migrations: Migrations, file: str) ->
         found, material = health.file_and_material(store, migrations, file)
         if found.status == "damaged" or not all(_is_there(store, *each) for each in material):
             return "state_damaged"
-        if found.status == "ok":  # another is migrated by its next use
+        if found.status in ("ok", "migrating"):
             with state.read(file) as db:
                 db.execute(f"SELECT 1 FROM {file}.audit LIMIT 1")  # noqa: S608 (a name from the code)
     except AgnesError as exc:

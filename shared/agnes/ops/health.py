@@ -51,8 +51,8 @@ class Health:
 @dataclass(frozen=True)
 class FileHealth:
     status: Literal["ok", "new", "migrating", "mismatch", "damaged", "unreachable"]
-    """`new`: not made yet; `migrating`: its next use applies migrations; `mismatch`: made by newer code; `damaged`: see
-    the runbook; `unreachable`: the store or this machine's disk kept it from being read, `code` says how."""
+    """`new`: not made yet; `migrating`: the next deployment or change applies migrations, readers a copy's; `mismatch`: made by newer
+    code that this one must not write beside; `damaged`: see the runbook; `unreachable`: the store or this machine's disk kept it from being read, `code` says how."""
     generation: int
     current: Schema
     expected: Schema
@@ -108,7 +108,7 @@ def health(
     except AgnesError as exc:
         log.warning("health: the state cannot be read: %s", exc.message)
         return Health("unhealthy", "unreachable", 0, total, list(failing))
-    current = sum(sum(file.current.values()) for file in files.values())
+    current = sum(file.current.get(series, 0) for file in files.values() for series in file.expected)
     is_damaged = any(line.endswith("state_damaged") for line in failing)
     if is_damaged or any(file.status == "damaged" for file in files.values()):
         status = "degraded" if is_damaged and not not_ready else "unhealthy"
@@ -228,7 +228,9 @@ def _file(head: dict[str, Any] | None, expected: Schema) -> FileHealth:
         or not all(isinstance(number, int) for number in current.values())
     ):
         return FileHealth("damaged", 0, {}, expected, code="state_damaged")
-    if any(number > expected.get(series, 0) for series, number in current.items()):
+    writable_from = {series: current.get(f"{series}.writers", current.get(series, 0)) for series in expected}
+    unknown = {series.removesuffix(".writers") for series in current} - expected.keys()
+    if unknown or any(number > expected[series] for series, number in writable_from.items()):
         status = "mismatch"
     elif any(number > current.get(series, 0) for series, number in expected.items()):
         status = "migrating"

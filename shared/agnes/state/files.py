@@ -71,7 +71,7 @@ class _File:
         store, clock, rng = files.store, files.clock, files.rng
         self.plan = plan
         self.pointer = Pointer(store, plan.file, clock=clock, max_stale_seconds=files.max_stale_seconds)
-        self.reader = Reader(plan.file, pointer=self.pointer, material=files.material, engine=files.engine)
+        self.reader = Reader(plan, pointer=self.pointer, material=files.material, engine=files.engine)
         publisher = files.publisher(
             store,
             plan,
@@ -182,7 +182,7 @@ class StateFiles:
         return known.generation if known else 0
 
     def migrate(self, *files: str) -> None:
-        """Create or migrate these files (all, if none is named) now rather than at first use."""
+        """Create or migrate these files (all, if none is named) now rather than at the first commit."""
         for name in files or self.names:
             part = self._opened(name)
             known = part.pointer.refresh()
@@ -299,7 +299,7 @@ class StateFiles:
     def _newest(self, part: _File) -> Head:
         seen = session.current()
         known = part.pointer.fresh(seen.at_least(part.plan.file) if seen else 0)
-        if known is None or part.plan.older(known.head.schema):
+        if known is None:
             part.group.alone([])
             known = part.pointer.refresh()
         if known is None:

@@ -69,7 +69,7 @@ TAIL_PACKED_BYTES = 24 * 2**10
 
 
 class SchemaTooNew(UnavailableError):
-    """A newer release has migrated the file; this one must not write what it does not understand."""
+    """A newer release has migrated the file, and not by adding alone: this one must not write to it."""
 
     code = "schema_too_new"
 
@@ -171,10 +171,10 @@ class Publisher:
         head = known.head if known else None
         if head is None:
             repair.require_new(self._store, self._file)
-        if head and self._plan.newer(head.schema):
+        start = work.base or head
+        if any(known and self._plan.refuses(known.schema) for known in (head, start)):
             raise SchemaTooNew(self._file)
         copy = self._working_copy(head, work.base)
-        start = work.base or head
         missing = self._plan.missing(start.schema if start else {})
         if missing:
             copy.migrate(missing)
@@ -219,7 +219,7 @@ class Publisher:
         )
         if fold:
             self._store_log(head, is_replaced=work.base is not None)
-        made = self._folded(copy, head) if fold else self._logged(copy, head)
+        made = self._folded(copy, head, work.base or head) if fold else self._logged(copy, head)
         history = self._turn_page((*(head.history if head else ()), *made.history))
         return replace(made, history=history, form=self._form(head, work))
 
@@ -242,10 +242,10 @@ class Publisher:
         else:
             self._write_ours(head.history[-1].key(self._file), body)
 
-    def _folded(self, copy: WorkingCopy, head: Head | None) -> Head:
-        """The next generation as a snapshot."""
+    def _folded(self, copy: WorkingCopy, head: Head | None, start: Head | None) -> Head:
+        """The next generation as a snapshot. `start` is what was migrated and changed: `head`, or what replaces it."""
         body = copy.fold()
-        generation, schema = _generation(head) + 1, self._plan.schema
+        generation, schema = _generation(head) + 1, self._plan.over(start.schema if start else {})
         line = replace(self._line(generation, body, base=generation), schema=schema)
         snapshot = Snapshot(line.key(self._file), generation, line.sha256, line.size)
         self._write_ours(snapshot.key, body, verify=True)
@@ -268,7 +268,7 @@ class Publisher:
             log = replace(log, key=line.key(self._file), sha256=line.sha256, size=line.size)
             self._write_ours(log.key, body)
             self._material.keep_log(log.key, body)
-        return Head(line.generation, line.nonce, self._plan.schema, head.snapshot, log, (line,))
+        return Head(line.generation, line.nonce, head.schema, head.snapshot, log, (line,))
 
     def _line(self, generation: int, body: bytes, *, base: int) -> Published:
         digest = hashlib.sha256(body).hexdigest()

@@ -11,6 +11,7 @@ from agnes.kernel.state import Db
 from agnes.state.engine import DatabaseUnreadable, Engine, ReadCopy
 from agnes.state.head import Head, StateDamaged
 from agnes.state.material import Material, MaterialGone
+from agnes.state.migrations import Plan
 from agnes.state.pointer import Pointer
 
 TRIES = 4
@@ -25,10 +26,15 @@ class _Open:
 
 
 class Reader:
-    """Opens generations of one file. Safe for several threads."""
+    """Opens generations of one file. Safe for several threads.
 
-    def __init__(self, file: str, *, pointer: Pointer, material: Material, engine: Engine) -> None:
-        self._file = file
+    A generation with an older schema is read from a private copy that is migrated and never published: a reader need not be
+    allowed to write, and the release before goes on beside it.
+    """
+
+    def __init__(self, plan: Plan, *, pointer: Pointer, material: Material, engine: Engine) -> None:
+        self._plan = plan
+        self._file = plan.file
         self._pointer = pointer
         self._material = material
         self._engine = engine
@@ -50,8 +56,8 @@ class Reader:
 
     @contextmanager
     def old(self, head: Head) -> Iterator[ReadCopy]:
-        """Exactly this generation, opened for one reader."""
-        copy = self._attach(head)
+        """Exactly this generation with the schema that it has, opened for one reader."""
+        copy = self._attach(head, as_it_is=True)
         try:
             yield copy
         finally:
@@ -110,10 +116,13 @@ class Reader:
                 head = known.head
         raise AssertionError("unreachable")
 
-    def _attach(self, head: Head) -> ReadCopy:
+    def _attach(self, head: Head, *, as_it_is: bool = False) -> ReadCopy:
+        missing = [] if as_it_is else self._plan.missing(head.schema)
         for _ in range(TRIES):
             snapshot, log = self._material.of(head)
             try:
+                if missing:
+                    return self._engine.attach_migrated(self._file, snapshot, log, missing)
                 return self._engine.attach(self._file, snapshot, log)
             except DatabaseUnreadable as error:
                 damage = error

@@ -2,6 +2,12 @@
 
 A series is a state file's own, or `common`, which every file gets first. In a file's own series tables
 are written `<file>.<table>`; in `common`, `{file}.<table>`. A migration that was released is never edited.
+
+A release expands first and contracts later. While it rolls out, and after a roll-back, code that does not know a migration works
+on the migrated file. So a migration is one of two kinds: with *expanding* ones earlier releases go on writing, since all
+that they know is still there; any other makes them refuse to write until they are gone. A migration expands if it only creates tables,
+views, indexes and sequences and fills the tables that it creates. One that adds columns may say so itself, in a line
+`-- expands: <why>`: the release before must name the columns in every INSERT into that table.
 """
 
 from __future__ import annotations
@@ -14,6 +20,12 @@ from importlib import resources
 
 COMMON = "common"
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+WRITERS = ".writers"
+"""`<series>.writers` in a head's schema: how many migrations of the series code must know to write. As many as were made, if it is missing."""
+_SAID = re.compile(r"^-- expands: \S", re.MULTILINE)
+_COMMENT = re.compile(r"--[^\n]*")
+_CREATE = re.compile(r"CREATE (?:UNIQUE )?(?:TABLE|VIEW|INDEX|SEQUENCE) (?:IF NOT EXISTS )?([\w{}.]+)", re.IGNORECASE)
+_FILL = re.compile(r"INSERT INTO ([\w{}.]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +33,19 @@ class Migration:
     number: int
     name: str
     sql: str
+
+    @property
+    def expands(self) -> bool:
+        """Whether code that does not know this migration may go on writing to the file."""
+        if _SAID.search(self.sql):
+            return True
+        created: set[str] = set()
+        for statement in filter(None, (part.strip() for part in _COMMENT.sub("", self.sql).split(";"))):
+            if made := _CREATE.match(statement):
+                created.add(made[1].lower())
+            elif not (filled := _FILL.match(statement)) or filled[1].lower() not in created:
+                return False
+        return True
 
 
 @cache
@@ -66,4 +91,28 @@ class Plan:
 
     def newer(self, schema: Mapping[str, int]) -> bool:
         """Whether `schema` has what this code does not know."""
-        return any(number > self.schema.get(series, 0) for series, number in schema.items())
+        return self._has_unknown(schema) or any(schema.get(series, 0) > known for series, known in self.schema.items())
+
+    def refuses(self, schema: Mapping[str, int]) -> bool:
+        """Whether this code must not write to what has `schema`: a migration that it does not know takes away what it needs."""
+        return self._has_unknown(schema) or any(
+            schema.get(series, 0) > known and schema.get(series + WRITERS, schema[series]) > known
+            for series, known in self.schema.items()
+        )
+
+    def _has_unknown(self, schema: Mapping[str, int]) -> bool:
+        return any(series.removesuffix(WRITERS) not in (COMMON, self.file) for series in schema)
+
+    def over(self, schema: Mapping[str, int]) -> dict[str, int]:
+        """The schema after the missing migrations, as a head states it. What this code does not know stays."""
+        found: dict[str, int] = {}
+        for series, migrations in ((COMMON, self.common), (self.file, self.own)):
+            made, known = schema.get(series, 0), len(migrations)
+            found[series] = max(made, known)
+            if made >= known:
+                writers = schema.get(series + WRITERS, made)
+            else:
+                writers = max((m.number for m in migrations[1:] if not m.expands), default=1)
+            if writers < found[series]:
+                found[series + WRITERS] = writers
+        return found
