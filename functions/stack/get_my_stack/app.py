@@ -13,5 +13,5 @@ app = Function("stack-get_my_stack")
 @endpoint(needs=Needs.LOGIN)
 def get_my_stack(who: Principal) -> MyStack:
     """List granted and system plugins with their switch."""
-    with wiring.state().read(*service.FILES) as db:
+    with wiring.state().read(*service.FILES, spare=service.SPARED) as db:
         return service.my_stack(db, who)

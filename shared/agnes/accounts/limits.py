@@ -16,12 +16,14 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import logging
 from collections.abc import Callable
 from datetime import date, datetime
 from math import ceil
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from agnes.kernel import sealed
 from agnes.kernel.errors import LimitError
 from agnes.kernel.ports import (
     ABSENT,
@@ -33,6 +35,8 @@ from agnes.kernel.ports import (
     Unchanged,
     Version,
 )
+
+log = logging.getLogger("agnes.accounts")
 
 T = TypeVar("T")
 
@@ -87,7 +91,8 @@ def count_account(store: ObjectStore, email: str, *, now: datetime, last_login_a
     after = last_login_at.timestamp() if last_login_at else 0.0
 
     def one_more(body: bytes | None) -> bytes:
-        attempts = _noted(body, "attempts", [])
+        # A time that is still to come was written by a clock that was wrong, and would lock the account until then.
+        attempts = [at for at in _noted(body, "attempts", []) if isinstance(at, float) and at <= now.timestamp() + 60]
         failures = [at for at in attempts if at > after]
         wait = _delay(len(failures)) - (now.timestamp() - failures[-1]) if failures else 0
         if wait > 0:
@@ -136,11 +141,11 @@ def _change(store: ObjectStore, key: str, change: Callable[[bytes | None], bytes
     seen = _seen.setdefault(store, {})
     if read_first:
         held = seen.get(key)
-        change(held.body if held else None)  # refuses what is refused whatever was added since
+        change(_opened(key, held))  # refuses what is refused whatever was added since
         _look(store, key, seen, unless=held.version if held else None)
     for _ in range(_TRIES):
         held = seen.get(key)
-        body = change(held.body if held else None)
+        body = sealed.seal(key, change(_opened(key, held)))
         expect = Unchanged(held.version) if held else ABSENT
         try:
             version = store.write(key, body, expect=expect, content_type="application/json")
@@ -154,6 +159,15 @@ def _change(store: ObjectStore, key: str, change: Callable[[bytes | None], bytes
             seen[key] = Blob(body, version)
             return
     raise TooManyAttempts("at once", 1)
+
+
+def _opened(key: str, held: Blob | None) -> bytes | None:
+    """What a counter says; a damaged one counts from the beginning, and is written again."""
+    try:
+        return sealed.opened(key, held.body) if held else None
+    except sealed.Unsealed:
+        log.warning("%s is damaged; it counts from the beginning", key)
+        return None
 
 
 def _look(store: ObjectStore, key: str, seen: dict[str, Blob], *, unless: Version | None = None) -> None:

@@ -12,6 +12,7 @@ from agnes.accounts import repository
 from agnes.accounts.model import ADMIN, Me, User, UserCounts, UserQuery
 from agnes.accounts.repository import HeldCredential
 from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX, hash_of
+from agnes.kernel import sealed
 from agnes.kernel.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
 from agnes.kernel.ports import ANYTHING, ObjectStore, Secret
 from agnes.kernel.principal import Principal, Via
@@ -105,9 +106,10 @@ def note_use(store: ObjectStore, token_id: str, *, ip: str, now: datetime) -> No
     if len(_noted) > 10_000:
         _noted.clear()
     _noted[token_id] = now
-    body = json.dumps({"at": now.isoformat(), "ip": ip}).encode()
+    key = f"{USED_PREFIX}{token_id}.json"
+    body = sealed.seal(key, json.dumps({"at": now.isoformat(), "ip": ip}).encode())
     try:
-        store.write(f"{USED_PREFIX}{token_id}.json", body, expect=ANYTHING, content_type="application/json")
+        store.write(key, body, expect=ANYTHING, content_type="application/json")
     except UnavailableError as exc:
         log.warning("the use of a token was not noted: %s", exc.message, extra={"token_id": token_id})
 

@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from agnes.accounts.model import NewToken, OwnedToken, Token
 from agnes.accounts.repository import count_live_tokens, revoke_tokens
 from agnes.accounts.rules import TOKEN_PREFIX, expiry_of, hash_of, name_of, new_credential
 from agnes.accounts.service import USED_PREFIX
+from agnes.kernel import sealed
 from agnes.kernel.errors import ConflictError, NotFoundError
 from agnes.kernel.ids import TokenId, new_ulid
 from agnes.kernel.ports import Blob, ObjectStore
@@ -216,12 +217,14 @@ def _last_uses(store: ObjectStore, rows: Sequence[Row]) -> list[LastUse]:
     """Of each row. One read a token, side by side where they are many."""
 
     def read(row: Row) -> LastUse:
-        found = store.read(f"{USED_PREFIX}{row.id}.json")
+        key = f"{USED_PREFIX}{row.id}.json"
+        found = store.read(key)
         if not isinstance(found, Blob):
             return LastUse()
         try:
-            noted = json.loads(found.body)
-            return LastUse(datetime.fromisoformat(noted["at"]), str(noted["ip"]))
+            noted = json.loads(sealed.opened(key, found.body))
+            at = datetime.fromisoformat(noted["at"])
+            return LastUse(at if at.tzinfo else at.replace(tzinfo=UTC), str(noted["ip"]))
         except (ValueError, KeyError, TypeError):
             return LastUse()  # damaged; its next use writes it again
 

@@ -66,7 +66,7 @@ class OverviewPage:
 
 
 def overview_page(state: State, health: Pulse, *, now: datetime) -> OverviewPage:
-    with state.read(*FILES) as db:
+    with state.read(*FILES, spare=(*stack.SPARED, TELEMETRY)) as db:
         registered = marketplace.marketplaces(db)
         plugins = marketplace.plugins(db)
         waiting = {one.id: len(versions.waiting(db, one.id)) for one in registered}

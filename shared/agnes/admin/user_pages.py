@@ -159,7 +159,7 @@ class UserPage:
 def users_page(state: State, query: UsersQuery, *, now: datetime) -> UsersPage:
     """Raises UnavailableError."""
     asked = UserQuery(query.q, query.status, query.group_id, query.sort, query.offset, USERS_A_PAGE)
-    with state.read("people", TELEMETRY) as db:
+    with state.read("people", TELEMETRY, spare=(TELEMETRY,)) as db:
         found, total = accounts.find_users(db, asked)
         ids = [user.id for user in found]
         given = {"q": query.q, "status": query.status, "group_id": query.group_id}
@@ -193,7 +193,7 @@ def user_page(
 ) -> UserPage:
     """Raises NotFoundError, UnavailableError."""
     query = PageOf(limit=SESSIONS_A_PAGE, offset=offset)
-    with state.read(*stack.FILES, TELEMETRY) as db:
+    with state.read(*stack.FILES, TELEMETRY, spare=(*stack.SPARED, TELEMETRY)) as db:
         user = accounts.get_user(db, user_id)
         memberships = access.memberships(db, user_id)
         joined = {membership.group_id for membership in memberships}
@@ -206,7 +206,7 @@ def user_page(
             for item in granting.effective_access(db, user_id).items
         }
         can_sign_in = user.active and bool(accounts.have_password(db, [user_id]))
-    listed = sessions.of_user(state, store, user.id, query)
+    listed = sessions.of_user(state, store, user.id, query, spare=(TELEMETRY,))
     return UserPage(
         user=user,
         is_oneself=user.id == who.user_id,

@@ -25,7 +25,7 @@ class SlowAction:
 def slow_actions(state: State, *, since: datetime) -> list[SlowAction]:
     """What took longest of what was committed since then and is not archived yet, by the 95th percentile."""
     lines = " UNION ALL ".join(f'SELECT action, duration_ms, "at" FROM {file}.audit' for file in state.names)  # noqa: S608
-    with state.read(*state.names) as db:
+    with state.read(*state.names, spare=state.names) as db:
         rows = db.execute(
             f"""SELECT action, count(*) AS n, quantile_cont(duration_ms, 0.5), quantile_cont(duration_ms, 0.95) AS p95,
                 quantile_cont(duration_ms, 0.99), max(duration_ms)

@@ -15,6 +15,7 @@ import msgspec
 
 from agnes.audit import service
 from agnes.flea import service as flea
+from agnes.kernel import sealed
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.ports import ANYTHING, Blob, Clock, DeadLetters, ObjectStore
 from agnes.kernel.state import State
@@ -120,7 +121,8 @@ def pulse(
     if known is None or not timedelta(0) <= now - known.at < CACHED:
         known = judge(_facts(state, store, dead_letters, migrations, interval_of, clock=clock))
         if known.fields[0].color == "green":
-            store.write(KEY, msgspec.json.encode(known), expect=ANYTHING, content_type="application/json")
+            body = sealed.seal(KEY, msgspec.json.encode(known))
+            store.write(KEY, body, expect=ANYTHING, content_type="application/json")
     _held[store] = known
     return known
 
@@ -448,8 +450,11 @@ def _stored(store: ObjectStore) -> Pulse | None:
     """What another process found."""
     try:
         found = store.read(KEY)
-        return msgspec.json.decode(found.body, type=Pulse) if isinstance(found, Blob) else None
-    except (AgnesError, msgspec.DecodeError):
+        if not isinstance(found, Blob):
+            return None
+        known = msgspec.json.decode(sealed.opened(KEY, found.body), type=Pulse)
+        return known if known.at.tzinfo is not None else None
+    except (AgnesError, msgspec.DecodeError, sealed.Unsealed):  # it is judged anew
         return None
 
 

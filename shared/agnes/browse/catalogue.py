@@ -24,7 +24,7 @@ from types import MappingProxyType
 
 from agnes.browse import entitled
 from agnes.browse.entitled import Reader
-from agnes.browse.model import Entry, Figures, Usage
+from agnes.browse.model import NO_FIGURES, NO_SHARED, Entry, Figures, Usage
 from agnes.browse.recent import Part, Recent
 from agnes.browse.search import Index
 from agnes.claude_code.components import CALLED
@@ -54,8 +54,10 @@ Held = tuple[str, str, datetime | None]
 class Content:
     """Entries by number. The numbers mean something within one Content only."""
 
-    def __init__(self, entries: Sequence[Entry], plugins: Plugins = NO_PLUGINS) -> None:
-        """`plugins` are the versions of curated ones by who gets them; without it everybody gets the entry's."""
+    def __init__(self, entries: Sequence[Entry], plugins: Plugins = NO_PLUGINS, *, is_whole: bool = True) -> None:
+        """`plugins` are the versions of curated ones by who gets them; without it everybody gets the entry's. Not `is_whole`:
+        the state file of one of the sources could not be read."""
+        self.is_whole = is_whole
         self.entries = tuple(entries)
         self.number_of = {entry.id: number for number, entry in enumerate(self.entries)}
         self.number_of_key = {entry.key: number for number, entry in enumerate(self.entries)}
@@ -97,7 +99,7 @@ class Content:
             if entry.owner_id and entry.author_name != authors.get(entry.owner_id, "")
         }
         entries = [renamed.get(n, entry) for n, entry in enumerate(self.entries)]
-        return Content(entries, self.plugins) if renamed else self
+        return Content(entries, self.plugins, is_whole=self.is_whole) if renamed else self
 
     @property
     def index(self) -> Index:
@@ -419,6 +421,12 @@ class Catalogue:
     """Rows of the listing, each made once."""
     cards: Recent = field(default_factory=lambda: Recent(CARDS_REMEMBERED))
     """The same as they are shown."""
+
+    @property
+    def notices(self) -> list[str]:
+        """What of the state could not be read, in words for everybody."""
+        shared = [] if self.content.is_whole else [NO_SHARED]
+        return shared if self.measures.is_current else [*shared, NO_FIGURES]
 
     def held_by(self, who: Principal) -> frozenset[int] | set[int]:
         """What is in the person's stack, whether they may still see it or not."""

@@ -15,7 +15,6 @@ from agnes.browse.entitled import Reader, candidates
 from agnes.browse.model import (
     CATEGORIES,
     FIGURES,
-    NO_FIGURES,
     OTHER,
     CategoryFacet,
     Entry,
@@ -113,7 +112,7 @@ def listing(catalogue: Catalogue, who: Principal, query: ItemsQuery, *, now: dat
         scope=query.sources,
         popular=_popular(catalogue, who, visible, stack, query),
         figures=FIGURES,
-        notice="" if catalogue.measures.is_current else NO_FIGURES,
+        notice=" ".join(catalogue.notices),
     )
 
 

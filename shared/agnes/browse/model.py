@@ -396,6 +396,10 @@ NO_FILES = (
     "The stored files of this plugin are damaged: they cannot be shown, and feeds leave the plugin out, until the next sync of "
     "its marketplace has stored them again."
 )
+NO_SHARED = (
+    "What colleagues have shared in the flea market cannot be read right now, so it is left out here and in feeds. Everything "
+    "else works. Admins see what to do on the health page."
+)
 NO_FIGURES = (
     "Usage figures are not up to date: their data cannot be read right now. Everything else works. "
     "Admins see what to do on the health page."

@@ -14,8 +14,8 @@ from agnes.browse.detail import FileLine, InnerDetail, InnerLine, NeededBy, Plug
 from agnes.browse.entitled import Reader, adding
 from agnes.browse.listing import ItemsQuery, item_of
 from agnes.browse.model import (
-    NO_FIGURES,
     NO_FILES,
+    NO_SHARED,
     NO_WORDS,
     CategoryFacet,
     Document,
@@ -27,7 +27,7 @@ from agnes.browse.model import (
 )
 from agnes.browse.shelf import catalogue
 from agnes.flea.service import EntityNotFound
-from agnes.kernel.errors import DeniedError, NotFoundError
+from agnes.kernel.errors import DeniedError, NotFoundError, UnavailableError
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
@@ -106,7 +106,7 @@ def _detail(
     beside = [n for n, _ in known.holdings.together(number) if n in visible and n not in shown][:TOGETHER]
     content = inside.contents(store, entry)
     notices = [NO_FILES] if content.is_damaged else []
-    notices += [] if known.measures.is_current else [NO_FIGURES]
+    notices += known.notices
     adds, cannot_add = _adding(known, number, who, stack)
     return PluginDetail(
         entry=entry,
@@ -278,6 +278,10 @@ def _flea(state: State, who: Principal, entity_id: str) -> tuple[Catalogue, int]
         or number in known.held_by(who)
         or known.content.entries[number].owner_id == who.user_id
     ):
+        if not known.content.is_whole:
+            raise UnavailableError(
+                NO_SHARED, code="state_damaged", hint="An operator runs agnes-local state check flea."
+            )
         raise EntityNotFound(entity_id)
     return known, number
 

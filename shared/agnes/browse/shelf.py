@@ -31,8 +31,10 @@ SOURCE_FILES = tuple(dict.fromkeys(file for source in SOURCES for file in source
 log = logging.getLogger("agnes.browse")
 
 FIGURES = "telemetry"
+SPARED = ("flea",)
+"""State files without which the rest is shown, with a note."""
 UNREADABLE = (-1, "")
-"""In place of the generation of `telemetry`, where nobody can say which it is."""
+"""In place of the generation of a file, where nobody can say which it is."""
 
 Versions = dict[str, tuple[int, str]]
 Marks = dict[tuple[str, str], int]
@@ -64,8 +66,8 @@ class Shelf:
 
     def catalogue(self, state: State) -> Catalogue:
         files = ("people", "stack", *SOURCE_FILES)
-        seen = {file: state.version_seen(file) for file in files}
-        seen[FIGURES] = _version_of_figures(state)
+        seen = {file: state.version_seen(file) for file in files if file not in SPARED}
+        seen |= {file: _version_or_none(state, file) for file in (*SPARED, FIGURES)}
         made = self._made
         if made and _is_as_new(made.versions, seen):
             return made.catalogue
@@ -82,8 +84,9 @@ def _newly_made(state: State, files: Sequence[str], seen: Versions, made: Made |
     marketplace must not need them."""
     if seen[FIGURES] != UNREADABLE:
         try:
-            with state.read(*files, FIGURES) as db:
-                return _renewed(db, seen, made) if made else _made(db, seen)
+            with state.read(*files, FIGURES, spare=SPARED) as db:
+                is_whole = state.spared.isdisjoint(SPARED)
+                return _renewed(db, seen, made, is_whole=is_whole) if made else _made(db, seen, is_whole=is_whole)
         except AgnesError as exc:
             if exc.status < 500:
                 raise
@@ -91,14 +94,15 @@ def _newly_made(state: State, files: Sequence[str], seen: Versions, made: Made |
         # What is damaged stays so until a newer generation is there; a store that was away is asked again.
         if unreadable.code != "state_damaged":
             seen = {**seen, FIGURES: UNREADABLE}
-    with state.read(*files) as db:
+    with state.read(*files, spare=SPARED) as db:
         log.error("the marketplace is shown without current figures: telemetry cannot be read")
-        return _renewed(db, seen, made, figures=False) if made else _made(db, seen, figures=False)
+        how = {"figures": False, "is_whole": state.spared.isdisjoint(SPARED)}
+        return _renewed(db, seen, made, **how) if made else _made(db, seen, **how)
 
 
-def _version_of_figures(state: State) -> tuple[int, str]:
+def _version_or_none(state: State, file: str) -> tuple[int, str]:
     try:
-        return state.version_seen(FIGURES)
+        return state.version_seen(file)
     except AgnesError as exc:
         if exc.status < 500:
             raise
@@ -110,9 +114,9 @@ def _is_as_new(made: Versions, seen: Versions) -> bool:
     return made == seen or all(made[file][0] >= seen[file][0] for file in seen)
 
 
-def _made(db: Db, seen: Versions, *, figures: bool = True) -> Made:
+def _made(db: Db, seen: Versions, *, figures: bool = True, is_whole: bool = True) -> Made:
     """Every layer."""
-    content = _content(db)
+    content = _content(db, is_whole=is_whole)
     measures = _measures(db, content) if figures else Measures(content, {}, is_current=False)
     reach = _reach(db)
     return Made(
@@ -123,11 +127,11 @@ def _made(db: Db, seen: Versions, *, figures: bool = True) -> Made:
     )
 
 
-def _renewed(db: Db, seen: Versions, made: Made, *, figures: bool = True) -> Made:
+def _renewed(db: Db, seen: Versions, made: Made, *, figures: bool = True, is_whole: bool = True) -> Made:
     """Every layer whose files changed, made again; the others are kept."""
     changed = {file for file in seen if made.versions[file] != seen[file]}
     old = made.catalogue
-    content = _content(db) if changed & set(SOURCE_FILES) else old.content
+    content = _content(db, is_whole=is_whole) if changed & set(SOURCE_FILES) else old.content
     is_new = content is not old.content
     measures = old.measures
     if not figures:
@@ -154,8 +158,9 @@ def _renewed(db: Db, seen: Versions, made: Made, *, figures: bool = True) -> Mad
     return Made(seen, mark, marks, Catalogue(content, measures, reach, holdings, sights))
 
 
-def _content(db: Db) -> Content:
-    return Content([entry for source in SOURCES for entry in source.entries(db)], stack.plugins(db))
+def _content(db: Db, *, is_whole: bool) -> Content:
+    entries = [entry for source in SOURCES for entry in source.entries(db)]
+    return Content(entries, stack.plugins(db), is_whole=is_whole)
 
 
 def _holdings(db: Db, content: Content, reach: Reach) -> Holdings:

@@ -104,6 +104,8 @@ def guarded(
             except Exception as exc:  # the one place where a bug becomes an answer
                 reply = on_error(known_error(exc, request_id=request.id, where=request.route), request, who)
             extra |= seen.headers()
+            if left_out := wiring.state().spared:
+                extra["X-Agnes-Left-Out"] = ", ".join(sorted(left_out))
             cookies = (*reply.cookies, *seen.cookies())
         extra["Server-Timing"] = f"app;dur={(time.perf_counter() - started) * 1000:.1f}"
         if wiring.settings().secure_cookies:

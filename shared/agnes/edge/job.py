@@ -29,7 +29,7 @@ from agnes.edge.endpoint import Contract
 from agnes.edge.errors import known_error
 from agnes.edge.needs import Needs
 from agnes.edge.reply import encode
-from agnes.kernel import audit
+from agnes.kernel import audit, sealed
 from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ANYTHING, Blob
@@ -125,18 +125,18 @@ def _leave(name: str, beat: dict[str, Any], *, dry_run: bool) -> None:
     store, last = wiring.store(), f"jobs/{name}/last.json"
     if not beat["ok"] and not dry_run:
         before = store.read(last)
-        beat["last_success_at"] = _last_success(before.body) if isinstance(before, Blob) else None
+        beat["last_success_at"] = _last_success(last, before.body) if isinstance(before, Blob) else None
         if not beat["busy"]:
             failed = f"jobs/{name}/failed/{new_ulid(beat['at'])}.json"
             store.write(failed, encode(beat), expect=ANYTHING, content_type="application/json")
     key = f"jobs/{name}/dry-run.json" if dry_run else last
-    store.write(key, encode(beat), expect=ANYTHING, content_type="application/json")
+    store.write(key, sealed.seal(key, encode(beat)), expect=ANYTHING, content_type="application/json")
 
 
-def _last_success(heartbeat: bytes) -> str | None:
+def _last_success(key: str, heartbeat: bytes) -> str | None:
     """None also for a heartbeat that is damaged: it is written again."""
     try:
-        return json.loads(heartbeat).get("last_success_at")
+        return json.loads(sealed.opened(key, heartbeat)).get("last_success_at")
     except (ValueError, AttributeError):
         return None
 

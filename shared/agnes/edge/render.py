@@ -45,6 +45,8 @@ class Shell:
     base: str
     notice: str = ""
     """What a form did, shown once."""
+    left_out: str = ""
+    """State files that cannot be read and that pages do without, on the pages of those who can have them restored."""
 
 
 class Held(Protocol):
@@ -99,5 +101,6 @@ def _template(name: str) -> jinja2.Template:
 
 
 def render(page: Any, *, who: Principal | None, path: str, notice: str = "", form: Refused = NOT_SENT) -> str:
-    shell = Shell(who=who, path=path, base=wiring.settings().base_path, notice=notice)
+    left_out = ", ".join(sorted(wiring.state().spared)) if who and who.is_admin and path.startswith("/admin") else ""
+    shell = Shell(who=who, path=path, base=wiring.settings().base_path, notice=notice, left_out=left_out)
     return _template(page.template).render(page=page, shell=shell, form=form)

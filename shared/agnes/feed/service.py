@@ -25,7 +25,7 @@ from agnes.feed.limits import MAX_PACK_BYTES
 from agnes.feed.model import Hidden, Offer, View, ViewPlugin
 from agnes.flea.model import Entity
 from agnes.kernel import sealed
-from agnes.kernel.errors import TooLargeError, UnavailableError
+from agnes.kernel.errors import AgnesError, TooLargeError, UnavailableError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ANYTHING, Blob, Clock, Message, ObjectStore, Queue
 from agnes.kernel.principal import Principal
@@ -46,6 +46,11 @@ log = logging.getLogger("agnes.feed")
 NO_RENAMES: Mapping[str, str | None] = MappingProxyType({})
 STATE_FILES = stack.FILES
 VIEWS = "feed/views/"
+SPARED = stack.SPARED
+NO_SHARED = (
+    "What colleagues have shared is left out: its state file is damaged. An operator restores it; see the health page. "
+    "Nobody has to add anything again."
+)
 DAMAGED = "is left out: its stored files are damaged, and the next sync stores them again"
 ATTEMPTS = 4
 """Feeds that are composed for one request: each leaves out what the one before met."""
@@ -59,6 +64,8 @@ class Feed:
     hidden: tuple[Hidden, ...]
     blocked: frozenset[str] = frozenset()
     """Trees that nobody is served."""
+    notices: tuple[str, ...] = ()
+    """What is left out of everybody's feed, and why."""
     damaged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of trees that are left out since they are damaged: the marketplaces of the plugins that this person lacks."""
     needed: Mapping[tuple[str, str, str], tuple[tuple[str, ...], bool]] = field(default_factory=dict)
@@ -161,14 +168,17 @@ def feed_of(state: State, store: ObjectStore, who: Principal, *, clock: Clock) -
     A person is served the same until one of the state files or the list of damaged trees changes, so the answer is
     remembered by these.
     """
-    seen = {file: state.version_seen(file) for file in STATE_FILES}
+    seen = {file: _version(state, file) for file in STATE_FILES}
     for left in reversed(range(ATTEMPTS)):
         damaged = sorted(damage.known(store, clock))
         key = f"{who.user_id} {sorted(who.group_ids)} {seen} {damaged}"
         feed = _feeds.get(store, key)
         try:
             if feed is None:
-                feed = _feed_now(state, store, who, _shelf(state, store, seen), damaged)
+                on, is_whole = _shelf(state, store, seen)
+                feed = _feed_now(state, store, who, on, damaged)
+                if not is_whole:
+                    return replace(feed, notices=(NO_SHARED,))
                 _feeds.put(store, key, feed)
             return feed
         except TreeDamaged:  # noted by who met it
@@ -177,17 +187,31 @@ def feed_of(state: State, store: ObjectStore, who: Principal, *, clock: Clock) -
     raise AssertionError
 
 
-def _shelf(state: State, store: ObjectStore, seen: Mapping[str, tuple[int, str]]) -> Shelf:
-    """What is the same for everybody, never older than the generations `seen`."""
-    parts = {}
+def _version(state: State, file: str) -> tuple[int, str]:
+    """Of a file without which the rest is served, also where its head is damaged."""
+    try:
+        return state.version_seen(file)
+    except AgnesError as exc:
+        if file not in SPARED or exc.code != "state_damaged":
+            raise
+        return (-1, "")
+
+
+def _shelf(state: State, store: ObjectStore, seen: Mapping[str, tuple[int, str]]) -> tuple[Shelf, bool]:
+    """What is the same for everybody, never older than the generations `seen`; and whether none was spared."""
+    parts, is_whole = {}, True
     for file, read in shelf.PARTS.items():
         key = f"{file} {seen[file]}"
         parts[file] = _parts.get(store, key)
         if parts[file] is None:
-            with state.read(file) as db:
+            with state.read(file, spare=SPARED) as db:
+                was_spared = file in state.spared
                 parts[file] = read(db)
-            _parts.put(store, key, parts[file])
-    return Shelf(**parts)
+            if was_spared:  # nothing of it is remembered: it may be restored
+                is_whole = False
+            else:
+                _parts.put(store, key, parts[file])
+    return Shelf(**parts), is_whole
 
 
 def _feed_now(state: State, store: ObjectStore, who: Principal, on: Shelf, damaged: Collection[str]) -> Feed:
@@ -196,7 +220,8 @@ def _feed_now(state: State, store: ObjectStore, who: Principal, on: Shelf, damag
     reasons = {(o.source, o.origin, o.name): (o.required_by, o.is_own) for o in found.offers if o.required_by}
     view = view_of(store, found.offers, found.renames)
     lacking = {tree_id: _marketplaces_of(on, tree_id) for tree_id in damaged} if found.hidden else {}
-    return Feed(view, tuple(found.hidden), frozenset([*on.marketplace.blocked, *damaged]), lacking, reasons)
+    blocked = frozenset([*on.marketplace.blocked, *damaged])
+    return Feed(view, tuple(found.hidden), blocked, damaged=lacking, needed=reasons)
 
 
 def _marketplaces_of(on: Shelf, tree_id: str) -> tuple[str, ...]:
@@ -367,7 +392,7 @@ def info(state: State, store: ObjectStore, who: Principal, *, clock: Clock, gene
     hidden = {(h.source, h.origin, h.name) for h in feed.hidden}
     catalog = msgspec.json.decode(feed.view.catalog)
     described = {entry["name"]: entry for entry in catalog["plugins"]}
-    with state.read(*STATE_FILES) as db:
+    with state.read(*STATE_FILES, spare=SPARED) as db:
         lacking = [
             line
             for line in stack.my_stack(db, who).curated
@@ -393,6 +418,8 @@ def info(state: State, store: ObjectStore, who: Principal, *, clock: Clock, gene
         # Curated plugins of the person whose newest version is not the one served, if any is.
         "notes": [{"name": line.plugin_name, "marketplace_slug": line.marketplace_id, "version": line.version,
                    "served": line.served, "reason": line.problem} for line in lacking],
+        # What is left out of everybody's, and why.
+        "notices": list(feed.notices),
         "generated_at": generated_at,
     }  # fmt: skip
 

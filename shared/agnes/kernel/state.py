@@ -6,7 +6,7 @@ A *state file* is a DuckDB database, attached under its own name, so SQL always 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -74,9 +74,15 @@ class State(Protocol):
     names: tuple[str, ...]
     """Of all state files."""
 
-    def read(self, *files: str) -> AbstractContextManager[Db]:
+    spared: Collection[str]
+    """Files that were found damaged by the last read that could do without them."""
+
+    def read(self, *files: str, spare: Collection[str] = ()) -> AbstractContextManager[Db]:
         """A connection with the newest generations of `files` attached READ_ONLY, each within the
-        staleness window, and never older than what the session demands."""
+        staleness window, and never older than what the session demands.
+
+        Those of `spare` are read as if nothing was in them where they are damaged. Only for showing what there is besides:
+        whoever concludes from absence, such as who removes what nothing names, never spares a file."""
         ...
 
     def version_seen(self, file: str) -> tuple[int, str]:

@@ -14,7 +14,7 @@ import msgspec
 from agnes.kernel.errors import ConflictError, UnavailableError
 from agnes.kernel.ids import new_nonce
 from agnes.kernel.ports import ABSENT, Blob, Clock, ObjectStore, PreconditionFailed, Unchanged
-from agnes.marketplace.limits import CLAIM_MARGIN_SECONDS
+from agnes.marketplace.limits import CLAIM_MARGIN_SECONDS, SYNC_SECONDS
 
 
 class SyncRunning(ConflictError):
@@ -35,6 +35,10 @@ class _Claim(msgspec.Struct, frozen=True):
     expires: datetime
 
 
+LONGEST = timedelta(seconds=max(SYNC_SECONDS, 600.0) + CLAIM_MARGIN_SECONDS + 60)
+"""Of a sync or of the sweep. What ends later was written by a clock that was wrong, or is damaged."""
+
+
 def key(marketplace_id: str) -> str:
     return f"leases/marketplace-sync-{marketplace_id}.json"
 
@@ -45,7 +49,7 @@ def claimed(store: ObjectStore, marketplace_id: str, *, clock: Clock, seconds: f
     name, owner = key(marketplace_id), new_nonce()
     found = store.read(name)
     held = _decoded(found.body) if isinstance(found, Blob) else None
-    if held is not None and held.expires > clock.now():
+    if held is not None and clock.now() < held.expires <= clock.now() + LONGEST:
         raise SyncRunning(marketplace_id, held.expires)
     expires = clock.now() + timedelta(seconds=seconds + CLAIM_MARGIN_SECONDS)
     mine = msgspec.json.encode(_Claim(owner, expires))

@@ -19,7 +19,7 @@ from agnes.ops import health
 from agnes.ops.health import FileHealth, Migrations, StoreHealth
 
 KEPT = timedelta(seconds=10)
-NEEDED = frozenset({"people", "marketplace", "flea", "stack"})
+NEEDED = frozenset({"people", "marketplace", "stack"})
 """State files without which nobody can sign in, or gets their feed. Without another one its own pages fail."""
 
 _held: WeakKeyDictionary[ObjectStore, Checks] = WeakKeyDictionary()

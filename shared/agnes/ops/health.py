@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
+from agnes.kernel import sealed
 from agnes.kernel.errors import AgnesError, UnavailableError
 from agnes.kernel.ids import new_nonce, time_of
 from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore
@@ -252,7 +253,7 @@ def runs(store: ObjectStore, now: datetime) -> Runs:
         _, name, *rest = entry.key.split("/")
         if rest == ["last.json"] and isinstance(blob := store.read(entry.key), Blob):
             try:
-                jobs[name] = _job(json.loads(blob.body), now)
+                jobs[name] = _job(json.loads(sealed.opened(entry.key, blob.body)), now)
             except (ValueError, KeyError, TypeError, AttributeError):
                 log.exception("%s is damaged; the next run of the job writes it again", entry.key)
         elif rest[:1] == ["failed"]:
@@ -263,12 +264,12 @@ def runs(store: ObjectStore, now: datetime) -> Runs:
 
 def forget_failed_runs(store: ObjectStore, now: datetime, *, dry_run: bool = False) -> int:
     """Remove what is left of runs that failed more than 14 days ago; how many they are."""
-    old = [
-        entry.key
-        for entry in store.list("jobs/")
-        if "/failed/" in entry.key
-        and time_of(entry.key.rpartition("/")[2].removesuffix(".json")) < now - FAILED_RUNS_KEPT
-    ]
+    old = []
+    for entry in store.list("jobs/"):
+        with suppress(ValueError):  # the name is none of ours
+            at = time_of(entry.key.rpartition("/")[2].removesuffix(".json")) if "/failed/" in entry.key else now
+            if at < now - FAILED_RUNS_KEPT:
+                old.append(entry.key)
     if not dry_run:
         store.remove(old)
     return len(old)

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
+from agnes.kernel import sealed
 from agnes.kernel.errors import NotFoundError, UnavailableError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.jobs import Jobs
@@ -162,14 +163,14 @@ def _get(name: str) -> Scheduled:
 
 
 def _beat(store: ObjectStore, name: str, kind: str) -> Mapping[str, Any] | None:
-    blob = store.read(f"jobs/{name}/{kind}.json")
+    key = f"jobs/{name}/{kind}.json"
+    blob = store.read(key)
     try:
-        beat = json.loads(blob.body) if isinstance(blob, Blob) else None
+        beat = json.loads(sealed.opened(key, blob.body)) if isinstance(blob, Blob) else None
         if beat is not None:
-            _ = (
-                [beat[name] for name in ("run_id", "seconds", "ok", "error", "report")],
-                datetime.fromisoformat(beat["at"]),
-            )
+            _ = [beat[field] for field in ("run_id", "ok", "error", "report")]
+            if datetime.fromisoformat(beat["at"]).tzinfo is None or not isinstance(beat["seconds"], int | float):
+                raise ValueError(key)
         return beat
     except (ValueError, KeyError, TypeError):
         log.exception("jobs/%s/%s.json is damaged; the next run writes it again", name, kind)

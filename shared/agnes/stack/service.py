@@ -40,6 +40,8 @@ from agnes.stack.shelf import Shelf, shelf
 
 FILES = ("people", "marketplace", *flea.FILES, "stack")
 """State files that the functions over `db` here need."""
+SPARED = flea.FILES
+"""Those without which what marketplaces have is served, added and taken off all the same."""
 
 
 class SystemPluginLocked(ConflictError):
@@ -322,7 +324,7 @@ def set_required_of_many(
 
 
 def _standing(state: State, who: Principal, marketplace_id: str, plugin: str) -> _Standing:
-    with state.read(*FILES) as db:
+    with state.read(*FILES, spare=SPARED) as db:
         found = marketplace.get_plugin(db, marketplace_id, plugin)
         mine = repository.granted(db, who.group_ids)
         resource = resource_id(marketplace_id, plugin)
@@ -340,7 +342,7 @@ def _standing(state: State, who: Principal, marketplace_id: str, plugin: str) ->
 def _refuse_without_dependencies(state: State, who: Principal, marketplace_id: str, plugin: str) -> None:
     """Raises DependencyMissing for a plugin that could not be served beside what the person has."""
     resource = resource_id(marketplace_id, plugin)
-    with state.read(*FILES) as db:
+    with state.read(*FILES, spare=SPARED) as db:
         on = shelf(db)
         if resource not in on.marketplace.by_resource:
             return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,9 @@ from agnes.state.material import Material
 from agnes.state.migrations import COMMON, Migration, Plan, packaged
 from agnes.state.pointer import Known, Pointer
 from agnes.state.publish import Publisher, Request
-from agnes.state.reader import Reader, reading
+from agnes.state.reader import EmptyReader, Reader, reading
+
+log = logging.getLogger("agnes.state")
 
 T = TypeVar("T")
 
@@ -123,6 +126,8 @@ class StateFiles:
         self._migrations = packaged() if migrations is None else migrations
         self._files: dict[str, _File] = {}
         self._cache: LocalCache | None = None
+        self._spared: set[str] = set()
+        self._empties: dict[str, EmptyReader] = {}
         self._lock = threading.RLock()
         self.names = tuple(sorted(check_name(name) for name in self._migrations if name != COMMON))
 
@@ -152,13 +157,42 @@ class StateFiles:
         the Session's `made` says what that was. A generation that does not exist means the newest."""
         return session.opened(expect)
 
+    @property
+    def spared(self) -> frozenset[str]:
+        """See the port."""
+        return frozenset(self._spared)
+
     @contextmanager
-    def read(self, *files: str) -> Iterator[Db]:
+    def read(self, *files: str, spare: Collection[str] = ()) -> Iterator[Db]:
         """See the port. Raises UnavailableError, StateDamaged, UnknownStateFile."""
         parts = [self._opened(name) for name in files]
-        heads = {part.reader: self._newest(part) for part in parts}
-        with reading(self.engine, heads) as db:
+        heads: dict[Reader, Head] = {}
+        empty: list[EmptyReader] = []
+        for part in parts:
+            name = part.plan.file
+            if name not in spare:
+                heads[part.reader] = self._newest(part)
+                continue
+            try:
+                head = self._newest(part)
+                with part.reader.copy(head):  # opened now, and shared with the reading below
+                    heads[part.reader] = head
+                self._spared.discard(name)
+            except StateDamaged as exc:
+                if name not in self._spared:
+                    log.warning("%s is read as if it was empty: %s", name, exc.message)
+                self._spared.add(name)
+                empty.append(self._empty(part))
+        with reading(self.engine, heads, empty) as db:
             yield db
+
+    def _empty(self, part: _File) -> EmptyReader:
+        """Of a file with all its tables and no row."""
+        with self._lock:
+            name = part.plan.file
+            if name not in self._empties or self._empties[name].engine is not self.engine:
+                self._empties[name] = EmptyReader(self.engine, part.plan, self._cache.work)
+            return self._empties[name]
 
     def commit(self, file: str, change: Callable[[Tx], T], *, actor: Actor | None = None) -> T:
         """See the port. Raises CommitContended, SchemaTooNew, UnavailableError, StateDamaged, UnknownStateFile.

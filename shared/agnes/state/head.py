@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agnes.kernel.errors import AgnesError, InvalidError, UnavailableError
+from agnes.kernel.errors import InvalidError, UnavailableError
 
 FORM = 2
 """Of new heads."""
@@ -52,8 +52,9 @@ class UnknownStateFile(InvalidError):
         self.file = file
 
 
-class StateDamaged(AgnesError):
-    """An object of a state file is not what its head says: somebody wrote there by hand, or bytes rotted."""
+class StateDamaged(UnavailableError):
+    """An object of a state file is not what its head says: somebody wrote there by hand, or bytes rotted. 503: what needs
+    the file works again once an operator has restored it, and the same request may then be sent again."""
 
     code = "state_damaged"
 

@@ -8,11 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from agnes.kernel import sealed
 from agnes.kernel.errors import NotFoundError
 from agnes.kernel.ports import (
     ABSENT,
     Blob,
     Clock,
+    NotModified,
     ObjectStore,
     OutcomeUnknown,
     PreconditionFailed,
@@ -60,7 +62,7 @@ def listed(store: ObjectStore, file: str, known: Known | None) -> list[dict]:
     if known is None:
         return []
     lines = _Lines(store, file, known.head)
-    oldest = max(_boundary(store, file), 1)
+    oldest = max(_boundary(store, file, known.generation), 1)
     found = (lines.find(generation) for generation in range(known.generation, oldest - 1, -1))
     return [_facts(line) for line in found if line]
 
@@ -77,7 +79,7 @@ def _facts(line: Published) -> dict:
 
 def found(store: ObjectStore, file: str, known: Known | None, generation: int) -> Head:
     """A head of an old generation. Raises GenerationGone."""
-    if known is None or not max(1, _boundary(store, file)) <= generation <= known.generation:
+    if known is None or not max(1, _boundary(store, file, known.generation)) <= generation <= known.generation:
         raise GenerationGone(file, generation)
     lines = _Lines(store, file, known.head)
     line = lines.at(generation)
@@ -127,7 +129,7 @@ def prune(
     if known is None:
         return Pruned(0, 0)
     lines = _Lines(store, file, known.head)
-    low = max(_boundary(store, file), 1)
+    low = max(_boundary(store, file, known.generation), 1)
     high = known.generation - keep_generations + 1
     cutoff = clock.now() - timedelta(seconds=keep_seconds)
     while low < high:  # the newest generation between them that is old enough
@@ -138,7 +140,7 @@ def prune(
             high = middle - 1
     line = lines.first_from(low)
     boundary = line.generation
-    _raise_boundary(store, file, boundary)
+    _raise_boundary(store, file, boundary, newest=known.generation)
     base = lines.at(line.base)
     older = _snapshot_before(lines, base)
     newest_log = known.head.log  # the beginning of it may have been stored long ago
@@ -175,18 +177,27 @@ def _pages_behind(store: ObjectStore, file: str, page: int) -> Iterator[str]:
         yield entry.key
 
 
-def _boundary(store: ObjectStore, file: str) -> int:
-    blob = store.read(boundary_key(file))
-    return int(json.loads(blob.body)["generation"]) if isinstance(blob, Blob) else 0
+def _boundary(store: ObjectStore, file: str, newest: int) -> int:
+    key = boundary_key(file)
+    return _generation(key, store.read(key), newest)
 
 
-def _raise_boundary(store: ObjectStore, file: str, boundary: int) -> None:
+def _generation(key: str, blob: Blob | NotModified | None, newest: int) -> int:
+    """What the boundary says; 0 of none, or of a damaged one, which the next pruning writes again. None is behind `newest`."""
+    try:
+        found = int(json.loads(sealed.opened(key, blob.body))["generation"]) if isinstance(blob, Blob) else 0
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return 0
+    return found if found <= newest else 0
+
+
+def _raise_boundary(store: ObjectStore, file: str, boundary: int, *, newest: int) -> None:
     """It only grows, so an attempt whose outcome is unknown does no harm, whenever it lands."""
     key = boundary_key(file)
-    body = json.dumps({"generation": boundary}).encode()
+    body = sealed.seal(key, json.dumps({"generation": boundary}).encode())
     for _ in range(TRIES):
         blob = store.read(key)
-        if isinstance(blob, Blob) and int(json.loads(blob.body)["generation"]) >= boundary:
+        if isinstance(blob, Blob) and _generation(key, blob, newest) >= boundary:
             return
         expect = Unchanged(blob.version) if isinstance(blob, Blob) else ABSENT
         with suppress(PreconditionFailed, TryAgain, OutcomeUnknown):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from agnes.kernel.state import Db
 from agnes.state.engine import DatabaseUnreadable, Engine, ReadCopy
@@ -130,9 +131,26 @@ class Reader:
         raise StateDamaged(head.snapshot.key, "DuckDB cannot open it") from damage
 
 
+class EmptyReader:
+    """In place of a Reader, for a file that is damaged: its tables, with nothing in them."""
+
+    def __init__(self, engine: Engine, plan: Plan, folder: Path) -> None:
+        self.engine = engine
+        working = engine.open(plan.file, None, b"")
+        try:
+            working.migrate(plan.missing({}))
+            path = folder / f"empty-{plan.file}.duckdb"
+            path.write_bytes(working.fold())
+        finally:
+            working.close()
+        self.copy = engine.attach(plan.file, path, b"")
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
-def reading(engine: Engine, readers: Mapping[Reader, Head]) -> Iterator[Db]:
-    """One connection that sees a generation of each file."""
+def reading(engine: Engine, readers: Mapping[Reader, Head], empty: Sequence[EmptyReader] = ()) -> Iterator[Db]:
+    """One connection that sees a generation of each file, and those that are read as if they were empty."""
     with ExitStack() as stack:
         copies = [stack.enter_context(reader.copy(head)) for reader, head in readers.items()]
+        copies += [each.copy for each in empty]
         yield stack.enter_context(engine.reading(copies))

@@ -105,7 +105,8 @@ def test_it_is_looked_at_once_in_thirty_seconds(house):
     again = house.get(HEALTH, token=ada.token).json()
     assert again["at"] != first["at"]
     # What another process found is in the store.
-    assert json.loads(house.store.read("health/activity.json").body) == again
+    kept = json.loads(house.store.read("health/activity.json").body)
+    assert kept | {"sha256": ""} == again | {"sha256": ""}
 
 
 def test_dead_letters_are_counted(tmp_path):

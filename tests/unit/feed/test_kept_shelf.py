@@ -76,9 +76,13 @@ class Watched:
         self.reads: Counter[str] = Counter()
 
     @contextmanager
-    def read(self, *files: str):
+    @property
+    def spared(self):
+        return self._state.spared
+
+    def read(self, *files: str, spare=()):
         self.reads.update(files)
-        with self._state.read(*files) as db:
+        with self._state.read(*files, spare=spare) as db:
             yield db
 
 

@@ -5,7 +5,7 @@ Everything is keyed by the account's id; an e-mail address is looked up, never t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -245,8 +245,11 @@ def facets(state: State, query: SessionsFilter, *, now: datetime) -> Facets:
     return Facets(tuple(Facet(*row) for row in users), tuple(Facet(*row) for row in models), failed)
 
 
-def of_user(state: State, store: ObjectStore, user_id: str, page: PageOf) -> SessionList:
+def of_user(
+    state: State, store: ObjectStore, user_id: str, page: PageOf, *, spare: Collection[str] = ()
+) -> SessionList:
     """All sessions of a person: those with a summary, newest first, then those whose files wait for extraction.
+    Without summaries, where the state file may be spared and is damaged.
 
     Raises BadRequestError, UnavailableError.
     """
@@ -255,7 +258,7 @@ def of_user(state: State, store: ObjectStore, user_id: str, page: PageOf) -> Ses
     for file in stored.files(store, user_id):
         held = arrived.get(file.which.session_id)
         arrived[file.which.session_id] = max(file.modified_at, held) if held else file.modified_at
-    with state.read(FILE, "people") as db:
+    with state.read(FILE, "people", spare=spare) as db:
         known = _session_ids(db, user_id)
         waiting = sorted(
             (sid for sid in arrived if sid not in known), key=lambda sid: (arrived[sid], sid), reverse=True

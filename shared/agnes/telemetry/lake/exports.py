@@ -7,6 +7,7 @@ A part is what one delivery makes in `PART_SECONDS`; what is left goes on in the
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -33,11 +34,13 @@ from agnes.kernel.ports import (
 )
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, State
-from agnes.telemetry import keys
+from agnes.telemetry import keys, sealed
 from agnes.telemetry.lake import export, ledger
 from agnes.telemetry.lake.event_stream import SLICE_EVENTS, EventStream, Selection
 from agnes.telemetry.lake.formats import CONTENT_TYPES
 from agnes.telemetry.model import FILE
+
+log = logging.getLogger("agnes.telemetry")
 
 QUEUE = "telemetry-export"
 PART_SECONDS = 600.0
@@ -181,7 +184,7 @@ def start(
     )  # fmt: skip
     said = {"filters": filters.said, "format": wanted.format, "export_id": status.id}
     state.commit(FILE, lambda tx: tx.record(Change("usage.export", "usage:events", said)))
-    store.write(keys.export_status(status.id), msgspec.json.encode(status), expect=ABSENT)
+    store.write(keys.export_status(status.id), _encoded(status), expect=ABSENT)
     queue.send([Message(QUEUE, {"export": status.id})])
     return _shown(status, now)
 
@@ -342,7 +345,7 @@ class _Worker:
     def _say(self, **changed: object) -> None:
         """Raises ExportCancelled."""
         status = replace(self._status, updated_at=self._clock.now(), **changed)
-        key, body = keys.export_status(status.id), msgspec.json.encode(status)
+        key, body = keys.export_status(status.id), _encoded(status)
         try:
             self._version = self._store.write(key, body, expect=Unchanged(self._version))
         except PreconditionFailed:
@@ -370,23 +373,29 @@ def _all(store: ObjectStore) -> Iterator[Status]:
     for entry in store.list(keys.EXPORTS):
         if entry.key.endswith("/status.json"):
             found = store.read(entry.key)
-            if isinstance(found, Blob) and (status := _status(found)) is not None:
+            if isinstance(found, Blob) and (status := _status(entry.key, found)) is not None:
                 yield status
 
 
 def _get(store: ObjectStore, export_id: str) -> tuple[Status, Version]:
-    found = store.read(keys.export_status(export_id)) if _ID.fullmatch(export_id) else None
-    status = _status(found) if isinstance(found, Blob) else None
+    key = keys.export_status(export_id)
+    found = store.read(key) if _ID.fullmatch(export_id) else None
+    status = _status(key, found) if isinstance(found, Blob) else None
     if status is None:
         raise ExportNotFound(export_id)
     return status, found.version
 
 
-def _status(blob: Blob) -> Status | None:
+def _encoded(status: Status) -> bytes:
+    return sealed.seal(keys.export_status(status.id), msgspec.json.encode(status))
+
+
+def _status(key: str, blob: Blob) -> Status | None:
     """None of a damaged one: it is removed a day after it was written, as all are."""
     try:
-        return msgspec.json.decode(blob.body, type=Status)
-    except msgspec.MsgspecError:
+        return msgspec.json.decode(sealed.opened(key, blob.body), type=Status)
+    except (msgspec.MsgspecError, sealed.Unsealed):
+        log.exception("%s is damaged: its export is not listed any more; start it again", key)
         return None
 
 

@@ -15,6 +15,7 @@ Bytes are those that are stored, compressed. The day is that of the server, UTC.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ from agnes.kernel.ports import (
     TryAgain,
     Unchanged,
 )
-from agnes.telemetry import keys
+from agnes.telemetry import keys, sealed
 from agnes.telemetry.keys import TranscriptId
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ SETTLED_AT_ONCE = 8
 MAX_SESSION_FILES = 2_000
 """Of one session: its own and those of its subagents."""
 _ATTEMPTS = 24
+
+log = logging.getLogger("agnes.telemetry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,11 +342,15 @@ def _count_all(store: ObjectStore, user_id: str, found: Counted) -> None:
 def _read(store: ObjectStore, user_id: str, now: datetime) -> tuple[Counted, Blob | None]:
     """What is counted, as of now. Of a person who has no object yet, or whose object cannot be read, everything is counted."""
     today = now.astimezone(UTC).date()
-    blob = store.read(keys.quota(user_id))
+    key = keys.quota(user_id)
+    blob = store.read(key)
     held = blob if isinstance(blob, Blob) else None
     try:
-        found = msgspec.json.decode(held.body, type=Counted) if held else None
-    except msgspec.DecodeError:
+        found = msgspec.json.decode(sealed.opened(key, held.body), type=Counted) if held else None
+        if found is not None and any(at.tzinfo is None for at in _times(found)):
+            found = None
+    except (msgspec.DecodeError, sealed.Unsealed):
+        log.exception("%s is damaged; everything that is stored of this person is counted again", key)
         found = None
     if found is None:
         found = Counted(today)
@@ -358,6 +365,10 @@ def _read(store: ObjectStore, user_id: str, now: datetime) -> tuple[Counted, Blo
     return found, held
 
 
+def _times(found: Counted) -> list[datetime]:
+    return [*found.unsure.values(), *(open_.at for open_ in found.open.values())]
+
+
 def _change(store: ObjectStore, user_id: str, now: datetime, change: Callable[[Counted], bool]) -> None:
     """`change` says whether there is anything to write. Raises UnavailableError, and what `change` raises."""
     last: AgnesError | None = None
@@ -365,7 +376,7 @@ def _change(store: ObjectStore, user_id: str, now: datetime, change: Callable[[C
         found, held = _read(store, user_id, now)
         if not change(found):
             return
-        body = msgspec.json.encode(found)
+        body = sealed.seal(keys.quota(user_id), msgspec.json.encode(found))
         expect = Unchanged(held.version) if held else ABSENT
         try:
             store.write(keys.quota(user_id), body, expect=expect, content_type="application/json")

@@ -18,6 +18,8 @@ from agnes.telemetry.usage.model import DayFigures, ItemLine, Overview, Window, 
 WINDOWS = {"7d": "7 days", "30d": "30 days", "90d": "90 days", "all": "All time"}
 FULL_DAYS = 92
 """A chart of more days has a bar a week."""
+LINKED = ("marketplace", "flea")
+"""State files that say where a plugin's page is; without one its names are no links."""
 
 
 class UsageQuery(BaseModel):
@@ -191,7 +193,7 @@ def usage_page(state: State, store: ObjectStore, who: Principal, query: UsageQue
     """Raises DeniedError, UnavailableError."""
     who.require_admin()
     found = figures.overview(state, store, span_of(query.window, today))
-    with state.read("marketplace", "flea") as db:
+    with state.read(*LINKED, spare=LINKED) as db:
         rows = db.execute(
             """SELECT marketplace_id, name, '/marketplace/curated/' || marketplace_id || '/' || name FROM marketplace.plugins
             WHERE removed_at IS NULL AND tree_id IS NOT NULL

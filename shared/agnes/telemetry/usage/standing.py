@@ -133,7 +133,7 @@ def mine(state: State, store: ObjectStore, who: Principal, *, now: datetime) -> 
     """The plugins of one's own stack, and what was loaded besides. Raises UnavailableError."""
     span = span_of(WINDOW, now.date())
     user_id = keys.user(who.user_id)
-    with state.read(*FILES) as db:
+    with state.read(*FILES, spare=stack.SPARED) as db:
         lines, described = stack.my_stack(db, who), describe(db)
     found = measure(state, store, span, user_id)
     plugins = [_curated_line(line) for line in lines.curated if line.enabled]
@@ -161,7 +161,7 @@ def organisation(state: State, store: ObjectStore, who: Principal, *, now: datet
     who.require_admin()
     span = span_of(WINDOW, now.date())
     found = measure(state, store, span, None)
-    with state.read(*FILES) as db:
+    with state.read(*FILES, spare=stack.SPARED) as db:
         described, holders = describe(db), stack.holders(db)
         accounts = {
             row[0]: row[1:] for row in db.execute("SELECT id, email, name FROM people.users WHERE active").fetchall()
