@@ -46,7 +46,7 @@ class Shell:
     notice: str = ""
     """What a form did, shown once."""
     left_out: str = ""
-    """State files that cannot be read and that pages do without, on the pages of those who can have them restored."""
+    """State files that cannot be read and that pages do without; the marketplace's say so themselves."""
 
 
 class Held(Protocol):
@@ -101,6 +101,6 @@ def _template(name: str) -> jinja2.Template:
 
 
 def render(page: Any, *, who: Principal | None, path: str, notice: str = "", form: Refused = NOT_SENT) -> str:
-    left_out = ", ".join(sorted(wiring.state().spared)) if who and who.is_admin and path.startswith("/admin") else ""
+    left_out = ", ".join(sorted(wiring.state().spared)) if who and path.startswith(("/admin", "/me")) else ""
     shell = Shell(who=who, path=path, base=wiring.settings().base_path, notice=notice, left_out=left_out)
     return _template(page.template).render(page=page, shell=shell, form=form)

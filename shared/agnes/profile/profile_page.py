@@ -53,7 +53,7 @@ class ProfilePage:
 
 
 def profile_page(state: State, store: ObjectStore, who: Principal, *, now: datetime) -> ProfilePage:
-    with state.read(*granting.FILES) as db:
+    with state.read(*granting.FILES, spare=("marketplace",)) as db:
         return ProfilePage(
             user=accounts.get_user(db, who.user_id),
             memberships=access.memberships(db, who.user_id),

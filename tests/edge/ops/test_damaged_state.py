@@ -32,7 +32,7 @@ NEEDS = {
     "stack": r"/marketplace.*|/api/(marketplace/|my-stack|store).*|/admin(/access|/unused|/users/.*)?|/me/unused"
     r"|/api/admin/(usage|telemetry)/unused"
     r"|/api/me/(stats/)?unused|/api/admin/grants.*",
-    "flea": r"/marketplace/flea/.*|/api/store/.*",
+    "flea": r"(/api)?/marketplace/flea/.*|/api/store/.*",
     "telemetry": r"/api/(me|admin)/(usage|telemetry|sessions|stats|home-stats|users/[^/]+/(sessions|archive)|prices|unused|kpis)?.*"
     r"|/me/.*|/admin/(usage|sessions|ask|unused|users/[^/]+/redact|prices).*|/api/admin/run.*",
     "collector": r"/api/admin/(usage|telemetry)/locations.*",

@@ -75,11 +75,11 @@ class Watched:
         self.version_seen = state.version_seen
         self.reads: Counter[str] = Counter()
 
-    @contextmanager
     @property
     def spared(self):
         return self._state.spared
 
+    @contextmanager
     def read(self, *files: str, spare=()):
         self.reads.update(files)
         with self._state.read(*files, spare=spare) as db:
