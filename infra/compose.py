@@ -1,6 +1,6 @@
 """The house's templates and API document, composed from the functions' decorators and the tables of infra/.
 
-    python -m infra.compose            writes build/infra/*.yaml, build/openapi.json, build/jobs.json and build/queues.json
+    python -m infra.compose            writes build/infra/*.yaml, build/openapi.json and the lists that functions read
     python -m infra.compose --report   what there is: routes, functions, resources a stack
     python -m infra.compose --api http the root stack with an HTTP API instead of a REST API
 
@@ -55,6 +55,15 @@ class Composition:
                     }
                 )
         return sorted(found, key=lambda job: job["name"])
+
+    @property
+    def hosting(self) -> dict[str, Any]:
+        """What of the templates decides the price: what `agnes.hosting.report` reads."""
+        queues = [entry.queue for entry in self.entries.values() if entry.queue]
+        return {
+            "memory_mb": {f"{domain}-{folder}": entry.memory_mb for (domain, folder), entry in self.entries.items()},
+            "queues": {queue.name: queue.concurrency is not None for queue in queues},
+        }
 
     @cached_property
     def openapi(self) -> dict[str, Any]:
@@ -119,11 +128,12 @@ def write(composition: Composition, folder: Path = ROOT / "build") -> None:
 
 
 def write_openapi(composition: Composition, folder: Path = ROOT / "build") -> None:
-    """What functions themselves answer from: the API's description, and the lists of jobs and of queues."""
+    """What functions themselves answer from: the API's description, the lists of jobs and of queues, what hosting costs by."""
     folder.mkdir(exist_ok=True)
     _replace(folder / "jobs.json", json.dumps(composition.jobs, indent=1))
     queues = sorted(entry.queue.name for entry in composition.entries.values() if entry.queue)
     _replace(folder / "queues.json", json.dumps(queues))
+    _replace(folder / "hosting.json", json.dumps(composition.hosting, indent=1))
     _replace(folder / "openapi.json", json.dumps(composition.openapi, separators=(",", ":")))
 
 

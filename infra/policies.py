@@ -22,6 +22,10 @@ ADMISSION_NOTES = "tokens/used/"
 """Where the use of a token is noted."""
 
 
+COUNTED_CALLS = "calls/"
+"""Where an invocation leaves what it asked for (agnes.hosting.ledger)."""
+
+
 def statements(function: Found, entry: Entry, *, scheduled: Sequence[str] = ()) -> list[dict[str, Any]]:
     """IAM statements, with `${Bucket}`, `${Stack}` and `${SecretPrefix}` left to Fn::Sub. `scheduled` are the names of the
     functions that schedules start."""
@@ -53,7 +57,7 @@ def statements(function: Found, entry: Entry, *, scheduled: Sequence[str] = ()) 
 def _prefixes(function: Found, entry: Entry) -> dict[str, set[str]]:
     needed: dict[str, set[str]] = defaultdict(set)
     needed["get"] |= set(entry.gets)
-    needed["put"] |= {*entry.puts, *entry.streams}
+    needed["put"] |= {*entry.puts, *entry.streams, COUNTED_CALLS}
     if TREES in entry.gets:
         needed["get"] |= {TREE_NOTES}
         needed["put"] |= {TREE_NOTES}

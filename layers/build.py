@@ -173,7 +173,7 @@ def _code_files() -> Iterator[Path]:
                 yield path
     yield from (
         path
-        for name in ("openapi.json", "jobs.json", "queues.json", "commit")
+        for name in ("openapi.json", "jobs.json", "queues.json", "hosting.json", "commit")
         if (path := ROOT / "build" / name).exists()
     )
 

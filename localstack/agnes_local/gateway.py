@@ -32,6 +32,7 @@ from agnes.edge.reply import respond
 from agnes.edge.request import Request
 from agnes.kernel.errors import AgnesError, NotFoundError, TooLargeError
 from agnes.kernel.ids import new_ulid
+from agnes.outside.metered import unmetered
 from agnes.outside.object_store.folder import FolderStore
 from agnes.outside.object_store.presigned import ROUTE, PresignedGet, PresignedPut, content_disposition
 from agnes_local import composed, events, process_life
@@ -193,8 +194,8 @@ def _refusal(exc: Exception, environ: dict[str, Any], method: str, path: str) ->
 
 def _stored(environ: dict[str, Any], method: str, path: str, query: str) -> tuple[int, Headers, Iterable[bytes], int]:
     """Serve a presigned URL of the folder store. Raises PresignRefused and UploadMismatch."""
-    store, permit = wiring.store(), _permit(method, path, query)
-    if permit is None:
+    store, permit = _folder_store(), _permit(method, path, query)
+    if store is None or permit is None:
         raise NoSuchPath
     if isinstance(permit, PresignedPut):
         version = store.take_presigned(permit, _chunks(environ["wsgi.input"]), content_type=environ.get("CONTENT_TYPE"))
@@ -218,10 +219,16 @@ def _stored(environ: dict[str, Any], method: str, path: str, query: str) -> tupl
     return 200, headers, environ["wsgi.file_wrapper"](file, CHUNK_BYTES), size
 
 
+def _folder_store() -> FolderStore | None:
+    """None where the store has a server of its own."""
+    store = unmetered(wiring.store())
+    return store if isinstance(store, FolderStore) else None
+
+
 def _permit(method: str, path: str, query: str) -> PresignedGet | PresignedPut | None:
     """What a presigned URL allows; None where the store has a server of its own. Raises PresignRefused."""
-    store = wiring.store()
-    if not isinstance(store, FolderStore):
+    store = _folder_store()
+    if store is None:
         return None
     said = dict(parse_qsl(query, keep_blank_values=True))
     return store.open_presigned(method, unquote(path.removeprefix(ROUTE)), said, wiring.clock().now())
@@ -306,6 +313,7 @@ def _warm_up(_worker: Any) -> None:
 
 
 def _close_state(_server: Any, _worker: Any) -> None:
+    wiring.ledger().flush()
     wiring.state().close()
     gc.unfreeze()  # or duckdb's binding tells at the end of every object that was never collected
 

@@ -275,6 +275,7 @@ def main() -> None:
     scheduler.shutdown(wait=True)
     for thread in consumers:
         thread.join()
+    wiring.ledger().flush()
     wiring.state().close()
 
 

@@ -91,6 +91,7 @@ class Settings(BaseModel):
     state_max_stale_seconds: float = Field(
         1.0, ge=0, le=15, description="How old a state that is read may be. The folder store always reads the newest."
     )
+    agnes_count_calls: bool = Field(True, description="Whether calls are counted for the page of hosting costs.")
     agnes_store: Literal["folder", "s3"] = Field("folder", description="Where bytes live.")
     agnes_bucket: str = Field("", description="The bucket, if AGNES_STORE is s3.")
     agnes_s3_endpoint: str = Field("", description="Endpoint of an S3-compatible store; empty for AWS.")
@@ -196,6 +197,10 @@ class Settings(BaseModel):
     def seconds_between(self, setting: str) -> int:
         """The interval that a variable such as SCHEDULER_USAGE_PRUNE_INTERVAL holds."""
         return getattr(self, setting.lower())
+
+    @property
+    def is_on_lambda(self) -> bool:
+        return self.agnes_jobs == "lambda"
 
     @cached_property
     def base_url(self) -> str:

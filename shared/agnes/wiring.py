@@ -23,6 +23,7 @@ from agnes.kernel.web import WebReader
 from agnes.settings import Settings, usable_cores
 
 if TYPE_CHECKING:
+    from agnes.hosting.ledger import Ledger
     from agnes.marketplace.sync import Syncing
     from agnes.state import StateFiles
     from agnes.telemetry.transcripts.quotas import Limits as Quotas
@@ -49,6 +50,12 @@ class Wiring:
         return SystemClock()
 
     def _build_store(self) -> ObjectStore:
+        from agnes.outside.metered import MeteredStore
+
+        store = self._plain_store()
+        return MeteredStore(store) if self.settings.agnes_count_calls else store
+
+    def _plain_store(self) -> ObjectStore:
         settings = self.settings
         if settings.agnes_store == "s3":
             from agnes.outside.object_store.s3 import S3Store
@@ -74,6 +81,12 @@ class Wiring:
         return vault.get("signing") or vault.add("signing", Secret(random_secrets.token_hex(32)))
 
     def _build_secrets(self) -> Secrets:
+        from agnes.outside.metered import MeteredSecrets
+
+        secrets = self._plain_secrets()
+        return MeteredSecrets(secrets) if self.settings.agnes_count_calls else secrets
+
+    def _plain_secrets(self) -> Secrets:
         if self.settings.agnes_secrets == "aws":
             from agnes.outside.secrets_manager import SecretsManager
 
@@ -116,6 +129,12 @@ class Wiring:
         return FolderJobs(self.settings.agnes_data_dir / "queues")
 
     def _build_queue(self) -> Queue:
+        from agnes.outside.metered import MeteredQueue
+
+        queue = self._plain_queue()
+        return MeteredQueue(queue) if self.settings.agnes_count_calls else queue
+
+    def _plain_queue(self) -> Queue:
         if self.settings.agnes_queue == "sqs":
             from agnes.outside.sqs_queue import SqsQueue
 
@@ -132,6 +151,15 @@ class Wiring:
         from agnes.outside.dead_letters import FolderDeadLetters
 
         return FolderDeadLetters(self.settings.agnes_data_dir)
+
+    def _build_ledger(self) -> Ledger:
+        from agnes.hosting.ledger import NoLedger, SampledLedger, SummedLedger
+
+        if not self.settings.agnes_count_calls:
+            return NoLedger()
+        if self.settings.is_on_lambda:
+            return SampledLedger(lambda: self.part("store"), self.part("clock"), random_secrets.SystemRandom())
+        return SummedLedger(lambda: self.part("store"), self.part("clock"))
 
     def _build_state(self) -> StateFiles:
         from agnes.state import StateFiles
@@ -242,6 +270,11 @@ def queue() -> Queue:
 
 def dead_letters() -> DeadLetters:
     return current().part("dead_letters")
+
+
+def ledger() -> Ledger:
+    """Where it is kept what each invocation asks for."""
+    return current().part("ledger")
 
 
 def signing_secret() -> Secret:

@@ -14,7 +14,8 @@ PACKAGE = ROOT / "shared" / "agnes"
 
 LADDER = (
     ("claude_code",),
-    ("ops", "hosting"),
+    ("ops",),
+    ("hosting",),
     ("accounts",),
     ("access",),
     ("trees",),

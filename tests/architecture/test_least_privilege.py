@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agnes.hosting.ledger import SampledLedger
 from agnes.kernel.ports import ANYTHING, Entry, Expect, Message, Secret, Version
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.telemetry import keys as telemetry_keys
@@ -183,6 +184,13 @@ def acting(function: str) -> Iterator[None]:
         ACTING.reset(before)
 
 
+class Always(random.Random):
+    """Draws what chooses every invocation."""
+
+    def random(self) -> float:
+        return 0.0
+
+
 class GuardedHouse(House):
     def __init__(self, folder: Path, policies: Policies, *, model_url: str) -> None:
         super().__init__(
@@ -192,6 +200,8 @@ class GuardedHouse(House):
         )
         self.queue = self.wiring._parts["queue"] = GuardedQueue(policies)
         self.wiring._parts["jobs"] = GuardedJobs(policies)
+        # As on Lambda, where each function writes what it counted itself; here of every invocation.
+        self.wiring._parts["ledger"] = SampledLedger(lambda: self.store, self.clock, Always())
         self.wiring._parts["secrets"] = GuardedSecrets(policies)
         self.wiring._parts["secrets"].put("anthropic", Secret(KEY))
         self.statuses: dict[str, set[int]] = {}
@@ -429,6 +439,8 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     # Operations, and the end of things.
     for path in ("/api/health", "/api/version", "/api/health/detailed", "/api/openapi.json"):
         ask("GET", "ada", path)
+    for path in ("/api/admin/cost?days=60", "/admin/cost?days=60"):
+        assert ask("GET", "ada", path).status == 200, path
     for job in ask("GET", "ada", "/api/admin/run").json():
         assert ask("POST", "ada", f"/api/admin/run/{job['name']}?dry_run=true").status == 202
         assert ask("GET", "ada", f"/api/admin/run/{job['name']}").status == 200

@@ -38,6 +38,7 @@ PAGES = {
     "activity-empty": "/admin/activity?action_prefix=nothing.like.this",
     "sessions": "/admin/sessions?since_minutes=525600",
     "overview": "/admin",
+    "hosting-cost": "/admin/cost",
     "users": "/admin/users",
     "groups": "/admin/groups",
     "group": "/admin/groups/everyone",

@@ -79,7 +79,12 @@ class House:
         **parts: Any,
     ):
         """`parts` of the wiring in place of its own."""
-        environ = {"AGNES_DATA_DIR": str(folder / "data"), "SERVER_URL": "http://agnes.test", **(environ or {})}
+        environ = {
+            "AGNES_DATA_DIR": str(folder / "data"),
+            "SERVER_URL": "http://agnes.test",
+            "AGNES_COUNT_CALLS": "false",
+            **(environ or {}),
+        }
         parts = {"store": store or MemoryStore(), "clock": clock or FixedClock(START), "jobs": JobsHere(), **parts}
         self.wiring = Wiring(settings_module.load(environ), **parts)
         self.clock = parts["clock"]

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
+from agnes.hosting import ledger
 from agnes.ops import health
 
 app = Function("ops-cron_prune_state")
@@ -13,7 +14,7 @@ app = Function("ops-cron_prune_state")
 @app.lambda_function()
 @job("ops.prune_state")
 def run(tick: Tick) -> dict:
-    """Keep the newest 50 generations and those of the last 24 hours of each file, and failed runs for 14 days.
+    """Keep the newest 50 generations and those of the last 24 hours of each file, failed runs for 14 days, counted calls for 62.
 
     Heads of an earlier form are renewed: a day after a roll-out no function of the earlier release runs any more.
     """
@@ -22,4 +23,5 @@ def run(tick: Tick) -> dict:
     if tick.dry_run:
         return {file: {"generations": len(state.history(file))} for file in state.names} | failed
     renewed = {"renewed": files} if (files := state.renew()) else {}
-    return {file: asdict(state.prune(file)) for file in state.names} | failed | renewed
+    counted = {"counted_calls": ledger.forget(wiring.store(), tick.at)}
+    return {file: asdict(state.prune(file)) for file in state.names} | failed | renewed | counted

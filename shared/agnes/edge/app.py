@@ -23,6 +23,13 @@ class Function(Chalice):
         # Binary answers are encoded by `agnes.edge.reply`; Chalice would demand a matching Accept header.
         self.api.binary_types = []
 
+    def __call__(self, event: Any, context: Any) -> Any:
+        from agnes.edge.recording import recorded  # needs what is built on this module
+
+        return recorded(
+            self.app_name, event, context, lambda: super(Function, self).__call__(event, context), kind="api"
+        )
+
     @property
     def current_request(self) -> ChaliceRequest | None:
         return CURRENT_REQUEST.get()

@@ -28,6 +28,7 @@ from agnes import wiring
 from agnes.edge.endpoint import Contract
 from agnes.edge.errors import known_error
 from agnes.edge.needs import Needs
+from agnes.edge.recording import function_of, recorded
 from agnes.edge.reply import encode
 from agnes.kernel import audit, sealed
 from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
@@ -60,7 +61,11 @@ def job(name: str) -> Callable[[Callable[[Tick], Any]], Callable[..., Any]]:
 
     def decorate(run: Callable[[Tick], Any]) -> Callable[..., Any]:
         @wraps(run)
-        def handler(event: Any, context: Any) -> Any:  # noqa: ARG001 (Lambda's signature)
+        def handler(event: Any, context: Any) -> Any:
+            named = function_of(context, run)
+            return recorded(named, event, context, lambda: answer(event), kind="schedule")
+
+        def answer(event: Any) -> Any:
             asked = event or {}
             tick = Tick(at=wiring.clock().now(), dry_run=bool(asked.get("dry_run")))
             told = "job.ran" if (by := asked.get("asked_by")) else None
@@ -158,7 +163,11 @@ def queue_job(name: str) -> Callable[[Callable[[dict], Any]], Callable[..., Any]
 
     def decorate(handle: Callable[[dict], Any]) -> Callable[..., Any]:
         @wraps(handle)
-        def handler(event: dict, context: Any) -> dict:  # noqa: ARG001 (Lambda's signature)
+        def handler(event: dict, context: Any) -> dict:
+            named = function_of(context, handle)
+            return recorded(named, event, context, lambda: answer(event), kind="queue")
+
+        def answer(event: dict) -> dict:
             failures = []
             for record in event["Records"]:
                 actor = CURRENT_ACTOR.set(Actor(client_kind="queue", request_id=record["messageId"]))

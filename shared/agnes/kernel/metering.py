@@ -49,17 +49,20 @@ _lock = threading.Lock()
 
 @contextmanager
 def measured() -> Iterator[Calls]:
-    """Count into the `Calls` that is given, until the block ends."""
-    calls = Calls()
+    """Count into the `Calls` that is given, until the block ends; then into those of the block around it, if there is one."""
+    calls, outer = Calls(), _current.get()
     token = _current.set(calls)
     with _lock:
-        _active.append(calls)
+        _active[:] = [other for other in _active if other is not outer] + [calls]
     try:
         yield calls
     finally:
         _current.reset(token)
         with _lock:
             _active[:] = [other for other in _active if other is not calls]
+            if outer is not None:
+                outer.add(calls)
+                _active.append(outer)
 
 
 def count(name: str, number: int = 1) -> None:

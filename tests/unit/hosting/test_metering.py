@@ -57,3 +57,15 @@ def test_nothing_is_lost_among_threads():
     with measured() as calls, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: [count("puts") for _ in range(500)], range(8)))
     assert calls.puts == 4000
+
+
+def test_what_is_measured_within_counts_for_both():
+    with measured() as outer:
+        count("gets")
+        with measured() as inner, ThreadPoolExecutor(2) as pool:
+            count("puts")
+            list(pool.map(lambda _: count("lists"), range(4)))
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: count("removals"), range(3)))
+    assert (inner.gets, inner.puts, inner.lists, inner.removals) == (0, 1, 4, 0)
+    assert (outer.gets, outer.puts, outer.lists, outer.removals) == (1, 1, 4, 3)
