@@ -1,4 +1,5 @@
-"""Writes the table of list prices, `agnes.claude_code.price_table`, from the library genai-prices (`make prices`).
+"""Writes the tables of list prices from the library genai-prices (`make prices`): `agnes.claude_code.price_table` of Claude's models,
+`other_models.txt` of others.
 
 The library is pinned, and needed here only: importing it costs a function a fifth of a second and 2 MB. To take newer prices,
 raise the pin (`make pins UPGRADE=genai-prices`), run `make prices`, and read the difference.
@@ -14,12 +15,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agnes.claude_code import price_table, prices
+from agnes.claude_code import other_models, price_table, prices
 
 LIBRARY = "genai-prices"
 PROVIDER = "anthropic"
 NAMELESS = ("claude-v1",)
 """Without its version nothing is left of its name, and the client never used it."""
+LEFT_OUT = ("anthropic", "elevenlabs", "voyageai", "openai-decisions", "typesafe")
+"""Claude's own, and what is no chat model."""
 KINDS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
 
 _HEAD = '''"""List prices of Claude models, and the names that they have. Written by `make prices`; do not edit.
@@ -99,13 +102,61 @@ def _aliases(models: list[Any]) -> dict[str, str]:
     return found
 
 
-def _words(clause: Any) -> Iterator[str]:
+def _words(clause: Any, kinds: tuple[str, ...] = ("equals", "starts_with")) -> Iterator[str]:
     """The names and beginnings of names that the library's clause knows; patterns are dates, which a name loses anyhow."""
     for inner in getattr(clause, "or_", None) or ():
-        yield from _words(inner)
-    for kind in ("equals", "starts_with"):
+        yield from _words(inner, kinds)
+    for kind in kinds:
         if (word := getattr(clause, kind, None)) and not word.endswith("-2025"):
             yield word.rstrip("@")
+
+
+def others(source: str | None = None) -> str:
+    """The text of the table of other models."""
+    from genai_prices.data import providers
+
+    lines = [f"# {source or f'{LIBRARY} {version(LIBRARY)}'}; written by `make prices`: see other_models.py\n"]
+    for provider in sorted(providers, key=lambda one: one.id):
+        if provider.id not in LEFT_OUT:
+            lines += _lines_of(provider)
+    return "".join(lines)
+
+
+def _lines_of(provider: Any) -> Iterator[str]:
+    named: dict[str, Any] = {}
+    models = sorted(provider.models, key=lambda model: model.id)
+    for model in models:
+        named.setdefault(other_models.normal(model.id), model)
+    for model in models:
+        for word in _words(model.match, ("equals", "starts_with", "contains")):
+            name = other_models.normal(word).rstrip("-@")
+            if name:
+                named.setdefault(name, model)
+    for name, model in sorted(named.items()):
+        if " " in name:
+            continue
+        own = provider.model_match is not None and provider.model_match.is_match(name)
+        for since, above, *amounts in _other_prices(model):
+            numbers = " ".join(f"{amount.normalize():f}" for amount in amounts)
+            yield f"{provider.id} {name} {int(own)} {since or '-'} {above} {numbers}\n"
+
+
+def _other_prices(model: Any) -> Iterator[tuple]:
+    """Of tokens. What costs another price at some hours has the dearer one too, which counts; what has no price for caches costs as
+    other input."""
+    dated = model.prices if isinstance(model.prices, list) else [None]
+    since = None
+    for period in dated:
+        constraint = getattr(period, "constraint", None)
+        since = getattr(constraint, "start_date", since)  # hours have none
+        price = period.prices if period is not None else model.prices
+        given = [getattr(price, kind, None) for kind in KINDS[:4]]
+        if given[0] is None or given[1] is None:
+            continue
+        starts = {0} | {tier.start for value in given for tier in getattr(value, "tiers", ())}
+        for start in sorted(starts):
+            found = [_at(value, start) for value in given]
+            yield since, start, *(found[0] if one is None else one for one in found)
 
 
 def _literal(row: tuple) -> str:
@@ -117,8 +168,9 @@ def _literal(row: tuple) -> str:
 
 def main() -> int:
     target = Path(price_table.__file__)
-    target.write_text(module())
-    print(f"{target}: {LIBRARY} {version(LIBRARY)}")
+    for path, text in ((target, module()), (other_models.TABLE, others())):
+        path.write_text(text)
+        print(f"{path}: {LIBRARY} {version(LIBRARY)}")
     return 0
 
 

@@ -1,6 +1,6 @@
-"""List prices of Claude models: which is in force for a model on a day, and what changes it.
+"""List prices of models: which is in force for a model on a day, and what changes it.
 
-The table itself comes from the library genai-prices (`price_table`, written by `make prices`). Here is what it leaves out, each with
+What follows is of Claude's models; `other_models` has those of others, which gateways put in their place. The table itself comes from the library genai-prices (`price_table`, written by `make prices`). Here is what it leaves out, each with
 its source, and how a name that a client, a gateway or a cloud writes becomes the name in the table.
 """
 
@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
-from agnes.claude_code import price_table
+from agnes.claude_code import other_models, price_table
 
 STANDARD, FAST = "standard", "fast"
 BATCH_TIER, PRIORITY_TIER = "batch", "priority"
@@ -34,6 +34,9 @@ WEB_SEARCH = 0.01
 
 # The tier `priority` is bought in advance: its tokens are shown at the list price, as the client's own bill does.
 
+REMEMBERED = 4000
+"""Prices of names on days: names come from transcripts, and whoever writes those may invent any number of them."""
+
 SUPPLEMENT = (
     # Limited availability: the library leaves them out. Source: the client's model catalogue (2.1.332) and platform.claude.com,
     # Pricing (2026-10).
@@ -45,8 +48,10 @@ SUPPLEMENT = (
 )
 
 _SUFFIX = re.compile(r"\[[^\]]*\]$")
+_PATH = re.compile(r"[/,]|::|(?<=^vertex):|(?<=^openrouter):")
 _CLOUD = re.compile(r"^(?:[a-z][a-z0-9-]*\.)?anthropic\.")
 _BEDROCK_VERSION = re.compile(r"-v\d+(?::\d+)?(?::\d+k)?$")
+_VARIANT = re.compile(r":(?:thinking|beta|nitro|floor|online|exacto|extended)$")
 _DATE = re.compile(r"-(?:20\d{6}|20\d\d-\d\d-\d\d)$")
 _DOTTED = re.compile(r"(?<=\d)\.(?=\d)")
 
@@ -95,10 +100,10 @@ STANDARD_RATE = Rate()
 
 
 def canonical(model: str) -> str:
-    """The name without what clients, gateways and clouds add to it: a context length in brackets, a path or a region before it, a
-    version, a date, `latest`."""
-    name = _SUFFIX.sub("", model.strip().lower())
-    name = _CLOUD.sub("", name.rpartition("/")[2]).replace("@", "-")
+    """The name without what clients, gateways and clouds add to it: a context length in brackets, a path, a provider or a region
+    before it, a version, a date, `latest`, a router's variant."""
+    name = _VARIANT.sub("", _SUFFIX.sub("", model.strip().lower()))
+    name = _CLOUD.sub("", _PATH.split(name)[-1]).replace("@", "-")
     name = _BEDROCK_VERSION.sub("", name)
     name = _DATE.sub("", name)
     name = _BEDROCK_VERSION.sub("", name)
@@ -130,17 +135,34 @@ def known_as(model: str) -> str | None:
     return name if (name, STANDARD) in _table() else None
 
 
-@cache
+@lru_cache(REMEMBERED)
+def prompt_tiers(model: str) -> tuple[int, ...]:
+    """Lengths of a prompt above which a model that is not Claude's has another price, ascending."""
+    return () if known_as(model) else other_models.prompt_tiers(model)
+
+
+@lru_cache(REMEMBERED)
 def list_rates(model: str, day: date, speed: str = "", long_prompt: int = 0) -> Rates | None:
     """The list price of `model` on `day`; None if the list has no such model, or no price of that speed. `long_prompt` is a number
     of tokens that the prompt was longer than."""
     name = known_as(model)
-    if name is None and canonical(model).endswith(f"-{FAST}"):
-        name, speed = known_as(canonical(model).removesuffix(f"-{FAST}")), FAST
+    if name is None and (usual := known_as(canonical(model).removesuffix(f"-{FAST}"))):
+        name, speed = usual, FAST
     rows = _table().get((name or "", speed or STANDARD), ())
     newest = max((since for since, _, _ in rows if since <= day), default=None)
     fitting = [rates for since, above, rates in rows if since == newest and above <= long_prompt]
-    return fitting[-1] if fitting else None
+    return fitting[-1] if fitting else None if name else _other_rates(model, day, speed, long_prompt)
+
+
+def _other_rates(model: str, day: date, speed: str, long_prompt: int) -> Rates | None:
+    """Of a model that is not Claude's. A cache write that is kept longer costs as any."""
+    rows = other_models.prices(model) if speed in ("", STANDARD) else ()
+    newest = max((row.since for row in rows if row.since <= day), default=None)
+    fitting = [row for row in rows if row.since == newest and row.above <= long_prompt]
+    if not fitting:
+        return None
+    kinds = (fitting[-1].input, fitting[-1].output, fitting[-1].cache_read, fitting[-1].cache_write)
+    return Rates(*(price / 1e6 for price in (*kinds, kinds[-1])))
 
 
 def rates(model: str, day: date, rate: Rate = STANDARD_RATE) -> Rates | None:

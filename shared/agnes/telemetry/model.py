@@ -25,9 +25,11 @@ cost more than those kept for five minutes; a web search has a price of its own.
 RATE = ("speed", "service_tier", "inference_geo", "long_prompt")
 """Columns of a response that decide which price of its model is in force. None, or 0 for the last: the standard price."""
 
+LEAST_TIER = 32_000
+"""Tokens; no model has another price for prompts of fewer."""
 PROMPT_TIERS = (100_000, 200_000)
-"""Lengths of a prompt, in tokens, above which some model has had another price; `long_prompt` is one of them. A test holds them
-against the price list."""
+"""Lengths of a prompt, in tokens, above which some model of Claude has had another price; `long_prompt` is one of them, or of those of
+another model. A test holds them against the price list."""
 
 SYNTHETIC_MODEL = "<synthetic>"
 """What the client writes for its own error messages: no model answered, and nothing was billed."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from agnes.claude_code import price_table, prices
+from agnes.claude_code import other_models, price_table, prices
 from agnes.claude_code.prices import Rate
-from agnes.telemetry.model import PROMPT_TIERS
+from agnes.telemetry.extraction.spending import tier_of
+from agnes.telemetry.model import LEAST_TIER, PROMPT_TIERS
 
 DAY = date(2026, 11, 30)
 NEWEST_CLIENT = (  # its catalogue of models, 2.1.332, with the names that it uses on each cloud
@@ -32,6 +33,7 @@ def test_the_table_is_what_the_pinned_library_says():
     from agnes_local import price_list
 
     assert Path(price_table.__file__).read_text() == price_list.module(), "run make prices"
+    assert other_models.TABLE.read_text() == price_list.others(), "run make prices"
 
 
 def test_every_model_of_the_library_is_priced():
@@ -76,10 +78,128 @@ def test_other_names(written, model):
 
 
 @pytest.mark.parametrize(
-    "written", ["glm-4.6", "claude-opus-6", "claude-opus-4-10", "claude-sonnet-50", "", "<synthetic>"]
+    "written",
+    ["glm-99", "claude-opus-6", "claude-opus-4-10", "claude-sonnet-50", "", "<synthetic>", "a" * 400, "gpt-4o-2", "/"],
 )
 def test_a_name_that_is_not_in_the_list_is_nobody_elses(written):
     assert prices.rates(written, DAY) is None
+
+
+def test_every_other_model_of_the_library_costs_what_the_library_says():
+    genai = pytest.importorskip("genai_prices")
+    from agnes_local.price_list import LEFT_OUT
+
+    moments = [datetime(2026, 11, 30, hour, tzinfo=UTC) for hour in (2, 8, 20)]
+    found = 0
+    for provider in pytest.importorskip("genai_prices.data").providers:
+        for model in provider.models if provider.id not in LEFT_OUT else ():
+            name = f"{provider.id}/{model.id}"
+            # A million tokens are a prompt that is longer than any length that counts.
+            ours = prices.list_rates(name, DAY, "", max(other_models.prompt_tiers(name), default=0))
+            amounts = []
+            for at in moments:  # the dearest hour counts
+                try:
+                    priced = genai.calc_price(
+                        genai.Usage(input_tokens=1_000_000, output_tokens=1_000_000, cache_read_tokens=0),
+                        model.id, provider_id=provider.id, genai_request_timestamp=at,
+                    )  # fmt: skip
+                except LookupError:
+                    continue
+                if priced.model_price.input_mtok is not None and priced.model_price.output_mtok is not None:
+                    amounts.append((float(priced.input_price), float(priced.output_price)))
+            if not amounts or " " in model.id or "claude" in model.id:
+                continue
+            assert ours is not None, (provider.id, model.id)
+            wanted = max(amounts)
+            assert (ours.input * 1e6, ours.output * 1e6) == pytest.approx(wanted), (provider.id, model.id)
+            found += 1
+    assert found > 1_700
+
+
+GATEWAYS = {
+    # OpenRouter: vendor/model and its variants (openrouter.ai/docs, Model variants)
+    "openai/gpt-5": (1.25, 10),
+    "google/gemini-2.5-pro": (1.25, 10),
+    "google/gemini-2.5-pro-preview": (1.25, 10),
+    "qwen/qwen3-coder:nitro": (0.3, 1),
+    "deepseek/deepseek-chat-v3-0324:free": (0, 0),
+    "z-ai/glm-4.6": (0.6, 2.2),
+    "x-ai/grok-4": (3, 15),
+    "anthropic/claude-3.7-sonnet:thinking": (3, 15),
+    "anthropic/claude-opus-5:batch": (2.5, 12.5),
+    # LiteLLM: provider/model (docs.litellm.ai, Providers)
+    "openai/gpt-4o-2024-08-06": (2.5, 10),
+    "azure/gpt-4o": (2.5, 10),
+    "gemini/gemini-2.5-flash": (0.3, 2.5),
+    "vertex_ai/gemini-2.5-pro": (1.25, 10),
+    "vertex_ai/claude-sonnet-4-5@20250929": (3, 15),
+    "bedrock/us.amazon.nova-pro-v1:0": (0.8, 3.2),
+    "bedrock/converse/us.deepseek.r1-v1:0": (1.35, 5.4),
+    "bedrock/arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-lite-v1:0": (0.06, 0.24),
+    "xai/grok-4": (3, 15),
+    "groq/llama-3.3-70b-versatile": (0.59, 0.79),
+    "moonshot/kimi-k2-0905-preview": (0.6, 2.5),
+    "fireworks_ai/accounts/fireworks/models/deepseek-v3p2": (0.56, 1.68),
+    "openrouter/google/gemini-2.5-pro": (1.25, 10),
+    "github_copilot/gpt-4.1": (2, 8),
+    # claude-code-router: provider,model
+    "deepseek,deepseek-chat": (0.27, 1.1),
+    "openrouter,anthropic/claude-sonnet-4": (3, 15),
+    "openrouter,google/gemini-2.5-pro-preview": (1.25, 10),
+    # a provider with an API like Anthropic's, and models by their own names
+    "glm-4.6": (0.6, 2.2),
+    "GLM-4.6[1m]": (0.6, 2.2),
+    "kimi-k2-0905-preview": (0.6, 2.5),
+    "MiniMax-M2": (0.3, 1.2),
+    "gpt-5-mini": (0.25, 2),
+    "gpt-4o-2024-05-13": (5, 15),
+    "o3": (2, 8),
+    "gemini-2.5-pro-preview-05-06": (1.25, 10),
+    "qwen3-coder": (0.3, 1),
+    # an organisation's own gateway before it, and others' separators
+    "acme-gateway/gpt-5": (1.25, 10),
+    "acme/openrouter/z-ai/glm-4.6": (0.6, 2.2),
+    "vertex:gemini-2.5-flash": (0.3, 2.5),
+}
+
+
+@pytest.mark.parametrize("written", GATEWAYS)
+def test_names_as_gateways_write_them(written):
+    found = prices.rates(written, DAY)
+    assert found is not None
+    assert (found.input * 1e6, found.output * 1e6) == pytest.approx(GATEWAYS[written])
+
+
+@pytest.mark.parametrize(
+    "written", ["ollama/gpt-oss:20b", "ollama,qwen2.5-coder:latest", "lm_studio/qwen3-coder", "vllm/glm-4.6"]
+)
+def test_models_on_ones_own_machine_have_no_list_price(written):
+    assert prices.rates(written, DAY) is None
+
+
+def test_a_date_that_has_a_price_of_its_own_keeps_it():
+    assert prices.rates("gpt-4o-2024-05-13", DAY).input == 2 * prices.rates("gpt-4o", DAY).input
+    before, after = prices.rates("gpt-5.6-luna", date(2026, 7, 29)), prices.rates("gpt-5.6-luna", date(2026, 7, 30))
+    assert (before.input * 1e6, after.input * 1e6) == pytest.approx((1, 0.2))
+
+
+def test_a_long_prompt_of_another_model():
+    assert other_models.prompt_tiers("gemini/gemini-2.5-pro") == (200_000,)
+    assert prices.rates("gemini-2.5-pro", DAY, Rate(long_prompt=200_000)).input * 1e6 == pytest.approx(2.5)
+    assert tier_of(250_000, "gemini-2.5-pro") == 200_000
+    assert tier_of(250_000, "gpt-5.6-luna") == 0
+    assert tier_of(300_000, "gpt-5.6-luna") == 272_000
+    lengths = {int(line.split()[4]) for line in other_models.TABLE.read_text().splitlines()[1:]}
+    assert min(lengths - {0}) >= LEAST_TIER
+
+
+def test_what_is_remembered_of_names_is_bounded():
+    for number in range(5_000):
+        prices.rates(f"model-{number}", DAY)
+        prices.prompt_tiers(f"model-{number}")
+    for cached in (prices.list_rates, prices.prompt_tiers, other_models.prices):
+        assert cached.cache_info().maxsize is not None
+        assert cached.cache_info().currsize <= cached.cache_info().maxsize < 5_000
 
 
 def test_prices_have_their_days():

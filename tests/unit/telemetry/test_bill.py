@@ -62,7 +62,9 @@ def test_a_gateway_that_calls_every_response_the_same():
     summaries = case("15-gateway-constant-id")
     assert sum(s.assistant_messages for s in summaries) == 6
     assert (sum(s.input_tokens for s in summaries), sum(s.output_tokens for s in summaries)) == (12_009, 300)
-    assert all(s.list_cost_usd is None and s.unpriced_tokens for s in summaries)  # glm-4.6 is not in the list
+    cost = (12_009 * 0.6 + 300 * 2.2) / 1e6  # glm-4.6, by the list
+    assert sum(s.list_cost_usd for s in summaries) == pytest.approx(cost)
+    assert not any(s.unpriced_tokens for s in summaries)
 
 
 def test_lines_of_one_request_are_one_response():
@@ -207,7 +209,7 @@ def test_a_forks_bill_begins_with_that_of_another_session():
 
 
 def test_a_model_without_a_list_price():
-    summary = extracted(lines(said("a", requestId="r1", model="glm-4.6"), costs(1.0))).summary
+    summary = extracted(lines(said("a", requestId="r1", model="glm-99"), costs(1.0))).summary
     assert (summary.bill_status, summary.unpriced_tokens, summary.list_cost_usd) == ("unpriced", 110, None)
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from agnes.claude_code.prices import prompt_tiers
 from agnes.telemetry.extraction.records import MAX_TOKENS, Usage, text, usage_of, value_of
-from agnes.telemetry.model import PROMPT_TIERS, Event, EventType
+from agnes.telemetry.model import LEAST_TIER, PROMPT_TIERS, Event, EventType
 
 MOST_ITERATIONS = 64
 """Of one response that are looked at."""
@@ -23,7 +24,7 @@ MAX_RATES = 50
 ADVISOR, COMPACTION, FALLBACK, SAMPLING = "advisor_message", "compaction", "fallback_message", "message"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
-_FIRST_TIER = PROMPT_TIERS[0]
+_FIRST_TIER, _CLAUDE = PROMPT_TIERS[0], "claude"
 
 
 class _Words(dict[str | None, str | None]):
@@ -37,7 +38,8 @@ class _Words(dict[str | None, str | None]):
 
 
 _speeds = _Words({None: None, "": None, "standard": None})
-_tiers = _Words({None: None, "": None, "standard": None})
+# Gateways to OpenAI's models write `default`.
+_tiers = _Words({None: None, "": None, "standard": None, "default": None})
 _places = _Words({None: None, "": None, "global": None, "not_available": None})
 
 
@@ -63,8 +65,9 @@ def raise_to(event: Event, usage: Usage) -> None:
         event.service_tier = _tiers[word]
     if word := usage.inference_geo:
         event.inference_geo = _places[word]
-    if (prompt := event.input_tokens + event.cache_read_tokens + event.cache_creation_tokens) > _FIRST_TIER:
-        event.long_prompt = tier_of(prompt)
+    prompt = event.input_tokens + event.cache_read_tokens + event.cache_creation_tokens
+    if prompt > LEAST_TIER and (prompt > _FIRST_TIER or _CLAUDE not in (event.model or _CLAUDE)):
+        event.long_prompt = tier_of(prompt, event.model)
 
 
 def bound_rates(responses: Collection[Event]) -> None:
@@ -96,9 +99,10 @@ def has_prompt_of(event: Event, usage: Usage) -> bool:
     return any(counts) and counts == (event.input_tokens, event.cache_read_tokens, event.cache_creation_tokens)
 
 
-def tier_of(prompt: int) -> int:
-    """The longest of PROMPT_TIERS that a prompt of so many tokens is above; 0 if none."""
-    return next((tier for tier in reversed(PROMPT_TIERS) if prompt > tier), 0)
+def tier_of(prompt: int, model: str | None) -> int:
+    """The longest length that a prompt of so many tokens is above and that may change its model's price; 0 if none."""
+    tiers = (model and _CLAUDE not in model and prompt_tiers(model)) or PROMPT_TIERS
+    return next((tier for tier in reversed(tiers) if prompt > tier), 0)
 
 
 def says_more(iterations: msgspec.Raw) -> bytes | None:
@@ -148,11 +152,11 @@ def _by_length(event: Event, entries: list[_Entry]) -> list[Event]:
         more = min(left, entry.counts[3] - entry.hour)
         entry.hour += more
         left -= more
-    tiers = {tier_of(entry.prompt) for entry in entries}
+    tiers = {tier_of(entry.prompt, event.model) for entry in entries}
     event.long_prompt, *others = sorted(tiers)
     moved = []
     for tier in others:
-        alike = [entry for entry in entries if tier_of(entry.prompt) == tier]
+        alike = [entry for entry in entries if tier_of(entry.prompt, event.model) == tier]
         first = alike[0].event(event, alike=True)
         for entry in alike[1:]:
             entry.add_to(first)
@@ -201,7 +205,7 @@ class _Entry:
             event_id=f"{response.event_id}|{self.number}",
             event_type=EventType.ITERATION,
             model=self.model or response.model,
-            long_prompt=tier_of(self.prompt),
+            long_prompt=tier_of(self.prompt, self.model or response.model),
             web_searches=0,
         )
         if not alike and self.kind != COMPACTION:
@@ -212,7 +216,7 @@ class _Entry:
     def put_into(self, event: Event) -> None:
         event.input_tokens, event.output_tokens, event.cache_read_tokens, event.cache_creation_tokens = self.counts
         event.cache_creation_1h_tokens = self.hour
-        event.long_prompt = tier_of(self.prompt)
+        event.long_prompt = tier_of(self.prompt, event.model)
 
     def add_to(self, event: Event) -> None:
         event.input_tokens += self.counts[0]
