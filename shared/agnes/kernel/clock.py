@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 
 class SystemClock:
@@ -33,3 +34,10 @@ class FixedClock:
     def sleep(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
         self._elapsed += seconds
+
+
+def seconds_until_midnight(now: datetime) -> int:
+    """Until the next day begins in UTC, rounded up: whoever waits so long is in it. From 1 to 86,400."""
+    day = now.astimezone(UTC)
+    tomorrow = day.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return ceil((tomorrow - day).total_seconds())

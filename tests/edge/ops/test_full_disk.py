@@ -13,9 +13,10 @@ import pytest
 
 from agnes.kernel.ports import Secret
 from agnes.outside.object_store.folder import FolderStore
+from agnes.telemetry.lake import exports
 from tests.builders.house import House
 from tests.builders.people import seed_admin
-from tests.builders.telemetry_house import upload_form
+from tests.builders.telemetry_house import run_usage, upload, upload_form
 from tests.builders.transcripts import Transcript
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")]
@@ -77,3 +78,46 @@ def test_reading_goes_on_and_changes_are_refused(disk):
             SESSION,
             LATER,
         }
+
+
+EXPORTS = "/api/admin/usage/exports"
+
+
+class Sent(list):
+    """The port of queues, as a list."""
+
+    def send(self, messages) -> None:
+        self.extend(messages)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_an_export_that_does_not_fit_says_why_and_leaves_nothing(disk, kind):
+    """The reads beside it go on, and once there is room the next export is made."""
+    store = FolderStore(disk / "store", secret=Secret("s"), base_url="http://agnes.test")
+    with House(disk / "house", store=store, queue=Sent()) as house:
+        ada = seed_admin(house)
+        t = Transcript(SESSION)
+        for number in range(6_000):
+            t.use("Bash", command=f"echo {number} " + "x" * 200)
+        upload(house, ada, SESSION, t.body())
+        run_usage(house, ada)
+        made = house.post(EXPORTS, token=ada.token, json_body={"format": kind}).json()["id"]
+        fill = disk / "full"
+        with fill.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"0" * 4096)
+        os.truncate(fill, fill.stat().st_size - 16_384)  # what a status takes, and no more
+        exports.run_queued(house.state, store, house.wiring.part("queue"), made, clock=house.clock)
+        found = house.get(f"{EXPORTS}/{made}", token=ada.token).json()
+        assert (found["status"], found["files"]) == ("failed", [])
+        assert "disk" in found["error"].lower() or "space" in found["error"].lower()
+        for path in ("/api/me/sessions", "/marketplace/info", "/api/health/ready", "/api/me/stats/tokens", EXPORTS):
+            assert house.get(path, token=ada.token).status == 200, path
+        assert [entry.key for entry in store.list("exports/")] == [f"exports/{made}/status.json"]
+        assert not list((disk / "store" / "tmp").iterdir())
+        fill.unlink()
+        again = house.post(EXPORTS, token=ada.token, json_body={"format": kind}).json()["id"]
+        exports.run_queued(house.state, store, house.wiring.part("queue"), again, clock=house.clock)
+        found = house.get(f"{EXPORTS}/{again}", token=ada.token).json()
+        assert (found["status"], found["rows"]) == ("done", found["events"])
+        assert found["rows"] >= 6_000

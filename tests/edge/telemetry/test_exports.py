@@ -13,6 +13,7 @@ import pytest
 
 from agnes.kernel.ports import Secret
 from agnes.outside.object_store.folder import FolderStore
+from agnes.outside.object_store.memory import MemoryStore
 from agnes.telemetry import keys
 from agnes.telemetry.lake import export, exports
 from agnes.telemetry.lake.event_stream import EventStream, Selection
@@ -43,10 +44,28 @@ class Sent:
         raise AssertionError(record)
 
 
+class Interrupted(MemoryStore):
+    """A store in whose streamed writes something happens: `during` when the first piece was sent, `after` when all were stored."""
+
+    during = staticmethod(lambda: None)
+    after = staticmethod(lambda: None)
+
+    def write_pieces(self, key, pieces, **options):
+        def watched():
+            for number, piece in enumerate(pieces):
+                yield piece
+                if number == 0:
+                    self.during()
+
+        size = super().write_pieces(key, watched(), **options)
+        self.after()
+        return size
+
+
 @pytest.fixture
 def used(tmp_path):
     """Mira has a session of this week and its fork, in which the call failed; the admin has an old one."""
-    with House(tmp_path / "house", queue=Sent()) as house:
+    with House(tmp_path / "house", queue=Sent(), store=Interrupted()) as house:
         serve(house, "finops")
         admin = seed_admin(house)
         mira = add_person(house, admin, "mira@example.com")
@@ -238,18 +257,12 @@ def test_nothing_is_left_of_what_was_cancelled(used):
     assert status(used, made).status == 404
 
     made = start(used)
-    write_pieces = house.store.write_pieces
-
-    def cancelled_meanwhile(key, pieces, **options):
-        size = write_pieces(key, pieces, **options)
-        house.delete(f"{PATH}/{made['id']}", token=admin.token)
-        return size
-
-    house.store.write_pieces = cancelled_meanwhile
+    cancelled = made["id"]
+    house.store.after = lambda: house.delete(f"{PATH}/{cancelled}", token=admin.token)
     work(house)
     assert list(house.store.list("exports/")) == []
 
-    house.store.write_pieces = write_pieces
+    house.store.after = Interrupted.after
     made = start(used, format="json")
     work(house)
     assert house.delete(f"{PATH}/{made['id']}", token=admin.token).status == 204
@@ -273,19 +286,16 @@ def test_a_worker_that_was_killed_is_followed_by_another_and_the_third_time_is_t
     house, *_ = used
     made = start(used, format="json")
     message = house.wiring.part("queue").messages[0]
-    killed = KeyboardInterrupt()
-    write_pieces = house.store.write_pieces
 
-    def kill(key, pieces, **options):
-        next(iter(pieces))
-        raise killed
+    def kill():
+        raise KeyboardInterrupt
 
-    house.store.write_pieces = kill
+    house.store.during = kill
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             exports.run_queued(house.state, house.store, house.wiring.part("queue"), made["id"], clock=house.clock)
     assert status(used, made).json()["status"] == "running"
-    house.store.write_pieces = write_pieces
+    house.store.during = Interrupted.during
     work(house)
     assert message
     assert status(used, made).json()["status"] == "failed"

@@ -19,14 +19,14 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from math import ceil
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
 
+from agnes.kernel.clock import seconds_until_midnight
 from agnes.kernel.errors import AgnesError, LimitError, TooLargeError, UnavailableError
 from agnes.kernel.ports import (
     ABSENT,
@@ -71,8 +71,7 @@ class DayQuotaReached(LimitError):
     code = "day_quota_reached"
 
     def __init__(self, what: str, limit: int, *, now: datetime) -> None:
-        tomorrow = datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time.min, UTC)
-        self.retry_after_seconds = max(1, ceil((tomorrow - now).total_seconds()))
+        self.retry_after_seconds = seconds_until_midnight(now)
         super().__init__(
             f"no more transcripts of yours are taken today, the limit is {what}",
             hint="Nothing is lost: what waits is sent by the next `agnes push` after midnight UTC. An admin can raise the limit.",

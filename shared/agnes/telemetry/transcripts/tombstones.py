@@ -15,8 +15,9 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 
+from agnes.kernel.clock import seconds_until_midnight
 from agnes.kernel.errors import AgnesError, GoneError, LimitError, TooLargeError, UnavailableError
 from agnes.kernel.ports import (
     ABSENT,
@@ -59,8 +60,7 @@ class TooManyTombstones(LimitError):
     code = "too_many_tombstones"
 
     def __init__(self, *, now: datetime) -> None:
-        tomorrow = datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time.min, UTC)
-        self.retry_after_seconds = max(1, int((tomorrow - now).total_seconds()))
+        self.retry_after_seconds = seconds_until_midnight(now)
         super().__init__(
             f"{AHEAD_A_DAY} sessions of which nothing was ever sent were removed today, that is the limit",
             hint="Nothing of this session is stored. Try again after midnight UTC.",
