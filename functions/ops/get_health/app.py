@@ -30,7 +30,8 @@ class Ready:
 
 
 def _tried() -> checks.Checks:
-    return checks.tried(wiring.state(), wiring.store(), packaged(), wiring.clock())
+    every = wiring.settings().seconds_between
+    return checks.tried(wiring.state(), wiring.store(), packaged(), wiring.clock(), every_seconds=every)
 
 
 @app.route("/api/health/live", methods=["GET"])

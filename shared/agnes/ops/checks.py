@@ -1,4 +1,5 @@
-"""What users need, tried for real: a write and a read of the store, a read of each state file.
+"""What users need, tried for real: a write and a read of the store, a read of each state file; and whether what they send is
+worked on: the oldest note that waits, and each schedule's last success.
 
 The answer is kept for KEPT in a process, so that whoever asks often, which anybody may, costs nothing.
 """
@@ -8,17 +9,25 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
 from agnes.kernel.errors import AgnesError
+from agnes.kernel.ids import time_of
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import State
-from agnes.ops import health
+from agnes.ops import health, jobs
 from agnes.ops.health import FileHealth, Migrations, StoreHealth
+from agnes.ops.jobs import EverySeconds
 
 KEPT = timedelta(seconds=10)
+INBOX, BATCHES, EXTRACT = "inbox/", "inbox/batches/", "telemetry.extract"
+LATE = 4
+"""In intervals: as red in the pulse."""
+LEAST_SECONDS = 3600
+"""What waits for less is no reason for an alarm, however often its schedule runs."""
 NEEDED = frozenset({"people", "marketplace", "stack"})
 """State files without which nobody can sign in, or gets their feed. Without another one its own pages fail."""
 
@@ -33,6 +42,9 @@ class Checks:
     files: Mapping[str, str] = field(default_factory=dict)
     """Of each state file that cannot be read the code of the error; `state_damaged` or that of a store that does not answer."""
 
+    work: tuple[str, ...] | None = None
+    """What is not worked on, each with a code: `inbox: waiting_too_long`, `schedule.<job>: late`. None: it was not judged."""
+
     @property
     def not_ready(self) -> list[str]:
         """What keeps this process from serving; empty: it can. A store that only cannot be written is served from."""
@@ -41,18 +53,58 @@ class Checks:
     @property
     def failing(self) -> list[str]:
         """Everything that was tried and failed."""
-        found = [f"state.{file}: {code}" for file, code in sorted(self.files.items())]
+        found = [*(f"state.{file}: {code}" for file, code in sorted(self.files.items())), *(self.work or ())]
         return [f"store: {self.store.code}", *found] if self.store.status == "error" else found
 
 
-def tried(state: State, store: ObjectStore, migrations: Migrations, clock: Clock) -> Checks:
-    """At most 10 seconds old. Never raises."""
+def tried(
+    state: State,
+    store: ObjectStore,
+    migrations: Migrations,
+    clock: Clock,
+    *,
+    every_seconds: EverySeconds | None = None,
+) -> Checks:
+    """At most 10 seconds old. Never raises. Work is judged where `every_seconds` says how often schedules run."""
     now = clock.now()
     known = _held.get(store)
-    if known is None or not timedelta(0) <= now - known.at < KEPT:
+    is_known = known is not None and timedelta(0) <= now - known.at < KEPT
+    if not is_known or (every_seconds is not None and known.work is None):
         failing = {file: code for file in health.names(migrations) if (code := _try(state, store, migrations, file))}
-        known = _held[store] = Checks(now, health.probe(store, clock), failing)
+        work = _work(store, now, every_seconds) if every_seconds else None
+        known = _held[store] = Checks(now, health.probe(store, clock), failing, work)
     return known
+
+
+def _work(store: ObjectStore, now: datetime, every_seconds: EverySeconds) -> tuple[str, ...]:
+    """What waits too long. A schedule that never ran is not late: its installation may be a minute old."""
+    try:
+        every = jobs.intervals(every_seconds, now)
+        runs = health.runs(store, now).jobs
+        oldest = _oldest_note(store)
+    except AgnesError:
+        return ()  # the store or what was built is away: that is said elsewhere
+    late = [
+        f"schedule.{name}: late"
+        for name, seconds in sorted(every.items())
+        if name in runs and _is_late(runs[name].last_success_at or runs[name].at, now, seconds)
+    ]
+    waits = oldest is not None and _is_late(oldest, now, max(every.get(EXTRACT, 600), LEAST_SECONDS / LATE))
+    return (*(["inbox: waiting_too_long"] if waits else []), *late)
+
+
+def _is_late(at: datetime, now: datetime, every: float) -> bool:
+    return (now - at).total_seconds() > LATE * every
+
+
+def _oldest_note(store: ObjectStore) -> datetime | None:
+    """Of the inbox, or of what was handed to its queue: names begin with their time and come before folders. Two calls."""
+    found = []
+    for prefix in (INBOX, BATCHES):
+        first = next(iter(store.list(prefix)), None)
+        with suppress(ValueError):
+            found += [time_of(first.key.removeprefix(prefix).removesuffix(".json"))] if first else []
+    return min(found, default=None)
 
 
 def _try(state: State, store: ObjectStore, migrations: Migrations, file: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from agnes.kernel.clock import FixedClock
+from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ANYTHING, Expect, TryAgain, Version
 from agnes.kernel.state import Change
 from agnes.ops import checks, health
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.state import StateFiles, packaged
+from infra import compose
 from tests.unit.ops.test_health import START, Unreachable
 
 
@@ -101,3 +105,46 @@ def test_a_full_disk_is_degraded_and_still_ready(tmp_path):
 def test_a_damaged_heartbeat_is_no_error(world, body):
     world.store.write("jobs/telemetry.extract/last.json", body, expect=ANYTHING)
     assert health.runs(world.store, START).jobs == {}
+
+
+def judged(world) -> list[str]:
+    world.clock.sleep(11)
+    return checks.tried(
+        world.state, world.store, packaged(), world.clock, every_seconds=lambda setting: INTERVALS[setting]
+    ).failing
+
+
+INTERVALS = dict.fromkeys(
+    ("SCHEDULER_SESSION_COLLECTOR_INTERVAL", "SCHEDULER_USAGE_PROCESSOR_INTERVAL", "SCHEDULER_USAGE_PRUNE_INTERVAL"),
+    600,
+)
+
+
+@pytest.mark.parametrize("prefix", ["inbox/", "inbox/batches/"])
+def test_what_waits_too_long_degrades_and_keeps_nobody_out(world, prefix):
+    compose.write_openapi(compose.compose())
+    assert judged(world) == []
+    world.store.write(f"{prefix}{new_ulid(world.clock.now())}.json", b"{}", expect=ANYTHING)
+    world.store.write("inbox/prepared/x.json", b"{}", expect=ANYTHING)
+    world.clock.sleep(3500)
+    assert judged(world) == []
+    world.clock.sleep(300)
+    assert judged(world) == ["inbox: waiting_too_long"]
+    assert world.tried().not_ready == []
+    assert world.health().status == "degraded"
+
+
+def test_a_schedule_whose_last_success_is_long_ago_is_late(world):
+    compose.write_openapi(compose.compose())
+    beat = {"at": world.clock.now().isoformat(), "seconds": 1, "ok": True, "error": None}
+    for job in ("telemetry.extract", "feed.prune", "older.job"):
+        key = f"jobs/{job}/last.json"
+        world.store.write(key, json.dumps(beat).encode(), expect=ANYTHING)
+    assert judged(world) == []
+    world.clock.sleep(3000)
+    assert judged(world) == ["schedule.telemetry.extract: late"]
+    failed = beat | {"at": world.clock.now().isoformat(), "ok": False, "last_success_at": beat["at"]}
+    world.store.write("jobs/telemetry.extract/last.json", json.dumps(failed).encode(), expect=ANYTHING)
+    assert judged(world) == ["schedule.telemetry.extract: late"]
+    world.clock.sleep(4 * 86400)
+    assert judged(world) == ["schedule.feed.prune: late", "schedule.telemetry.extract: late"]
