@@ -46,8 +46,8 @@ lint: .venv/.dev ## ruff
 prices: .venv/.dev ## write the table of list prices from the pinned library genai-prices
 	$(BIN)/python -m agnes_local.price_list
 
-pins: .venv/.supply .venv/.dev ## resolve versions and hashes again (UPGRADE=all or a distribution); needs npm and Go
-	$(BIN)/python -m agnes_local.pins renew $(if $(UPGRADE),--upgrade $(UPGRADE))
+pins: .venv/.supply ## resolve versions and hashes again (UPGRADE=all or a distribution); needs npm and Go
+	PYTHONPATH=localstack:shared $(BIN)/python -m agnes_local.pins renew $(if $(UPGRADE),--upgrade $(UPGRADE))
 
 audit: .venv/.supply .venv/.dev ## known vulnerabilities of the pins (ADVISORIES=folder: an offline copy of OSV files)
 	$(BIN)/python -m agnes_local.audit_pins $(if $(ADVISORIES),--advisories $(ADVISORIES))

@@ -51,6 +51,7 @@ def statements(function: Found, entry: Entry, *, scheduled: Sequence[str] = ()) 
         + _queues(entry)
         + (_invocations(scheduled) if entry.starts_jobs else [])
         + _dead_letters(entry)
+        + _mail(entry)
     )
 
 
@@ -93,7 +94,7 @@ def _widest(prefixes: set[str]) -> list[str]:
 
 
 def _secrets(entry: Entry) -> list[dict[str, Any]]:
-    read = {*entry.secrets, *entry.keeps_secrets}
+    read = {*entry.secrets, *entry.keeps_secrets, *(["smtp"] if entry.mails else [])}
     actions = {
         "secretsmanager:GetSecretValue": read,
         "secretsmanager:CreateSecret": set(entry.keeps_secrets),
@@ -116,6 +117,14 @@ def _dead_letters(entry: Entry) -> list[dict[str, Any]]:
     arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${Stack}"
     arns = [{"Fn::Sub": f"{arn}-failed-runs"}, {"Fn::Sub": f"{arn}-*-failed"}]
     return [{"Effect": "Allow", "Action": "sqs:GetQueueAttributes", "Resource": arns}]
+
+
+def _mail(entry: Entry) -> list[dict[str, Any]]:
+    """The sender's identity is not known to the template: any verified one of this account and region."""
+    if not entry.mails:
+        return []
+    arn = {"Fn::Sub": "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*"}
+    return [{"Effect": "Allow", "Action": "ses:SendRawEmail", "Resource": [arn]}]
 
 
 def _secret_arn(name: str) -> dict[str, str]:

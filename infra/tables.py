@@ -90,6 +90,8 @@ class Entry(Model):
     timeout_seconds: int = Field(API_SECONDS, ge=1, le=900)
     environment: tuple[str, ...] = ()
     """Settings that only this function gets, from parameters of the root stack."""
+    mails: bool = False
+    """It sends mail: it gets the settings of mail and the secret `smtp`, and may send by SES."""
     watches: bool = False
     """It sees how the house does: it gets the interval of every schedule, and may count dead letters."""
     schedule: Schedule | None = None

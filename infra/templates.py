@@ -17,6 +17,8 @@ from infra.policies import statements
 from infra.tables import Entry, Schedule
 from layers import runtimes
 
+MAIL = ("AGNES_MAIL", "SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_FROM", "SMTP_USE_TLS")
+"""Settings of functions that send mail; the password is the secret `smtp`."""
 HEAD = {"AWSTemplateFormatVersion": "2010-09-09", "Transform": "AWS::Serverless-2016-10-31"}
 
 Template = dict[str, Any]
@@ -54,6 +56,10 @@ def compose(
     }
     entries = {
         where: e.model_copy(update={"environment": (*e.environment, *intervals)}) if e.watches else e
+        for where, e in entries.items()
+    }
+    entries = {
+        where: e.model_copy(update={"environment": (*e.environment, *MAIL)}) if e.mails else e
         for where, e in entries.items()
     }
     layers = {f"{name.title()}Layer": _layer(name) for name in root.pop("x-layers")}

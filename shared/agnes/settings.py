@@ -159,6 +159,18 @@ class Settings(BaseModel):
         90, ge=1, le=3650, description="Days after which lines of the audit move from the state files to parquet."
     )
 
+    agnes_mail: Literal["none", "smtp", "ses"] = Field(
+        "none", description="How mail is sent; without it admins hand links over themselves. SMTP_HOST means smtp."
+    )
+    smtp_host: str = Field("", description="The mail server.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_user: str = Field("", description="The account there; empty for none.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Its password; on AWS the secret `smtp` instead.")
+    smtp_from: str = Field("", description="The sender's address, of SES too, such as `Agnes <agnes@example.com>`.")
+    smtp_use_tls: Literal["starttls", "tls", "none", "true", "false"] = Field(
+        "starttls", description="starttls, tls from the first byte on, or none. `true` is starttls, `false` none."
+    )
+
     anthropic_api_key: SecretStr = Field(
         SecretStr(""), description="Key of the Claude API for questions; on AWS the secret `anthropic` instead."
     )
@@ -201,6 +213,11 @@ class Settings(BaseModel):
     @property
     def is_on_lambda(self) -> bool:
         return self.agnes_jobs == "lambda"
+
+    @cached_property
+    def mail(self) -> str:
+        """none, smtp or ses."""
+        return "smtp" if self.agnes_mail == "none" and self.smtp_host else self.agnes_mail
 
     @cached_property
     def base_url(self) -> str:
@@ -260,6 +277,10 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("AGNES_BUCKET: needed, 3 characters or more, because AGNES_STORE is s3")
     if settings.agnes_queue == "sqs" and not settings.agnes_queue_url_prefix:
         problems.append("AGNES_QUEUE_URL_PREFIX: needed, because AGNES_QUEUE is sqs")
+    if settings.mail != "none" and "@" not in settings.smtp_from:
+        problems.append("SMTP_FROM: needed, an address, because mail is sent")
+    if settings.agnes_mail == "smtp" and not settings.smtp_host:
+        problems.append("SMTP_HOST: needed, because AGNES_MAIL is smtp")
     if settings.seed_admin_password.get_secret_value() and not settings.seed_admin_email:
         problems.append("SEED_ADMIN_EMAIL: needed, because SEED_ADMIN_PASSWORD is set")
     if 0 < len(settings.seed_admin_password.get_secret_value()) < 12:

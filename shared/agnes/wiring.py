@@ -18,6 +18,7 @@ from agnes.kernel.drops import Drops
 from agnes.kernel.git import GitReader
 from agnes.kernel.jobs import Jobs
 from agnes.kernel.llm import LanguageModel
+from agnes.kernel.mail import Mailer, NoMail
 from agnes.kernel.ports import Clock, DeadLetters, ObjectStore, Queue, Secret, Secrets
 from agnes.kernel.web import WebReader
 from agnes.settings import Settings, usable_cores
@@ -118,6 +119,26 @@ class Wiring:
     def _anthropic_key(self) -> Secret | None:
         given = self.settings.anthropic_api_key.get_secret_value()
         return Secret(given) if given else self.part("secrets").get("anthropic")
+
+    def _build_mailer(self) -> Mailer:
+        settings = self.settings
+        if settings.mail == "none":
+            return NoMail()
+        from agnes.outside.mail import SesMail, SmtpMail
+
+        if settings.mail == "ses":
+            return SesMail(sender=settings.smtp_from)
+        given = settings.smtp_password.get_secret_value()
+        password = Secret(given) if given else self.part("secrets").get("smtp") if settings.smtp_user else None
+        security = {"true": "starttls", "false": "none"}.get(settings.smtp_use_tls, settings.smtp_use_tls)
+        return SmtpMail(
+            settings.smtp_host,
+            settings.smtp_port,
+            sender=settings.smtp_from,
+            user=settings.smtp_user,
+            password=password,
+            security=security,
+        )
 
     def _build_jobs(self) -> Jobs:
         if self.settings.agnes_jobs == "lambda":
@@ -258,6 +279,10 @@ def drops() -> Drops:
 
 def language_model() -> LanguageModel:
     return current().part("language_model")
+
+
+def mailer() -> Mailer:
+    return current().part("mailer")
 
 
 def jobs() -> Jobs:

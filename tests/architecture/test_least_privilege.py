@@ -514,6 +514,18 @@ def administered(house: GuardedHouse, team: Team, plugin: str) -> None:
         {"action": "delete"},
     ):
         send(user, form)
+    link = team.post("ada", f"/api/users/{user.rpartition('/')[2]}/reset-password", None, 404)
+    assert link["code"] == "user_not_found"
+    invited = team.post("ada", "/api/users", {"email": "lee@example.com", "send_invite": True}, 201)
+    by_link = invited["invite_url"].removeprefix("http://agnes.test")
+    assert house.get(by_link).status == 200
+    assert house.post("/auth/password/set", form={"token": "x", "password": "x"}).status == 404
+    assert house.get("/auth/password/reset").status == 200
+    assert house.post("/auth/password/reset", form={"action": "sign_in", "email": "lee@example.com"}).status == 303
+    body = json.dumps({"purpose": "sign_in", "email": "nobody@example.com"})
+    record = {"messageId": "m", "body": body}
+    assert house.run("accounts-queue_mail", {"Records": [record]}) == {"batchItemFailures": []}
+    assert house.get("/auth/email/verify?token=x").status == 404
     token = team.post("bob", "/auth/tokens", {"name": "lost"}, 201)
     send("/admin/tokens", {"action": "revoke", "token_id": token["id"]})
     for path in ("/admin", "/admin/users", "/admin/groups", group, "/admin/access", "/admin/tokens?status="):

@@ -18,7 +18,7 @@ def test_it_loads_under_strict_undefined(name: str) -> None:
     environment().get_template(name)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [name for name in PAGES if not name.startswith("email/")])
 def test_it_has_no_inline_script_or_style(name: str) -> None:
     """The content security policy would drop them."""
     text = (TEMPLATES / name).read_text()

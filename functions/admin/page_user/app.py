@@ -1,9 +1,12 @@
 """One user: account, groups, what they are served, tokens, sessions."""
 
+from dataclasses import replace
+
 from agnes import wiring
 from agnes.admin import user_pages
 from agnes.admin.user_pages import UserForm, UserPage, UserPageQuery
-from agnes.edge import Done, Function, Needs, form, page
+from agnes.edge import Done, Function, Needs, form, mail, page
+from agnes.edge.formats import minute
 from agnes.kernel.principal import Principal
 
 app = Function("admin-page_user")
@@ -20,6 +23,14 @@ def page_user(who: Principal, user_id: str, query: UserPageQuery) -> UserPage:
 
 @app.route("/admin/users/{user_id}", methods=["POST"])
 @form(needs=Needs.ADMIN, body=UserForm, page=page_user)
-def post_user(who: Principal, user_id: str, body: UserForm) -> Done:
-    """Change the account, its groups or its tokens."""
-    return Done(*user_pages.change(wiring.state(), wiring.store(), who, user_id, body, now=wiring.clock().now()))
+def post_user(who: Principal, user_id: str, body: UserForm) -> Done | UserPage:
+    """Change the account, its groups or its tokens, or make a link by which its owner chooses a password."""
+    state, store, now = wiring.state(), wiring.store(), wiring.clock().now()
+    if body.action != "link":
+        return Done(*user_pages.change(state, store, who, user_id, body, now=now))
+    link = user_pages.make_link(state, who, user_id, now=now)
+    url, by = link.url(wiring.settings().base_url), who.name or who.email
+    if mail.send(link.purpose, link.email, url=url, expires=minute(link.expires_at), by=by):
+        return Done(f"{user_pages.PATH}/{user_id}", f"A mail with a link is on its way to {link.email}.")
+    shown = user_pages.user_page(state, store, who, user_id, offset=0, limits=wiring.quotas(), now=now)
+    return replace(shown, new_link=url)

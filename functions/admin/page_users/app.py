@@ -3,7 +3,8 @@
 from agnes import wiring
 from agnes.admin import user_pages
 from agnes.admin.user_pages import NewUserForm, UsersPage, UsersQuery
-from agnes.edge import Done, Function, Needs, form, page
+from agnes.edge import Done, Function, Needs, form, mail, page
+from agnes.edge.formats import minute
 from agnes.kernel.principal import Principal
 
 app = Function("admin-page_users")
@@ -19,8 +20,13 @@ def page_users(_who: Principal, query: UsersQuery) -> UsersPage:
 @app.route("/admin/users", methods=["POST"])
 @form(needs=Needs.ADMIN, body=NewUserForm, page=page_users)
 def post_users(who: Principal, body: NewUserForm) -> Done:
-    """Add an account and open its page."""
-    user = user_pages.create(wiring.state(), who, body, now=wiring.clock().now())
-    return Done(
-        f"{user_pages.PATH}/{user.id}", f"{user.email} is added. Set a password below so that they can sign in."
-    )
+    """Add an account, invite its owner if this installation sends mail, and open its page."""
+    state, now = wiring.state(), wiring.clock().now()
+    user = user_pages.create(state, who, body, now=now)
+    there = f"{user_pages.PATH}/{user.id}"
+    if wiring.mailer().is_on:
+        link = user_pages.make_link(state, who, user.id, now=now)
+        url, by = link.url(wiring.settings().base_url), who.name or who.email
+        if mail.send(link.purpose, link.email, url=url, expires=minute(link.expires_at), by=by):
+            return Done(there, f"{user.email} is added and invited by mail.")
+    return Done(there, f"{user.email} is added. Make a link below by which they choose a password.")

@@ -211,6 +211,7 @@ def remove_user(db: Db, user_id: str, *, by: str, now: datetime) -> None:
     """The account, its memberships and sessions; token rows stay, revoked."""
     db.execute("DELETE FROM people.memberships WHERE user_id = ?", [user_id])
     db.execute("DELETE FROM people.sessions WHERE user_id = ?", [user_id])
+    db.execute("DELETE FROM people.links WHERE user_id = ?", [user_id])
     revoke_tokens(db, user_id, by=by, now=now)
     db.execute("DELETE FROM people.users WHERE id = ?", [user_id])
 
@@ -271,6 +272,56 @@ def revoke_session(db: Db, token_hash: str, now: datetime) -> str | None:
 
 def forget_sessions(db: Db, expired_before: datetime) -> None:
     db.execute("DELETE FROM people.sessions WHERE expires_at < ?", [expired_before])
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLink:
+    id: str
+    user_id: UserId
+    purpose: str
+    expires_at: datetime
+    used_at: datetime | None
+
+
+def find_link(db: Db, secret_hash: str) -> HeldLink | None:
+    row = db.execute(
+        "SELECT id, user_id, purpose, expires_at, used_at FROM people.links WHERE secret_hash = ?", [secret_hash]
+    ).fetchone()
+    return HeldLink(*row) if row else None
+
+
+def add_link(
+    db: Db,
+    id: str,
+    *,
+    user_id: str,
+    purpose: str,
+    secret_hash: str,
+    by: str | None,
+    now: datetime,
+    expires_at: datetime,
+) -> None:
+    db.execute(
+        """INSERT INTO people.links (id, user_id, purpose, secret_hash, created_at, created_by, expires_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        [id, user_id, purpose, secret_hash, now, by, expires_at],
+    )
+
+
+def count_links(db: Db, user_id: str, *, since: datetime) -> int:
+    """Links that a person got by asking themselves."""
+    sql = "SELECT count(*) FROM people.links WHERE user_id = ? AND created_by IS NULL AND created_at > ?"
+    return db.execute(sql, [user_id, since]).fetchone()[0]
+
+
+def use_links(db: Db, user_id: str, purposes: Sequence[str], now: datetime) -> None:
+    """Mark every link of these purposes as used: one that was opened ends the others."""
+    sql = "UPDATE people.links SET used_at = ? WHERE user_id = ? AND used_at IS NULL AND list_contains(?, purpose)"
+    db.execute(sql, [now, user_id, list(purposes)])
+
+
+def forget_links(db: Db, created_before: datetime) -> None:
+    db.execute("DELETE FROM people.links WHERE created_at < ?", [created_before])
 
 
 def find_setup(db: Db) -> tuple[str, datetime] | None:

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from agnes.access import groups as access_groups
 from agnes.access import service as access
 from agnes.access.model import Group, Membership
+from agnes.accounts import links, tokens, users
 from agnes.accounts import service as accounts
-from agnes.accounts import tokens, users
+from agnes.accounts.links import NewLink
 from agnes.accounts.model import EVERYONE, Token, User, UserCounts, UserQuery
 from agnes.accounts.rules import MAX_PASSWORD, MIN_PASSWORD
 from agnes.admin.paging import Paging
@@ -72,7 +73,16 @@ class UserForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     action: Literal[
-        "rename", "password", "disable", "enable", "delete", "join", "leave", "revoke_token", "revoke_all_tokens"
+        "rename",
+        "password",
+        "link",
+        "disable",
+        "enable",
+        "delete",
+        "join",
+        "leave",
+        "revoke_token",
+        "revoke_all_tokens",
     ]
     name: str = ""
     password: SecretStr = SecretStr("")
@@ -136,6 +146,8 @@ class UserPage:
     paging: Paging
     storage: Storage
     today: date
+    new_link: str = ""
+    """The address of a link that was made a moment ago, to hand over: where no mail is sent."""
 
     @property
     def title(self) -> str:
@@ -222,6 +234,14 @@ def user_page(
         storage=quotas.storage(store, user.id, limits, now=now),
         today=now.date(),
     )
+
+
+def make_link(state: State, who: Principal, user_id: str, *, now: datetime) -> NewLink:
+    """An invitation for somebody who has no password yet, else a reset. Raises what `accounts.links.create` does."""
+    with state.read("people") as db:
+        accounts.get_user(db, user_id)
+        has_password = bool(accounts.have_password(db, [user_id]))
+    return links.create(state, who, user_id, "reset" if has_password else "invitation", now=now)
 
 
 def change(

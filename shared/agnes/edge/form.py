@@ -71,10 +71,19 @@ def form(
 def _page_again(page: View, contract: Contract, request: Request, who: Principal | None) -> Any:
     kwargs: dict[str, Any] = dict(request.path_params)
     if contract.query is not None:
-        kwargs["query"] = contract.query()
+        kwargs["query"] = _same_place(contract.query, request)
     if contract.takes_request:
         kwargs["request"] = request
     return page.__wrapped__(who, **kwargs)
+
+
+def _same_place(query: type[pydantic.BaseModel], request: Request) -> pydantic.BaseModel:
+    """The page's query as the form repeats it in fields of the same names."""
+    sent = parse_qs(request.body.decode("utf-8", "replace"))
+    try:
+        return query.model_validate({name: sent[name][0] for name in query.model_fields if name in sent})
+    except pydantic.ValidationError:
+        return query()
 
 
 def _refused(error: AgnesError, request: Request, body: type[pydantic.BaseModel] | None) -> Refused:
