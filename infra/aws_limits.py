@@ -53,6 +53,8 @@ FUNCTION_NAME = 64
 FUNCTION_LAYERS = 5
 FUNCTION_DESCRIPTION = 256
 HANDLER = 128
+INLINE_CODE = 4096
+"""Characters of a function's code inside a template."""
 ENVIRONMENT_BYTES = 4096
 """Names and values together, as JSON."""
 VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
@@ -79,6 +81,7 @@ LONGEST = {
     "AWS::Partition": 10,
     "AWS::URLSuffix": 17,
     "AWS::StackName": LONGEST_STACK_NAME,
+    "AWS::NoValue": 0,
     "Bucket": 63,
     "Api": 10,
     "HttpApi": 10,
@@ -274,7 +277,7 @@ def _function_problems(properties: dict[str, Any], defaults: dict[str, Any], siz
     layers = len(defaults.get("Layers", [])) + len(properties.get("Layers", []))
     if layers > FUNCTION_LAYERS:
         yield f"{layers} layers; a function has {FUNCTION_LAYERS}"
-    for name, most in (("Description", FUNCTION_DESCRIPTION), ("Handler", HANDLER)):
+    for name, most in (("Description", FUNCTION_DESCRIPTION), ("Handler", HANDLER), ("InlineCode", INLINE_CODE)):
         if len(properties.get(name, "")) > most:
             yield f"{name} has more than {most} characters"
     for event in properties.get("Events", {}).values():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -87,7 +89,35 @@ def compose(
         "Description": "Functions to invoke after a deploy, in this order",
         "Value": {"Fn::Sub": ",".join(f"${{AWS::StackName}}-{name}" for _, name in at_deploy)},
     }
+    if at_deploy:
+        _migrate_first(root, at_deploy[0][1])
     return templates
+
+
+def _migrate_first(root: dict[str, Any], function: str) -> None:
+    """Let the deployment run this function, as soon as it is updated, before any other nested stack is touched."""
+    resources = root["Resources"]
+    first = f"{_pascal(function.partition('-')[0])}Stack"
+    name = {"Fn::Sub": f"${{AWS::StackName}}-{function}"}
+    arn = f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{name['Fn::Sub']}"
+    allowed = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": [{"Fn::Sub": arn}]}
+    resources["Migrator"]["Properties"]["Policies"] = [{"Version": "2012-10-17", "Statement": [allowed]}]
+    resources["Migrated"]["DependsOn"] = first
+    # CloudFormation asks again when one of these differs from the last deployment's.
+    resources["Migrated"]["Properties"] |= {"Function": name, "State": _state_digest(function)}
+    for logical, resource in resources.items():
+        if resource["Type"] == "AWS::CloudFormation::Stack" and logical != first:
+            resource["DependsOn"] = "Migrated"
+
+
+def _state_digest(function: str, root: Path = ROOT) -> str:
+    """What decides about the form of the state: the code of the state files with its migrations, and the migrating function."""
+    domain, _, folder = function.partition("-")
+    sources = [*(root / "shared/agnes/state").rglob("*"), root / "functions" / domain / folder / "app.py"]
+    digest = hashlib.sha256()
+    for source in sorted(path for path in sources if path.suffix in (".py", ".sql")):
+        digest.update(f"{source.relative_to(root)}\0".encode() + source.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _layer(name: str) -> dict[str, Any]:

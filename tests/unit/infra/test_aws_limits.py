@@ -119,6 +119,7 @@ STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [{"Fn::Sub
         (root(F=function(FunctionName=LONG_NAME)), "FunctionName has up to 65 characters"),
         (root(F=function(Layers=["l"] * 6)), "6 layers; a function has 5"),
         (root(F=function(Handler="h" * 129)), "Handler has more than 128"),
+        (root(F=function(InlineCode="x" * 4097)), "InlineCode has more than 4096"),
         (root(F=function(Description="d" * 257)), "Description has more than 256"),
         (root(F=function(Environment={"Variables": {"AWS_REGION": "x"}})), "takes no environment variable AWS_REGION"),
         (root(F=function(Environment={"Variables": {"A-B": "x"}})), "takes no environment variable A-B"),

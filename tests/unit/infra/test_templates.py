@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra import compose
+from infra import compose, templates
 from infra.compose import Composition
 from infra.templates import interval_setting
 
@@ -229,6 +229,7 @@ def test_only_the_trigger_may_start_functions_and_only_those_of_schedules(compos
     found = {
         name: statement for name, statement in statements(composition) if statement["Action"] == "lambda:InvokeFunction"
     }
+    assert found.pop("migrator")["Resource"][0]["Fn::Sub"].endswith("-ops-cron_prepare")
     assert set(found) == {"ops-post_job_run"}
     started = {arn["Fn::Sub"].rpartition("${Stack}-")[2] for arn in found["ops-post_job_run"]["Resource"]}
     assert started == {job["function"] for job in composition.jobs}
@@ -241,3 +242,32 @@ def test_an_interval_that_eventbridge_does_not_know_stops_the_deploy(composition
         assert re.fullmatch(parameter["AllowedPattern"], sound)
     for wrong in ("", "rate(0 minutes)", "rate(1 minutes)", "600", "rate(1.5 hours)"):
         assert not re.fullmatch(parameter["AllowedPattern"], wrong)
+
+
+def test_a_deployment_migrates_before_anything_that_serves_is_updated(composition: Composition) -> None:
+    resources = composition.templates["root"]["Resources"]
+    stacks = {name: r for name, r in resources.items() if r["Type"] == "AWS::CloudFormation::Stack"}
+    assert {name for name, stack in stacks.items() if stack.get("DependsOn") != "Migrated"} == {"OpsStack"}
+    migrated = resources["Migrated"]
+    assert migrated["DependsOn"] == "OpsStack"
+    assert migrated["Properties"]["Function"] == {"Fn::Sub": "${AWS::StackName}-ops-cron_prepare"}
+    assert "CronPrepare" in composition.templates["ops"]["Resources"]
+    [policy] = resources["Migrator"]["Properties"]["Policies"]
+    [statement] = policy["Statement"]
+    assert statement["Resource"][0]["Fn::Sub"].endswith(":function:${AWS::StackName}-ops-cron_prepare")
+    # CloudFormation waits longer than the function, and that longer than what it calls.
+    prepare = composition.templates["ops"]["Resources"]["CronPrepare"]["Properties"]["Timeout"]
+    assert prepare < resources["Migrator"]["Properties"]["Timeout"] < migrated["Properties"]["ServiceTimeout"]
+
+
+def test_a_deployment_asks_again_when_a_migration_is_there_and_only_then(tmp_path: Path) -> None:
+    folder = tmp_path / "shared/agnes/state/migrations/people"
+    folder.mkdir(parents=True)
+    (tmp_path / "functions/ops/cron_prepare").mkdir(parents=True)
+    (tmp_path / "functions/ops/cron_prepare/app.py").write_text("")
+    before = templates._state_digest("ops-cron_prepare", tmp_path)
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__/x.pyc").write_bytes(b"x")
+    assert templates._state_digest("ops-cron_prepare", tmp_path) == before
+    (folder / "0002_new.sql").write_text("CREATE TABLE people.new (x INT);")
+    assert templates._state_digest("ops-cron_prepare", tmp_path) != before
