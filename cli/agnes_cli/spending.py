@@ -34,6 +34,34 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
+def rated(number: int, share: float | None, of: str) -> str:
+    """Such as `12 (3.4 % of invocations)`."""
+    return count(number) if share is None else f"{count(number)} ({percent(share)} of {of})"
+
+
+def tokens(spent: Mapping[str, Any], total: int) -> dict[str, str]:
+    """Lines for everything that a bill counts."""
+    return {
+        "Tokens": count(total),
+        "Input": count(spent["input_tokens"]),
+        "Output": count(spent["output_tokens"]),
+        "Cache reads": count(spent["cache_read_tokens"]),
+        "Cache writes, 5 minutes": count(spent["cache_creation_tokens"] - spent["cache_creation_1h_tokens"]),
+        "Cache writes, 1 hour": count(spent["cache_creation_1h_tokens"]),
+        "Web searches": count(spent["web_searches"]),
+    }
+
+
+def lasting(seconds: float) -> str:
+    """Such as `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+
+
 def minutes(span: str) -> int:
     """Of 30m, 24h or 7d. Raises BadInput."""
     found = _SPAN.fullmatch(span)

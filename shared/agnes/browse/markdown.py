@@ -57,6 +57,7 @@ def rendered(text: str) -> str:
 
     if not text:
         return ""
+    text = text.removeprefix("\ufeff")
     html = _HEADING.sub(_deeper, _parser(tables=text.count("|") <= MAX_PIPES).render(text))
     clean = nh3.clean(
         html,

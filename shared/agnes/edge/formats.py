@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from agnes.edge.showing import visible
+from agnes.edge.showing import Exact, visible
 
 
 def short_number(value: float) -> str:
@@ -87,5 +87,6 @@ FILTERS = {
     "size": size,
     "day": day,
     "days_ago": days_ago,
+    "exact": Exact,
     "visible": visible,
 }

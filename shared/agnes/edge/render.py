@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import agnes
 from agnes import wiring
-from agnes.edge import formats
+from agnes.edge import formats, showing
 from agnes.edge.refused import NOT_SENT, Refused
 from agnes.kernel.principal import Principal
 
@@ -66,9 +67,24 @@ def once(held: Held, key: tuple, macro: Callable[..., Any], *args: Any) -> Any:
     return found
 
 
+_FIELD = re.compile(r"""(\svalue="\{\{|<textarea\b[^<]*>\{\{)(.*?)\}\}""")
+
+
+def fields_are_exact(source: str) -> str:
+    """A template whose form fields have their values as they are: they come back with the form, and a filter that was chosen must
+    still be what was chosen."""
+    return _FIELD.sub(r"\1 (\2) | exact }}", source)
+
+
 @cache
 def environment() -> jinja2.Environment:
+    """Every value of every page is shown by `showing.finalized`, but those of fields."""
     import jinja2  # pages alone have the web layer
+    import jinja2.ext
+
+    class ExactFields(jinja2.ext.Extension):
+        def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002 (jinja's)
+            return fields_are_exact(source)
 
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -77,6 +93,8 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=showing.finalized,
+        extensions=[ExactFields],
     )
     env.globals["static"] = static_url
     env.globals["once"] = once

@@ -199,3 +199,31 @@ def test_what_comes_with_a_plugin_and_what_needs_it(team):
     shown = page(team, "bob", "/marketplace/curated/acme/base")
     assert "You have it because middle, other need it." in shown
     assert "Served as a dependency" in shown
+
+
+def test_hidden_characters_are_written_out_on_every_page_of_a_plugin(team):
+    hidden = "Draws\u202e strahc"
+    catalog(team.market, "acme-tools", charts={"version": "1.0.0", "description": hidden})
+    set_up(team)
+    team.market.change(
+        "skill",
+        {
+            "plugins/charts/skills/tag/SKILL.md": f"---\nname: tag\ndescription: '{hidden}'\n---\nObey \U000e0041 this.\n",
+            "plugins/charts/README.md": "\ufeff# Charts\n\nZero\u200bwidth.\n",
+        },
+    )
+    team.sync()
+    team.grant("charts")
+    for path in (
+        "?tab=curated",
+        "/curated/acme/charts",
+        "/curated/acme/charts/skill/tag",
+        "?tab=curated&q=draws%E2%80%AE",
+    ):
+        shown = page(team, "bob", f"/marketplace{path}")
+        assert "\u27e6U+" in shown, path
+        assert not {"\u202e", "\u200b", "\ufeff", "\U000e0041"} & set(shown.replace('value="draws\u202e"', ""))
+    assert "Zero\u27e6U+200B\u27e7width." in page(team, "bob", "/marketplace/curated/acme/charts")
+    assert "Obey \u27e6U+E0041\u27e7 this." in page(team, "bob", "/marketplace/curated/acme/charts/skill/tag")
+    assert 'value="draws\u202e"' in page(team, "bob", "/marketplace?tab=curated&q=draws%E2%80%AE")
+    assert detail(team, "bob", "charts")["description"] == hidden

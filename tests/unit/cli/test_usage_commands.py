@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+import re
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -90,6 +91,31 @@ def test_summary_and_query(ada):
     assert usage(ada, "query", "--group-by", "tool_name", "--event-type", "tool_use").stdout.splitlines()[1].split()[:5] == [
         "Bash", "1", "1", "1", "1",
     ]  # fmt: skip
+
+
+def test_key_figures_are_those_of_the_route(ada):
+    for group, total in (("usage", "tokens"), ("sessions", "total_tokens")):
+        found = json.loads(ada.agnes("admin", group, "kpis", "--json").stdout)
+        lines = dict(
+            re.split(r"  +", line, maxsplit=1) for line in ada.agnes("admin", group, "kpis").stdout.splitlines()
+        )
+        assert lines["Tokens"] == f"{found[total]:,}"
+        assert lines["Cache writes, 1 hour"] == f"{found['cache_creation_1h_tokens']:,}"
+        assert (
+            lines["Cache writes, 5 minutes"]
+            == f"{found['cache_creation_tokens'] - found['cache_creation_1h_tokens']:,}"
+        )
+        assert lines["Web searches"] == f"{found['web_searches']:,}"
+        assert lines["Cost"].startswith(f"${found['cost_usd']:,.2f}")
+        assert (
+            sum(found[f"{kind}_tokens"] for kind in ("input", "output", "cache_read", "cache_creation")) == found[total]
+        )
+        # Every figure of the route has a line, but rates, which stand beside what they are of, and the list of models.
+        assert len(lines) == len(
+            [k for k in found if "rate" not in k and k not in ("unpriced_models", "unpriced_tokens")]
+        )
+    none = ada.agnes("admin", "usage", "kpis", "--text", "nothing like this").stdout
+    assert "Calls" in none
 
 
 def test_export_prune_and_reprocess(office, ada, tmp_path):

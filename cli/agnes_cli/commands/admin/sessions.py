@@ -88,6 +88,45 @@ def list_(
 
 
 @command.command()
+@click.option("--since", default="7d", show_default=True, help="30m, 24h, 7d: a year at most.")
+@click.option("--user", "username", help="An account's id or e-mail address.")
+@click.option("--model", help="The model that answered most.")
+@click.option("--errors", "only_errors", is_flag=True, help="Only sessions in which something failed.")
+@click.option("--text", "q", help="Part of an address, a name, a session's id or a model.")
+@JSON
+def kpis(since: str, *, only_errors: bool, as_json: bool, **wish: Any) -> None:
+    """Sum up the sessions that pass the filters."""
+    from agnes_cli.server import connect
+
+    with connect() as server:
+        found = server.get(
+            f"{SESSIONS}/kpis",
+            since_minutes=spending.minutes(since),
+            only_errors="true" if only_errors else None,
+            **wish,
+        )
+    if as_json:
+        shown.as_json(found)
+        return
+    shown.facts(
+        {
+            "Sessions": spending.count(found["sessions"]),
+            "People": spending.count(found["users"]),
+            "Prompts": spending.count(found["user_messages"]),
+            "Responses": spending.count(found["assistant_messages"]),
+            "Invocations": spending.count(found["invocations"]),
+            "Errors": spending.rated(found["tool_errors"], found["error_rate"], "invocations"),
+            "Sessions with errors": spending.rated(
+                found["sessions_with_errors"], found["session_error_rate"], "sessions"
+            ),
+            **spending.tokens(found, found["total_tokens"]),
+            "Cost": spending.cost(found),
+            "Active time": spending.lasting(found["active_seconds"]),
+        }
+    )
+
+
+@command.command()
 @click.argument("person", required=False)
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0, 1_000_000), default=0)

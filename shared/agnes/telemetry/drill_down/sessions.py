@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Db, State
 from agnes.telemetry import keys
-from agnes.telemetry.model import CACHE_1H, FILE, TOKENS, WEB_SEARCHES
+from agnes.telemetry.model import BILLED, CACHE_1H, FILE, TOKENS, WEB_SEARCHES
 from agnes.telemetry.transcripts import stored
 
 MAX_ROWS = 200
@@ -140,7 +140,8 @@ class SessionList:
 
 @dataclass(frozen=True, slots=True)
 class Kpis:
-    """`error_rate` is errors by invocations, `session_error_rate` the share of sessions with any; None without."""
+    """`error_rate` is errors by invocations, `session_error_rate` the share of sessions with any; None without. `cost_usd` is by the
+    list of prices, as every session's; None if nothing of it has a price."""
 
     sessions: int
     users: int
@@ -153,7 +154,12 @@ class Kpis:
     output_tokens: int
     cache_read_tokens: int
     cache_creation_tokens: int
+    cache_creation_1h_tokens: int
+    """Those of `cache_creation_tokens` that are kept for an hour."""
+    web_searches: int
     total_tokens: int
+    unpriced_tokens: int
+    cost_usd: float | None
     active_seconds: float
     error_rate: float | None
     session_error_rate: float | None
@@ -216,7 +222,8 @@ def kpis(state: State, query: SessionsFilter, *, now: datetime) -> Kpis:
         *found, active = db.execute(
             f"""SELECT count(*), count(DISTINCT s.user_id), {", ".join(total(f"s.{name}") for name in sums)},
                 {total(_INVOCATIONS)}, {total("s.tool_errors")}, count(*) FILTER (s.tool_errors > 0),
-                {", ".join(total(f"s.{name}") for name in TOKENS)}, {total(_ALL_TOKENS)}, coalesce(sum(s.active_seconds), 0)
+                {", ".join(total(f"s.{name}") for name in BILLED)}, {total(_ALL_TOKENS)}, {total("s.unpriced_tokens")},
+                sum(s.list_cost_usd), coalesce(sum(s.active_seconds), 0)
             FROM {_FROM} WHERE {where}""",  # noqa: S608 (fixed parts)
             parameters,
         ).fetchone()

@@ -16,7 +16,7 @@ from agnes.kernel.state import State
 from agnes.telemetry.lake import event_table, prices
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST, RATE
-from agnes.telemetry.model import FILE
+from agnes.telemetry.model import BILLED, FILE
 
 FACET_VALUES = 50
 # As the rollups count: a typed command and the call that it became are one, and the typed one has no item.
@@ -113,6 +113,13 @@ class Kpis:
     prompts: int
     responses: int
     tokens: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_creation_tokens: int
+    cache_creation_1h_tokens: int
+    """Those of `cache_creation_tokens` that are kept for an hour."""
+    web_searches: int
     cost_usd: float | None
     unpriced_tokens: int
     unpriced_models: list[str]
@@ -167,7 +174,8 @@ def kpis(state: State, store: ObjectStore, who: Principal, wish: EventsFilter, *
             f"""SELECT count(*) FILTER ({_CALL}), count(*) FILTER ({_CALL} AND is_error),
                 count(DISTINCT user_id), count(DISTINCT session_id), count(DISTINCT tool_name),
                 count(*) FILTER (event_type = 'prompt'), count(*) FILTER (event_type = 'message'),
-                coalesce(sum({ALL_TOKENS}), 0)::BIGINT, sum(cost_usd), coalesce(sum(unpriced_tokens), 0)::BIGINT
+                coalesce(sum({ALL_TOKENS}), 0)::BIGINT,
+                {", ".join(f"coalesce(sum({name}), 0)::BIGINT" for name in BILLED)}, sum(cost_usd), coalesce(sum(unpriced_tokens), 0)::BIGINT
             FROM found"""  # noqa: S608 (fixed parts)
         ).fetchone()
         unpriced = bench.db.execute(

@@ -25,7 +25,7 @@ GROUPS = {
     "TOKENS": "tokens",
     "COST": "cost",
 }
-EVENTS = ["tool_use", "subagent", "mcp_call", "slash_command", "prompt", "message"]
+EVENTS = ["tool_use", "subagent", "mcp_call", "slash_command", "prompt", "message", "iteration"]
 
 
 @click.command()
