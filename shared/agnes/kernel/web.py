@@ -11,7 +11,7 @@ Messages quote nothing of what a server sent.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from agnes.kernel.errors import AgnesError, BadRequestError, UnavailableError
 
@@ -48,12 +48,21 @@ class WebFile:
     content_type: str
     """In lower case, without parameters."""
     body: bytes
+    """Empty where it went into a file."""
     validators: Validators
 
 
 class WebReader(Protocol):
     def fetch(
-        self, url: str, *, seconds: float, max_bytes: int, known: Validators | None = None, accept: str = "*/*"
+        self,
+        url: str,
+        *,
+        seconds: float,
+        max_bytes: int,
+        known: Validators | None = None,
+        accept: str = "*/*",
+        into: BinaryIO | None = None,
     ) -> WebFile | None:
-        """The file at `url`; None if it still is the one that `known` describes. Raises the family above."""
+        """The file at `url`; None if it still is the one that `known` describes. Raises the family above. What is large goes
+        `into` a file as it comes, and is not in the answer then."""
         ...

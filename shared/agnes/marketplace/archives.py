@@ -1,21 +1,23 @@
 """`archive` sources: a zip over https, proved by its SHA-256 if the catalog names one, and read as a folder.
 
-Nothing is unpacked to disk. What a member declares is not believed: each is inflated to the bytes that it declares and no
+The archive is a file on the disk while it is read, since it may be larger than what a sync may have in memory; nothing is
+unpacked there. What a member declares is not believed: each is inflated to the bytes that it declares and no
 further, and no member is inflated that is larger than a served file may be.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from agnes.kernel.git import EXECUTABLE, FILE, SYMLINK, GitDamaged, GitEntry
@@ -29,6 +31,8 @@ _PLUGIN_FOLDERS = frozenset(
     {"skills", "commands", "agents", "hooks", "output-styles", "themes", "workflows", ".claude-plugin"}
 )
 _UNIX = 3
+_IN_MEMORY_BYTES = 8_000_000
+_PIECE_BYTES = 1 << 20
 _ENCRYPTED = 0x1
 
 
@@ -64,20 +68,26 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotIm
 class ArchiveSnapshot:
     """A `GitSnapshot` over a zip. Members are inflated when they are read."""
 
-    body: bytes
+    file: BinaryIO
     digest: str
     commit: str = ""
     _members: dict[str, zipfile.ZipInfo] = field(default_factory=dict)
 
     @classmethod
-    def fetched(cls, web: WebReader, archive: Archive, *, seconds: float) -> ArchiveSnapshot:
-        """Raises SourceInvalid and the family of `agnes.kernel.web`."""
-        file = web.fetch(archive.url, seconds=seconds, max_bytes=MAX_ARCHIVE_BYTES)
-        body = file.body if file else b""
-        digest = hashlib.sha256(body).hexdigest()
-        if archive.sha256 and digest != archive.sha256:
-            raise SourceInvalid(f"the archive's SHA-256 is {digest}, and the catalog names {archive.sha256}")
-        return cls(body, digest)
+    @contextmanager
+    def fetched(cls, web: WebReader, archive: Archive, *, seconds: float) -> Iterator[ArchiveSnapshot]:
+        """Open while the block lasts. Raises SourceInvalid and the family of `agnes.kernel.web`."""
+        with SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, prefix="agnes-archive-") as file:
+            web.fetch(archive.url, seconds=seconds, max_bytes=MAX_ARCHIVE_BYTES, into=file)
+            file.seek(0)
+            digest = hashlib.sha256()
+            while piece := file.read(_PIECE_BYTES):
+                digest.update(piece)
+            if archive.sha256 and digest.hexdigest() != archive.sha256:
+                raise SourceInvalid(
+                    f"the archive's SHA-256 is {digest.hexdigest()}, and the catalog names {archive.sha256}"
+                )
+            yield cls(file, digest.hexdigest())
 
     def folder(self, path: str) -> str | None:
         return f"archive {self.digest}" if not path else None
@@ -88,7 +98,7 @@ class ArchiveSnapshot:
     def walk(self, tree_id: str) -> Iterator[GitEntry]:  # noqa: ARG002 (the port's; there is one tree)
         """Every file of the archive. Raises SourceInvalid, GitDamaged."""
         # Each entry of the directory begins so. zipfile reads all of them, half a kilobyte each, before it can be asked.
-        if self.body.count(b"PK\x01\x02") > 2 * MAX_ENTRIES:
+        if self._count(b"PK\x01\x02") > 2 * MAX_ENTRIES:
             raise SourceInvalid(f"the archive has more than {MAX_ENTRIES} files")
         try:
             members = [member for member in self._zip.infolist() if not member.is_dir()]
@@ -123,7 +133,16 @@ class ArchiveSnapshot:
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
-        return zipfile.ZipFile(io.BytesIO(self.body))
+        return zipfile.ZipFile(self.file)
+
+    def _count(self, mark: bytes) -> int:
+        """How often the mark is in the file, one across the edge of two pieces too."""
+        self.file.seek(0)
+        found, tail = 0, b""
+        while piece := self.file.read(_PIECE_BYTES):
+            found += (tail + piece).count(mark)
+            tail = piece[-(len(mark) - 1) :]
+        return found
 
 
 def _wrapper(names: list[str]) -> str:

@@ -131,7 +131,7 @@ class External:
     left: Callable[[], float]
     """Seconds."""
     archives: Lock = field(default_factory=Lock)
-    """Archives are held in memory whole: one at a time."""
+    """Archives are large files on the disk of this machine: one at a time."""
 
     @contextmanager
     def open(self, target: Target, *, known: str | None = None, share: int = 1) -> Iterator[GitSnapshot | None]:
@@ -145,8 +145,8 @@ class External:
             yield npm.NpmSnapshot(self.web, release, self._seconds())
             return
         if isinstance(target, Archive):
-            with self.archives:
-                yield ArchiveSnapshot.fetched(self.web, target, seconds=self._seconds())
+            with self.archives, ArchiveSnapshot.fetched(self.web, target, seconds=self._seconds()) as found:
+                yield found
             return
         last: GitMissing | None = None
         for ref in target.refs:

@@ -7,10 +7,11 @@ name that changes its mind in between (DNS rebinding) gains nothing.
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 import ssl
 from contextlib import closing
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urljoin, urlsplit
 
 from agnes.kernel.git import GitRefused, GitUnreachable
@@ -42,7 +43,14 @@ class JudgedWeb:
         self._tls = tls
 
     def fetch(
-        self, url: str, *, seconds: float, max_bytes: int, known: Validators | None = None, accept: str = "*/*"
+        self,
+        url: str,
+        *,
+        seconds: float,
+        max_bytes: int,
+        known: Validators | None = None,
+        accept: str = "*/*",
+        into: BinaryIO | None = None,
     ) -> WebFile | None:
         headers = {"User-Agent": "agnes", "Accept": accept, "Accept-Encoding": "identity", "Connection": "close"}
         if known is not None and known.etag:
@@ -51,14 +59,14 @@ class JudgedWeb:
             headers["If-Modified-Since"] = known.last_modified
         try:
             with Alarm(seconds) as alarm:
-                return self._follow(url, headers, max_bytes, alarm)
+                return self._follow(url, headers, _Body(max_bytes, into), alarm)
         # The addresses and the alarm are those of git; what they say is as true here.
         except GitRefused as exc:
             raise WebRefused(exc.message, hint=exc.hint) from exc
         except GitUnreachable as exc:
             raise WebUnreachable(exc.message, hint=exc.hint) from exc
 
-    def _follow(self, url: str, headers: dict[str, str], max_bytes: int, alarm: Alarm) -> WebFile | None:
+    def _follow(self, url: str, headers: dict[str, str], body: _Body, alarm: Alarm) -> WebFile | None:
         at = url
         for _ in range(MAX_REDIRECTS + 1):
             scheme, host, port, target = _parts(at)
@@ -68,7 +76,7 @@ class JudgedWeb:
                     connection.request("GET", target, headers=headers)
                     with closing(connection.getresponse()) as response:
                         if response.status not in _REDIRECTS:
-                            return self._answer(at, response, headers, max_bytes, alarm)
+                            return self._answer(at, response, headers, body, alarm)
                         following = urljoin(at, response.headers.get("Location", ""))
             except (OSError, http.client.HTTPException, ValueError) as exc:
                 alarm.check()
@@ -96,7 +104,7 @@ class JudgedWeb:
         return connection
 
     @staticmethod
-    def _answer(url: str, response: Any, headers: dict[str, str], max_bytes: int, alarm: Alarm) -> WebFile | None:
+    def _answer(url: str, response: Any, headers: dict[str, str], body: _Body, alarm: Alarm) -> WebFile | None:
         if response.status == 304 and ("If-None-Match" in headers or "If-Modified-Since" in headers):
             return None
         if response.status in _TRANSIENT:
@@ -106,20 +114,43 @@ class JudgedWeb:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise WebFailed("the server sends it encoded although that was not asked for")
         declared = response.headers.get("Content-Length", "")
-        too_large = WebTooLarge(f"larger than {max_bytes} bytes")
-        if declared.isdigit() and int(declared) > max_bytes:
-            raise too_large
-        body = bytearray()
+        if declared.isdigit():
+            body.require(int(declared))
         while part := response.read1(_SLICE):
-            body += part
-            if len(body) > max_bytes:
-                raise too_large
+            body.add(part)
         alarm.check()
-        if declared.isdigit() and len(body) != int(declared):
+        if declared.isdigit() and body.size != int(declared):
             raise WebUnreachable("the answer was cut")
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         validators = Validators(response.headers.get("ETag", "")[:200], response.headers.get("Last-Modified", "")[:100])
-        return WebFile(url, kind, bytes(body), validators)
+        return WebFile(url, kind, body.whole(), validators)
+
+
+class _Body:
+    """What is received, in memory or in a file. Raises WebTooLarge."""
+
+    def __init__(self, max_bytes: int, into: BinaryIO | None) -> None:
+        self._max_bytes = max_bytes
+        self._file = into if into is not None else io.BytesIO()
+        self._is_in_memory = into is None
+        self.size = 0
+
+    def require(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise WebTooLarge(f"larger than {self._max_bytes} bytes")
+
+    def add(self, part: bytes) -> None:
+        self.size += len(part)
+        self.require(self.size)
+        try:
+            self._file.write(part)
+        except OSError as exc:  # of this machine, and not of the server
+            raise WebUnreachable(
+                f"there is no room for the file: {exc.strerror}", hint="Free some disk space."
+            ) from exc
+
+    def whole(self) -> bytes:
+        return self._file.getvalue() if self._is_in_memory else b""
 
 
 def _parts(url: str) -> tuple[str, str, int, str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import resource
+import shutil
 import time
+import zipfile
 import zlib
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,11 +19,14 @@ import pytest
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.git import GitDamaged, GitRefused
 from agnes.marketplace import npm
-from agnes.marketplace.archives import ArchiveSnapshot
+from agnes.marketplace.archives import Archive, ArchiveSnapshot
+from agnes.marketplace.limits import MAX_ARCHIVE_BYTES
 from agnes.marketplace.sources import SourceInvalid
 from agnes.outside.git import DulwichGit
+from agnes.outside.web import JudgedWeb
 from agnes.trees import git_objects as git
 from tests.builders.raw_git import FLUSH, GitAnswers, RawRepository, one_commit, pkt, raw_tree
+from tests.builders.web_server import WebServer
 
 pytestmark = pytest.mark.slow
 
@@ -328,5 +334,44 @@ def test_a_zip_of_millions_of_entries_is_not_listed():
     end = b"PK\x05\x06" + bytes(4) + b"\xff\xff\xff\xff" + (len(entry) * count).to_bytes(4, "little") + bytes(6)
     began = time.process_time()
     with pytest.raises(SourceInvalid, match="more than 50000 files"):
-        list(ArchiveSnapshot(entry * count + end, "x").walk(""))
+        list(ArchiveSnapshot(io.BytesIO(entry * count + end), "x").walk(""))
     assert time.process_time() - began < CPU_SECONDS
+
+
+def _archive(url: str, channel: Any) -> None:
+    """In a process of its own, whose memory is that of this archive."""
+    web = JudgedWeb(allow=ALLOW)
+    with ArchiveSnapshot.fetched(web, Archive(url, None), seconds=60) as snapshot:
+        small = [entry for entry in snapshot.walk("") if entry.size_bytes < 1000]
+        channel.put(([snapshot.read(entry.oid) for entry in small], peak()))
+
+
+def test_an_archive_of_the_largest_size_is_read_from_the_disk(tmp_path):
+    """256 MB of files that are too large to be served, and one that is."""
+    path = tmp_path / "tool.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        for number in range(24):
+            made.writestr(f"tool/large{number}.bin", bytes(11_000_000))
+        made.writestr("tool/skills/hello/SKILL.md", b"---\nname: hello\n---\n")
+    assert 0.98 * MAX_ARCHIVE_BYTES < path.stat().st_size <= MAX_ARCHIVE_BYTES
+
+    def answer(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(path.stat().st_size))
+        handler.end_headers()
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, handler.wfile)
+
+    context = get_context("spawn")
+    channel = context.Queue()
+    with WebServer() as web:
+        web.answers["/tool.zip"] = answer
+        child = context.Process(target=_archive, args=(web.url("/tool.zip"), channel))
+        child.start()
+        try:
+            bodies, memory = channel.get(timeout=110)
+        finally:
+            child.kill()
+            child.join()
+    assert bodies == [b"---\nname: hello\n---\n"]
+    assert memory < MEMORY_BYTES / 2, memory
