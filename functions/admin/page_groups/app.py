@@ -2,7 +2,7 @@
 
 from agnes import wiring
 from agnes.admin import group_pages
-from agnes.admin.group_pages import GroupsPage, NewGroupForm
+from agnes.admin.group_pages import GroupsPage, GroupsQuery, NewGroupForm
 from agnes.edge import Done, Function, Needs, form, page
 from agnes.kernel.principal import Principal
 
@@ -10,10 +10,10 @@ app = Function("admin-page_groups")
 
 
 @app.route("/admin/groups", methods=["GET"])
-@page(needs=Needs.ADMIN)
-def page_groups(_who: Principal) -> GroupsPage:
+@page(needs=Needs.ADMIN, query=GroupsQuery)
+def page_groups(_who: Principal, query: GroupsQuery) -> GroupsPage:
     """List groups with how many people are in each and what they were granted."""
-    return group_pages.groups_page(wiring.state())
+    return group_pages.groups_page(wiring.state(), query)
 
 
 @app.route("/admin/groups", methods=["POST"])

@@ -24,6 +24,22 @@ def groups(db: Db) -> list[Group]:
     return [_group(row) for row in rows]
 
 
+def find_groups(db: Db, q: str, *, offset: int, limit: int) -> tuple[list[Group], int]:
+    """Groups of one page whose name or description holds `q`, and how many there are on all pages."""
+    where = "WHERE $q = '' OR contains(lower(g.name || ' ' || g.description), $q)"
+    total = db.execute(f"SELECT count(*) FROM people.groups g {where}", {"q": q}).fetchone()[0]  # noqa: S608 (constant)
+    rows = db.execute(
+        f"{_GROUPS} {where} ORDER BY g.is_system DESC, lower(g.name) LIMIT $limit OFFSET $offset",
+        {"q": q, "limit": limit, "offset": offset},
+    ).fetchall()
+    return [_group(row) for row in rows], total
+
+
+def group_names(db: Db) -> list[tuple[str, str]]:
+    """(id, name), in the order of `groups`; without counting what is in them."""
+    return db.execute("SELECT id, name FROM people.groups ORDER BY is_system DESC, lower(name)").fetchall()
+
+
 def find_group(db: Db, group_id: str) -> Group | None:
     row = db.execute(f"{_GROUPS} WHERE g.id = ?", [group_id]).fetchone()
     return _group(row) if row else None
@@ -110,19 +126,28 @@ def remove_member(db: Db, user_id: str, group_id: str) -> None:
     db.execute("DELETE FROM people.memberships WHERE user_id = ? AND group_id = ?", [user_id, group_id])
 
 
-def grants(
-    db: Db, *, resource_type: str | None = None, group_id: str | None = None, marketplace_id: str | None = None
-) -> list[Grant]:
+def grants(db: Db, *, resource_type: str | None = None, group_id: str | None = None) -> list[Grant]:
     """By resource, then group."""
     rows = db.execute(
         """SELECT r.id, r.group_id, g.name, r.resource_type, r.resource_id, r.assigned_at, r.assigned_by
         FROM people.grants r JOIN people.groups g ON g.id = r.group_id
         WHERE ($type IS NULL OR r.resource_type = $type) AND ($group IS NULL OR r.group_id = $group)
-            AND ($marketplace IS NULL OR r.resource_id = $marketplace OR starts_with(r.resource_id, $marketplace || '/'))
         ORDER BY r.resource_type, r.resource_id, lower(g.name)""",
-        {"type": resource_type, "group": group_id, "marketplace": marketplace_id},
+        {"type": resource_type, "group": group_id},
     ).fetchall()
     return [Grant(*row) for row in rows]
+
+
+def groups_by_resource(db: Db, marketplace_id: str, *, but: str, names: int) -> dict[str, tuple[int, list[str]]]:
+    """Resource of a marketplace → (groups that it is granted to, the first of their names), one group left out."""
+    rows = db.execute(
+        """SELECT r.resource_id, count(*), list(g.name ORDER BY lower(g.name))[:$names]
+        FROM people.grants r JOIN people.groups g ON g.id = r.group_id
+        WHERE r.group_id <> $but AND (r.resource_id = $id OR starts_with(r.resource_id, $id || '/'))
+        GROUP BY 1""",
+        {"id": marketplace_id, "but": but, "names": names},
+    ).fetchall()
+    return {resource: (count, found) for resource, count, found in rows}
 
 
 def find_grant(db: Db, grant_id: str) -> Grant | None:

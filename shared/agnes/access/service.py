@@ -22,6 +22,16 @@ def groups(db: Db) -> list[Group]:
     return repository.groups(db)
 
 
+def find_groups(db: Db, q: str, *, offset: int, limit: int) -> tuple[list[Group], int]:
+    """Groups of one page whose name or description holds `q`, and how many there are on all pages."""
+    return repository.find_groups(db, q.strip().casefold(), offset=offset, limit=limit)
+
+
+def group_names(db: Db) -> list[tuple[str, str]]:
+    """(id, name) of every group, for choosing one."""
+    return repository.group_names(db)
+
+
 def get_group(db: Db, group_id: str) -> Group:
     """Raises NotFoundError."""
     group = repository.find_group(db, group_id)
@@ -62,9 +72,9 @@ def grants(db: Db, *, resource_type: str | None = None, group_id: str | None = N
     return repository.grants(db, resource_type=resource_type, group_id=group_id)
 
 
-def grants_of_marketplace(db: Db, marketplace_id: str) -> list[Grant]:
-    """Grants of the whole marketplace and of its plugins, of all groups."""
-    return repository.grants(db, marketplace_id=marketplace_id)
+def groups_by_resource(db: Db, marketplace_id: str, *, but: str, names: int) -> dict[str, tuple[int, list[str]]]:
+    """The marketplace and its plugins → (groups that each is granted to, the first of their names), `but` left out."""
+    return repository.groups_by_resource(db, marketplace_id, but=but, names=names)
 
 
 def get_grant(db: Db, grant_id: str) -> Grant:

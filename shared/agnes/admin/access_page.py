@@ -22,6 +22,7 @@ from agnes.stack import service as stack
 
 PATH = "/admin/access"
 FILES = stack.FILES
+OTHERS_NAMED = 3
 
 
 class AccessQuery(BaseModel):
@@ -60,8 +61,8 @@ class PluginAccess:
     is_required: bool
     via_marketplace: bool
     """Whether the group was granted the whole marketplace."""
-    other_groups: tuple[str, ...]
-    """Names of the other groups that it is granted to, with its marketplace or by itself."""
+    other_groups: str
+    """Names of other groups that it is granted to by itself, the first OTHERS_NAMED of them."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class AccessPage:
     whole: Grant | None
     """The group's grant of the whole marketplace."""
     whole_is_required: bool
+    whole_to_others: str
+    """Names of other groups that were granted the whole marketplace."""
     plugins: list[PluginAccess]
 
     @property
@@ -95,13 +98,12 @@ def access_page(state: State, query: AccessQuery) -> AccessPage:
         group = _chosen(groups, query.group_id or EVERYONE)
         shown = _chosen(marketplaces, query.marketplace_id)
         if group is None or shown is None:
-            return AccessPage(groups, marketplaces, query, group, shown, None, False, [])
+            return AccessPage(groups, marketplaces, query, group, shown, None, False, "", [])
         own = access.grants(db, group_id=group.id)
         required = stack.required_grants(db)
         whole = next((g for g in own if g.resource_type == MARKETPLACE and g.resource_id == shown.id), None)
         grants = {g.resource_id: g for g in own if g.resource_type == MARKETPLACE_PLUGIN}
-        others = _groups_by_resource(access.grants_of_marketplace(db, shown.id), but=group.id)
-        with_all = others.get(shown.id, ())
+        others = access.groups_by_resource(db, shown.id, but=group.id, names=OTHERS_NAMED)
         words = query.q.strip().casefold()
         plugins = []
         for plugin in marketplace.plugins(db, shown.id):
@@ -122,11 +124,12 @@ def access_page(state: State, query: AccessQuery) -> AccessPage:
                     grant_id=grant.id if grant else "",
                     is_required=grant is not None and grant.id in required,
                     via_marketplace=whole is not None,
-                    other_groups=tuple(dict.fromkeys((*others.get(resource, ()), *with_all))),
+                    other_groups=_named(*others.get(resource, (0, []))),
                 )
             )
         is_required = whole is not None and whole.id in required
-    return AccessPage(groups, marketplaces, query, group, shown, whole, is_required, plugins)
+    with_all = _named(*others.get(shown.id, (0, [])))
+    return AccessPage(groups, marketplaces, query, group, shown, whole, is_required, with_all, plugins)
 
 
 def change(state: State, who: Principal, form: AccessForm, *, now: datetime) -> tuple[str, str]:
@@ -188,12 +191,9 @@ def _chosen(listed: list, wanted: str):  # noqa: ANN202 (an element of the list)
     return next((one for one in listed if one.id == wanted), listed[0] if listed else None)
 
 
-def _groups_by_resource(grants: list[Grant], *, but: str) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for grant in grants:
-        if grant.group_id != but:
-            found[grant.resource_id] = (*found.get(grant.resource_id, ()), grant.group_name)
-    return found
+def _named(number: int, names: list[str]) -> str:
+    more = number - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def _plugins(number: int) -> str:

@@ -18,8 +18,9 @@ from agnes.kernel.state import State
 from agnes.marketplace import granting
 
 PATH = "/admin/groups"
+GROUPS_A_PAGE = 100
 MEMBERS_A_PAGE = 100
-GRANTS_SHOWN = 200
+GRANTS_SHOWN = 100
 SOURCES = {
     "admin": "Added by an admin",
     "system_seed": "Set up at the first start",
@@ -27,6 +28,13 @@ SOURCES = {
     "cli_break_glass": "Added by an operator",
     "derived": "Every active account",
 }
+
+
+class GroupsQuery(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    q: str = Field("", max_length=200)
+    offset: int = Field(0, ge=0, le=1_000_000)
 
 
 class GroupPageQuery(BaseModel):
@@ -60,6 +68,8 @@ class GroupsPage:
     title: ClassVar[str] = "Groups"
 
     groups: list[Group]
+    query: GroupsQuery
+    paging: Paging
 
 
 @dataclass(frozen=True)
@@ -91,9 +101,11 @@ class GroupPage:
         return self.group.id == ADMIN
 
 
-def groups_page(state: State) -> GroupsPage:
+def groups_page(state: State, query: GroupsQuery) -> GroupsPage:
     with state.read("people") as db:
-        return GroupsPage(access.groups(db))
+        found, total = access.find_groups(db, query.q, offset=query.offset, limit=GROUPS_A_PAGE)
+    paging = Paging(PATH, {"q": query.q}, query.offset, GROUPS_A_PAGE, len(found), total)
+    return GroupsPage(found, query, paging)
 
 
 def group_page(state: State, group_id: str, *, offset: int) -> GroupPage:

@@ -14,6 +14,7 @@ from agnes.access import service as access
 from agnes.access.model import Group
 from agnes.accounts import service as accounts
 from agnes.admin.paging import Paging
+from agnes.browse import service as browse
 from agnes.kernel.ports import Clock, Message, ObjectStore, Queue, Secrets
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
@@ -32,9 +33,8 @@ from agnes.marketplace.model import (
 )
 from agnes.marketplace.review import Decision, Review, Rollout, VersionLine
 from agnes.marketplace.versions import Waiting
-from agnes.stack import service as stack
 
-FILES = stack.FILES
+FILES = ("marketplace", "people")
 PATH = "/admin/marketplaces"
 SHOWN_SYNCS = 15
 PLUGINS_A_PAGE = 50
@@ -231,12 +231,13 @@ def marketplace_page(
 ) -> MarketplacePage:
     """Raises MarketplaceNotFound."""
     words = query.q.strip().casefold()
-    with state.read(*FILES) as db:
+    with state.read("marketplace") as db:
         found = service.get_marketplace(db, marketplace_id)
         every = service.plugin_lines(db, marketplace_id)
-        people = {name: number for (slug, name), number in stack.counts(db).items() if slug == marketplace_id}
         waiting = versions.waiting(db, marketplace_id)
         syncs = service.syncs(db, marketplace_id, limit=SHOWN_SYNCS)
+    counts = browse.holder_counts(state)
+    people = {line.name: counts.get(f"{marketplace_id}/{line.name}", 0) for line in every}
     matching = [line for line in every if words in f"{line.name} {line.display_name} {line.description}".casefold()]
     shown = matching[query.offset : query.offset + PLUGINS_A_PAGE]
     return MarketplacePage(
@@ -261,7 +262,7 @@ def plugin_page(state: State, marketplace_id: str, name: str) -> PluginPage:
             plugin,
             review.lines(db, marketplace_id, name),
             access.groups(db),
-            stack.counts(db).get((marketplace_id, name), 0),
+            browse.holder_counts(state).get(f"{marketplace_id}/{name}", 0),
             accounts.count_users(db).active,
             needs.needs(db).of(marketplace_id, plugin.declared),
         )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from agnes.access import groups as access_groups
 from agnes.access import service as access
-from agnes.access.model import Group, Membership
+from agnes.access.model import Membership
 from agnes.accounts import links, tokens, users
 from agnes.accounts import service as accounts
 from agnes.accounts.links import NewLink
@@ -110,14 +110,15 @@ class UsersPage:
     activity: Mapping[str, Activity]
     can_sign_in: set[str]
     counts: UserCounts
-    groups: list[Group]
+    groups: list[tuple[str, str]]
+    """(id, name)"""
     query: UsersQuery
     paging: Paging
     today: date
 
     @property
     def group_options(self) -> list[tuple[str, str]]:
-        named = [(group.id, group.name) for group in self.groups if group.id != EVERYONE]
+        named = [(group_id, name) for group_id, name in self.groups if group_id != EVERYONE]
         return [("", "None besides Everyone"), *named]
 
     @property
@@ -136,8 +137,8 @@ class UserPage:
     can_sign_in: bool
     activity: Activity
     memberships: list[Membership]
-    other_groups: list[Group]
-    """Groups that the user can be added to."""
+    group_options: list[tuple[str, str]]
+    """(id, name) of groups that the user can be added to."""
     tokens: list[Token]
     stack: MyStack
     granted_by: Mapping[str, tuple[str, ...]]
@@ -156,10 +157,6 @@ class UserPage:
     @property
     def path(self) -> str:
         return f"{PATH}/{self.user.id}"
-
-    @property
-    def group_options(self) -> list[tuple[str, str]]:
-        return [(group.id, group.name) for group in self.other_groups]
 
     @property
     def served(self) -> int:
@@ -182,7 +179,7 @@ def users_page(state: State, query: UsersQuery, *, now: datetime) -> UsersPage:
             activity=_activity(db, ids, now),
             can_sign_in=accounts.have_password(db, ids),
             counts=accounts.count_users(db),
-            groups=access.groups(db),
+            groups=access.group_names(db),
             query=query,
             paging=Paging(PATH, given, query.offset, USERS_A_PAGE, len(found), total),
             today=now.date(),
@@ -209,7 +206,7 @@ def user_page(
         user = accounts.get_user(db, user_id)
         memberships = access.memberships(db, user_id)
         joined = {membership.group_id for membership in memberships}
-        groups = [g for g in access.groups(db) if g.id not in joined and g.id != EVERYONE]
+        groups = [(key, name) for key, name in access.group_names(db) if key not in joined and key != EVERYONE]
         activity = _activity(db, [user.id], now).get(user.id, Activity())
         live = tokens.live(db, store, user.id, now)
         held = stack.my_stack(db, accounts.principal_of(db, user_id))
@@ -225,7 +222,7 @@ def user_page(
         can_sign_in=can_sign_in,
         activity=activity,
         memberships=memberships,
-        other_groups=groups,
+        group_options=groups,
         tokens=live,
         stack=held,
         granted_by=via,

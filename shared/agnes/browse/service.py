@@ -3,7 +3,7 @@ that page and remembered with the layer that it depends on."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from urllib.parse import quote
 
@@ -73,6 +73,12 @@ class FileNotFound(NotFoundError):
 def listing(state: State, who: Principal, query: ItemsQuery, *, now: datetime) -> Listing:
     """The page of items that the person asked for, with everything that the page around it shows."""
     return view.listing(catalogue(state), who, query, now=now)
+
+
+def holder_counts(state: State) -> Mapping[str, int]:
+    """`<slug>/<plugin>` → people who have it, of what can be browsed; from the catalogue that the pages use."""
+    known = catalogue(state)
+    return {resource: known.holdings.counts[number] for resource, number in known.content.granted.items()}
 
 
 def categories(state: State, who: Principal, query: ItemsQuery, *, now: datetime) -> tuple[CategoryFacet, ...]:

@@ -114,7 +114,7 @@ def my_stack(db: Db, who: Principal) -> MyStack:
     plugin's sake, with that one."""
     installed = repository.entity_installs(db, who.user_id)
     known = {entity.id: entity for entity in flea.entities(db) if entity.id in installed} if installed else {}
-    on = shelf(db)
+    on = shelf(db, who.group_ids)
     entitled = entitlement_of(db, who, on)
     blocked = versions.blocked_trees(db) if known else {}
     problems = {e.id: blocked_reason(e.version, blocked[e.tree_id]) for e in known.values() if e.tree_id in blocked}
@@ -343,7 +343,7 @@ def _refuse_without_dependencies(state: State, who: Principal, marketplace_id: s
     """Raises DependencyMissing for a plugin that could not be served beside what the person has."""
     resource = resource_id(marketplace_id, plugin)
     with state.read(*FILES, spare=SPARED) as db:
-        on = shelf(db)
+        on = shelf(db, who.group_ids)
         if resource not in on.marketplace.by_resource:
             return
         candidates = on.candidates(resource, who.group_ids)
