@@ -176,8 +176,7 @@ def test_every_step_of_a_redaction(undisturbed, tmp_path):
         assert traces(plant, A) == [], where
         with pytest.raises(SessionRedacted):
             push(plant.store, plant, work(A, more=True))
-        plant.run()
-        assert plant.tables() == expected, where
+        assert plant.keys("inbox/") == [], where  # so the next run has nothing to do
         plant.state.close()
 
 

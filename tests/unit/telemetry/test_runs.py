@@ -297,7 +297,7 @@ def test_the_same_name_from_two_marketplaces(plant):
 def test_a_day_of_many_runs_has_few_files_and_the_retired_go(plant):
     t = Transcript(A)
     other = Transcript(B, rng=random.Random(9))
-    for number in range(25):
+    for number in range(17):
         t.prompt("Go")
         t.use("Skill", skill="finops:forecast")
         plant.upload(t.body(), A)

@@ -37,7 +37,7 @@ def histories(draw: st.DrawFn):
 
 @pytest.mark.timeout(400)  # half a minute on an idle machine, minutes beside a full test run
 @settings(
-    max_examples=20,
+    max_examples=10,
     deadline=None,
     phases=NO_SHRINKING,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -96,6 +96,10 @@ SELECT session, id, true FROM used JOIN kept USING (session) WHERE plugins > {PL
 QUALIFY row_number() OVER (PARTITION BY session ORDER BY calls DESC, id) <= {PLUGINS_OF_A_SESSION}
 """  # noqa: S608 (fixed parts)
 
+_FIRST_PLUGINS = """
+SELECT count(*) FROM (SELECT DISTINCT source, marketplace_id, plugin FROM plugin_sessions LIMIT 2)
+"""
+
 _TOGETHER = f"""
 WITH mixed AS (SELECT session, id FROM used_in WHERE several),
 pairs AS (
@@ -152,5 +156,8 @@ def together(
     last days of `use_daily`, `held` as in `table_of`; days that were made before it had its part `plugin_session` say nothing."""
     month = {day: path for day, path in use.items() if today - timedelta(days=WINDOW_DAYS) < day <= today}
     table_of(bench, PLUGIN_SESSION, "plugin_sessions", month, renamed, held=held)
+    (plugins,) = bench.db.execute(_FIRST_PLUGINS).fetchone()
+    if plugins < 2:
+        return []
     bench.db.execute(_USED_IN.format(most_pairs=most_pairs))
     return bench.rows(_TOGETHER)
