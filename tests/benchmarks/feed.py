@@ -3,7 +3,8 @@
 3 marketplaces, 60 plugins with 5 inner items each, 200 people in 40 groups with a view of their own
 each; then ten times the plugins. Limits are measured in the same run: hashing the same rows, deflating
 the same bytes anew, `git clone` of the same files from a bare repository on disk, `git ls-remote` of a server
-that only sends bytes which it has ready, and an empty route. Syncs fetch from real git over HTTP.
+that only sends bytes which it has ready, and an empty route. Syncs fetch from real git over HTTP; one of them
+is of 269 plugins in 15,000 files, whose first sync stays under 3 s and whose second stays under 0.2 s.
 """
 
 from __future__ import annotations
@@ -57,6 +58,16 @@ def run(emit: Emit) -> None:
     for plugins in (60, 600):
         with tempfile.TemporaryDirectory() as folder:
             _measure(emit, Path(folder), plugins, "" if plugins == 60 else "_10x")
+    with tempfile.TemporaryDirectory() as folder:
+        _of_many_files(emit, Path(folder))
+
+
+def _of_many_files(emit: Emit, folder: Path) -> None:
+    settings = settings_module.load({"AGNES_DATA_DIR": str(folder / "data")})
+    counted = FaultyStore(Wiring(settings).part("store"), lambda *_: None, clock=SystemClock())
+    with wiring.using(Wiring(settings, store=counted)) as house:
+        _sync(emit, folder, 269, "_15000_files", files_each=56, first_aim=3000, unchanged_aim=200)
+        house.part("state").close()
 
 
 def _measure(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
@@ -200,12 +211,23 @@ def _in_process(emit: Emit, people: list[Principal], plugins: int, suffix: str) 
         )
 
 
-def _sync(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
-    """A repository of so many plugins (a catalog lists at most 500), of which one changed since the last sync."""
+def _sync(
+    emit: Emit,
+    folder: Path,
+    plugins: int,
+    suffix: str,
+    *,
+    files_each: int = 5,
+    first_aim: float | None = None,
+    unchanged_aim: float | None = None,
+) -> None:
+    """A repository of so many plugins (a catalog lists at most MAX_PLUGINS), of which one changed since the last sync. Aims in ms."""
     files = {MANIFEST: File(b"")}
     for n in range(plugins):
-        for skill in range(5):
-            files[f"plugins/p{n}/skills/s{skill}/SKILL.md"] = File(_text(n * 5 + skill))
+        for number in range(files_each):
+            skill, place = number % 5, number // 5
+            name = "SKILL.md" if place == 0 else f"references/r{place}.md"
+            files[f"plugins/p{n}/skills/s{skill}/{name}"] = File(_text(n * files_each + number))
     changed = "plugins/p7/skills/s0/SKILL.md"
     catalog = {"plugins": [{"name": f"p{n}", "source": f"./plugins/p{n}"} for n in range(plugins)]}
     files[MANIFEST] = File(json.dumps(catalog).encode())
@@ -226,7 +248,9 @@ def _sync(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
             curator_email="cora@example.com",
         )
         marketplaces.register(tools.state, SCHEDULER, wish, secrets=tools.secrets, clock=tools.clock, allow=allow)
+        before_cpu = time.process_time()
         first = _seconds(lambda: sync.sync(tools, "synced"))
+        first_cpu = time.process_time() - before_cpu
         times, calls = [], 0
         for n in range(3):
             repository.files[changed] = File(_text(10_000 + n))
@@ -237,9 +261,12 @@ def _sync(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
         before = len(wiring.store().trace)
         unchanged = _seconds(lambda: sync.sync(tools, "synced"))
         idle = len(wiring.store().trace) - before
-    emit(name=f"feed_sync_unchanged_ms{suffix}", value=unchanged * 1000, unit="ms", better="lower", aim=None)
+    emit(name=f"feed_sync_unchanged_ms{suffix}", value=unchanged * 1000, unit="ms", better="lower", aim=unchanged_aim)
     emit(name=f"feed_store_calls_sync_unchanged{suffix}", value=idle, unit="calls", better="lower", aim=None)
-    emit(name=f"feed_sync_first_ms{suffix}", value=first * 1000, unit="ms", better="lower", aim=None)
+    emit(name=f"feed_sync_first_ms{suffix}", value=first * 1000, unit="ms", better="lower", aim=first_aim)
+    emit(
+        name=f"feed_sync_first_cpu_ms{suffix}", value=first_cpu * 1000, unit="ms of CPU time", better="lower", aim=None
+    )
     emit(name=f"feed_sync_one_changed_p50{suffix}", value=_ms(times), unit="ms", better="lower", aim=None)
     emit(name=f"feed_store_calls_sync_one_changed{suffix}", value=calls, unit="calls", better="lower", aim=None)
 

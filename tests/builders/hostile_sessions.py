@@ -68,7 +68,10 @@ def shapes(now: datetime, *, salt: int = 0) -> dict[str, Callable[[], bytes]]:
             first + b'{"type":"user","message":{"content":[' + b"{}," * 16_000_000 + b"{}]}}\n"
         ),
         "one odd line of objects": lambda: (
-            first + b'{"type":"user","isMeta":"odd","a":[' + b"{}," * 16_000_000 + b'{}],"message":{"content":"x"}}\n'
+            first
+            + b'{"type":"user","isSidechain":"odd","a":['
+            + b"{}," * 16_000_000
+            + b'{}],"message":{"content":"x"}}\n'
         ),
         "blank texts in messages": lambda: _full(
             b'{"type":"user","message":{"content":[' + b'{"type":"text","text":" "},' * 2000 + b"{}]}}\n", first
@@ -91,10 +94,10 @@ def shapes(now: datetime, *, salt: int = 0) -> dict[str, Callable[[], bytes]]:
         "long names": lambda: each(
             lambda n, at: _answer(n, at, model=f"{n}" + "m" * 5000, tool=f"{n}" + "&" * 5000, skill="s" * 5000), 2000
         ),
-        "many models": lambda: each(lambda n, at: _answer(n, at, model=f"model-{n}"), 60_000),
+        "many models": lambda: each(lambda n, at: _answer(n, at, model=f"model-{n}"), 20_000),
         "many tools": lambda: each(lambda n, at: _answer(n, at, tool=f"tool-{n}"), 60_000),
         "many plugins": lambda: each(
-            lambda n, at: _answer(n, at, tool="Skill", skill=f"kit-{n % 300}:skill-{n}"), 60_000
+            lambda n, at: _answer(n, at, tool="Skill", skill=f"kit-{n % 300}:skill-{n}"), 20_000
         ),
         "many days": lambda: each(
             lambda n, at: _answer(n, at - timedelta(days=190), model=f"model-{n}"), 30_000, timedelta(minutes=9)
