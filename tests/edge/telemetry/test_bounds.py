@@ -64,6 +64,7 @@ NOT_SENT = {
     "/marketplace.git/": "the feed, made of what was synced",
     "/static/": "our own files",
     "/api/admin/groups/{": "made by admins",
+    "/admin/groups/{": "made by admins",
     "/api/admin/run/{": "jobs",
     "/api/admin/telemetry/exports/{": "an export's state, and an address of its file",
     "/api/admin/usage/exports/{": "as above",
