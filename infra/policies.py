@@ -75,7 +75,8 @@ def _prefixes(function: Found, entry: Entry) -> dict[str, set[str]]:
     for file in reads:
         needed["get"] |= {f"state/{file}/"}
     for file in entry.writes:
-        needed["put"] |= {f"state/{file}/"}
+        needed["get"] |= {f"intents/{file}/"}
+        needed["put"] |= {f"state/{file}/", f"intents/{file}/"}
     return needed
 
 

@@ -23,9 +23,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from agnes.kernel.calls import registered
 from agnes.kernel.clock import SystemClock
-from agnes.kernel.errors import UnavailableError
+from agnes.kernel.errors import ConflictError, UnavailableError
 from agnes.kernel.ports import ObjectStore, OutcomeUnknown
+from agnes.kernel.state import Tx
 from agnes.state import Migration, StateFiles
 from agnes.state.publish import Publisher
 from tests.histories.linearizable import Operation
@@ -39,12 +41,16 @@ CREATE = Migration(
 PRUNE_SECONDS = 1.0
 KEEP_GENERATIONS, KEEP_SECONDS = 10, 1.0
 """What one of the processes leaves when it prunes: less than a paused reader or writer may still hold."""
+CLOSURES = 0.25
+"""Share of changes that cannot be left for others."""
 KINDS = ("append", "append_at", "take", "read", "read_in_commit", "refused")
 WEIGHTS = (10, 3, 1, 14, 1, 1)
 
 
-class Refused(Exception):
+class Refused(ConflictError):
     """The rule of a change said no, after it had changed something."""
+
+    code = "refused"
 
 
 @dataclass(frozen=True)
@@ -101,12 +107,12 @@ def _repeat(me: Identity, thread: int, state: StateFiles, journal: int) -> None:
             _write(journal, asked)
             ended: dict[str, Any]
             try:
-                result = _do(state, key, kind, argument)
+                result = _do(state, key, kind, argument, is_closure=rng.random() < CLOSURES)
                 length = len(result)
                 ended = {"result": result}
             except OutcomeUnknown as error:
                 ended = {"unknown": type(error).__name__}
-            except (UnavailableError, Refused) as error:
+            except (UnavailableError, ConflictError) as error:
                 ended = {"failed": type(error).__name__}
             _write(journal, {"client": name, "n": number, **ended})
     except BaseException:
@@ -129,10 +135,16 @@ def _write(journal: int, line: dict[str, Any]) -> None:
     os.write(journal, json.dumps({**line, "at": time.monotonic()}).encode() + b"\n")
 
 
-def _do(state: StateFiles, key: str, kind: str, argument: Any) -> list[str]:
+def _do(state: StateFiles, key: str, kind: str, argument: Any, *, is_closure: bool) -> list[str]:
     if kind == "read":
         return read(state, key)
-    return state.commit("log", lambda tx: _change(tx.db, key, kind, argument))
+    call = change(key=key, kind=kind, argument=argument)
+    return state.commit("log", call.__call__ if is_closure else call)
+
+
+@registered("histories.change")
+def change(tx: Tx, *, key: str, kind: str, argument: Any) -> list[str]:
+    return _change(tx.db, key, kind, argument)
 
 
 def read(state: StateFiles, key: str) -> list[str]:
@@ -149,7 +161,7 @@ def _change(db: Any, key: str, kind: str, argument: Any) -> list[str]:
         db.execute("INSERT INTO log.words VALUES (?, ?, ?)", [key, len(words), word])
         words = [*words, word]
     if kind == "refused":
-        raise Refused
+        raise Refused("it says no")
     return words
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from agnes.kernel.ports import ANYTHING
+from dataclasses import replace
+
+from agnes.kernel.ports import ANYTHING, OutcomeUnknown, PreconditionFailed
 from agnes.state.publish import Publisher
 
 
@@ -65,4 +67,44 @@ class TellsTooSoon(FoldsSoon):
             return None
 
 
-MUTANTS = (TrustsAnyNonce, KnowsNoNonce, SwapsBlindly, KeepsItsCopy, TrustsTheLog, TellsTooSoon)
+class ChecksNoIds(FoldsSoon):
+    """Carries out intents that were carried out before."""
+
+    def _settled(self, head):
+        return frozenset()
+
+
+class BelievesItLeads(FoldsSoon):
+    """Takes the lead for a lock, and has not even won the swap for it."""
+
+    is_leading = False
+
+    def claim(self, known, lead):
+        self.is_leading = lead.seconds > 0
+        return replace(known, head=replace(known.head, lead=lead))
+
+    def _condition(self, version):
+        return ANYTHING if self.is_leading else super()._condition(version)
+
+
+class LeavesTheUnsettled(FoldsSoon):
+    """Takes an unknown outcome for a lost swap, and leaves the change for others."""
+
+    def _swap(self, made, version):
+        try:
+            return super()._swap(made, version)
+        except OutcomeUnknown as unknown:
+            raise PreconditionFailed(unknown.key) from unknown
+
+
+MUTANTS = (
+    TrustsAnyNonce,
+    KnowsNoNonce,
+    SwapsBlindly,
+    KeepsItsCopy,
+    TrustsTheLog,
+    TellsTooSoon,
+    ChecksNoIds,
+    BelievesItLeads,
+    LeavesTheUnsettled,
+)

@@ -17,14 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from agnes.kernel.errors import UnavailableError
+from agnes.kernel.calls import registered
+from agnes.kernel.errors import ConflictError, UnavailableError
 from agnes.kernel.ports import OutcomeUnknown
+from agnes.kernel.state import Actor, Tx
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.state import Migration, StateFiles
-from agnes.state.publish import Publisher, Request
+from agnes.state.publish import Publisher
 from tests.builders.faulty_store import Choose, Fault, FaultyStore, seeded
 from tests.simulation.mutants import FoldsSoon, OfTheReleaseBefore
-from tests.simulation.toy import ToyLedger
+from tests.simulation.toy import SqlLedger, ToyLedger
 from tests.simulation.world import Crashed, ProcessStore, Rates, Task, World, WorldClock
 
 PAUSE_SECONDS = 3.0
@@ -40,8 +42,24 @@ PROFILES = (
 )
 
 
-class Refused(Exception):
+class Refused(ConflictError):
     """The rule of a change said no."""
+
+    code = "refused"
+
+
+@registered("simulation.write")
+def write(tx: Tx, *, ledger: str, word: str, kind: str) -> int:
+    """The change of all writers, as a call that other processes can make."""
+    place = len(LEDGERS[ledger].words(tx.db))
+    if kind != "nothing":
+        LEDGERS[ledger].add(tx.db, word)
+    if kind == "refused":
+        raise Refused("it says no")
+    return place
+
+
+LEDGERS = {kind.__name__: kind for kind in (ToyLedger, SqlLedger)}
 
 
 class Broken(AssertionError):
@@ -88,6 +106,7 @@ class Scenario:
         )
         newer = rng.random() < 0.05
         self.tail_generations = rng.choice([0, 1, 32, 32])
+        self.calls = rng.choice([0.5, 0.9, 1.0])
         with tempfile.TemporaryDirectory(dir=_fast_folder()) as folder:
             self.folder = Path(folder)
             if rng.random() < 0.3:
@@ -179,10 +198,7 @@ class Scenario:
         """Several changes of one process in one generation; one of them fails."""
         kinds = ["one", "refused", "one", "nothing", "one"][: self.world.rng.randrange(2, 6)]
         ops = [self._begin(f"{task.name}-{n}.{i}-{kind}") for i, kind in enumerate(kinds)]
-        requests = [
-            Request(files._transaction("bank", self._change(op, kind), None))
-            for op, kind in zip(ops, kinds, strict=True)
-        ]
+        requests = [files.request("bank", self._change(op, kind), Actor()) for op, kind in zip(ops, kinds, strict=True)]
         try:
             files._opened("bank").group.alone(requests)
         except Exception as error:
@@ -196,15 +212,9 @@ class Scenario:
                 self._ack(op, request.value)
 
     def _change(self, op: Op, kind: str) -> Callable:
-        def change(tx) -> int:
-            place = len(self.ledger.words(tx.db))
-            if kind != "nothing":
-                self.ledger.add(tx.db, op.word)
-            if kind == "refused":
-                raise Refused
-            return place
-
-        return change
+        """As a call, which may be left for others, or as a closure, which may not."""
+        call = write(ledger=self.ledger.__name__, word=op.word, kind=kind)
+        return call if self.world.rng.random() < self.calls else call.__call__
 
     def _read(self, task: Task, files: StateFiles, left: dict) -> None:
         while left.setdefault("n", 0) < 12:
@@ -241,7 +251,7 @@ class Scenario:
         self.world.note(f"{op.word} {op.outcome} at {place}")
 
     def _fail(self, op: Op, error: Exception) -> None:
-        if not isinstance(error, UnavailableError | Refused):
+        if not isinstance(error, UnavailableError) and getattr(error, "code", "") != Refused.code:
             raise error
         op.outcome = "unknown" if isinstance(error, OutcomeUnknown) else "failed"
         op.ended = self.world.steps

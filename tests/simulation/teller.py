@@ -15,8 +15,9 @@ import threading
 from pathlib import Path
 from random import Random
 
+from agnes.kernel.calls import registered
 from agnes.kernel.clock import SystemClock
-from agnes.kernel.errors import UnavailableError
+from agnes.kernel.errors import ConflictError, UnavailableError
 from agnes.kernel.ports import ObjectStore, Secret
 from agnes.outside.object_store.folder import FolderStore
 from agnes.outside.object_store.s3 import S3Store
@@ -35,8 +36,10 @@ CREATE = Migration(
 )
 
 
-class Poor(Exception):
+class Poor(ConflictError):
     """There is not enough on the account."""
+
+    code = "poor"
 
 
 def open_store(where: dict) -> ObjectStore:
@@ -63,16 +66,14 @@ def open_bank(where: dict, cache: str | Path) -> StateFiles:
     )
 
 
-def transfer(name: str, source: int, target: int, amount: int):
-    def change(tx) -> None:
-        (balance,) = tx.db.execute("SELECT balance FROM bank.accounts WHERE id = ?", [source]).fetchone()
-        if balance < amount:
-            raise Poor
-        tx.db.execute("UPDATE bank.accounts SET balance = balance - ? WHERE id = ?", [amount, source])
-        tx.db.execute("UPDATE bank.accounts SET balance = balance + ? WHERE id = ?", [amount, target])
-        tx.db.execute("INSERT INTO bank.transfers VALUES (?, ?, ?, ?)", [name, source, target, amount])
-
-    return change
+@registered("bank.transfer")
+def transfer(tx, *, name: str, source: int, target: int, amount: int) -> None:
+    (balance,) = tx.db.execute("SELECT balance FROM bank.accounts WHERE id = ?", [source]).fetchone()
+    if balance < amount:
+        raise Poor("there is too little")
+    tx.db.execute("UPDATE bank.accounts SET balance = balance - ? WHERE id = ?", [amount, source])
+    tx.db.execute("UPDATE bank.accounts SET balance = balance + ? WHERE id = ?", [amount, target])
+    tx.db.execute("INSERT INTO bank.transfers VALUES (?, ?, ?, ?)", [name, source, target, amount])
 
 
 def work(bank: StateFiles, receipts: Path, seed: int) -> None:
@@ -84,8 +85,9 @@ def work(bank: StateFiles, receipts: Path, seed: int) -> None:
             name = f"{seed}-{number}"
             source, target = rng.sample(range(ACCOUNTS), 2)
             try:
-                bank.commit("bank", transfer(name, source, target, rng.randrange(1, 40)))
-            except (Poor, UnavailableError):
+                change = transfer(name=name, source=source, target=target, amount=rng.randrange(1, 40))
+                bank.commit("bank", change if rng.random() < 0.75 else change.__call__)
+            except (ConflictError, UnavailableError):
                 continue
             paper.write(name.encode() + b"\n")
             os.fsync(paper.fileno())

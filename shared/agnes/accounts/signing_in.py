@@ -17,6 +17,7 @@ from agnes.accounts.rules import (
     new_credential,
 )
 from agnes.kernel import audit
+from agnes.kernel.calls import registered
 from agnes.kernel.errors import UnauthenticatedError
 from agnes.kernel.ids import UserId, new_ulid
 from agnes.kernel.ports import ObjectStore, Secret
@@ -62,30 +63,55 @@ def sign_in(state: State, store: ObjectStore, *, email: str, password: Secret, n
         raise AccountDeactivated
     token = new_credential(SESSION_PREFIX)
 
-    def begin(tx: Tx) -> SignedIn:
-        current = repository.find_login(tx.db, email)
-        if current is None or (current.password_hash, current.active) != (login.password_hash, True):
-            raise InvalidCredentials  # changed since we looked
-        tx.record(Change("login_succeeded", f"user:{current.id}", {"method": "password"}))
-        return begin_session(tx, current.id, email, token, is_admin=current.is_admin, now=now)
+    actor = replace(CURRENT_ACTOR.get(), user_id=login.id, email=email)
+    change = begin(
+        email=email,
+        password_seen=_digest(login.password_hash),
+        token_hash=hash_of(token),
+        client_ip=actor.client_ip,
+        at=now,
+    )
+    user_id, is_admin = state.commit("people", change, actor=actor)
+    return _signed_in(UserId(user_id), email, token, is_admin=is_admin, now=now)
 
-    return state.commit("people", begin, actor=replace(CURRENT_ACTOR.get(), user_id=login.id, email=email))
+
+@registered("accounts.signing_in.begin")
+def begin(tx: Tx, *, email: str, password_seen: str, token_hash: str, client_ip: str, at: datetime) -> tuple[str, bool]:
+    """The account's id, and whether it is an admin's. Raises InvalidCredentials if the password or the account changed meanwhile."""
+    current = repository.find_login(tx.db, email)
+    if current is None or not current.active or _digest(current.password_hash) != password_seen:
+        raise InvalidCredentials
+    tx.record(Change("login_succeeded", f"user:{current.id}", {"method": "password"}))
+    _add_session(tx, current.id, token_hash, client_ip=client_ip, now=at)
+    return current.id, current.is_admin
 
 
 def begin_session(tx: Tx, user_id: UserId, email: str, token: Secret, *, is_admin: bool, now: datetime) -> SignedIn:
+    _add_session(tx, user_id, hash_of(token), client_ip=CURRENT_ACTOR.get().client_ip, now=now)
+    return _signed_in(user_id, email, token, is_admin=is_admin, now=now)
+
+
+def _add_session(tx: Tx, user_id: str, token_hash: str, *, client_ip: str, now: datetime) -> None:
     """Write the session's row, and drop rows of long ago in passing."""
-    expires_at = now + SESSION_LIFETIME
     repository.forget_sessions(tx.db, now - FORGET_SESSIONS_AFTER)
     repository.add_session(
         tx.db,
         new_ulid(now),
-        user_id=user_id,
-        token_hash=hash_of(token),
-        client_ip=CURRENT_ACTOR.get().client_ip,
+        user_id=UserId(user_id),
+        token_hash=token_hash,
+        client_ip=client_ip,
         now=now,
-        expires_at=expires_at,
+        expires_at=now + SESSION_LIFETIME,
     )
-    return SignedIn(user_id, email, "admin" if is_admin else "user", token, expires_at)
+
+
+def _signed_in(user_id: UserId, email: str, token: Secret, *, is_admin: bool, now: datetime) -> SignedIn:
+    return SignedIn(user_id, email, "admin" if is_admin else "user", token, now + SESSION_LIFETIME)
+
+
+def _digest(password_hash: str | None) -> str:
+    """Tells whether a password was changed; what travels through the store says nothing of it."""
+    return hash_of(Secret(password_hash or ""))
 
 
 def sign_out(state: State, credential: Secret, *, now: datetime) -> None:
@@ -98,13 +124,15 @@ def sign_out(state: State, credential: Secret, *, now: datetime) -> None:
     if held is None or held.revoked_at is not None:
         return
 
-    def end(tx: Tx) -> None:
-        user_id = repository.revoke_session(tx.db, token_hash, now)
-        if user_id is not None:
-            tx.record(Change("logout", f"user:{user_id}", {}))
-
     actor = replace(CURRENT_ACTOR.get(), user_id=held.user_id, email=held.email or "")
-    state.commit("people", end, actor=actor)
+    state.commit("people", end(token_hash=token_hash, at=now), actor=actor)
+
+
+@registered("accounts.signing_in.end")
+def end(tx: Tx, *, token_hash: str, at: datetime) -> None:
+    user_id = repository.revoke_session(tx.db, token_hash, at)
+    if user_id is not None:
+        tx.record(Change("logout", f"user:{user_id}", {}))
 
 
 def _record_failure(store: ObjectStore, login: Login | None, email: str, reason: str, now: datetime) -> None:

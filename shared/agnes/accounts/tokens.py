@@ -14,6 +14,7 @@ from agnes.accounts.repository import count_live_tokens, revoke_tokens
 from agnes.accounts.rules import TOKEN_PREFIX, expiry_of, hash_of, name_of, new_credential
 from agnes.accounts.service import USED_PREFIX
 from agnes.kernel import sealed
+from agnes.kernel.calls import registered
 from agnes.kernel.errors import ConflictError, NotFoundError
 from agnes.kernel.ids import TokenId, new_ulid
 from agnes.kernel.ports import Blob, ObjectStore
@@ -65,19 +66,43 @@ def create(
     token, token_id = new_credential(TOKEN_PREFIX), TokenId(new_ulid(now))
     shown = NewToken(token_id, name, token.value[:SHOWN], token.value, expires_at, now)
 
-    def add(tx: Tx) -> NewToken:
-        if count_live_tokens(tx.db, who.user_id, now) >= MOST_LIVE_TOKENS:
-            raise ConflictError(
-                f"you have {MOST_LIVE_TOKENS} tokens already", code="too_many_tokens", hint="Revoke some first."
-            )
-        tx.db.execute(
-            "INSERT INTO people.tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
-            [token_id, who.user_id, name, hash_of(token), shown.prefix, scope, now, expires_at],
-        )
-        tx.record(Change("token.create", f"token:{token_id}", {"name": name, "scope": scope, "expires_at": expires_at}))
-        return shown
+    change = add(
+        token_id=token_id,
+        user_id=who.user_id,
+        name=name,
+        token_hash=hash_of(token),
+        prefix=shown.prefix,
+        scope=scope,
+        at=now,
+        expires_at=expires_at,
+    )
+    state.commit("people", change)
+    return shown
 
-    return state.commit("people", add)
+
+@registered("accounts.tokens.add")
+def add(
+    tx: Tx,
+    *,
+    token_id: str,
+    user_id: str,
+    name: str,
+    token_hash: str,
+    prefix: str,
+    scope: str,
+    at: datetime,
+    expires_at: datetime | None,
+) -> None:
+    """Raises ConflictError `too_many_tokens`."""
+    if count_live_tokens(tx.db, user_id, at) >= MOST_LIVE_TOKENS:
+        raise ConflictError(
+            f"you have {MOST_LIVE_TOKENS} tokens already", code="too_many_tokens", hint="Revoke some first."
+        )
+    tx.db.execute(
+        "INSERT INTO people.tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+        [token_id, user_id, name, token_hash, prefix, scope, at, expires_at],
+    )
+    tx.record(Change("token.create", f"token:{token_id}", {"name": name, "scope": scope, "expires_at": expires_at}))
 
 
 def mine(db: Db, store: ObjectStore, who: Principal) -> list[Token]:
@@ -168,18 +193,19 @@ def revoke_all_of(state: State, who: Principal, user_id: str, *, now: datetime) 
 
 
 def _revoke(state: State, token_id: str, who: Principal, now: datetime, *, owner: str | None, action: str) -> None:
-    def end(tx: Tx) -> None:
-        row = tx.db.execute("SELECT user_id, name, revoked_at FROM people.tokens WHERE id = ?", [token_id]).fetchone()
-        if row is None or (owner is not None and row[0] != owner):
-            raise _unknown()
-        if row[2] is not None:
-            return
-        tx.db.execute(
-            "UPDATE people.tokens SET revoked_at = ?, revoked_by = ? WHERE id = ?", [now, who.email, token_id]
-        )
-        tx.record(Change(action, f"token:{token_id}", {"user_id": row[0], "name": row[1]}))
+    state.commit("people", end(token_id=token_id, owner=owner, by=who.email, at=now, action=action))
 
-    state.commit("people", end)
+
+@registered("accounts.tokens.end")
+def end(tx: Tx, *, token_id: str, owner: str | None, by: str, at: datetime, action: str) -> None:
+    """Only a token of `owner`, if one is named. Raises NotFoundError."""
+    row = tx.db.execute("SELECT user_id, name, revoked_at FROM people.tokens WHERE id = ?", [token_id]).fetchone()
+    if row is None or (owner is not None and row[0] != owner):
+        raise _unknown()
+    if row[2] is not None:
+        return
+    tx.db.execute("UPDATE people.tokens SET revoked_at = ?, revoked_by = ? WHERE id = ?", [at, by, token_id])
+    tx.record(Change(action, f"token:{token_id}", {"user_id": row[0], "name": row[1]}))
 
 
 def _unknown() -> NotFoundError:

@@ -16,6 +16,7 @@ from datetime import datetime
 from agnes.access import service as access
 from agnes.flea import service as flea
 from agnes.flea.model import APPROVED, Entity
+from agnes.kernel.calls import registered
 from agnes.kernel.errors import ConflictError, DeniedError, NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
@@ -257,17 +258,19 @@ def uninstall_entity(state: State, who: Principal, entity_id: str, *, now: datet
 
 
 def _set_entity(state: State, who: Principal, entity_id: str, *, wanted: bool, now: datetime) -> None:
-    def change(tx: Tx) -> None:
-        if repository.has_entity(tx.db, who.user_id, entity_id) == wanted:
-            return
-        if wanted:
-            repository.add_entity(tx.db, who.user_id, entity_id, at=now)
-        else:
-            repository.remove_entity(tx.db, who.user_id, entity_id)
-        action = "store.entity.install" if wanted else "store.entity.uninstall"
-        tx.record(Change(action, f"entity:{entity_id}", {"user_id": who.user_id}))
+    state.commit("stack", put_entity(user_id=who.user_id, entity_id=entity_id, wanted=wanted, at=now))
 
-    state.commit("stack", change)
+
+@registered("stack.service.put_entity")
+def put_entity(tx: Tx, *, user_id: str, entity_id: str, wanted: bool, at: datetime) -> None:
+    if repository.has_entity(tx.db, user_id, entity_id) == wanted:
+        return
+    if wanted:
+        repository.add_entity(tx.db, user_id, entity_id, at=at)
+    else:
+        repository.remove_entity(tx.db, user_id, entity_id)
+    action = "store.entity.install" if wanted else "store.entity.uninstall"
+    tx.record(Change(action, f"entity:{entity_id}", {"user_id": user_id}))
 
 
 def toggle(state: State, who: Principal, marketplace_id: str, plugin: str, *, enabled: bool, now: datetime) -> Toggled:
@@ -366,19 +369,40 @@ def _set(
     standing: _Standing,
     action: str,
 ) -> None:
-    def change(tx: Tx) -> None:
-        since = standing.registered_at
-        if repository.is_subscribed(tx.db, who.user_id, marketplace_id, plugin, since=since) == wanted:
-            return
-        if wanted:
-            repository.subscribe(tx.db, who.user_id, marketplace_id, plugin, at=now)
-        else:
-            repository.unsubscribe(tx.db, who.user_id, marketplace_id, plugin)
-        name = "my_stack.curated.toggle" if action == "toggle" else f"marketplace.curated.{action}"
-        shown = {"enabled": wanted, "user_id": who.user_id}
-        tx.record(Change(name, f"plugin:{resource_id(marketplace_id, plugin)}", shown))
-
+    name = "my_stack.curated.toggle" if action == "toggle" else f"marketplace.curated.{action}"
+    change = put_plugin(
+        user_id=who.user_id,
+        marketplace_id=marketplace_id,
+        plugin=plugin,
+        wanted=wanted,
+        registered_at=standing.registered_at,
+        at=now,
+        action=name,
+    )
     state.commit("stack", change)
+
+
+@registered("stack.service.put_plugin")
+def put_plugin(
+    tx: Tx,
+    *,
+    user_id: str,
+    marketplace_id: str,
+    plugin: str,
+    wanted: bool,
+    registered_at: datetime,
+    at: datetime,
+    action: str,
+) -> None:
+    """`action` is that of the audit. A subscription to an earlier registration of the marketplace does not count."""
+    if repository.is_subscribed(tx.db, user_id, marketplace_id, plugin, since=registered_at) == wanted:
+        return
+    if wanted:
+        repository.subscribe(tx.db, user_id, marketplace_id, plugin, at=at)
+    else:
+        repository.unsubscribe(tx.db, user_id, marketplace_id, plugin)
+    shown = {"enabled": wanted, "user_id": user_id}
+    tx.record(Change(action, f"plugin:{resource_id(marketplace_id, plugin)}", shown))
 
 
 def _not_granted(plugin: str) -> DeniedError:

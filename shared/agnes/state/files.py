@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import TypeVar
 
+from agnes.kernel.calls import Call
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore
@@ -85,7 +86,15 @@ class _File:
             rng=rng,
             tail_generations=files.tail_generations,
         )
-        contender = Contender(plan.file, publisher, pointer=self.pointer, material=files.material, clock=clock, rng=rng)
+        contender = Contender(
+            plan.file,
+            publisher,
+            pointer=self.pointer,
+            material=files.material,
+            clock=clock,
+            rng=rng,
+            new_request=files.request,
+        )
         self.group = Group(plan.file, contender, clock=clock)
 
 
@@ -200,7 +209,7 @@ class StateFiles:
         OutcomeUnknown is the one error after which the change may have been made.
         """
         part = self._opened(file)
-        request = Request(self._transaction(file, change, actor))
+        request = self.request(file, change, actor or CURRENT_ACTOR.get())
         value = part.group.commit(request)
         self._note(file, request.generation)
         return value
@@ -307,7 +316,7 @@ class StateFiles:
     ) -> int:
         """Publish the content of `head` and one line of the audit; the generation that it becomes."""
         file = part.plan.file
-        request = Request(self._transaction(file, lambda tx: tx.record(change), actor))
+        request = self.request(file, lambda tx: tx.record(change), actor or CURRENT_ACTOR.get())
         part.group.alone([request], base=head, stand_in=stand_in)
         if request.error is not None:
             raise request.error
@@ -340,13 +349,13 @@ class StateFiles:
             raise UnknownStateFile(part.plan.file)
         return known.head
 
-    def _transaction(self, file: str, change: Callable[[Tx], T], actor: Actor | None) -> Callable[[Db], T]:
-        actor = actor or CURRENT_ACTOR.get()
+    def request(self, file: str, change: Callable[[Tx], T], actor: Actor) -> Request:
+        """One run of `change` by `actor`, for a publisher."""
 
         def run(db: Db) -> T:
             return change(Transaction(db, file, actor, self.clock, self.clock.monotonic()))
 
-        return run
+        return Request(run, change if isinstance(change, Call) else None, actor)
 
     def _note(self, file: str, generation: int) -> None:
         seen = session.current()

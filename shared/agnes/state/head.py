@@ -152,20 +152,26 @@ class Log:
     """How many commits it replays."""
     shipped: int
     """Bytes of all logs since the snapshot, this one included; decides when to fold."""
-    tail: bytes = b""
+    packed: str = ""
+    """The rest, as it is in the head."""
+
+    @property
+    def tail(self) -> bytes:
+        return unpack(self.packed) if self.packed else b""
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
     """Somebody carries out everybody's intents for the moment. A courtesy: who ignores it loses work and nothing else."""
 
-    owner: str
     nonce: str
     """New for each swap that says so, so that no two heads ever have the same bytes."""
     until: datetime
     """By the clock of its owner."""
     seconds: float
     """Nobody respects it for longer than so long after seeing it first, whatever the clocks say."""
+    is_vacant: bool = False
+    """Its time is over, and others wait: one of them takes it, and who comes now leaves an intent at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +217,8 @@ class Head:
         return {
             "form": FORM,
             "log": _facts(log, _STORED) if log and log.key else None,
-            "tail": {**_facts(log, _COUNTS), "packed": b64encode(pack(log.tail)).decode()} if log else None,
-            "lead": [lead.owner, lead.nonce, lead.until.isoformat(), lead.seconds] if lead else None,
+            "tail": _facts(log, _TAIL) if log else None,
+            "lead": [lead.nonce, lead.until.isoformat(), lead.seconds, lead.is_vacant] if lead else None,
             "lines": encode_lines(self.history),
         }
 
@@ -241,13 +247,14 @@ class Head:
             if not all(part.key.startswith(folder) for part in (head.snapshot, head.log) if part and part.key):
                 raise ValueError("it names objects of another file")
             return head
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise StateDamaged(key, f"not a head ({error})") from error
 
 
 _SNAPSHOT = ("key", "generation", "sha256", "size")
 _STORED = ("key", "sha256", "size")
 _COUNTS = ("commits", "shipped")
+_TAIL = (*_COUNTS, "packed")
 
 
 def _facts(part: Snapshot | Log, names: tuple[str, ...]) -> dict[str, Any]:
@@ -262,21 +269,24 @@ def _log_1(raw: dict[str, Any]) -> Log | None:
 def _log_2(raw: dict[str, Any]) -> Log | None:
     if raw["tail"] is None:
         return None
-    tail, stored = dict(raw["tail"]), raw["log"] or {"key": "", "sha256": "", "size": 0}
-    return Log(**stored, tail=unpack(b64decode(tail.pop("packed"), validate=True)), **tail)
+    return Log(**(raw["log"] or {"key": "", "sha256": "", "size": 0}), **raw["tail"])
 
 
 def _lead(raw: list | None) -> Lead | None:
-    return Lead(str(raw[0]), str(raw[1]), datetime.fromisoformat(raw[2]), float(raw[3])) if raw else None
+    return Lead(str(raw[0]), datetime.fromisoformat(raw[1]), float(raw[2]), bool(raw[3])) if raw else None
 
 
-def pack(tail: bytes) -> bytes:
+def pack(tail: bytes) -> str:
     """A log of small changes packs to an eighth, in a quarter of a millisecond for 50 KB."""
-    return zlib.compress(tail, 1)
+    return b64encode(zlib.compress(tail, 1)).decode() if tail else ""
 
 
-def unpack(packed: bytes) -> bytes:
-    return zlib.decompress(packed)
+def unpack(packed: str) -> bytes:
+    """Raises ValueError."""
+    try:
+        return zlib.decompress(b64decode(packed, validate=True))
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
 
 
 def encode_lines(lines: tuple[Published, ...]) -> list[list]:

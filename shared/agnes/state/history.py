@@ -32,6 +32,7 @@ from agnes.state.head import (
     page_key,
     page_of,
 )
+from agnes.state.intents import left_before
 from agnes.state.pointer import Known
 
 KEEP_GENERATIONS = 50
@@ -145,6 +146,7 @@ def prune(
     older = _snapshot_before(lines, base)
     newest_log = known.head.log  # the beginning of it may have been stored long ago
     doomed = [
+        *left_before(store, file, known.head.oldest_intent),
         *_behind(store, file, boundary, keep={base.key(file), older.key(file), newest_log.key if newest_log else ""}),
         *_pages_behind(store, file, page_of(older.generation)),
     ]

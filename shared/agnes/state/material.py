@@ -42,13 +42,16 @@ class Material:
         """Everything since the snapshot, cut to what was there at the generation of `head`."""
         if head.log is None:
             return b""
-        body = (self._stored(head.log) if head.log.key else b"") + head.log.tail
+        try:
+            body = (self._stored(head.log) if head.log.key else b"") + head.log.tail
+        except ValueError as error:
+            raise StateDamaged(_head_of(head), f"the log in it cannot be unpacked ({error})") from error
         line = head.history[-1] if head.history else None
         if line is None or line.sha256 == head.log.sha256:  # a stored object is verified as it is fetched
             return body
         body = body[: line.size]
         if hashlib.sha256(body).hexdigest() != line.sha256:
-            raise StateDamaged(head_key(head.snapshot.key.split("/")[1]), "the log in it is not what its sha256 says")
+            raise StateDamaged(_head_of(head), "the log in it is not what its sha256 says")
         return body
 
     def keep_snapshot(self, snapshot: Snapshot, body: bytes) -> None:
@@ -76,3 +79,7 @@ class Material:
             if hashlib.sha256(found.body).hexdigest() == part.sha256:
                 return found.body
         raise StateDamaged(part.key, "its sha256 is not the one in the head")
+
+
+def _head_of(head: Head) -> str:
+    return head_key(head.snapshot.key.split("/")[1])

@@ -13,13 +13,14 @@ generation that it rests on is known to be published. What writers do that lose:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
+from agnes.kernel.calls import Call
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import (
     ABSENT,
@@ -29,11 +30,12 @@ from agnes.kernel.ports import (
     Expect,
     ObjectStore,
     OutcomeUnknown,
+    PreconditionFailed,
     TryAgain,
     Unchanged,
     Version,
 )
-from agnes.kernel.state import Db
+from agnes.kernel.state import Actor, Db
 from agnes.state import repair
 from agnes.state.engine import CopySpoiled, Engine, WorkingCopy
 from agnes.state.head import (
@@ -41,6 +43,7 @@ from agnes.state.head import (
     HISTORY_IN_HEAD,
     TAIL_GENERATIONS,
     Head,
+    Lead,
     Log,
     Published,
     Snapshot,
@@ -53,6 +56,7 @@ from agnes.state.head import (
     page_key,
     page_of,
 )
+from agnes.state.intents import Intent, encode_result, waiting
 from agnes.state.material import Material, MaterialGone
 from agnes.state.migrations import Plan
 from agnes.state.pointer import Known, Pointer
@@ -64,7 +68,7 @@ FOLD_COMMITS = 1000
 FOLD_SHIPPED_BYTES = 2 * 2**20
 """At least so many bytes of logs are published before a snapshot is: small files would fold all the time."""
 TAIL_BYTES = 128 * 2**10
-TAIL_PACKED_BYTES = 24 * 2**10
+TAIL_PACKED_CHARACTERS = 32 * 2**10
 """A log whose end would be larger, as it is or packed, is stored as an object: everybody reads the head all the time."""
 
 
@@ -86,6 +90,9 @@ class Request:
     """One change and, in the end, its result. `context` is that of the thread that asked."""
 
     change: Callable[[Db], Any]
+    call: Call | None = None
+    """The change, where another process may make it."""
+    actor: Actor = field(default_factory=Actor)
     context: Context = field(default_factory=copy_context)
     done: bool = False
     value: Any = None
@@ -101,6 +108,10 @@ class Round:
     """What one generation is made of."""
 
     requests: Sequence[Request] = ()
+    answers: Mapping[str, Sequence[Request]] = field(default_factory=dict)
+    """Those of the requests whose results the head must carry, by the ids of their intents."""
+    lead: Lead | None = None
+    """Of the head that is published: its maker goes on."""
     base: Head | None = None
     """An old generation to begin from instead of the newest: a restore."""
     renew: bool = False
@@ -158,6 +169,71 @@ class Publisher:
                 self.lost()
                 raise
 
+    def claim(self, known: Known, lead: Lead) -> Known | None:
+        """Swap the head for one that differs by its lead only; None if that was not to be had."""
+        claimed = replace(known.head, lead=lead)
+        encoded = claimed.encode()
+        try:
+            version = write_settled(
+                self._store,
+                head_key(self._file),
+                encoded,
+                expect=self._condition(known.version),
+                has_nonce=lambda body: body == encoded,
+                clock=self._clock,
+                content_type="application/json",
+                attempts=2,
+                jitter=self._rng.random,
+            )
+        except (PreconditionFailed, UnavailableError):
+            return None
+        return self._pointer.learn(claimed, version)
+
+    def leave(self, intent: Intent) -> None:
+        """Raises OutcomeUnknown where it may have been stored, UnavailableError where it was not."""
+        key, body = intent.encode(self._file)
+        with suppress(PreconditionFailed):  # stored by an attempt whose answer was lost
+            write_settled(
+                self._store,
+                key,
+                body,
+                expect=ABSENT,
+                has_nonce=lambda _: True,
+                clock=self._clock,
+                attempts=3,
+                jitter=self._rng.random,
+            )
+
+    def pending(self, head: Head, at_most: int) -> list[Intent]:
+        """Intents that nobody has carried out yet."""
+        found = waiting(self._store, self._file, since=head.oldest_intent, at_most=at_most, but=self._settled(head))
+        return [intent for intent in found if intent.generation <= head.generation]
+
+    def _settled(self, head: Head) -> frozenset[str]:
+        """Ids of all intents that were carried out since `head.oldest_intent`."""
+        return frozenset(name for line in head.history for name in line.results or ())
+
+    def result_of(self, head: Head, intent: Intent) -> tuple[list[Any], int] | None:
+        """What became of an intent, and the generation that holds it. Raises OutcomeUnknown where the history was pruned."""
+        lines = list(head.history)
+        while intent.generation + 1 < lines[0].generation:
+            page = self._page(page_of(lines[0].generation - 1))
+            older = [line for line in page if line.generation < lines[0].generation]
+            if not older:
+                raise OutcomeUnknown(head_key(self._file), "its head was rebuilt since")
+            lines = [*older, *lines]
+        for line in lines:
+            if line.generation > intent.generation and intent.id in (line.results or ()):
+                return list(line.results[intent.id]), line.generation
+        return None
+
+    def _page(self, page: int) -> tuple[Published, ...]:
+        key = page_key(self._file, page)
+        found = self._store.read(key)
+        if not isinstance(found, Blob):
+            raise OutcomeUnknown(head_key(self._file), "its history was pruned")
+        return decode_page(key, found.body)
+
     def lost(self) -> None:
         """The head was not swapped, as far as we know: the working copy holds commits that never happened."""
         self.discard()
@@ -183,7 +259,8 @@ class Publisher:
             if not request.is_spoiled:
                 _run(copy, request)
         renew = head is not None and work.renew and head.form < FORM
-        if head and not work.base and not missing and not renew and copy.log_size() == before:
+        is_unchanged = copy.log_size() == before and not work.answers
+        if head and not work.base and not missing and not renew and is_unchanged:
             return None
         made = self._upload(copy, head, work)
         version = self._swap(made, known.version if known else None)
@@ -220,8 +297,10 @@ class Publisher:
         if fold:
             self._store_log(head, is_replaced=work.base is not None)
         made = self._folded(copy, head, work.base or head) if fold else self._logged(copy, head)
-        history = self._turn_page((*(head.history if head else ()), *made.history))
-        return replace(made, history=history, form=self._form(head, work))
+        results = {name: [encode_result(r.value, r.error) for r in asked] for name, asked in work.answers.items()}
+        line = replace(made.history[-1], results=results or None)
+        history = self._turn_page((*(head.history if head else ()), line))
+        return replace(made, history=history, form=self._form(head, work), lead=work.lead)
 
     def _form(self, head: Head | None, work: Round) -> int:
         """As it is: an earlier release may be at work on the same file."""
@@ -232,7 +311,7 @@ class Publisher:
 
         What is replaced by an old generation may be damaged, and is then kept as it is.
         """
-        if head is None or head.log is None or not head.log.tail:
+        if head is None or not head.history or not head.history[-1].in_head:
             return
         try:
             body = self._material.log(head)
@@ -262,8 +341,9 @@ class Publisher:
         if head.log and head.log.key:
             log = replace(log, key=head.log.key, sha256=head.log.sha256, size=head.log.size)
         tail = body[log.size :]
-        if self._fits_in_head(head, tail):
-            log, line = replace(log, tail=tail), replace(line, in_head=True)
+        packed = pack(tail) if len(tail) <= TAIL_BYTES else None
+        if packed is not None and self._fits_in_head(head, packed):
+            log, line = replace(log, packed=packed), replace(line, in_head=True)
         else:
             log = replace(log, key=line.key(self._file), sha256=line.sha256, size=line.size)
             self._write_ours(log.key, body)
@@ -272,20 +352,19 @@ class Publisher:
 
     def _line(self, generation: int, body: bytes, *, base: int) -> Published:
         digest = hashlib.sha256(body).hexdigest()
-        return Published(generation, self._new_nonce(), self._clock.now().isoformat(), digest, len(body), base)
+        return Published(generation, self.new_nonce(), self._clock.now().isoformat(), digest, len(body), base)
 
-    def _fits_in_head(self, head: Head, tail: bytes) -> bool:
+    def _fits_in_head(self, head: Head, packed: str) -> bool:
         """Generation 2 is always stored, so that a file whose head is lost is not taken for a new one (repair.require_new)."""
         last = head.log.key if head.log and head.log.key else head.snapshot.key
         return (
             head.form >= FORM
             and head.generation > 1
             and head.generation - (generation_of(last) or 0) < self._tail_generations
-            and len(tail) <= TAIL_BYTES
-            and len(pack(tail)) <= TAIL_PACKED_BYTES
+            and len(packed) <= TAIL_PACKED_CHARACTERS
         )
 
-    def _new_nonce(self) -> str:
+    def new_nonce(self) -> str:
         return f"{self._rng.getrandbits(64):016x}"
 
     def _must_fold(self, copy: WorkingCopy) -> bool:
@@ -362,11 +441,7 @@ class Publisher:
             return False
         lines = found.history
         if made.generation < lines[0].generation:
-            key = page_key(self._file, page_of(made.generation))
-            page = self._store.read(key)
-            if not isinstance(page, Blob):
-                raise OutcomeUnknown(head_key(self._file), "its history was pruned")
-            lines = decode_page(key, page.body)
+            lines = self._page(page_of(made.generation))
         return any(line.generation == made.generation and line.nonce == made.nonce for line in lines)
 
 

@@ -128,7 +128,7 @@ def allowed(composition: Composition, function: str, action: str) -> set[str]:
         (
             "access-any_group",
             "s3:PutObject",
-            {"state/people/*", "tokens/used/*"},
+            {"state/people/*", "intents/people/*", "tokens/used/*"},
         ),
         ("marketplace-cron_sync", "s3:PutObject", {"jobs/marketplace.sync/*", "audit/job_ran/*"}),
         ("ops-get_version", "s3:DeleteObject", set()),
