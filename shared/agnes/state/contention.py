@@ -138,8 +138,8 @@ class Contender:
         except DatabaseUnreadable as error:
             job.unreadable += 1
             self._forget(job, error)
-        except UnavailableError:
-            if job.intent is None:
+        except UnavailableError as error:
+            if job.intent is None or isinstance(error, StateDamaged):
                 raise
             self._pause()  # what was left may happen yet, so the head will tell
         return False
