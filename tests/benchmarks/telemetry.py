@@ -438,7 +438,9 @@ def _lake(root: Path, events: int) -> None:
     with _runner(root, store, clock=FixedClock(NOW)) as (state, _):
 
         def known(tx: Any) -> None:
-            tx.db.executemany("INSERT INTO telemetry.batches VALUES (?, ?, ?, ?)", batches)
+            tx.db.executemany(
+                "INSERT INTO telemetry.batches (key, day, events, size_bytes) VALUES (?, ?, ?, ?)", batches
+            )
             columns = tx.db.execute("PRAGMA table_info('telemetry.sessions')").fetchall()
             said = {"user_id": "'user' || i", "session_id": "'session' || i", "generation": f"'{GENERATION}'"}
             said |= {"days": f"{[str(day) for day in days]}::DATE[]", "extracted_at": "now()", "started_at": "NULL"}

@@ -270,16 +270,36 @@ def test_nothing_is_left_of_what_was_cancelled(used):
     assert house.delete(f"{PATH}/{made['id']}", token=admin.token).status == 404
 
 
-def test_a_redaction_takes_exports_with_it(used):
-    """Their events are in them, or in what is being made."""
-    house, admin, _ = used
-    done, queued = start(used), None
+def test_a_redaction_ends_the_exports_that_may_hold_what_was_redacted(used):
+    """Their events are in them, or in what is being made. Exports of somebody else alone stay, and so does what failed before."""
+    house, admin, mira = used
+    done, of_mira, of_admin = start(used), start(used, user_id=mira.email), start(used, user_id=admin.id)
     work(house)
     queued = start(used)
+    export.export(house.state, house.store, export.Filters(), kind="csv", clock=house.clock, inline_bytes=10)
     assert house.delete(f"/api/me/sessions/{C[:-1]}0", token=admin.token).status in (200, 204)
     work(house)
-    assert list(house.store.list("exports/")) == []
-    assert [status(used, one).status for one in (done, queued)] == [404, 404]
+    found = {name: status(used, made).json() for name, made in (("done", done), ("queued", queued), ("own", of_admin))}
+    assert {(each["status"], "redacted" in each["error"], len(each["files"])) for each in found.values()} == {
+        ("failed", True, 0)
+    }
+    assert status(used, of_mira).json()["status"] == "done"
+    assert house.get(f"{PATH}/{of_mira['id']}/files/1", token=admin.token).status in (200, 302)
+    left = {entry.key.split("/")[1] for entry in house.store.list("exports/") if not entry.key.endswith("status.json")}
+    assert left == {of_mira["id"]}
+
+
+def test_a_redaction_while_an_export_is_written_takes_back_what_was_written(used):
+    house, admin, _ = used
+    made = start(used)
+    house.store.after = lambda: house.delete(f"/api/me/sessions/{C[:-1]}0", token=admin.token)
+    work(house)
+    house.store.after = Interrupted.after
+    assert (status(used, made).json()["status"], status(used, made).json()["files"]) == ("failed", [])
+    assert [entry.key for entry in house.store.list("exports/")] == [keys.export_status(made["id"])]
+    again = start(used)
+    work(house)
+    assert status(used, again).json()["status"] == "done"
 
 
 def test_a_worker_that_was_killed_is_followed_by_another_and_the_third_time_is_the_last(used):

@@ -113,7 +113,7 @@ def _remove_objects(store: ObjectStore, user_id: str, folders: Iterable[str], *,
             removed(found)
     else:
         store.remove(entry.key for entry in found)
-    exports.remove_all(store)
+    exports.end_those_of(store, user_id, now=now)
     return len(found)
 
 

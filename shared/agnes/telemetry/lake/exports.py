@@ -22,6 +22,7 @@ from agnes.kernel.errors import AgnesError, ConflictError, LimitError, NotFoundE
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import (
     ABSENT,
+    ANYTHING,
     DOWNLOAD_URL_SECONDS,
     Blob,
     Clock,
@@ -52,6 +53,7 @@ SAYS_EVERY = timedelta(seconds=5)
 MAX_UNFINISHED = 4
 """Of the installation: an export reads all events, and its files are kept for a day."""
 MAX_KEPT = 20
+REDACTED = "sessions that it may have held were redacted. Start it again."
 ATTEMPTS = 3
 """Of one part, before the export has failed."""
 _ID = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
@@ -131,6 +133,8 @@ class Status:
     """Where the next part begins."""
     parts: list[Part] = field(default_factory=list)
     error: str | None = None
+    person: str | None = None
+    """Id of the account that it is restricted to. None: of everybody, or as an earlier release wrote it."""
 
     @property
     def own_filters(self) -> export.Filters:
@@ -181,6 +185,7 @@ def start(
     status = Status(
         new_ulid(now), wanted.format, now, who.email, filters.said, since, until,
         filters.user, filters.source, filters.event_type, sum(count for _, count in days),
+        person=export.conditions(state, filters)[1].get("user"),
     )  # fmt: skip
     said = {"filters": filters.said, "format": wanted.format, "export_id": status.id}
     state.commit(FILE, lambda tx: tx.record(Change("usage.export", "usage:events", said)))
@@ -267,11 +272,31 @@ def remove_old(store: ObjectStore, *, now: datetime) -> int:
     return len(old)
 
 
-def remove_all(store: ObjectStore) -> None:
-    """After a redaction: files that hold what was redacted, and exports that may have read it."""
-    store.remove(
-        sorted((entry.key for entry in store.list(keys.EXPORTS)), key=lambda key: not key.endswith("status.json"))
-    )
+def end_those_of(store: ObjectStore, user_id: str, *, now: datetime) -> int:
+    """After a redaction of sessions of this person: exports that may hold events of theirs, or may have read them, fail with
+    the reason, and their files go; how many. One that is restricted to somebody else is not concerned.
+
+    What is being made is not swapped but overwritten: its worker finds another status than its own and takes back what it wrote.
+    Raises UnavailableError.
+    """
+    folders: dict[str, list[str]] = {}
+    for entry in store.list(keys.EXPORTS):
+        folders.setdefault(entry.key.split("/")[1], []).append(entry.key)
+    ended = 0
+    for export_id, held in folders.items():
+        key = keys.export_status(export_id)
+        found = store.read(key)
+        status = _status(key, found) if isinstance(found, Blob) else None
+        if status is not None and (status.status == "failed" or (status.person or user_id) != user_id):
+            continue
+        if status is None:  # of one answer alone, or damaged: whose events it holds is not known
+            store.remove([key])
+        else:
+            failed = replace(status, status="failed", error=REDACTED, parts=[], rows=0, updated_at=now)
+            store.write(key, _encoded(failed), expect=ANYTHING)
+        store.remove([each for each in held if each != key])
+        ended += 1
+    return ended
 
 
 class _Worker:
