@@ -156,7 +156,7 @@ class Settings(BaseModel):
         50_000, ge=0, description="Sessions that are stored of one person at most; 0 is no limit."
     )
     audit_archive_after_days: int = Field(
-        90, ge=1, le=3650, description="Days after which lines of the audit move from the state files to parquet."
+        1, ge=1, le=3650, description="Days after which lines of the audit move from the state files to parquet."
     )
 
     agnes_mail: Literal["none", "smtp", "ses"] = Field(

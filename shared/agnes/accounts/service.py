@@ -14,13 +14,13 @@ from agnes.accounts.repository import HeldCredential
 from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX, hash_of
 from agnes.kernel import sealed
 from agnes.kernel.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
-from agnes.kernel.ports import ANYTHING, ObjectStore, Secret
+from agnes.kernel.ports import ANYTHING, Blob, NotModified, ObjectStore, Secret
 from agnes.kernel.principal import Principal, Via
 from agnes.kernel.state import Db, State
 
 log = logging.getLogger("agnes.accounts")
 
-USE_NOTED_EVERY = timedelta(minutes=5)
+USE_NOTED_EVERY = timedelta(hours=1)
 USED_PREFIX = "tokens/used/"
 CREDENTIALS_REMEMBERED = 10_000
 
@@ -96,22 +96,38 @@ def _find(state: State, credential: str, prefix: str) -> HeldCredential | None:
 
 
 def note_use(store: ObjectStore, token_id: str, *, ip: str, now: datetime) -> None:
-    """Remember when and from where a token was used, at most once in 5 minutes a process.
+    """Remember when and from where a token was used, at most once an hour, whichever process it meets.
 
-    A write beside the state, so it waits for no lease; what it cannot write it leaves, a request must not fail.
+    A process that has not seen it lately looks at the note before it writes one: there are many processes, and a read
+    costs a twelfth of a write. A write beside the state disturbs no commit; what it cannot write it leaves, a request must not fail.
     """
     last = _noted.get(token_id)
     if last is not None and abs(now - last) < USE_NOTED_EVERY:
         return
     if len(_noted) > 10_000:
         _noted.clear()
-    _noted[token_id] = now
     key = f"{USED_PREFIX}{token_id}.json"
     body = sealed.seal(key, json.dumps({"at": now.isoformat(), "ip": ip}).encode())
     try:
-        store.write(key, body, expect=ANYTHING, content_type="application/json")
+        noted = _noted_at(key, store.read(key))
+        is_recent = noted is not None and abs(now - noted) < USE_NOTED_EVERY
+        _noted[token_id] = noted if noted is not None and is_recent else now
+        if not is_recent:
+            store.write(key, body, expect=ANYTHING, content_type="application/json")
     except UnavailableError as exc:
         log.warning("the use of a token was not noted: %s", exc.message, extra={"token_id": token_id})
+
+
+def _noted_at(key: str, found: Blob | NotModified | None) -> datetime | None:
+    """When a use was noted last; None if never, or if the note is damaged."""
+    try:
+        return (
+            datetime.fromisoformat(json.loads(sealed.opened(key, found.body))["at"])
+            if isinstance(found, Blob)
+            else None
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def me(db: Db, who: Principal) -> Me:

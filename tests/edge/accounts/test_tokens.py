@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from agnes.accounts import service
-from agnes.kernel.ports import TryAgain
+from agnes.kernel.ports import ANYTHING, TryAgain
 from agnes.outside.object_store.memory import MemoryStore
 from tests.builders.people import add_person, audit
+from tests.unit.state.bank import CountingStore
 
 
 def make(house, who, **wish):
@@ -105,13 +106,26 @@ def test_the_last_use_is_told_without_a_commit_and_at_most_every_five_minutes(ho
     assert last_used() is None
     house.get("/api/me", token=made["token"])
     assert last_used() == "2026-11-23T09:00:00Z"
-    house.clock.sleep(299)
+    house.clock.sleep(3599)
     house.get("/api/me", token=made["token"])
     assert last_used() == "2026-11-23T09:00:00Z"
     house.clock.sleep(1)
     house.get("/api/me", token=made["token"])
-    assert last_used() == "2026-11-23T09:05:00Z"
+    assert last_used() == "2026-11-23T10:00:00Z"
     assert house.state.generation("people") == generation
+
+
+def test_a_process_that_is_new_looks_at_the_note_before_it_writes_one(house):
+    store, key = CountingStore(MemoryStore()), f"{service.USED_PREFIX}01many.json"
+    now = house.clock.now()
+    for minutes, writes in ((0, 1), (1, 1), (59, 1), (60, 2), (61, 2)):
+        service._noted.clear()  # as a new process has it
+        service.note_use(store, "01many", ip="192.0.2.7", now=now + timedelta(minutes=minutes))
+        assert store.count("write") == writes
+    store.write(key, b"damaged", expect=ANYTHING)
+    service._noted.clear()
+    service.note_use(store, "01many", ip="192.0.2.7", now=now + timedelta(minutes=62))
+    assert store.count("write") == 4
 
 
 def test_a_store_that_is_busy_fails_no_request(house):
