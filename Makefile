@@ -8,6 +8,7 @@ ONLY ?=
 VERSION ?=
 ARCH ?= arm64
 API ?= rest
+SNAP_START ?=
 STACK ?= agnes
 SBOM_ARCH ?= local
 UPGRADE ?=
@@ -90,12 +91,12 @@ cost: .venv/.dev ## dollars on AWS for a million requests and for months of peop
 	@$(BIN)/python -m tests.costs
 
 composed: .venv/.dev
-	$(BIN)/python -m infra.compose --api $(API) --report
+	$(BIN)/python -m infra.compose --api $(API) $(if $(SNAP_START),--snap-start) --report
 
 infra: composed ## compose the SAM templates into build/infra, lint them, and read what the layers' binaries need
 	$(BIN)/cfn-lint build/infra/root.yaml $$(ls build/infra/*.yaml | grep -v root.yaml)
-	$(BIN)/python -m infra.compose --api http --into build/http
-	$(BIN)/cfn-lint build/http/infra/root.yaml
+	$(BIN)/python -m infra.compose --api http --snap-start --into build/http
+	$(BIN)/cfn-lint build/http/infra/root.yaml $$(ls build/http/infra/*.yaml | grep -v root.yaml)
 	$(PYTEST) -m lambda_layers tests/unit/infra
 
 layers: composed ## build and strip the Lambda layers for this machine

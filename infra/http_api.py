@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra.waited_for import ALIAS
+
 INTEGRATION = "x-amazon-apigateway-integration"
 INTEGRATIONS = "x-amazon-apigateway-integrations"
 TIMEOUT_MS = 29_000
@@ -30,6 +32,7 @@ def document(rest: dict[str, Any]) -> dict[str, Any]:
         for method, operation in operations.items():
             uri = operation[INTEGRATION]["uri"]
             name = uri["Fn::Sub"].rpartition(":function:${AWS::StackName}-")[2].removesuffix("/invocations")
+            name = name.removesuffix(f":{ALIAS}")
             integrations[name] = {
                 "type": "AWS_PROXY",
                 "httpMethod": "POST",

@@ -87,6 +87,10 @@ class Entry(Model):
     layers: tuple[Layer, ...] = ()
     """Beside code, base and aws, which every function has, and web, which pages have and who renders Markdown."""
     memory_mb: int = Field(1024, ge=128, le=10240)
+    scratch_mb: int = Field(0, ge=0, le=8192)
+    """What it may put into temporary files beside the cache of state files."""
+    waited_for: bool = False
+    """Whether people wait for it: `infra/waited_for.py`."""
     timeout_seconds: int = Field(API_SECONDS, ge=1, le=900)
     environment: tuple[str, ...] = ()
     """Settings that only this function gets, from parameters of the root stack."""
@@ -103,6 +107,8 @@ class Entry(Model):
     def _one_trigger(self) -> Entry:
         if sum(map(bool, (self.schedule, self.queue, self.at_deploy))) > 1:
             raise ValueError("a function is started by a schedule, by a queue or at deploy")
+        if self.waited_for and (self.schedule or self.queue or self.at_deploy or self.scratch_mb):
+            raise ValueError("people wait for answers of the API, and such a function has no scratch files")
         if not (self.schedule or self.queue or self.at_deploy) and self.timeout_seconds > API_SECONDS:
             raise ValueError(f"behind the API a function has {API_SECONDS} seconds")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import re
@@ -13,7 +14,7 @@ import yaml
 
 from agnes.hosting.aws_prices import ApiKind
 from agnes.settings import Settings
-from infra import http_api
+from infra import http_api, waited_for
 from infra.discovery import ROOT, Found
 from infra.policies import statements
 from infra.tables import Entry, Schedule
@@ -28,9 +29,18 @@ Entries = dict[tuple[str, str], Entry]
 
 
 def compose(
-    functions: Iterable[Found], entries: Entries, document: dict[str, Any], *, api: ApiKind = "rest"
+    functions: Iterable[Found],
+    entries: Entries,
+    document: dict[str, Any],
+    *,
+    api: ApiKind = "rest",
+    snap_start: bool = False,
 ) -> dict[str, Template]:
     """Templates by name: `root`, and each domain's."""
+    if snap_start:
+        waited = {f"{domain}-{folder}" for (domain, folder), entry in entries.items() if entry.waited_for}
+        document = copy.deepcopy(document)  # the local gateway goes by the other one
+        waited_for.call_aliases(document, waited)
     root = yaml.safe_load((ROOT / "infra" / "root.yaml").read_text())
     nested = root.pop("x-nested")
     # Layers are built for the interpreter that composes: `make deploy` refuses one that AWS has no runtime for.
@@ -75,7 +85,7 @@ def compose(
         root["Resources"]["Api"]["Properties"]["DefinitionBody"] = document
     templates = {"root": root}
     for domain, members in by_domain.items():
-        template = _domain(members, entries, nested["Globals"], nested["Types"])
+        template = _domain(members, entries, nested["Globals"], nested["Types"], snap_start=snap_start)
         templates[domain] = template
         root["Resources"][f"{_pascal(domain)}Stack"] = {
             "Type": "AWS::CloudFormation::Stack",
@@ -132,11 +142,13 @@ def _layer(name: str) -> dict[str, Any]:
     }
 
 
-def _domain(members: list[Found], entries: Entries, defaults: dict[str, Any], types: dict[str, Any]) -> Template:
+def _domain(
+    members: list[Found], entries: Entries, defaults: dict[str, Any], types: dict[str, Any], *, snap_start: bool
+) -> Template:
     resources: dict[str, Any] = {}
     scheduled = [f"{domain}-{folder}" for (domain, folder), entry in entries.items() if entry.schedule]
     for function in members:
-        resources |= _function(function, entries[function.domain, function.folder], scheduled)
+        resources |= _function(function, entries[function.domain, function.folder], scheduled, snap_start=snap_start)
     body = {"Globals": defaults, "Resources": resources}
     names = sorted(name for name in _references(body) - resources.keys() if "::" not in name)
     return {**HEAD, "Parameters": {name: types.get(name, {"Type": "String"}) for name in names}, **body}
@@ -148,7 +160,7 @@ def function_layers(function: Found, entry: Entry) -> list[str]:
     return sorted(web | set(entry.layers))
 
 
-def _function(function: Found, entry: Entry, scheduled: list[str]) -> dict[str, Any]:
+def _function(function: Found, entry: Entry, scheduled: list[str], *, snap_start: bool) -> dict[str, Any]:
     logical = _pascal(function.folder)
     properties: dict[str, Any] = {
         "FunctionName": {"Fn::Sub": f"${{Stack}}-{function.name}"},
@@ -157,6 +169,7 @@ def _function(function: Found, entry: Entry, scheduled: list[str]) -> dict[str, 
         "Handler": function.handler,
         "MemorySize": entry.memory_mb,
         "Timeout": entry.timeout_seconds,
+        "EphemeralStorage": {"Size": waited_for.disk_mb(entry, snap_start=snap_start)},
     }
     if layers := function_layers(function, entry):
         properties["Layers"] = [{"Ref": f"{layer.title()}Layer"} for layer in layers]
@@ -201,6 +214,10 @@ def _function(function: Found, entry: Entry, scheduled: list[str]) -> dict[str, 
         if entry.queue.concurrency:
             messages["ScalingConfig"] = {"MaximumConcurrency": entry.queue.concurrency}
         properties["Events"] = {"Messages": {"Type": "SQS", "Properties": messages}}
+    if entry.waited_for:
+        properties["Events"] = {waited_for.KEEP_WARM: waited_for.keep_warm(function, entry)}
+        if snap_start:
+            waited_for.snap_start(logical, properties, resources)
     return resources
 
 

@@ -132,8 +132,8 @@ def _events(kind: str) -> list[tuple[str, Callable[..., Any], dict[str, Any], di
     for template in composition().templates.values():
         resources = template["Resources"]
         for resource in resources.values():
-            for event in resource["Properties"].get("Events", {}).values():
-                if event["Type"] == kind:
+            for label, event in resource["Properties"].get("Events", {}).items():
+                if event["Type"] == kind and label != "KeepWarm":  # a process here is warm while it lives
                     name = resource["Properties"]["FunctionName"]["Fn::Sub"].removeprefix("${Stack}-")
                     found.append((name, handlers[name], event["Properties"], resources))
     return found

@@ -155,6 +155,16 @@ class Fleet:
         work.scheduled = 1
         return work
 
+    def warm(self, function: str, event: dict[str, Any]) -> Work:
+        """The call that keeps a function warm. Raises AssertionError if it could not open what it reads."""
+        (found,) = [f for f in self.composition.functions if f.name == function]
+        answers: list[dict] = []
+        with self.environment(function):
+            work = self._measured(function, lambda: answers.append(found.app(event, None)))
+        assert answers == [{"warm": True}]
+        work.scheduled = 1
+        return work
+
     def _measured(self, function: str, call: Callable[[], Any]) -> Work:
         entry = self.composition.entries[tuple(function.split("-", 1))]
         logged, stray = self._logged.total, Calls()

@@ -83,6 +83,20 @@ def starting(found: Measured, function: str, tariff: Tariff) -> float:
     return bill.lines(work, tariff)[bill.TIME]
 
 
+WARMINGS = MONTH_SECONDS / 300
+
+
+def keep_warm(found: Measured, tariff: Tariff) -> float:
+    """Dollars a month of `KeepWarm=ENABLED`."""
+    return sum(dollars(bill.lines(work, tariff)) for work in found.warmed.values()) * WARMINGS
+
+
+def snap_start(found: Measured) -> tuple[float, float]:
+    """Of `make deploy SNAP_START=yes`: dollars a month for what is kept, and for one environment that starts so."""
+    sizes = [work.memory_mb / 1024 for work in found.warmed.values()]
+    return prices.SNAPSTART_CACHE.of(sum(sizes) * MONTH_SECONDS), prices.SNAPSTART_RESTORE.of(sum(sizes) / len(sizes))
+
+
 def cost(works: list[Work], tariff: Tariff) -> Lines:
     return bill.total(bill.lines(work, tariff) for work in works)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 import threading
@@ -30,6 +31,7 @@ from agnes.stack import service as stack
 from agnes.state import StateFiles
 from agnes_local import demo
 from agnes_local.demo_sessions import month as demo_month
+from infra import waited_for
 from tests.builders.house import ROOT
 from tests.costs.fleet import FULL_CORE_MB, Fleet, later, typical
 
@@ -80,6 +82,8 @@ class Measured:
     """By function."""
     first: dict[str, Work] = field(default_factory=dict)
     """The first request of a new environment, by function."""
+    warmed: dict[str, Work] = field(default_factory=dict)
+    """One call that keeps a function warm, by function."""
     queues: dict[str, bool] = field(default_factory=dict)
     """Queues that Lambda takes from, and whether MaximumConcurrency is set."""
     alarms: int = 0
@@ -96,6 +100,7 @@ def measure(folder: Path) -> Measured:
     _commits(fleet, found, token)
     _contended(fleet, found, folder)
     _sessions(fleet, found, token)
+    warmed(fleet, found)
     _starts(fleet, found, token)
     templates(fleet, found)
     fleet.close()
@@ -303,6 +308,17 @@ def _starts(fleet: Fleet, found: Measured, token: str) -> None:
         fleet.forget(function)
         found.first[function] = request()
         found.starts[function] = _start(fleet, function)
+
+
+def warmed(fleet: Fleet, found: Measured) -> None:
+    """What the schedule of `KeepWarm` calls, five minutes after it did so the last time."""
+    for function in fleet.composition.functions:
+        entry = fleet.composition.entries[function.domain, function.folder]
+        if entry.waited_for:
+            event = json.loads(waited_for.keep_warm(function, entry)["Properties"]["Input"])
+            for _ in range(2):
+                later(fleet.clock, 300)
+                found.warmed[function.name] = fleet.warm(function.name, event)
 
 
 def _start(fleet: Fleet, function: str) -> Start:

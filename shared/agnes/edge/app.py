@@ -25,7 +25,10 @@ class Function(Chalice):
 
     def __call__(self, event: Any, context: Any) -> Any:
         from agnes.edge.recording import recorded  # needs what is built on this module
+        from agnes.edge.warming import is_warming, warm
 
+        if is_warming(event):
+            return recorded(self.app_name, event, context, lambda: warm(event), kind="schedule")
         return recorded(
             self.app_name, event, context, lambda: super(Function, self).__call__(event, context), kind="api"
         )
