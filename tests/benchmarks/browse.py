@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from agnes import settings as settings_module
 from agnes import wiring
 from agnes.accounts import first_start
-from agnes.browse import service, shelf
+from agnes.browse import shelf
 from agnes.browse.listing import ItemsQuery, listing
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.ports import Secret
@@ -34,6 +34,7 @@ from agnes.trees import packaging
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
 from agnes.wiring import Wiring
+from tests.benchmarks import _browse_dependencies
 from tests.builders.embedded import embedded_server
 from tests.builders.faulty_store import FaultyStore
 
@@ -112,92 +113,8 @@ def _measure(emit: Emit, folder: Path) -> None:
         over_http(emit, server.base_url)
     with wiring.using(Wiring(settings)) as house:
         state = house.part("state")
-        for name in ("plain", "dependencies"):  # the same, before and after
-            if name == "dependencies":
-                _declare(state)
-            _measure_stacks(emit, state, name)
+        _browse_dependencies.measure(emit, state)
         state.close()
-
-
-def _declare(state: Any) -> None:
-    """Each plugin needs three others of its marketplace, every tenth with a range that its version meets and every fortieth with one
-    that only an older version meets; every twentieth has another version for a group; every eighth was renamed, and grants and
-    stacks have yet to follow half of those."""
-
-    def change(tx: Any) -> None:
-        rows = tx.db.execute("SELECT marketplace_id, name FROM marketplace.plugins ORDER BY name").fetchall()
-        given = []
-        for number, (slug, name) in enumerate(rows):
-            # The next ones in the same marketplace: chains of needs, and no circle.
-            needs: list[dict[str, str]] = [
-                {"name": rows[at][1]} for at in (number + 8 * k for k in (1, 2, 5)) if at < len(rows)
-            ]
-            if needs and number % 10 == 0:
-                needs[0]["range"] = ">=0.9.0" if number % 40 else "<1.0.0"
-            declared = json.dumps({"dependencies": needs}) if needs and number % 3 == 0 else None
-            given.append({"slug": slug, "name": name, "declared": declared})
-        _insert(
-            tx,
-            """UPDATE marketplace.plugins p SET declared = g.declared FROM given g
-            WHERE g.slug = p.marketplace_id AND g.name = p.name""".replace("FROM given g", "FROM (FROM given) g"),
-            given,
-            dict.fromkeys(("slug", "name", "declared"), "VARCHAR"),
-        )
-        for version, days in (("1.0.0+abc", 1), ("0.9.5+old", 30), ("2.0.0+new", 0)):
-            tx.db.execute(
-                """INSERT INTO marketplace.versions BY NAME SELECT marketplace_id, name AS plugin_name, $version AS id,
-                    tree_id, git_oid, $version AS version, description, raw, '[]' AS items, size_bytes, file_count,
-                    'c' AS commit_sha, now() - $days * INTERVAL 1 DAY AS read_at,
-                    CASE WHEN $days = 0 THEN 'held' ELSE 'live' END AS status, declared FROM marketplace.plugins""",
-                {"version": version, "days": days},
-            )
-        tx.db.execute(
-            f"""UPDATE marketplace.plugins SET rollout_group = 'g' || (hash(name) % {GROUPS}), rollout_version = '2.0.0+new'
-            WHERE hash(name) % 20 = 0"""
-        )
-        tx.db.execute(
-            """INSERT INTO marketplace.renames SELECT marketplace_id, 'old-' || name, name, now(),
-                CASE WHEN hash(name) % 16 = 0 THEN NULL ELSE now() END FROM marketplace.plugins WHERE hash(name) % 8 = 0"""
-        )
-
-    state.commit("marketplace", change)
-
-
-def _measure_stacks(emit: Emit, state: Any, name: str) -> None:
-    """The catalogue made from nothing, each person's stack settled, their listing, and a plugin's dependencies."""
-    shelf._shelves.pop(state, None)
-    began = time.perf_counter()
-    made = shelf.catalogue(state)
-    emit(name=f"browse_{name}_catalogue_made_cold", value=_since(began), unit="ms", better="lower", aim=None)
-    with state.read("people") as db:
-        groups: dict[str, set[str]] = {}
-        for user_id, group_id in db.execute("SELECT user_id, group_id FROM people.memberships").fetchall():
-            groups.setdefault(user_id, {"everyone"}).add(group_id)
-    people = [Principal(who, who, "", frozenset(of), is_admin=False) for who, of in sorted(groups.items())[:300]]
-    for what, call in {
-        "my_stack": made.stack_of,
-        "listing": lambda who: listing(made, who, ItemsQuery(), now=datetime.now(UTC)),
-        "listing_of_my_stack": lambda who: listing(made, who, ItemsQuery(tab="my"), now=datetime.now(UTC)),
-    }.items():
-        times = [_since_call(lambda who=who, call=call: call(who)) for who in people]
-        emit(name=f"browse_{name}_{what}_p50", value=_p(times, 50), unit="ms", better="lower", aim=5)
-        emit(name=f"browse_{name}_{what}_p95", value=_p(times, 95), unit="ms", better="lower", aim=None)
-    store = wiring.store()
-    numbers = random.Random(3).sample(range(len(made.content.entries)), 200)
-    pairs = [
-        (who, n) for who, n in zip(itertools.cycle(people), numbers, strict=False) if n in made.sights.of(who).numbers
-    ]
-    today = datetime.now(UTC).date()
-
-    def detail(who: Principal, number: int) -> None:
-        entry = made.content.entries[number]
-        service.plugin_detail(state, store, who, entry.marketplace_id, entry.name, today=today)
-
-    for who, number in pairs:  # what is read of each plugin once
-        detail(who, number)
-    times = [_since_call(lambda who=who, number=number: detail(who, number)) for who, number in pairs]
-    emit(name=f"browse_{name}_plugin_detail_p50", value=_p(times, 50), unit="ms", better="lower", aim=5)
-    emit(name=f"browse_{name}_plugin_detail_p95", value=_p(times, 95), unit="ms", better="lower", aim=None)
 
 
 def _new_searches() -> list[ItemsQuery]:
