@@ -171,6 +171,7 @@ def _code_files() -> Iterator[Path]:
         for path in (ROOT / top).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path
+    yield from sorted((ROOT / "docs" / "runbooks").glob("*.md"))  # pages show them
     yield from (
         path
         for name in ("openapi.json", "jobs.json", "queues.json", "hosting.json", "commit")

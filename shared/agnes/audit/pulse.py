@@ -27,6 +27,7 @@ from agnes.trees import damage
 
 Color = Literal["green", "yellow", "red"]
 
+HELP = "/admin/help/damaged-data"
 KEY = "health/activity.json"
 CACHED = timedelta(seconds=30)
 INSTALLED = "probe/passed"
@@ -63,6 +64,8 @@ class Field:
     color: Color
     advice: str = ""
     """What to do where it is not green."""
+    help_url: str = ""
+    """A page that says more."""
 
 
 @dataclass(frozen=True)
@@ -180,8 +183,8 @@ def _state_files(facts: Facts) -> Field:
     damaged = sorted(file for file, code in facts.unreadable.items() if code == "state_damaged")
     advice = "Check whether the store is reachable and this machine's disk has room."
     if damaged:
-        advice = f"Run agnes-local state check {damaged[0]}: it says what can be restored and how. See damaged-data.md."
-    return Field(key, label, value, len(facts.unreadable), "red", advice)
+        advice = f"Run agnes-local state check {damaged[0]}: it says what can be restored and how."
+    return Field(key, label, value, len(facts.unreadable), "red", advice, HELP)
 
 
 def _lake(facts: Facts) -> Field:
@@ -193,16 +196,16 @@ def _lake(facts: Facts) -> Field:
     if found.unrepaired:
         value = f"{found.unrepaired} damaged {'file' if found.unrepaired == 1 else 'files'}, of {days}"
         advice = f"The next run of {EXTRACT} rebuilds them; now: agnes admin run {EXTRACT}."
-        return Field(key, label, value, found.unrepaired, "red", advice)
+        return Field(key, label, value, found.unrepaired, "red", advice, HELP)
     lost = found.sessions_lost + found.rollups_lost
     if lost:
         value = f"events of {found.sessions_lost} sessions and {found.rollups_lost} daily rollups could not be rebuilt, of {days}"
         advice = "Their transcripts or events are gone. Find out what damaged the store, and restore a backup if you have one."
-        return Field(key, label, value, lost, "yellow", advice)
+        return Field(key, label, value, lost, "yellow", advice, HELP)
     if found.rebuilt:
         value = f"{found.rebuilt} damaged {'file' if found.rebuilt == 1 else 'files'} of {days} rebuilt in 7 days"
         advice = "No figure is missing. Find out what damaged the store: disk, another program, a person."
-        return Field(key, label, value, found.rebuilt, "yellow", advice)
+        return Field(key, label, value, found.rebuilt, "yellow", advice, HELP)
     return Field(key, label, "no damage in 7 days", 0, "green")
 
 
@@ -221,7 +224,7 @@ def _trees(facts: Facts) -> Field:
         advice = (
             f"The source of {', '.join(lost[:_DAYS])} does not have these files any more. Restore trees/ from a backup."
         )
-    return Field(key, label, value, len(found), "red", advice)
+    return Field(key, label, value, len(found), "red", advice, HELP)
 
 
 def _scheduler(facts: Facts) -> Field:

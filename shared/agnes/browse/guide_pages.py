@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import ClassVar
+
+import agnes
+from agnes.browse.markdown import rendered
+
+RUNBOOKS = Path(agnes.__file__).parents[2] / "docs" / "runbooks"
+"""As in the checkout; the layer `code` has them too."""
 
 
 @dataclass(frozen=True)
@@ -22,3 +30,20 @@ class FleaGuidePage:
 class FormatGuidePage:
     template: ClassVar[str] = "browse/format_guide.html"
     title: ClassVar[str] = "Format guide"
+
+
+@dataclass(frozen=True)
+class RunbookPage:
+    """What to do about damage, as docs/runbooks/damaged-data.md says it."""
+
+    template: ClassVar[str] = "browse/runbook.html"
+    title: ClassVar[str] = "Damaged data"
+
+    @property
+    def body_html(self) -> str:
+        return _runbook("damaged-data.md")
+
+
+@cache
+def _runbook(name: str) -> str:
+    return rendered((RUNBOOKS / name).read_text().partition("\n")[2])

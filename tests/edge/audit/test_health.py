@@ -9,6 +9,7 @@ import pytest
 
 from agnes.edge.job import Tick, run_job
 from agnes.kernel.errors import ConflictError, UnavailableError
+from agnes.kernel.ports import ANYTHING
 from agnes.ops import health, jobs
 from agnes.outside.dead_letters import FolderDeadLetters
 from infra import compose
@@ -47,7 +48,7 @@ def test_every_schedule_of_infra_has_a_field(house):
     assert {f"schedule.{job.name}" for job in jobs.scheduled()} <= keys
     assert {"scheduler", "sync_24h", "active_users_today", "diagnose_warnings"} <= keys
     assert found["status"] == "yellow"
-    assert all(set(each) == {"key", "label", "value", "raw", "color", "advice"} for each in found["fields"])
+    assert all(set(each) == {"key", "label", "value", "raw", "color", "advice", "help_url"} for each in found["fields"])
 
 
 def test_the_last_success_outlives_failures(house):
@@ -153,3 +154,18 @@ def test_older_lines_follow_by_the_link(house):
         links = [part.partition('"')[0] for part in text.split('rel="next" href="')[1:]]
         path = links[0].replace("&amp;", "&") if links else ""
     assert sorted(seen) == [0, 1, 2, 3, 4]
+
+
+def test_damage_has_a_page_that_says_what_to_do(house):
+    ada = seed_admin(house)
+    mira = add_person(house, ada, "mira@example.com")
+    house.store.write("damage/trees/%s.json" % ("0" * 64), b"{}", expect=ANYTHING)
+    health = house.get(HEALTH, token=ada.token).json()
+    (found,) = [field for field in health["fields"] if field["help_url"]]
+    assert (found["key"], found["color"]) == ("plugin_files", "red")
+    assert f'href="{found["help_url"]}"' in house.get("/admin/activity", cookie=ada.cookie).text
+    page = house.get(found["help_url"], cookie=ada.cookie)
+    assert page.status == 200
+    assert "<table>" in page.text
+    assert "agnes-local state check" in page.text
+    assert house.get(found["help_url"], cookie=mira.cookie).status == 403
