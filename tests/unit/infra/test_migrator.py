@@ -30,7 +30,7 @@ class Aws:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 aws.called.append(self.path)
-                body = json.dumps(answer).encode()
+                body = json.dumps(answer or {"Type": "User", "message": "too many"}).encode()
                 self.send_response(200 if answer is not None else 429)
                 if answer and "errorMessage" in answer:
                     self.send_header("X-Amz-Function-Error", "Unhandled")
