@@ -8,6 +8,8 @@ agnes-local state history FILE
 agnes-local state check [FILE …]              read every state file whole, and say what is damaged
 agnes-local state restore FILE [GENERATION]   go back; without a number, to the newest before the present that verifies
 agnes-local state rebuild-head FILE           in place of a head that is missing or unreadable, from what verifies
+agnes-local signing-keys list                 which key signs, and until when the others are accepted
+agnes-local signing-keys rotate [--at-once]   a new key; without the flag, what the others signed is accepted for a week
 agnes-local dead-letters [list]               what failed as often as it was tried: runs of schedules, messages of queues
 agnes-local dead-letters send-again QUEUE     put its letters back into the queue
 agnes-local dead-letters remove QUEUE         throw them away
@@ -87,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     restore.set_defaults(action=_restore)
     restore.add_argument("file")
     restore.add_argument("generation", type=int, nargs="?", help="default: the newest before the present that verifies")
+    keys = actions.add_parser("signing-keys").add_subparsers(dest="verb", required=True, metavar="VERB")
+    keys.add_parser("list").set_defaults(action=_signing_keys)
+    rotate = keys.add_parser("rotate")
+    rotate.set_defaults(action=_rotate)
+    rotate.add_argument("--at-once", action="store_true", help="refuse what the keys before have signed")
     letters = actions.add_parser("dead-letters")
     letters.set_defaults(action=_letters)
     verb = letters.add_subparsers(dest="verb", metavar="VERB")
@@ -206,6 +213,24 @@ def _restore(options: argparse.Namespace, _settings: settings_module.Settings) -
         is_damaged = checked.problem and checked.sound
         wanted = checked.sound.generation if is_damaged else state.generation(options.file) - 1
     print(f"{options.file}: generation {state.restore(options.file, wanted)} is generation {wanted} again")
+    return 0
+
+
+def _signing_keys(_options: argparse.Namespace, _settings: settings_module.Settings) -> int:
+    from agnes import wiring
+    from agnes.ops import signing_keys
+
+    print("\n".join(signing_keys.described(wiring.secrets(), wiring.clock().now())))
+    return 0
+
+
+def _rotate(options: argparse.Namespace, _settings: settings_module.Settings) -> int:
+    from agnes import wiring
+    from agnes.ops import signing_keys
+
+    now = wiring.clock().now()
+    signing_keys.rotate(wiring.secrets(), wiring.state(), now, at_once=options.at_once)
+    print("\n".join(signing_keys.described(wiring.secrets(), now)))
     return 0
 
 

@@ -6,6 +6,8 @@ docs/settings.md is generated from this module (`python -m agnes.settings`).
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import re
 import sys
@@ -39,6 +41,7 @@ def _of_rate(value: object) -> object:
 
 
 Seconds = Annotated[int, BeforeValidator(_of_rate), Field(gt=0)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^$|^[^@\s]+@[^@\s]+$")]
 
 
@@ -63,6 +66,10 @@ class Settings(BaseModel):
     seed_admin_password: SecretStr = Field(SecretStr(""), description="Its password, set only if it has none yet.")
     scheduler_api_token: SecretStr = Field(
         SecretStr(""), description="Bearer token of an operator for the job routes, 32 characters or more."
+    )
+    scheduler_api_token_sha256: tuple[Digest, ...] = Field(
+        (),
+        description="SHA-256 of such tokens in hexadecimal digits, with a comma between: two while one replaces another.",
     )
     agnes_git_allow: frozenset[Literal["file", "http", "private"]] = Field(
         frozenset(),
@@ -183,6 +190,20 @@ class Settings(BaseModel):
     @classmethod
     def _comma_list(cls, value: object) -> object:
         return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+    @field_validator("scheduler_api_token_sha256", mode="before")
+    @classmethod
+    def _digests(cls, value: object) -> object:
+        return [word.strip().lower() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+    def is_operator_token(self, value: str) -> bool:
+        """Whether this bearer is an operator's. The same work for every answer."""
+        digest, found = hashlib.sha256(value.encode()).hexdigest(), False
+        given = self.scheduler_api_token.get_secret_value()
+        own = (hashlib.sha256(given.encode()).hexdigest(),) if given else ()
+        for known in (*own, *self.scheduler_api_token_sha256):
+            found |= hmac.compare_digest(known, digest)
+        return found
 
     @field_validator("scheduler_api_token")
     @classmethod

@@ -20,6 +20,7 @@ from agnes.kernel.jobs import Jobs
 from agnes.kernel.llm import LanguageModel
 from agnes.kernel.mail import Mailer, NoMail
 from agnes.kernel.ports import Clock, DeadLetters, ObjectStore, Queue, Secret, Secrets
+from agnes.kernel.signing import SigningKeys
 from agnes.kernel.web import WebReader
 from agnes.settings import Settings, usable_cores
 
@@ -71,15 +72,20 @@ class Wiring:
 
         return FolderStore(
             settings.agnes_data_dir / "store",
-            secret=self.part("signing_secret"),
+            secret=self.part("signing_keys"),
             base_url=settings.base_url,
             clock=self.part("clock"),
         )
 
-    def _build_signing_secret(self) -> Secret:
-        """Signs what this installation hands out and takes back; made once and kept with the secrets."""
+    def _build_signing_keys(self) -> SigningKeys:
+        """Sign what this installation hands out and takes back; the first is made once and kept with the secrets."""
         vault: Secrets = self.part("secrets")
-        return vault.get("signing") or vault.add("signing", Secret(random_secrets.token_hex(32)))
+
+        def load() -> str:
+            found = vault.get("signing") or vault.add("signing", Secret(random_secrets.token_hex(32)))
+            return found.value
+
+        return SigningKeys(load, self.part("clock"))
 
     def _build_secrets(self) -> Secrets:
         from agnes.outside.metered import MeteredSecrets
@@ -302,5 +308,5 @@ def ledger() -> Ledger:
     return current().part("ledger")
 
 
-def signing_secret() -> Secret:
-    return current().part("signing_secret")
+def signing_keys() -> SigningKeys:
+    return current().part("signing_keys")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -42,7 +43,7 @@ def deployment() -> Iterator[Deployment]:
     parameters = {
         "SeedAdminEmail": ADMIN,
         "SeedAdminPassword": PASSWORD,
-        "SchedulerApiToken": OPERATOR_TOKEN,
+        "SchedulerApiTokenSha256": hashlib.sha256(OPERATOR_TOKEN.encode()).hexdigest(),
         "GitAllow": SETTINGS["AGNES_GIT_ALLOW"],
     }
     # One of its own: `make cloud` has another, which would answer nobody else while this deploys.

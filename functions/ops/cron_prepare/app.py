@@ -21,6 +21,6 @@ def run(tick: Tick) -> dict:
         if not known:
             probe(store)
             store.write(PASSED, b"", expect=ANYTHING)
-        wiring.signing_secret()
+        wiring.signing_keys()
         state.migrate()
     return {"store_probed": not known, "state": {file: state.generation(file) for file in state.names}}

@@ -22,7 +22,7 @@ def post_complete(who: Principal, body: Finished) -> uploads.Completed:
     """Check and publish an upload; the same call again gives the same answer."""
     return uploads.complete(
         wiring.store(),
-        wiring.signing_secret(),
+        wiring.signing_keys(),
         who,
         body.upload_id,
         now=wiring.clock().now(),

@@ -30,7 +30,7 @@ def post_presign(who: Principal, body: Declared) -> uploads.Presigned:
     """Where to PUT a transcript of any size, as one zstd frame."""
     return uploads.presign(
         wiring.store(),
-        wiring.signing_secret(),
+        wiring.signing_keys(),
         who,
         session_id=body.session_id,
         agent_id=body.agent_id,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 from dataclasses import dataclass, replace
 
 from agnes import wiring
@@ -52,8 +51,7 @@ def identify(request: Request, needs: Needs) -> Principal | None:
     if credential is None:
         raise UnauthenticatedError("you are not signed in", code="missing_credential", hint="Sign in, or send a token.")
     settings = wiring.settings()
-    operator = settings.scheduler_api_token.get_secret_value()
-    if operator and hmac.compare_digest(operator.encode(), credential.value.encode()):
+    if settings.is_operator_token(credential.value):
         if needs is not Needs.OPERATOR:
             raise DeniedError("the operator's token opens job routes only", code="operator_token_scope")
         return replace(SCHEDULER, via=Via.OPERATOR)

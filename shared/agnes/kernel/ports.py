@@ -204,6 +204,14 @@ class Secret:
     def __hash__(self) -> int:
         return hash(self.value)
 
+    def sign(self, text: str) -> str:
+        """HMAC-SHA256 in hexadecimal digits."""
+        return hmac.new(self.value.encode(), text.encode(), "sha256").hexdigest()
+
+    def holds(self, text: str, signature: str) -> bool:
+        """Whether `sign` gave this, compared in constant time."""
+        return hmac.compare_digest(self.sign(text).encode(), signature.encode())
+
 
 class Secrets(Protocol):
     """Named secrets: Secrets Manager on AWS, a 0600 file locally. State keeps names only."""

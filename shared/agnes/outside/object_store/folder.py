@@ -44,12 +44,12 @@ from agnes.kernel.ports import (
     NotModified,
     OutcomeUnknown,
     PreconditionFailed,
-    Secret,
     StoreUnfit,
     TryAgain,
     Unchanged,
     Version,
 )
+from agnes.kernel.signing import Signing
 from agnes.outside.object_store import letter_case
 from agnes.outside.object_store.keys import check_key, check_prefix, is_segment
 from agnes.outside.object_store.mapped import PIECE_BYTES, Pieces
@@ -72,7 +72,7 @@ class FolderStore(SelfSigned):
         self,
         root: Path | str,
         *,
-        secret: Secret,
+        secret: Signing,
         base_url: str,
         clock: Clock | None = None,
         lock_seconds: float = LOCK_SECONDS,

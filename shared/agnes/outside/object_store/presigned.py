@@ -10,7 +10,6 @@ it receives to the store's `open_presigned`, then serves `open_file` or hands th
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import re
 from abc import ABC, abstractmethod
@@ -20,7 +19,8 @@ from datetime import datetime
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from agnes.kernel.errors import DeniedError, InvalidError
-from agnes.kernel.ports import Clock, Secret, Version
+from agnes.kernel.ports import Clock, Version
+from agnes.kernel.signing import Signing
 from agnes.outside.object_store.keys import check_key
 
 ROUTE = "/_store/"
@@ -95,7 +95,7 @@ def content_disposition(filename: str) -> str:
 class Signer:
     """Signs and opens URLs under `base_url` (no trailing slash)."""
 
-    secret: Secret
+    keys: Signing
     base_url: str
 
     def get(self, key: str, *, expires: int, filename: str | None, content_type: str | None) -> str:
@@ -119,7 +119,7 @@ class Signer:
         """What the URL allows. A GET URL opens for HEAD too. Raises PresignRefused."""
         said = dict(query)
         signature = said.pop("signature", "")
-        if not hmac.compare_digest(self._signature(key, said).encode(), signature.encode()):
+        if not self.keys.holds(_signed_text(key, said), signature):
             raise PresignRefused("wrong signature")
         if int(said["expires"]) <= now.timestamp():
             raise PresignRefused("expired")
@@ -131,13 +131,13 @@ class Signer:
         return PresignedPut(key, int(said["size"]), said["sha256"], said["content_type"])
 
     def _url(self, key: str, said: dict[str, str]) -> str:
-        query = urlencode({**said, "signature": self._signature(key, said)})
+        query = urlencode({**said, "signature": self.keys.sign(_signed_text(key, said))})
         return f"{self.base_url}{ROUTE}{quote(key, safe='/=@+')}?{query}"
 
-    def _signature(self, key: str, said: Mapping[str, str]) -> str:
-        # As JSON, so that no part of the text can be moved from one field, or from the key, into another.
-        text = json.dumps([key, sorted(said.items())])
-        return hmac.new(self.secret.value.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+def _signed_text(key: str, said: Mapping[str, str]) -> str:
+    """As JSON, so that no part of the text can be moved from one field, or from the key, into another."""
+    return json.dumps([key, sorted(said.items())])
 
 
 class SelfSigned(ABC):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import hmac
 import json
 import re
 from dataclasses import dataclass
@@ -30,12 +29,12 @@ from agnes.kernel.ports import (
     ObjectStore,
     OutcomeUnknown,
     PreconditionFailed,
-    Secret,
     TryAgain,
     Unchanged,
     upload_headers,
 )
 from agnes.kernel.principal import Principal
+from agnes.kernel.signing import Signing
 from agnes.kernel.state import Change
 from agnes.telemetry import keys, sealed
 from agnes.telemetry.keys import TranscriptId, transcript_id
@@ -125,7 +124,7 @@ class Uploaded:
 
 def presign(
     store: ObjectStore,
-    secret: Secret,
+    secret: Signing,
     who: Principal,
     *,
     session_id: str,
@@ -162,7 +161,7 @@ def presign(
 
 def complete(
     store: ObjectStore,
-    secret: Secret,
+    secret: Signing,
     who: Principal,
     upload_id: str,
     *,
@@ -315,16 +314,16 @@ class _Declared:
     size_bytes: int
     sha256: str
 
-    def seal(self, secret: Secret) -> str:
+    def seal(self, secret: Signing) -> str:
         which = self.which
         said = json.dumps([which.user_id, which.session_id, which.file, self.size_bytes, self.sha256])
         text = base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
-        return f"{text}.{_signature(text, secret)}"
+        return f"{text}.{secret.sign(_signed(text))}"
 
     @classmethod
-    def open(cls, upload_id: str, secret: Secret, who: Principal) -> _Declared:
+    def open(cls, upload_id: str, secret: Signing, who: Principal) -> _Declared:
         text, _, signature = upload_id.partition(".")
-        if not hmac.compare_digest(_signature(text, secret).encode(), signature.encode()):
+        if not secret.holds(_signed(text), signature):
             raise UnknownUpload
         try:
             user_id, session_id, file, size_bytes, sha256 = json.loads(
@@ -337,5 +336,6 @@ class _Declared:
         return cls(TranscriptId(user_id, session_id, file), size_bytes, sha256)
 
 
-def _signature(text: str, secret: Secret) -> str:
-    return hmac.new(secret.value.encode(), f"upload\0{text}".encode(), hashlib.sha256).hexdigest()
+def _signed(text: str) -> str:
+    """What is signed: no other use of the key signs a text that begins so."""
+    return f"upload\0{text}"
