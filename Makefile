@@ -84,7 +84,7 @@ histories: .venv/.dev ## histories of 16 processes that are killed and paused, c
 	$(BIN)/python -m agnes_local.servers install minio
 	$(BIN)/python -m agnes_local.servers run --only minio -- $(BIN)/python -m tests.histories --store minio --kills $(KILLS)
 
-bench: .venv/.dev ## figures as JSON lines (ONLY=state, feed, browse, telemetry, …)
+bench: .venv/.dev ## figures as JSON lines (ONLY=state, contention, feed, browse, telemetry, …)
 	@$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
 
 cost: .venv/.dev ## dollars on AWS for a million requests and for months of people, from counted calls (2 minutes)

@@ -36,8 +36,9 @@ PATIENCE_SECONDS = 25.0
 UNREADABLE_TRIES = 8
 TERM_SECONDS = 2.0
 """How long somebody leads at most: its own caller waits for it."""
-LEAD_SECONDS = 0.5
-"""How long a lead counts after each generation, at least; longer where a generation takes long."""
+LEAD_SECONDS, LONGER_LEAD_SECONDS, LONGEST_LEAD_SECONDS = 0.5, 2.0, 10.0
+"""How long a lead counts after each generation: at least, where generations take long, and where somebody lost one before the change
+was made. That is also how long a killed leader holds the others up."""
 MOST_INTENTS = 150
 """In one generation."""
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.16
@@ -66,6 +67,7 @@ class _Job:
     """As it was left, or may have been."""
     tried: int = 0
     unreadable: int = 0
+    leads: int = 0
     is_done: bool = False
 
     @property
@@ -147,24 +149,28 @@ class Contender:
     def _go_on(self, job: _Job, known: Known | None) -> bool:
         job.tried += 1
         lead = self._lead_of(known)
-        if lead and known:
-            if not job.intent and job.may_be_left:
-                self._leave(job, known)
-                self._pause()
-                return False
-            if not lead.is_vacant:
-                self._pause()
-                return False
-        elif job.tried == 1 or job.stand_in or known is None or known.head.form < FORM:
-            if job.tried > 1:
-                self._pause(longer=job.tried)
-                known = job.stand_in or self._look()
-            self._make(job, known, job.work)
-            return True
-        if not job.intent and job.may_be_left:
+        if not lead and self._is_alone(job, known):
+            return self._make_directly(job, known)
+        if known and not job.intent and job.may_be_left:
             self._leave(job, known)
-            self._pause()
-            return False
+        elif not lead or lead.is_vacant:
+            return self._take_the_lead(job)
+        self._pause()
+        return False
+
+    def _is_alone(self, job: _Job, known: Known | None) -> bool:
+        """Whether to try directly: at first, and where there is no head that could carry a lead."""
+        return job.tried == 1 or job.stand_in is not None or known is None or known.head.form < FORM
+
+    def _make_directly(self, job: _Job, known: Known | None) -> bool:
+        if job.tried > 1:
+            self._pause(longer=job.tried)
+            known = job.stand_in or self._look()
+        self._make(job, known, job.work)
+        return True
+
+    def _take_the_lead(self, job: _Job) -> bool:
+        """After a pause, in which another one may have been faster."""
         self._pause(least=0.0)
         known = self._look()
         lead = self._lead_of(known)
@@ -177,16 +183,19 @@ class Contender:
     def _make(self, job: _Job, known: Known | None, work: Round) -> Known | None:
         """Publish a generation with the job in it; the head, or None if nothing changed. Raises as `Publisher.make`."""
         began = self._clock.monotonic()
-        made = self._publisher.make(known, work)
-        self._round_seconds = self._clock.monotonic() - began
+        try:
+            made = self._publisher.make(known, work)
+        finally:
+            self._round_seconds = self._clock.monotonic() - began
         job.is_done = True
         return made
 
     def _lead(self, job: _Job, known: Known) -> bool:
         """Claim the lead, and carry out what waits until there is no more; whether the job is done."""
-        claimed = self._publisher.claim(known, self._new_lead())
+        claimed = self._publisher.claim(known, self._new_lead(is_again=job.leads > 0))
         if claimed is None:
             return False
+        job.leads += 1
         ends = self._clock.monotonic() + TERM_SECONDS
         leading: Known | None = claimed
         try:
@@ -220,9 +229,10 @@ class Contender:
         base, renew = (None, False) if job.is_done else (job.work.base, job.work.renew)
         return Round(requests, answers, lead, base=base, renew=renew)
 
-    def _new_lead(self, *, seconds: float | None = None, is_vacant: bool = False) -> Lead:
+    def _new_lead(self, *, seconds: float | None = None, is_vacant: bool = False, is_again: bool = False) -> Lead:
         if seconds is None:
-            seconds = max(LEAD_SECONDS, 4 * self._round_seconds)
+            longest = LONGEST_LEAD_SECONDS if is_again else LONGER_LEAD_SECONDS
+            seconds = min(longest, max(LEAD_SECONDS, 4 * self._round_seconds))
         until = self._clock.now() + timedelta(seconds=seconds)
         return Lead(self._publisher.new_nonce(), until, seconds, is_vacant)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -135,6 +136,34 @@ def test_closures_get_through_beside_a_crowd_of_calls(start):
     results = at_once(*[lambda f=f: calls(f) for f in crowd], *[lambda f=f: closures(f) for f in others])
     assert not [result for result in results if isinstance(result, Exception)], results
     assert balances(crowd[0]) == {"ada": 90, "bob": 10}
+
+
+def test_a_change_that_takes_long_gets_through_too(start):
+    """Longer than a lead counts at first, and than any gap between the generations of others."""
+    crowd, other = [start(clock=SystemClock()) for _ in range(4)], start(clock=SystemClock())
+    crowd[0].commit("bank", deposit("ada", 0))
+    is_done = threading.Event()
+
+    def slow(tx):
+        time.sleep(0.7)
+        return deposit("bob", 1)(tx)
+
+    def calls(files):
+        made = 0
+        while not is_done.is_set():
+            files.commit("bank", put(name="ada", amount=0))
+            made += 1
+        return made
+
+    def closure():
+        try:
+            return other.commit("bank", slow)
+        finally:
+            is_done.set()
+
+    results = at_once(closure, *[lambda f=f: calls(f) for f in crowd])
+    assert results[0] == 1
+    assert min(results[1:]) > 0
 
 
 def test_the_error_of_a_call_arrives_as_one_of_its_family(start):
