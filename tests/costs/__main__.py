@@ -89,6 +89,11 @@ def _text(found: Measured, tariffs: dict[str, Tariff]) -> str:
         lines.append(
             f"  {function:<38}{start.billed_ms:9.0f}{first.billed_ms:9.0f}  {each:.2f} (GET {first.calls.gets})"
         )
+    kept, start = month.snap_start(found)
+    lines += [
+        f"  KeepWarm=ENABLED, {len(found.warmed)} functions: {month.keep_warm(found, tariffs['rest']):.2f} a month",
+        f"  SNAP_START=yes, the same functions: {kept:.2f} a month, and {start * 1e6:.2f} for a million starts",
+    ]
     lines += [
         "",
         "A month, in dollars (all warm; what is added if no environment is ever warm; storage of the month's sessions)",
