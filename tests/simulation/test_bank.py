@@ -16,10 +16,11 @@ import pytest
 from tests.simulation.teller import ACCOUNTS, EACH, open_bank
 
 PROCESSES = 3
-SECONDS = 15.0
+SECONDS = 7.0
 RECEIPTS = 100
+KILLS = 3
 PATIENCE_SECONDS = 60.0
-"""Where starting a teller takes long, until there are as many receipts."""
+"""Where starting a teller takes long, until there are as many receipts and kills."""
 
 
 class Tellers:
@@ -72,7 +73,7 @@ def run_bank(store: dict, folder, seed: int) -> None:
     tellers = Tellers(store, folder, rng)
     try:
         began = time.monotonic()
-        while time.monotonic() - began < (SECONDS if len(_receipts(folder)) > RECEIPTS else PATIENCE_SECONDS):
+        while time.monotonic() - began < (SECONDS if _is_enough(tellers, folder) else PATIENCE_SECONDS):
             time.sleep(rng.uniform(0.5, 2.0))
             tellers.disturb()
     finally:
@@ -82,7 +83,7 @@ def run_bank(store: dict, folder, seed: int) -> None:
         balances = dict(db.execute("SELECT id, balance FROM bank.accounts").fetchall())
         transfers = db.execute("SELECT name, source, target, amount FROM bank.transfers").fetchall()
     receipts = _receipts(folder)
-    assert tellers.killed >= 3
+    assert tellers.killed >= KILLS
     assert len(receipts) > RECEIPTS
     assert len(set(receipts)) == len(receipts)
     assert sum(balances.values()) == ACCOUNTS * EACH
@@ -96,6 +97,10 @@ def run_bank(store: dict, folder, seed: int) -> None:
     assert len(transfers) - len(receipts) <= (tellers.killed + PROCESSES) * PROCESSES
     assert len(bank.history("bank")) == bank.generation("bank")
     bank.close()
+
+
+def _is_enough(tellers: Tellers, folder) -> bool:
+    return tellers.killed >= KILLS and len(_receipts(folder)) > RECEIPTS
 
 
 def _receipts(folder) -> list[str]:

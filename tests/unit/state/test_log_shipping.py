@@ -72,7 +72,7 @@ class FoldsSoon(Publisher):
         return head.log is not None and head.log.commits >= 5
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=PHASES)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=PHASES)
 @given(steps)
 def test_any_generation_equals_the_same_changes_made_to_a_plain_database(steps):
     migrations = {"common": COMMON, "shop": (Migration(1, "begin", SCHEMA),)}
