@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from agnes.kernel.ports import Secret
 from agnes.outside.object_store.folder import FolderStore
 from tests.builders.acme_team import ENVIRON, Team
 from tests.builders.beginnings import begun
+from tests.builders.command_server import command_server
 from tests.builders.house import START, House
 from tests.builders.house_server import HouseServer
 from tests.builders.people import PASSWORD, Person, add_person, seed_admin
@@ -40,16 +40,8 @@ class Laptop:
 
     def agnes(self, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        return subprocess.run(
-            [sys.executable, "-m", "agnes_cli", *arguments],
-            cwd=self.workspace,
-            env={**kept, "HOME": str(self.home), "AGNES_SERVER": self.server, **environment},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        env = {**kept, "HOME": str(self.home), "AGNES_SERVER": self.server, **environment}
+        return command_server().run(arguments, cwd=self.workspace, env=env, stdin=stdin, timeout=60)
 
     def push(self, *arguments: str) -> dict[str, Any]:
         return json.loads(self.agnes("push", "--json", *arguments).stdout)
