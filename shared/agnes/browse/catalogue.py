@@ -447,7 +447,7 @@ class Catalogue:
             return entries[number].order_in_stack if at is None else -at.timestamp()
 
         counting.sort(key=lambda n: (entries[n].source != "curated", place(n), entries[n].id))
-        made = entitled.decided(self.content, Reader(visible, who.group_ids), counting)
+        made = entitled.decided(self.content, Reader(visible, who.group_ids, self.reach), counting)
         added = [n for n in made.needed if n not in held]
         if added:
             counting = [*counting, *added]

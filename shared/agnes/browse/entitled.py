@@ -10,7 +10,13 @@ from typing import Protocol
 from agnes.browse.model import Entry
 from agnes.stack import entitlement
 from agnes.stack.entitlement import Candidate, Entitlement
-from agnes.stack.shelf import NO_VERSION, Plugins
+from agnes.stack.shelf import NO_VERSION, NOT_GRANTED, Plugins
+
+
+class Grants(Protocol):
+    """The part of the catalogue's reach that is asked."""
+
+    def groups_granted(self, plugin: str) -> frozenset[str]: ...
 
 
 class Entries(Protocol):
@@ -42,6 +48,16 @@ class Reader:
 
     visible: Collection[int]
     group_ids: Collection[str]
+    reach: Grants
+
+    def why_none(self, content: Entries, resource: str) -> str:
+        """Why they may be served no version of a plugin that they do not see, in the feed's words."""
+        reason = content.plugins.unavailable(resource)
+        if reason:
+            return reason
+        if self.reach.groups_granted(resource).isdisjoint(self.group_ids) and resource not in content.plugins.system:
+            return NOT_GRANTED
+        return NO_VERSION
 
 
 def decided(content: Entries, reader: Reader, counting: Iterable[int]) -> Decided:
@@ -92,10 +108,8 @@ def _decide(content: Entries, reader: Reader, own: Iterable[int], *last: int) ->
 
     def lookup(resource: str) -> Sequence[Candidate] | str:
         number = content.granted.get(resource)
-        if number is None:
-            return content.plugins.unavailable(resource) or NO_VERSION
-        if number not in reader.visible:
-            return "is not granted to any of your groups" if not entries[number].only_for else NO_VERSION
+        if number is None or number not in reader.visible:
+            return reader.why_none(content, resource)
         return candidates(content, reader, number) or NO_VERSION
 
     # In the feed's order: curated ones as in the stack, then flea ones, the oldest first.

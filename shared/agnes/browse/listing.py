@@ -296,17 +296,14 @@ def _need(catalogue: Catalogue, need: Need, who: Principal, stack: Stack) -> Nee
     content, visible = catalogue.content, catalogue.sights.of(who).numbers
     number = content.granted.get(need.resource_id)
     entry = content.entries[number] if number is not None and number in visible else None
+    reader = Reader(visible, who.group_ids, catalogue.reach)
     problem, version = "", ""
     if not need.resource_id:
         problem = f"The marketplace {need.marketplace} is not registered."
-    elif number is None:
-        problem = f"It {content.plugins.unavailable(need.resource_id) or NO_VERSION}."
-    elif entry is None:
-        problem = (
-            f"It {NO_VERSION}." if content.entries[number].only_for else "It is not granted to any of your groups."
-        )
+    elif number is None or entry is None:
+        problem = f"It {reader.why_none(content, need.resource_id)}."
     else:
-        versions = [one.version for one in candidates(content, Reader(visible, who.group_ids), number)]
+        versions = [one.version for one in candidates(content, reader, number)]
         chosen = stack.chosen.get(number)
         fitting = [chosen.version] if chosen else versions
         version = next((one for one in fitting if not need.range or is_within(one, need.range)), "")

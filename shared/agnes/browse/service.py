@@ -158,7 +158,7 @@ def _adding(known: Catalogue, number: int, who: Principal, stack: Stack) -> tupl
     if number in stack.held or number not in visible:
         return [], ""
     own = [n for n in stack.counting if n in stack.held]
-    added, reason = adding(content, Reader(visible, who.group_ids), own, number)
+    added, reason = adding(content, Reader(visible, who.group_ids, known.reach), own, number)
     return sorted(added, key=lambda n: (content.entries[n].title.lower(), content.entries[n].id)), reason
 
 

@@ -106,6 +106,7 @@ class Plugins:
 
 NO_PLUGINS = Plugins({}, frozenset(), {}, {})
 NO_VERSION = "has no version that can be served"
+NOT_GRANTED = "is not granted to any of your groups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ class Shelf:
             if reason:
                 return reason
             if not granted.covers(resource) and resource not in self.marketplace.system:
-                return "is not granted to any of your groups"
+                return NOT_GRANTED
             return self.candidates(resource, group_ids) or NO_VERSION
 
         return [candidates for candidates in own if candidates], lookup
