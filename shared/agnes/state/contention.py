@@ -65,6 +65,8 @@ class _Job:
     deadline: float
     intent: Intent | None = None
     """As it was left, or may have been."""
+    searched: Known | None = None
+    """The newest head that says nothing of it."""
     tried: int = 0
     unreadable: int = 0
     leads: int = 0
@@ -254,14 +256,14 @@ class Contender:
         intent = Intent(known.generation, self._publisher.new_nonce(), calls)
         with suppress(OutcomeUnknown):
             self._publisher.leave(intent)
-        job.intent = intent
+        job.intent, job.searched = intent, None
 
     def _is_settled(self, job: _Job, known: Known | None) -> bool:
         """Whether the head tells what became of what was left; then the requests have their results.
 
         What will not happen any more is taken back. Raises OutcomeUnknown where the history does not go back so far.
         """
-        if job.intent is None or known is None:
+        if job.intent is None or known is None or known is job.searched:
             return job.is_done
         found = self._publisher.result_of(known.head, job.intent)
         if found is not None:
@@ -272,6 +274,7 @@ class Contender:
             job.is_done = True
         elif job.intent.generation < known.head.oldest_intent:
             job.intent = None
+        job.searched = known
         return job.is_done
 
     def _look(self) -> Known | None:

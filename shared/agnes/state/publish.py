@@ -13,6 +13,7 @@ generation that it rests on is known to be published. What writers do that lose:
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -211,7 +212,8 @@ class Publisher:
 
     def _settled(self, head: Head) -> frozenset[str]:
         """Ids of all intents that were carried out since `head.oldest_intent`."""
-        return frozenset(name for line in head.history for name in line.results or ())
+        lines = (line for line in head.history if line.generation > head.oldest_intent)
+        return frozenset(name for line in lines for name in self._results(line))
 
     def result_of(self, head: Head, intent: Intent) -> tuple[list[Any], int] | None:
         """What became of an intent, and the generation that holds it. Raises OutcomeUnknown where the history was pruned."""
@@ -223,9 +225,15 @@ class Publisher:
                 raise OutcomeUnknown(head_key(self._file), "its head was rebuilt since")
             lines = [*older, *lines]
         for line in lines:
-            if line.generation > intent.generation and intent.id in (line.results or ()):
-                return list(line.results[intent.id]), line.generation
+            if line.generation > intent.generation and (found := self._results(line).get(intent.id)):
+                return found, line.generation
         return None
+
+    def _results(self, line: Published) -> dict[str, list]:
+        try:
+            return line.results
+        except ValueError as error:
+            raise StateDamaged(head_key(self._file), f"results in it cannot be read ({error})") from error
 
     def _page(self, page: int) -> tuple[Published, ...]:
         key = page_key(self._file, page)
@@ -298,7 +306,7 @@ class Publisher:
             self._store_log(head, is_replaced=work.base is not None)
         made = self._folded(copy, head, work.base or head) if fold else self._logged(copy, head)
         results = {name: [encode_result(r.value, r.error) for r in asked] for name, asked in work.answers.items()}
-        line = replace(made.history[-1], results=results or None)
+        line = replace(made.history[-1], packed_results=pack(json.dumps(results).encode()) if results else "")
         history = self._turn_page((*(head.history if head else ()), line))
         return replace(made, history=history, form=self._form(head, work), lead=work.lead)
 
