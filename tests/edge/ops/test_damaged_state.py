@@ -29,7 +29,7 @@ NEEDS = {
     "people": r".*",  # nobody can be told from anybody without it
     "marketplace": r"/marketplace.*|/api/(marketplace|my-stack|store|admin/(blocked-trees|grants|users|access|activity/sync)).*"
     r"|/admin.*|/me/unused|/api/me/(effective-access|(stats/)?unused)|/api/admin/(usage|telemetry)/unused",
-    "stack": r"/marketplace.*|/api/(marketplace/|my-stack|store).*|/admin(/access|/unused|/users/.*)?|/me/unused"
+    "stack": r"/marketplace.*|/api/(marketplace/|my-stack|store).*|/admin(/access|/unused|/users/.*|/marketplaces/.*)?|/me/unused"
     r"|/api/admin/(usage|telemetry)/unused"
     r"|/api/me/(stats/)?unused|/api/admin/grants.*",
     "flea": r"(/api)?/marketplace/flea/.*|/api/store/.*",
