@@ -36,7 +36,7 @@ PATIENCE_SECONDS = 25.0
 UNREADABLE_TRIES = 8
 TERM_SECONDS = 2.0
 """How long somebody leads at most: its own caller waits for it."""
-LEAD_SECONDS, LONGER_LEAD_SECONDS, LONGEST_LEAD_SECONDS = 0.5, 2.0, 10.0
+LEAD_SECONDS, LONGER_LEAD_SECONDS, LONGEST_LEAD_SECONDS = 0.5, 5.0, 10.0
 """How long a lead counts after each generation: at least, where generations take long, and where somebody lost one before the change
 was made. That is also how long a killed leader holds the others up."""
 MOST_INTENTS = 150
@@ -234,7 +234,7 @@ class Contender:
     def _new_lead(self, *, seconds: float | None = None, is_vacant: bool = False, is_again: bool = False) -> Lead:
         if seconds is None:
             longest = LONGEST_LEAD_SECONDS if is_again else LONGER_LEAD_SECONDS
-            seconds = min(longest, max(LEAD_SECONDS, 4 * self._round_seconds))
+            seconds = min(longest, max(LEAD_SECONDS, 4 * self._round_seconds, 15 * self._read_seconds))
         until = self._clock.now() + timedelta(seconds=seconds)
         return Lead(self._publisher.new_nonce(), until, seconds, is_vacant)
 
@@ -284,11 +284,10 @@ class Contender:
         return known
 
     def _pause(self, *, least: float = READS_A_PAUSE[0], longer: int = 1) -> None:
-        """In proportion to what a look at the head takes, and between limits."""
+        """In proportion to what a look at the head takes, and between limits; on a store that is slow for the moment, longer."""
         share = self._rng.uniform(least / READS_A_PAUSE[1], 1)
-        longest = min(
-            LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, READS_A_PAUSE[1] * self._read_seconds * longer)
-        )
+        limit = min(max(LONGEST_PAUSE_SECONDS, 3 * self._read_seconds), 8 * LONGEST_PAUSE_SECONDS)
+        longest = min(limit, max(SHORTEST_PAUSE_SECONDS, READS_A_PAUSE[1] * self._read_seconds * longer))
         self._clock.sleep(share * longest)
 
     def _forget(self, job: _Job, error: DatabaseUnreadable) -> None:
