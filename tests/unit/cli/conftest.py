@@ -94,7 +94,7 @@ def opened_office(folder: Path, **environ: str) -> Iterator[Office]:
     clock = FixedClock(START)
     store = FolderStore(folder / "store", secret=Secret("s" * 32), base_url="http://to-be-set", clock=clock)
     with House(folder / "house", store=store, clock=clock, environ=environ) as house, HouseServer(house) as server:
-        store._signer = type(store._signer)(store._signer.secret, server.url)
+        store._signer = type(store._signer)(store._signer.keys, server.url)
         admin, mira = begun(house, _staff)
         laptop = Laptop(folder / "home", folder / "ws", server.url)
         laptop.home.mkdir()
@@ -171,7 +171,7 @@ def opened_shop(folder: Path) -> Iterator[Shop]:
     clock = FixedClock(START)
     store = FolderStore(folder / "store", secret=Secret("s" * 32), base_url="http://to-be-set", clock=clock)
     with House(folder / "house", store=store, clock=clock, environ=ENVIRON) as house, HouseServer(house) as server:
-        store._signer = type(store._signer)(store._signer.secret, server.url)
+        store._signer = type(store._signer)(store._signer.keys, server.url)
         yield Shop(Team(house, folder, registered=True), server, folder)
 
 
