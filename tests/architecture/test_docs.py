@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 
 from agnes_cli.main import agnes
+from tests.architecture import decisions_page
 from tests.architecture.test_sources import ROOT, texts
 
 _COMMAND = re.compile(r"`(agnes [^`]+)`|^\s*(agnes [^#]+)")
@@ -77,3 +78,7 @@ def test_words_that_are_not_there_are_found() -> None:
         "`GET /api/admin/sessions/<user>/<session>/transcript`, `/api/marketplace/…`, `/api/admin/sessions/list|lists`"
     )
     assert list(wrong_routes(line, routes())) == ["/api/admin/sessions/lists"]
+
+
+def test_decisions_have_one_form_and_an_index() -> None:
+    assert decisions_page.PAGE.read_text() == decisions_page.index(), "run `make docs`"

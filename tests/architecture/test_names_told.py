@@ -56,7 +56,7 @@ def is_there(module: str) -> bool:
 
 @cache
 def decisions() -> set[int]:
-    return {int(page.name[:4]) for page in (ROOT / "docs" / "decisions").glob("*.md")}
+    return {int(page.name[:4]) for page in (ROOT / "docs" / "decisions").glob("[0-9]*.md")}
 
 
 def missing(text: str) -> Iterator[str]:
