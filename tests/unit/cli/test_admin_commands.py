@@ -168,6 +168,11 @@ def test_accounts(shop, ada):
     assert "Finance" in [group["name"] for group in omar["groups"]]
     run(ada, "user", "set-password", "OMAR@example.com", "--stdin", stdin="horse battery pony\n")
     assert house.login("omar@example.com", "horse battery pony")
+    link = run(ada, "user", "reset-link", "omar@example.com").splitlines()[1]
+    assert "/auth/password/set?token=agl_" in link
+    invited = run(ada, "user", "create", "lea@example.com", "--invite")
+    assert "Hand this link over" in invited
+    assert "/auth/password/set?token=agl_" in invited
     run(ada, "user", "deactivate", omar["id"])
     assert house.post("/auth/token", json_body={"email": omar["email"], "password": "horse battery pony"}).status != 200
     run(ada, "user", "activate", "omar@example.com")

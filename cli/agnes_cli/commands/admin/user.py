@@ -37,22 +37,35 @@ def list_(as_json: bool) -> None:
 @click.option("--name", default="", help="The part before the @ if not given.")
 @click.option("--group", "groups", multiple=True, help="Put it into this group; may be repeated.")
 @click.option("--password-stdin", is_flag=True, help="Take a first password from standard input.")
+@click.option(
+    "--invite", is_flag=True, help="Make a link by which they choose a password, and mail it if mail is set up."
+)
 @JSON
-def create(email: str, name: str, groups: tuple[str, ...], password_stdin: bool, as_json: bool) -> None:
-    """Create the account EMAIL. Without a password it cannot sign in yet: `set-password` gives it one."""
+def create(
+    email: str, name: str, groups: tuple[str, ...], *, password_stdin: bool, invite: bool, as_json: bool
+) -> None:
+    """Create the account EMAIL. Without a password it cannot sign in yet: `--invite` lets its owner choose one."""
     from agnes_cli import people
     from agnes_cli.server import connect, route
 
+    if password_stdin and invite:
+        raise click.UsageError("--password-stdin and --invite do not go together")
     password = secret_input.from_stdin("password") if password_stdin else None
     with connect() as server:
         group_ids = [people.group(server, group)["id"] for group in groups]  # a wrong name must leave nothing half done
-        made = server.post("/api/users", {"email": email, "name": name})
+        made = server.post("/api/users", {"email": email, "name": name, "send_invite": invite})
+        link, sent = made["invite_url"], made["invite_email_sent"]
         for group_id in group_ids:
             server.post(route("api", "admin", "users", made["id"], "memberships"), {"group_id": group_id})
         if password is not None:
             server.post(route("api", "users", made["id"], "set-password"), {"password": password})
-        made = server.get(route("api", "users", made["id"]))
-    shown.as_json(made) if as_json else click.echo(f"{shown.plain(made['email'])} is created ({made['id']}).")
+        made = server.get(route("api", "users", made["id"])) | {"invite_url": link, "invite_email_sent": sent}
+    if as_json:
+        shown.as_json(made)
+        return
+    click.echo(f"{shown.plain(made['email'])} is created ({made['id']}).")
+    if link:
+        _tell_link(made["email"], link, sent=sent)
 
 
 @command.command()
@@ -95,6 +108,23 @@ def set_password(user: str, from_stdin: bool, revoke_tokens: bool) -> None:
         shown.table(TOKEN_COLUMNS, reset["tokens"], none="")
 
 
+@command.command("reset-link")
+@click.argument("user")
+@JSON
+def reset_link(user: str, as_json: bool) -> None:
+    """Make a link by which USER chooses a new password, and mail it if mail is set up. It works once, for a day."""
+    from agnes_cli import people
+    from agnes_cli.server import connect, route
+
+    with connect() as server:
+        found = people.user(server, user)
+        made = server.post(route("api", "users", found["id"], "reset-password"))
+    if as_json:
+        shown.as_json(made)
+    else:
+        _tell_link(found["email"], made["reset_url"], sent=made["email_sent"])
+
+
 @command.command()
 @click.argument("user")
 @JSON
@@ -126,6 +156,14 @@ def delete(user: str, yes: bool) -> None:
             click.confirm(f"Delete {email} for good?", abort=True, err=True)
         server.delete(route("api", "users", found["id"]))
     click.echo(f"{email} is deleted.")
+
+
+def _tell_link(email: str, link: str, *, sent: bool) -> None:
+    if sent:
+        click.echo(f"A mail with a link is on its way to {shown.plain(email)}.")
+    else:
+        click.echo("No mail was sent. Hand this link over; whoever has it can sign in:")
+        click.echo(shown.plain(link))
 
 
 def _switch(user: str, verb: str, *, as_json: bool) -> None:
