@@ -132,7 +132,9 @@ def test_data_of_a_newer_release_is_told_at_the_start(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "data" / "store", secret=Secret("s"), base_url="http://agnes.invalid")
     head = json.loads(store.read("state/people/head.json").body)
     head["schema"]["people"] += 1
-    head["schema"]["people.writers"] = head["schema"]["people"]  # it took something away, so this release must not write
+    head["schema"]["people.writers"] = head["schema"][
+        "people"
+    ]  # it took something away, so this release must not write
     store.write("state/people/head.json", json.dumps(head).encode(), expect=ANYTHING)
     done = run(tmp_path, "prepare", **seed)
     assert "A newer Agnes has used this data: people can be read and not changed" in done.stdout
