@@ -2,6 +2,7 @@
 
 from agnes import wiring
 from agnes.accounts import limits, links
+from agnes.accounts import service as accounts
 from agnes.accounts.link_pages import SetPasswordForm, SetPasswordPage, TokenQuery
 from agnes.accounts.pages import session_cookie
 from agnes.edge import Done, Function, Needs, Request, form, page
@@ -32,4 +33,10 @@ def post_set_password(_who: Principal | None, body: SetPasswordForm, request: Re
     token, password = Secret(body.token.get_secret_value()), Secret(body.password.get_secret_value())
     signed_in = links.set_password(wiring.state(), token, password, now=now)
     cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
-    return Done("/me/connect", "Your password is set, and you are signed in.", cookies=(cookie,))
+    with wiring.state().read("people") as db:
+        live = accounts.live_tokens(db, signed_in.user_id, now=now)
+    if not live:
+        return Done("/me/connect", "Your password is set, and you are signed in.", cookies=(cookie,))
+    still = "1 access token still works" if live == 1 else f"{live} access tokens still work"
+    notice = f"Your password is set, and you are signed in. {still}: revoke what others may know."
+    return Done("/me/profile", notice, cookies=(cookie,))

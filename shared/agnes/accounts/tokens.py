@@ -180,13 +180,18 @@ def revoke_any(state: State, who: Principal, token_id: str, *, now: datetime) ->
 
 
 def revoke_all_of(state: State, who: Principal, user_id: str, *, now: datetime) -> int:
-    """As an admin, every token of an account that still works; how many they were."""
-    who.require_admin()
+    """Every token of one's own account, or as an admin of any, that is not revoked; how many they were."""
+    is_own = who.user_id == user_id
+    if not is_own:
+        who.require_admin()
 
     def end(tx: Tx) -> int:
         revoked = revoke_tokens(tx.db, user_id, by=who.email, now=now)
-        if revoked:
-            tx.record(Change("token.admin_revoke_all", f"user:{user_id}", {"user_id": user_id, "revoked": revoked}))
+        params = {"user_id": user_id, "revoked": revoked}
+        if revoked and is_own:
+            tx.record(Change("token.revoke_all", f"user:{user_id}", params))
+        elif revoked:
+            tx.record(Change("token.admin_revoke_all", f"user:{user_id}", params))
         return revoked
 
     return state.commit("people", end)

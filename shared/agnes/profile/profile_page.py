@@ -26,7 +26,7 @@ LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "No end"}
 class ProfileForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    action: Literal["rename", "password", "create_token", "revoke_token", "sign_out_elsewhere"]
+    action: Literal["rename", "password", "create_token", "revoke_token", "revoke_all_tokens", "sign_out_elsewhere"]
     name: str = Field("", max_length=1000)
     current: SecretStr = SecretStr("")
     new: SecretStr = SecretStr("")
@@ -75,6 +75,9 @@ def change(state: State, store: ObjectStore, who: Principal, form: ProfileForm, 
     if form.action == "revoke_token":
         tokens.revoke(state, who, form.token_id, now=now)
         return "The token is revoked. It stops working at once."
+    if form.action == "revoke_all_tokens":
+        revoked = tokens.revoke_all_of(state, who, who.user_id, now=now)
+        return f"{revoked} {'token is' if revoked == 1 else 'tokens are'} revoked. They stop working at once."
     if form.action == "sign_out_elsewhere":
         users.sign_out_elsewhere(state, who, now=now)
         return "You are signed out everywhere else. Access tokens go on working."

@@ -105,6 +105,24 @@ def test_a_sign_in_link_signs_in_once_and_sets_no_password(office, mail):
     assert sign_in(house, "bob@example.com").email == "bob@example.com"
 
 
+def test_tokens_that_still_work_are_named_and_ended_in_one_step(office, mail):
+    house, admin = office
+    bob = add_person(house, admin, "bob@example.com")
+    tokens = [
+        house.post("/auth/tokens", token=bob.token, json_body={"name": name}).json()["token"] for name in ("a", "b")
+    ]
+    house.post(f"/api/users/{bob.id}/reset-password", token=admin.token)
+    done = use(house, link_in(mail.messages[0]))
+    assert done.headers["location"] == "/me/profile"
+    cookies = "; ".join(line.partition(";")[0] for line in done.cookies)
+    page = house.get("/me/profile", cookie=cookies).text
+    assert "2 access tokens still work: revoke what others may know." in page
+    assert "Revoke all 2 tokens" in page
+    ended = house.post("/me/profile", cookie=cookie_of(done), form={"action": "revoke_all_tokens"})
+    assert ended.status == 303
+    assert {house.get("/api/me", token=token).status for token in tokens} == {401}
+
+
 def test_links_end(office, mail):
     house, admin = office
     bob = add_person(house, admin, "bob@example.com")
