@@ -259,13 +259,14 @@ def main() -> None:
             misfire_grace_time=None,
         )
     scheduler.start()
+    # The folder itself and not `wiring.queue()`: this process stands for SQS, which nobody counts or bills.
+    queues = FolderQueue(settings.agnes_data_dir / "queues")
     consumers = [
-        threading.Thread(target=consume, args=(wiring.queue(), consumer, stop), name=consumer.queue)
+        threading.Thread(target=consume, args=(queues, consumer, stop), name=consumer.queue)
         for consumer in composed.consumers()
         if settings.agnes_queue == "folder"
     ]
     if settings.agnes_jobs == "folder":
-        queues = FolderQueue(settings.agnes_data_dir / "queues")
         asked = threading.Thread(target=take_triggers, args=(queues, composed.jobs(), runner, stop), name=TRIGGERS)
         consumers.append(asked)
     for thread in consumers:
