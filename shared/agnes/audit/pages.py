@@ -17,7 +17,7 @@ from agnes.marketplace.model import RecentSync
 
 SPANS = {60: "1 hour", 360: "6 hours", 1440: "24 hours", 10080: "7 days", 43200: "30 days"}
 SYNCS = 10
-WORDS = {"green": "Well", "yellow": "Look", "red": "Broken"}
+WORDS = {"green": "OK", "yellow": "Warning", "red": "Failing"}
 """What a colour says, so that it never says it alone."""
 
 
