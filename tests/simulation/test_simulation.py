@@ -29,6 +29,12 @@ def test_nothing_is_lost_or_doubled_with_real_duckdb_files(seed):
     assert any(op.outcome == "acked" for op in scenario.ops.values())
 
 
+@pytest.mark.parametrize("seed", [24631])
+def test_schedules_that_broke_something_once(seed):
+    """24631: a commit that others had followed was told as failed, since the look at what followed failed."""
+    scenario_of(seed).run()
+
+
 def test_the_same_seed_gives_the_same_trace():
     for seed in range(5):
         first, second = Scenario(seed).run(), Scenario(seed).run()

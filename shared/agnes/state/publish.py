@@ -153,7 +153,7 @@ class Publisher:
     def make(self, known: Known | None, work: Round) -> Known | None:
         """Publish the generation after `known`, and give every request its value or its error.
 
-        None if nothing had to be published. Raises PreconditionFailed where somebody else was faster, MaterialGone,
+        None if nothing had to be published, or others have followed it and the store does not say how. Raises PreconditionFailed where somebody else was faster, MaterialGone,
         DatabaseUnreadable, SchemaTooNew, UnavailableError, StateDamaged; then nothing, or something unknown in
         the case of OutcomeUnknown, was published.
         """
@@ -275,9 +275,12 @@ class Publisher:
         self._copy_of = made
         for request in work.requests:
             request.generation = made.generation
-        if version is None:
+        if version is not None:
+            return self._pointer.learn(made, version)
+        # Others have followed it already. It is published, so a look that fails must not say that it is not.
+        with suppress(UnavailableError, StateDamaged):
             return self._pointer.refresh()
-        return self._pointer.learn(made, version)
+        return None
 
     def _working_copy(self, head: Head | None, base: Head | None) -> WorkingCopy:
         """Open at `head`, or at `base`."""
