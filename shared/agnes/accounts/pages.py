@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from agnes.accounts.rules import MAX_PASSWORD, MIN_PASSWORD, SESSION_LIFETIME
+from agnes.kernel.cookies import set_cookie
 from agnes.kernel.ports import Secret
 
 HOME = "/marketplace"
@@ -49,5 +50,4 @@ class SetupPage:
 def session_cookie(token: Secret | None, *, secure: bool, base_path: str) -> str:
     """The Set-Cookie value that keeps a session, or with None forgets it."""
     value, seconds = (token.value, int(SESSION_LIFETIME.total_seconds())) if token else ("", 0)
-    flags = "; Secure" if secure else ""
-    return f"{COOKIE}={value}; Path={base_path or '/'}; Max-Age={seconds}; HttpOnly; SameSite=Lax{flags}"
+    return set_cookie(COOKIE, value, path=base_path, seconds=seconds, secure=secure)

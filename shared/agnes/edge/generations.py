@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from agnes import wiring
 from agnes.edge.request import Request
+from agnes.kernel.cookies import set_cookie
 
 COOKIE = "agnes_seen"
 HEADER = "X-Agnes-Generation"
@@ -40,8 +41,7 @@ class Seen:
     def cookies(self) -> tuple[str, ...]:
         if not self.made:
             return ()
-        flags = "; HttpOnly; SameSite=Lax" + ("; Secure" if self.secure else "")
-        return (f"{COOKIE}={self._text()}; Path={self.base_path or '/'}; Max-Age={COOKIE_SECONDS}{flags}",)
+        return (set_cookie(COOKIE, self._text(), path=self.base_path, seconds=COOKIE_SECONDS, secure=self.secure),)
 
     def _text(self) -> str:
         merged = dict(self.expected)

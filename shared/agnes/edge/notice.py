@@ -10,6 +10,7 @@ import base64
 import binascii
 
 from agnes.edge.request import Request
+from agnes.kernel.cookies import set_cookie
 from agnes.settings import Settings
 
 NAME = "agnes_notice"
@@ -37,6 +38,4 @@ def read(request: Request) -> str:
 
 
 def _cookie(value: str, settings: Settings, *, seconds: int) -> str:
-    secure = "; Secure" if settings.secure_cookies else ""
-    path = settings.base_path or "/"
-    return f"{NAME}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+    return set_cookie(NAME, value, path=settings.base_path, seconds=seconds, secure=settings.secure_cookies)
