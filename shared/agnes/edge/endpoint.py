@@ -142,11 +142,9 @@ def parse_body(model: type[pydantic.BaseModel], request: Request) -> pydantic.Ba
     """The body as `model`: JSON, or a form as browsers send it without script."""
     kind = request.content_type
     if kind == "application/x-www-form-urlencoded":
-        from urllib.parse import parse_qs
-
-        fields = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
         given: Any = {
-            name: values if len(values) > 1 or _is_list(model, name) else values[0] for name, values in fields.items()
+            name: values if len(values) > 1 or _is_list(model, name) else values[0]
+            for name, values in request.form.items()
         }
     elif kind in ("application/json", "") or not request.raw.get(
         "body"

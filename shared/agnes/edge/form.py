@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
 
 import pydantic
 
@@ -79,9 +78,9 @@ def _page_again(page: View, contract: Contract, request: Request, who: Principal
 
 def _same_place(query: type[pydantic.BaseModel], request: Request) -> pydantic.BaseModel:
     """The page's query as the form repeats it in fields of the same names."""
-    sent = parse_qs(request.body.decode("utf-8", "replace"))
+    sent = {name: values[0] for name, values in request.form.items() if name in query.model_fields and values[0]}
     try:
-        return query.model_validate({name: sent[name][0] for name in query.model_fields if name in sent})
+        return query.model_validate(sent)
     except pydantic.ValidationError:
         return query()
 
@@ -89,13 +88,12 @@ def _same_place(query: type[pydantic.BaseModel], request: Request) -> pydantic.B
 def _refused(error: AgnesError, request: Request, body: type[pydantic.BaseModel] | None) -> Refused:
     fields = body.model_fields if body is not None else {}
     secret = {name for name, info in fields.items() if "Secret" in str(info.annotation)}
-    sent = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
-    values = {name: given for name, given in sent.items() if name not in secret}
+    values = {name: given for name, given in request.form.items() if name not in secret}
     errors = {line["field"].partition(".")[0]: line["reason"] for line in error.facts.get("errors", ())}
     known = {name: why for name, why in errors.items() if name in fields and name != ACTION}
     all_beside_fields = bool(errors) and errors.keys() == known.keys()
     return Refused(
-        action=sent.get(ACTION, [""])[0],
+        action=request.form.get(ACTION, [""])[0],
         values=values,
         errors=known,
         message="" if all_beside_fields else error.message,
