@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from agnes import wiring
 from agnes.accounts import links
 from agnes.edge import Function, Needs, endpoint, mail
-from agnes.edge.formats import minute
 from agnes.kernel.principal import Principal
 
 app = Function("accounts-post_user_reset")
@@ -22,5 +21,5 @@ class ResetLink:
 def post_reset(who: Principal, user_id: str) -> ResetLink:
     """Make a reset link and mail it; it works once, for a day."""
     link = links.create(wiring.state(), who, user_id, "reset", now=wiring.clock().now())
-    url = link.url(wiring.settings().base_url)
-    return ResetLink(url, mail.send("reset", link.email, url=url, expires=minute(link.expires_at)))
+    sent = mail.send_link(link, by=who.name or who.email)
+    return ResetLink(sent.url, sent.is_sent)

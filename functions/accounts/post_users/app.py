@@ -8,7 +8,6 @@ from agnes import wiring
 from agnes.accounts import links, users
 from agnes.accounts.model import User
 from agnes.edge import Function, Needs, endpoint, mail
-from agnes.edge.formats import minute
 from agnes.kernel.principal import Principal
 
 app = Function("accounts-post_users")
@@ -42,6 +41,5 @@ def post_users(who: Principal, body: UserCreate) -> CreatedUser:
     if not body.send_invite:
         return CreatedUser(**fields)
     link = links.create(state, who, user.id, "invitation", now=now)
-    url = link.url(wiring.settings().base_url)
-    sent = mail.send("invitation", link.email, url=url, expires=minute(link.expires_at), by=who.name or who.email)
-    return CreatedUser(**fields, invite_url=url, invite_email_sent=sent)
+    sent = mail.send_link(link, by=who.name or who.email)
+    return CreatedUser(**fields, invite_url=sent.url, invite_email_sent=sent.is_sent)

@@ -5,8 +5,7 @@ from typing import Any
 from agnes import wiring
 from agnes.accounts import links
 from agnes.edge import Function, queue_job
-from agnes.edge.formats import minute
-from agnes.edge.mail import compose
+from agnes.edge.mail import of_link
 
 app = Function("accounts-queue_mail")
 
@@ -17,5 +16,4 @@ def run(body: dict[str, Any]) -> None:
     """Nothing is sent where there is no such account. A mail server that is away has the message come again."""
     link = links.ask(wiring.state(), str(body["email"]), body["purpose"], now=wiring.clock().now())
     if link is not None:
-        url = link.url(wiring.settings().base_url)
-        wiring.mailer().send(compose(link.purpose, link.email, url=url, expires=minute(link.expires_at)))
+        wiring.mailer().send(of_link(link))

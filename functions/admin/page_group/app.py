@@ -2,7 +2,8 @@
 
 from agnes import wiring
 from agnes.admin import group_pages
-from agnes.admin.group_pages import GroupForm, GroupPage, GroupPageQuery
+from agnes.admin.group_pages import GroupForm, GroupPage
+from agnes.admin.paging import PageQuery
 from agnes.edge import Done, Function, Needs, form, page
 from agnes.kernel.principal import Principal
 
@@ -10,8 +11,8 @@ app = Function("admin-page_group")
 
 
 @app.route("/admin/groups/{group_id}", methods=["GET"])
-@page(needs=Needs.ADMIN, query=GroupPageQuery)
-def page_group(_who: Principal, group_id: str, query: GroupPageQuery) -> GroupPage:
+@page(needs=Needs.ADMIN, query=PageQuery)
+def page_group(_who: Principal, group_id: str, query: PageQuery) -> GroupPage:
     """Show who is in a group and what it was granted."""
     return group_pages.group_page(wiring.state(), group_id, offset=query.offset)
 

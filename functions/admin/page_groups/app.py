@@ -2,7 +2,8 @@
 
 from agnes import wiring
 from agnes.admin import group_pages
-from agnes.admin.group_pages import GroupsPage, GroupsQuery, NewGroupForm
+from agnes.admin.group_pages import GroupsPage, NewGroupForm
+from agnes.admin.paging import SearchQuery
 from agnes.edge import Done, Function, Needs, form, page
 from agnes.kernel.principal import Principal
 
@@ -10,8 +11,8 @@ app = Function("admin-page_groups")
 
 
 @app.route("/admin/groups", methods=["GET"])
-@page(needs=Needs.ADMIN, query=GroupsQuery)
-def page_groups(_who: Principal, query: GroupsQuery) -> GroupsPage:
+@page(needs=Needs.ADMIN, query=SearchQuery)
+def page_groups(_who: Principal, query: SearchQuery) -> GroupsPage:
     """List groups with how many people are in each and what they were granted."""
     return group_pages.groups_page(wiring.state(), query)
 

@@ -2,7 +2,8 @@
 
 from agnes import wiring
 from agnes.admin import marketplace_pages
-from agnes.admin.marketplace_pages import AdminContext, MarketplaceForm, MarketplacePage, MarketplacePageQuery
+from agnes.admin.marketplace_pages import AdminContext, MarketplaceForm, MarketplacePage
+from agnes.admin.paging import SearchQuery
 from agnes.edge import Done, Function, Needs, form, page
 from agnes.kernel.principal import Principal
 
@@ -10,8 +11,8 @@ app = Function("admin-page_marketplace")
 
 
 @app.route("/admin/marketplaces/{id}", methods=["GET"])
-@page(needs=Needs.ADMIN, query=MarketplacePageQuery)
-def page_marketplace(_who: Principal, id: str, query: MarketplacePageQuery) -> MarketplacePage:
+@page(needs=Needs.ADMIN, query=SearchQuery)
+def page_marketplace(_who: Principal, id: str, query: SearchQuery) -> MarketplacePage:
     """Show its plugins, what waits for review, and its sync history."""
     return marketplace_pages.marketplace_page(wiring.state(), id, query, now=wiring.clock().now())
 

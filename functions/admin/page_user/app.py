@@ -4,17 +4,17 @@ from dataclasses import replace
 
 from agnes import wiring
 from agnes.admin import user_pages
-from agnes.admin.user_pages import UserForm, UserPage, UserPageQuery
+from agnes.admin.paging import PageQuery
+from agnes.admin.user_pages import UserForm, UserPage
 from agnes.edge import Done, Function, Needs, form, mail, page
-from agnes.edge.formats import minute
 from agnes.kernel.principal import Principal
 
 app = Function("admin-page_user")
 
 
 @app.route("/admin/users/{user_id}", methods=["GET"])
-@page(needs=Needs.ADMIN, query=UserPageQuery)
-def page_user(who: Principal, user_id: str, query: UserPageQuery) -> UserPage:
+@page(needs=Needs.ADMIN, query=PageQuery)
+def page_user(who: Principal, user_id: str, query: PageQuery) -> UserPage:
     """Show everything that an admin decides about a user."""
     state, store = wiring.state(), wiring.store()
     limits, now = wiring.quotas(), wiring.clock().now()
@@ -29,8 +29,8 @@ def post_user(who: Principal, user_id: str, body: UserForm) -> Done | UserPage:
     if body.action != "link":
         return Done(*user_pages.change(state, store, who, user_id, body, now=now))
     link = user_pages.make_link(state, who, user_id, now=now)
-    url, by = link.url(wiring.settings().base_url), who.name or who.email
-    if mail.send(link.purpose, link.email, url=url, expires=minute(link.expires_at), by=by):
+    sent = mail.send_link(link, by=who.name or who.email)
+    if sent.is_sent:
         return Done(f"{user_pages.PATH}/{user_id}", f"A mail with a link is on its way to {link.email}.")
     shown = user_pages.user_page(state, store, who, user_id, offset=0, limits=wiring.quotas(), now=now)
-    return replace(shown, new_link=url)
+    return replace(shown, new_link=sent.url)

@@ -4,7 +4,6 @@ from agnes import wiring
 from agnes.admin import user_pages
 from agnes.admin.user_pages import NewUserForm, UsersPage, UsersQuery
 from agnes.edge import Done, Function, Needs, form, mail, page
-from agnes.edge.formats import minute
 from agnes.kernel.principal import Principal
 
 app = Function("admin-page_users")
@@ -26,7 +25,6 @@ def post_users(who: Principal, body: NewUserForm) -> Done:
     there = f"{user_pages.PATH}/{user.id}"
     if wiring.mailer().is_on:
         link = user_pages.make_link(state, who, user.id, now=now)
-        url, by = link.url(wiring.settings().base_url), who.name or who.email
-        if mail.send(link.purpose, link.email, url=url, expires=minute(link.expires_at), by=by):
+        if mail.send_link(link, by=who.name or who.email).is_sent:
             return Done(there, f"{user.email} is added and invited by mail.")
     return Done(there, f"{user.email} is added. Make a link below by which they choose a password.")

@@ -141,7 +141,7 @@ def add_members(state: State, who: Principal, group_id: str, *, emails: str, now
             raise NotFoundError(
                 f"there is no account for {', '.join(unknown[:5])}{' and others' if len(unknown) > 5 else ''}",
                 code="user_not_found",
-                hint="Add the user first. Nobody was added to the group.",
+                hint="Add the user first. No one was added to the group.",
                 emails=unknown,
             )
         added, already = [], []

@@ -12,7 +12,7 @@ from agnes.access import groups as access_groups
 from agnes.access import service as access
 from agnes.access.model import Grant, Group, Member
 from agnes.accounts.model import ADMIN, EVERYONE
-from agnes.admin.paging import Paging
+from agnes.admin.paging import Paging, SearchQuery
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.marketplace import granting
@@ -28,19 +28,6 @@ SOURCES = {
     "cli_break_glass": "Added by an operator",
     "derived": "Every active account",
 }
-
-
-class GroupsQuery(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    q: str = Field("", max_length=200)
-    offset: int = Field(0, ge=0, le=1_000_000)
-
-
-class GroupPageQuery(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    offset: int = Field(0, ge=0, le=1_000_000)
 
 
 class NewGroupForm(BaseModel):
@@ -68,7 +55,7 @@ class GroupsPage:
     title: ClassVar[str] = "Groups"
 
     groups: list[Group]
-    query: GroupsQuery
+    query: SearchQuery
     paging: Paging
 
 
@@ -101,7 +88,7 @@ class GroupPage:
         return self.group.id == ADMIN
 
 
-def groups_page(state: State, query: GroupsQuery) -> GroupsPage:
+def groups_page(state: State, query: SearchQuery) -> GroupsPage:
     with state.read("people") as db:
         found, total = access.find_groups(db, query.q, offset=query.offset, limit=GROUPS_A_PAGE)
     paging = Paging(PATH, {"q": query.q}, query.offset, GROUPS_A_PAGE, len(found), total)

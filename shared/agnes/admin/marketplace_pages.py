@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from agnes.access import service as access
 from agnes.access.model import Group
 from agnes.accounts import service as accounts
-from agnes.admin.paging import Paging
+from agnes.admin.paging import Paging, SearchQuery
 from agnes.browse import service as browse
 from agnes.kernel.ports import Clock, Message, ObjectStore, Queue, Secrets
 from agnes.kernel.principal import Principal
@@ -40,13 +40,6 @@ SHOWN_SYNCS = 15
 PLUGINS_A_PAGE = 50
 FIRST_SYNC = timedelta(minutes=5)
 """So long the page of a new marketplace looks again by itself whether its plugins were read."""
-
-
-class MarketplacePageQuery(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    q: str = Field("", max_length=200)
-    offset: int = Field(0, ge=0, le=1_000_000)
 
 
 class NewMarketplaceForm(BaseModel):
@@ -145,7 +138,7 @@ class MarketplacePage:
     served: int
     waiting: list[Waiting]
     syncs: list[SyncLine]
-    query: MarketplacePageQuery
+    query: SearchQuery
     paging: Paging
     is_new: bool
     """It was registered a moment ago and is not synced yet."""
@@ -222,13 +215,11 @@ class ReviewPage:
 def marketplaces_page(state: State, who: Principal) -> MarketplacesPage:
     with state.read("marketplace") as db:
         found = service.marketplaces(db)
-        waiting = {one.id: len(versions.waiting(db, one.id)) for one in found}
+        waiting = versions.count_waiting(db)
     return MarketplacesPage(found, waiting, who)
 
 
-def marketplace_page(
-    state: State, marketplace_id: str, query: MarketplacePageQuery, *, now: datetime
-) -> MarketplacePage:
+def marketplace_page(state: State, marketplace_id: str, query: SearchQuery, *, now: datetime) -> MarketplacePage:
     """Raises MarketplaceNotFound."""
     words = query.q.strip().casefold()
     with state.read("marketplace") as db:

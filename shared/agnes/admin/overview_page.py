@@ -69,7 +69,7 @@ def overview_page(state: State, health: Pulse, *, now: datetime) -> OverviewPage
     with state.read(*FILES, spare=(*stack.SPARED, TELEMETRY)) as db:
         registered = marketplace.marketplaces(db)
         plugins = marketplace.plugins(db)
-        waiting = {one.id: len(versions.waiting(db, one.id)) for one in registered}
+        waiting = versions.count_waiting(db)
         users = accounts.count_users(db)
         has_grants = any(group.grant_count for group in access.groups(db)) or any(p.is_system for p in plugins)
         sessions, people = telemetry.recent_sessions(db, since=now - RECENT)
@@ -90,12 +90,12 @@ def overview_page(state: State, health: Pulse, *, now: datetime) -> OverviewPage
         *(
             Attention(
                 f"{number} new {'version waits' if number == 1 else 'versions wait'} for your approval",
-                registered[at].name,
-                f"/admin/marketplaces/{registered[at].id}",
+                one.name,
+                f"/admin/marketplaces/{one.id}",
                 "Review",
             )
-            for at, number in enumerate(waiting.values())
-            if number
+            for one in registered
+            if (number := waiting.get(one.id, 0))
         ),
         *(
             Attention(

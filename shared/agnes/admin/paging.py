@@ -5,6 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PageQuery(BaseModel):
+    """Which part of a list a page shows. What else is in an address is left out of account."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    offset: int = Field(0, ge=0, le=1_000_000)
+
+
+class SearchQuery(PageQuery):
+    q: str = Field("", max_length=200)
+
 
 @dataclass(frozen=True, slots=True)
 class Paging:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from agnes.accounts import tokens
 from agnes.accounts.model import OwnedToken
-from agnes.admin.paging import Paging
+from agnes.admin.paging import Paging, SearchQuery
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
@@ -20,12 +20,8 @@ TOKENS_A_PAGE = 50
 STATUSES = {"active": "Active", "expired": "Expired", "revoked": "Revoked", "": "All"}
 
 
-class TokensQuery(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    q: str = Field("", max_length=200)
+class TokensQuery(SearchQuery):
     status: Literal["", "active", "expired", "revoked"] = "active"
-    offset: int = Field(0, ge=0, le=1_000_000)
 
 
 class TokenForm(BaseModel):

@@ -17,7 +17,7 @@ from agnes.accounts import service as accounts
 from agnes.accounts.links import NewLink
 from agnes.accounts.model import EVERYONE, Token, User, UserCounts, UserQuery
 from agnes.accounts.rules import MAX_PASSWORD, MIN_PASSWORD
-from agnes.admin.paging import Paging
+from agnes.admin.paging import Paging, SearchQuery
 from agnes.kernel.ports import ObjectStore, Secret
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
@@ -44,20 +44,10 @@ STATUSES = {
 SORTS = {"email": "E-mail", "name": "Name", "created": "Newest first"}
 
 
-class UsersQuery(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    q: str = Field("", max_length=200)
+class UsersQuery(SearchQuery):
     status: Literal["", "active", "disabled", "no_password"] = ""
     group_id: str = Field("", max_length=64)
     sort: Literal["email", "name", "created"] = "email"
-    offset: int = Field(0, ge=0, le=1_000_000)
-
-
-class UserPageQuery(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    offset: int = Field(0, ge=0, le=1_000_000)
 
 
 class NewUserForm(BaseModel):

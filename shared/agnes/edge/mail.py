@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from agnes import wiring
+from agnes.edge.formats import minute
 from agnes.edge.render import environment
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.mail import Mail
+
+if TYPE_CHECKING:
+    from agnes.accounts.links import NewLink
 
 log = logging.getLogger("agnes.edge.mail")
 
@@ -24,14 +29,28 @@ def compose(message: str, to: str, **values: Any) -> Mail:
     return Mail(to, " ".join(part("subject.txt").split()), part("body.txt"), part("body.html"))
 
 
-def send(message: str, to: str, **values: Any) -> bool:
-    """Send a message if this installation sends mail; whether the mail server took it."""
-    mailer = wiring.mailer()
+@dataclass(frozen=True, slots=True)
+class SentLink:
+    """`is_sent`: whether the mail server took it; where it did not, whoever made the link hands it over."""
+
+    url: str
+    is_sent: bool
+
+
+def of_link(link: NewLink, *, by: str = "") -> Mail:
+    """The message with a link. `by` is who made it; empty where a person asked themselves."""
+    url = link.url(wiring.settings().base_url)
+    return compose(link.purpose, link.email, url=url, expires=minute(link.expires_at), by=by)
+
+
+def send_link(link: NewLink, *, by: str) -> SentLink:
+    """Mail a link, if this installation sends mail."""
+    url, mailer = link.url(wiring.settings().base_url), wiring.mailer()
     if not mailer.is_on:
-        return False
+        return SentLink(url, is_sent=False)
     try:
-        mailer.send(compose(message, to, **values))
+        mailer.send(of_link(link, by=by))
     except UnavailableError as exc:
-        log.warning("%s", exc.message, extra={"code": exc.code, "mail": message})
-        return False
-    return True
+        log.warning("%s", exc.message, extra={"code": exc.code, "mail": link.purpose})
+        return SentLink(url, is_sent=False)
+    return SentLink(url, is_sent=True)

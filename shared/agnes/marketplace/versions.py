@@ -153,6 +153,19 @@ def waiting(db: Db, marketplace_id: str) -> list[Waiting]:
     return [Waiting(*row) for row in rows]
 
 
+def count_waiting(db: Db) -> dict[str, int]:
+    """Marketplace → versions that wait, of those where any does."""
+    rows = db.execute(
+        """
+        SELECT marketplace_id, count(*) FROM (
+            SELECT *, row_number() OVER (PARTITION BY marketplace_id, plugin_name ORDER BY read_at DESC, id) AS place
+            FROM marketplace.versions
+        ) WHERE place = 1 AND status = 'held' GROUP BY 1
+        """
+    ).fetchall()
+    return dict(rows)
+
+
 def holders(db: Db, tree_id: str) -> list[tuple[str, str]]:
     """(marketplace, plugin) of every plugin that has or had this tree."""
     return db.execute(
