@@ -2,8 +2,8 @@
 
 The guard leads a session of its own and holds the reading end of a pipe as its standard input. When the
 pipe closes (its starter ended, however), on SIGTERM or SIGINT, and when the server itself ends, it ends
-every process of its session: SIGTERM first, SIGKILL after two seconds (tests
-keep nothing, so a server has nothing to bring to safety).
+every process of its session, and ends itself when none is left: SIGTERM first, SIGKILL after two seconds
+(tests keep nothing, so a server has nothing to bring to safety).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 
 GRACE_SECONDS = 2.0
+# How long a killed process may take to be gone: only one that hangs in the kernel takes more.
+KILL_SECONDS = 10.0
 
 
 def main(command: list[str]) -> int:
@@ -37,7 +39,12 @@ def main(command: list[str]) -> int:
     while _others() and time.monotonic() < deadline:
         server.poll()  # reaps it, or it stays in the session as a zombie
         time.sleep(0.02)
-    _end(signal.SIGKILL)
+    # A process that was sent SIGKILL lives until it is scheduled once more, and may have started another meanwhile.
+    deadline = time.monotonic() + KILL_SECONDS
+    while _others() and time.monotonic() < deadline:
+        _end(signal.SIGKILL)
+        server.poll()
+        time.sleep(0.005)
     return server.wait()
 
 
