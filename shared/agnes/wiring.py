@@ -7,10 +7,10 @@ Everything is built on first use and survives warm starts. Tests swap the whole 
 from __future__ import annotations
 
 import secrets as random_secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, Self, TypedDict, TypeVar, Unpack, overload
 
 from agnes import settings as settings_module
 from agnes.kernel.clock import SystemClock
@@ -31,27 +31,73 @@ if TYPE_CHECKING:
     from agnes.telemetry.transcripts.quotas import Limits as Quotas
 
 
+P = TypeVar("P")
+
+
+class Parts(TypedDict, total=False):
+    """Parts that replace those that a wiring would build."""
+
+    clock: Clock
+    store: ObjectStore
+    signing_keys: SigningKeys
+    secrets: Secrets
+    git: GitReader
+    web: WebReader
+    drops: Drops
+    language_model: LanguageModel
+    mailer: Mailer
+    jobs: Jobs
+    queue: Queue
+    dead_letters: DeadLetters
+    ledger: Ledger
+    state: StateFiles
+
+
+class built_once(Generic[P]):  # noqa: N801 (a decorator)
+    """An attribute that the decorated method builds when it is first asked for, once for all threads.
+
+    What was built is kept in the instance's own attributes, which Python looks at first.
+    """
+
+    def __init__(self, build: Callable[[Wiring], P]) -> None:
+        self._build = build
+        self._name = build.__name__
+        self.__doc__ = build.__doc__
+
+    @overload
+    def __get__(self, wiring: None, owner: type[Wiring]) -> Self: ...
+
+    @overload
+    def __get__(self, wiring: Wiring, owner: type[Wiring]) -> P: ...
+
+    def __get__(self, wiring: Wiring | None, owner: type[Wiring]) -> Self | P:
+        if wiring is None:
+            return self
+        with wiring.lock:
+            kept = vars(wiring)
+            if self._name not in kept:
+                kept[self._name] = self._build(wiring)
+            built: P = kept[self._name]
+            return built
+
+
 class Wiring:
     """Adapters for one configuration, each built when it is first asked for."""
 
-    def __init__(self, settings: Settings, **given: Any) -> None:
+    def __init__(self, settings: Settings, **given: Unpack[Parts]) -> None:
+        """`given` are used in place of what the settings would build; None counts as not given."""
         self.settings = settings
-        self._parts: dict[str, Any] = given
-        self._lock = RLock()
+        self.lock = RLock()
+        if unknown := given.keys() - Parts.__annotations__:
+            raise TypeError(f"a wiring has no part of the name {min(unknown)}")
+        vars(self).update({name: part for name, part in given.items() if part is not None})
 
-    def part(self, name: str) -> Any:
-        found = self._parts.get(name)
-        if found is None:
-            with self._lock:
-                found = self._parts.get(name)
-                if found is None:
-                    found = self._parts[name] = getattr(self, f"_build_{name}")()
-        return found
-
-    def _build_clock(self) -> Clock:
+    @built_once
+    def clock(self) -> Clock:
         return SystemClock()
 
-    def _build_store(self) -> ObjectStore:
+    @built_once
+    def store(self) -> ObjectStore:
         from agnes.outside.metered import MeteredStore
 
         store = self._plain_store()
@@ -72,22 +118,24 @@ class Wiring:
 
         return FolderStore(
             settings.agnes_data_dir / "store",
-            secret=self.part("signing_keys"),
+            secret=self.signing_keys,
             base_url=settings.base_url,
-            clock=self.part("clock"),
+            clock=self.clock,
         )
 
-    def _build_signing_keys(self) -> SigningKeys:
+    @built_once
+    def signing_keys(self) -> SigningKeys:
         """Sign what this installation hands out and takes back; the first is made once and kept with the secrets."""
-        vault: Secrets = self.part("secrets")
+        vault: Secrets = self.secrets
 
         def load() -> str:
             found = vault.get("signing") or vault.add("signing", Secret(random_secrets.token_hex(32)))
             return found.value
 
-        return SigningKeys(load, self.part("clock"))
+        return SigningKeys(load, self.clock)
 
-    def _build_secrets(self) -> Secrets:
+    @built_once
+    def secrets(self) -> Secrets:
         from agnes.outside.metered import MeteredSecrets
 
         secrets = self._plain_secrets()
@@ -102,31 +150,36 @@ class Wiring:
 
         return SecretsFile(self.settings.agnes_data_dir / "secrets.json")
 
-    def _build_git(self) -> GitReader:
+    @built_once
+    def git(self) -> GitReader:
         from agnes.outside.git import DulwichGit
 
         return DulwichGit(allow=self.settings.agnes_git_allow)
 
-    def _build_web(self) -> WebReader:
+    @built_once
+    def web(self) -> WebReader:
         from agnes.outside.web import JudgedWeb
 
         return JudgedWeb(allow=self.settings.agnes_git_allow)
 
-    def _build_drops(self) -> Drops:
+    @built_once
+    def drops(self) -> Drops:
         from agnes.outside.drops import OutsideDrops
 
         return OutsideDrops(allow=self.settings.agnes_collect_allow, own_bucket=self.settings.agnes_bucket)
 
-    def _build_language_model(self) -> LanguageModel:
+    @built_once
+    def language_model(self) -> LanguageModel:
         from agnes.outside.claude import Claude
 
         return Claude(self._anthropic_key, base_url=self.settings.anthropic_base_url)
 
     def _anthropic_key(self) -> Secret | None:
         given = self.settings.anthropic_api_key.get_secret_value()
-        return Secret(given) if given else self.part("secrets").get("anthropic")
+        return Secret(given) if given else self.secrets.get("anthropic")
 
-    def _build_mailer(self) -> Mailer:
+    @built_once
+    def mailer(self) -> Mailer:
         settings = self.settings
         if settings.mail == "none":
             return NoMail()
@@ -135,8 +188,9 @@ class Wiring:
         if settings.mail == "ses":
             return SesMail(sender=settings.smtp_from)
         given = settings.smtp_password.get_secret_value()
-        password = Secret(given) if given else self.part("secrets").get("smtp") if settings.smtp_user else None
-        security = {"true": "starttls", "false": "none"}.get(settings.smtp_use_tls, settings.smtp_use_tls)
+        password = Secret(given) if given else self.secrets.get("smtp") if settings.smtp_user else None
+        said = settings.smtp_use_tls
+        security = "starttls" if said == "true" else "none" if said == "false" else said
         return SmtpMail(
             settings.smtp_host,
             settings.smtp_port,
@@ -146,7 +200,8 @@ class Wiring:
             security=security,
         )
 
-    def _build_jobs(self) -> Jobs:
+    @built_once
+    def jobs(self) -> Jobs:
         if self.settings.agnes_jobs == "lambda":
             from agnes.outside.lambda_jobs import LambdaJobs
 
@@ -155,7 +210,8 @@ class Wiring:
 
         return FolderJobs(self.settings.agnes_data_dir / "queues")
 
-    def _build_queue(self) -> Queue:
+    @built_once
+    def queue(self) -> Queue:
         from agnes.outside.metered import MeteredQueue
 
         queue = self._plain_queue()
@@ -170,7 +226,8 @@ class Wiring:
 
         return FolderQueue(self.settings.agnes_data_dir / "queues")
 
-    def _build_dead_letters(self) -> DeadLetters:
+    @built_once
+    def dead_letters(self) -> DeadLetters:
         if self.settings.agnes_queue == "sqs":
             from agnes.outside.dead_letters import SqsDeadLetters
 
@@ -179,27 +236,29 @@ class Wiring:
 
         return FolderDeadLetters(self.settings.agnes_data_dir)
 
-    def _build_ledger(self) -> Ledger:
+    @built_once
+    def ledger(self) -> Ledger:
         from agnes.hosting.ledger import NoLedger, SampledLedger, SummedLedger
 
         if not self.settings.agnes_count_calls:
             return NoLedger()
         if self.settings.is_on_lambda:
-            return SampledLedger(lambda: self.part("store"), self.part("clock"), random_secrets.SystemRandom())
-        return SummedLedger(lambda: self.part("store"), self.part("clock"))
+            return SampledLedger(lambda: self.store, self.clock, random_secrets.SystemRandom())
+        return SummedLedger(lambda: self.store, self.clock)
 
-    def _build_state(self) -> StateFiles:
-        from agnes.state import StateFiles
+    @built_once
+    def state(self) -> StateFiles:
+        from agnes.state import TAIL_GENERATIONS, StateFiles
 
         settings = self.settings
         on_folder = settings.agnes_store == "folder"  # a file system costs microseconds, and keeps no older versions
         return StateFiles(
-            self.part("store"),
-            clock=self.part("clock"),
+            self.store,
+            clock=self.clock,
             cache_dir=settings.cache_dir,
             max_stale_seconds=0.0 if on_folder else settings.state_max_stale_seconds,
             cache_limit_bytes=settings.agnes_cache_bytes,
-            **({"tail_generations": 0} if on_folder else {}),
+            tail_generations=0 if on_folder else TAIL_GENERATIONS,
         )
 
 
@@ -245,27 +304,27 @@ def cores() -> int:
 
 
 def clock() -> Clock:
-    return current().part("clock")
+    return current().clock
 
 
 def store() -> ObjectStore:
-    return current().part("store")
+    return current().store
 
 
 def state() -> StateFiles:
-    return current().part("state")
+    return current().state
 
 
 def secrets() -> Secrets:
-    return current().part("secrets")
+    return current().secrets
 
 
 def git() -> GitReader:
-    return current().part("git")
+    return current().git
 
 
 def web() -> WebReader:
-    return current().part("web")
+    return current().web
 
 
 def syncing() -> Syncing:
@@ -280,33 +339,33 @@ def syncing() -> Syncing:
 
 
 def drops() -> Drops:
-    return current().part("drops")
+    return current().drops
 
 
 def language_model() -> LanguageModel:
-    return current().part("language_model")
+    return current().language_model
 
 
 def mailer() -> Mailer:
-    return current().part("mailer")
+    return current().mailer
 
 
 def jobs() -> Jobs:
-    return current().part("jobs")
+    return current().jobs
 
 
 def queue() -> Queue:
-    return current().part("queue")
+    return current().queue
 
 
 def dead_letters() -> DeadLetters:
-    return current().part("dead_letters")
+    return current().dead_letters
 
 
 def ledger() -> Ledger:
     """Where it is kept what each invocation asks for."""
-    return current().part("ledger")
+    return current().ledger
 
 
 def signing_keys() -> SigningKeys:
-    return current().part("signing_keys")
+    return current().signing_keys

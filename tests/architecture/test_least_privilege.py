@@ -198,12 +198,12 @@ class GuardedHouse(House):
             store=GuardedStore(policies),
             environ=ENVIRON | {"USAGE_TRANSCRIPTS_RETENTION_DAYS": "1", "ANTHROPIC_BASE_URL": model_url},
         )
-        self.queue = self.wiring._parts["queue"] = GuardedQueue(policies)
-        self.wiring._parts["jobs"] = GuardedJobs(policies)
+        self.queue = self.wiring.queue = GuardedQueue(policies)
+        self.wiring.jobs = GuardedJobs(policies)
         # As on Lambda, where each function writes what it counted itself; here of every invocation.
-        self.wiring._parts["ledger"] = SampledLedger(lambda: self.store, self.clock, Always())
-        self.wiring._parts["secrets"] = GuardedSecrets(policies)
-        self.wiring._parts["secrets"].put("anthropic", Secret(KEY))
+        self.wiring.ledger = SampledLedger(lambda: self.store, self.clock, Always())
+        self.wiring.secrets = GuardedSecrets(policies)
+        self.wiring.secrets.put("anthropic", Secret(KEY))
         self.statuses: dict[str, set[int]] = {}
 
     def call(self, method: str, path: str, **kwargs: Any) -> Answer:

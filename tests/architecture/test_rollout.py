@@ -100,7 +100,7 @@ class House(GuardedHouse):
         )
 
     def deploy(self, state: Any) -> None:
-        self.wiring._parts["state"] = state
+        self.wiring.state = state
 
     def ask_again(self) -> dict[tuple[str, str, str], int]:
         """The status of every GET that was made, made once more."""

@@ -77,10 +77,10 @@ def _measure(emit: Emit, folder: Path) -> None:
         "AGNES_WORKERS": "2",
     }
     settings = settings_module.load(environ)
-    counted = FaultyStore(Wiring(settings).part("store"), lambda *_: None, clock=SystemClock())
+    counted = FaultyStore(Wiring(settings).store, lambda *_: None, clock=SystemClock())
     with wiring.using(Wiring(settings, store=counted)) as house:
         fill()
-        state = house.part("state")
+        state = house.state
         began = time.perf_counter()
         made = shelf.catalogue(state)
         emit(name="browse_catalogue_made_cold", value=_since(began), unit="ms", better="lower", aim=None)
@@ -112,7 +112,7 @@ def _measure(emit: Emit, folder: Path) -> None:
     with embedded_server(folder, environ) as server:
         over_http(emit, server.base_url)
     with wiring.using(Wiring(settings)) as house:
-        state = house.part("state")
+        state = house.state
         _browse_dependencies.measure(emit, state)
         state.close()
 

@@ -64,10 +64,10 @@ def run(emit: Emit) -> None:
 
 def _of_many_files(emit: Emit, folder: Path) -> None:
     settings = settings_module.load({"AGNES_DATA_DIR": str(folder / "data")})
-    counted = FaultyStore(Wiring(settings).part("store"), lambda *_: None, clock=SystemClock())
+    counted = FaultyStore(Wiring(settings).store, lambda *_: None, clock=SystemClock())
     with wiring.using(Wiring(settings, store=counted)) as house:
         _sync(emit, folder, 269, "_15000_files", files_each=56, first_aim=3000, unchanged_aim=200)
-        house.part("state").close()
+        house.state.close()
 
 
 def _measure(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
@@ -77,7 +77,7 @@ def _measure(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
         "SEED_ADMIN_PASSWORD": PASSWORD,
     }
     settings = settings_module.load(environ)
-    counted = FaultyStore(Wiring(settings).part("store"), lambda *_: None, clock=SystemClock())
+    counted = FaultyStore(Wiring(settings).store, lambda *_: None, clock=SystemClock())
     with wiring.using(Wiring(settings, store=counted)) as house:
         people = _fill(plugins)
         _in_process(emit, people, plugins, suffix)
@@ -89,7 +89,7 @@ def _measure(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
             ).token
             for who in (people[0], people[1])
         )
-        house.part("state").close()
+        house.state.close()
     with embedded_server(folder, environ) as server:
         _over_http(emit, server.base_url, everything, suffix)
         _with_git(emit, server.base_url, dozen, folder, suffix)

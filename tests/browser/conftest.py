@@ -84,7 +84,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _to_review(house, folder)
         _shared_by_colleagues(house)
         _sessions_of_the_admin(house)
-        house.part("state").close()
+        house.state.close()
     with AnsweringApi(ANSWERS) as api, embedded_server(folder, environ | asking.environ(api.url)) as server:
         yield server.base_url
 
@@ -103,7 +103,7 @@ FLEA = (
 
 
 def _shared_by_colleagues(house: Wiring) -> None:
-    state, store, now = house.part("state"), house.part("store"), house.part("clock").now()
+    state, store, now = house.state, house.store, house.clock.now()
     for name, kind, age, used in FLEA:
         film = {"video_url": VIDEOS["YouTube"]} if name == "notes" else {}
         words = {"description": f"A small plugin for {name}, made by a colleague."} if used else {}
@@ -114,7 +114,7 @@ def _shared_by_colleagues(house: Wiring) -> None:
 def _sessions_of_the_admin(house: Wiring) -> None:
     """One with a subagent and a failed call, long enough for several parts, and one to be removed. No note says that they came, so
     no extraction changes the figures; the demonstration has sessions with figures."""
-    with house.part("state").read("people") as db:
+    with house.state.read("people") as db:
         (user_id,) = db.execute("SELECT id FROM people.users WHERE email = ?", [many.ADMIN]).fetchone()
     main, agent = Transcript(SESSION), Transcript(SESSION, agent_id="a1", rng=random.Random(3))
     main.prompt("Why does the forecast of Q3 differ? " + "Quarter " * 60)
@@ -130,26 +130,22 @@ def _sessions_of_the_admin(house: Wiring) -> None:
     gone = Transcript(REMOVED)
     gone.prompt("Something private")
     for t in (main, agent, gone):
-        house.part("store").write(
-            transcript_id(user_id, t.session, t.agent_id).key, packed.pack(t.body()), expect=ANYTHING
-        )
+        house.store.write(transcript_id(user_id, t.session, t.agent_id).key, packed.pack(t.body()), expect=ANYTHING)
 
 
 def _to_review(house: Wiring, folder: Path) -> None:
     """A marketplace that nobody was granted anything of, with a version that waits for an admin."""
     admin = Principal("u-admin", many.ADMIN, "Admin", frozenset({"admin"}), is_admin=True)
-    state, clock, allow = house.part("state"), house.part("clock"), frozenset({"file"})
-    tools = sync.Syncing(
-        state, house.part("store"), DulwichGit(allow=allow), house.part("secrets"), clock, house.part("web")
-    )
+    state, clock, allow = house.state, house.clock, frozenset({"file"})
+    tools = sync.Syncing(state, house.store, DulwichGit(allow=allow), house.secrets, clock, house.web)
     market = SampleMarketplace(folder / "review.git")
     wish = NewMarketplace(
         name="Guild under review", slug="review", url=market.url, curator_name="Cora", curator_email="cora@example.com"
     )
-    marketplaces.register(state, admin, wish, secrets=house.part("secrets"), clock=clock, allow=allow)
+    marketplaces.register(state, admin, wish, secrets=house.secrets, clock=clock, allow=allow)
     sync.sync(tools, "review")
     held = MarketplaceChange(hold=True)
-    marketplaces.update(state, admin, "review", held, secrets=house.part("secrets"), clock=clock, allow=allow)
+    marketplaces.update(state, admin, "review", held, secrets=house.secrets, clock=clock, allow=allow)
     market.change(
         "pay", {"plugins/finops/commands/pay.md": "---\nallowed-tools: Bash\n---\n!`curl https://e.example`\n"}
     )

@@ -100,7 +100,7 @@ class House:
 
     @property
     def state(self) -> Any:
-        return self.wiring.part("state")
+        return self.wiring.state
 
     def get(self, path: str, **kwargs: Any) -> Answer:
         return self.call("GET", path, **kwargs)

@@ -157,10 +157,10 @@ def test_an_upload_that_was_announced_before_a_rotation_is_completed_after_it(tm
         ada = seed_admin(house)
         announced = declare(house, ada, SESSION, packed).json()
         put(house, announced, packed)
-        signing_keys.rotate(house.wiring.part("secrets"), house.state, clock.now())
+        signing_keys.rotate(house.wiring.secrets, house.state, clock.now())
         clock.sleep((SETTLE + MINUTE).total_seconds())
         assert complete(house, ada, announced["upload_id"]).status == 200
-        signing_keys.rotate(house.wiring.part("secrets"), house.state, clock.now(), at_once=True)
+        signing_keys.rotate(house.wiring.secrets, house.state, clock.now(), at_once=True)
         clock.sleep(LOOK_AGAIN.total_seconds())
         assert complete(house, ada, announced["upload_id"]).status == 400
         again = declare(house, ada, SESSION, packed).json()
@@ -169,10 +169,10 @@ def test_an_upload_that_was_announced_before_a_rotation_is_completed_after_it(tm
 
 def test_the_command_says_what_it_did_and_no_value(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     with House(tmp_path) as house:
-        house.wiring.part("signing_keys")
+        house.wiring.signing_keys.sign("a first text, for which the first key is made")
         assert main.main(["signing-keys", "rotate"]) == 0
         assert main.main(["signing-keys", "list"]) == 0
-        ring = KeyRing.decode(house.wiring.part("secrets").get("signing").value)
+        ring = KeyRing.decode(house.wiring.secrets.get("signing").value)
         with house.state.read("people") as db:
             line = db.execute("SELECT action, resource, params FROM people.audit").fetchone()
     said = capsys.readouterr().out

@@ -74,8 +74,10 @@ class State(Protocol):
     names: tuple[str, ...]
     """Of all state files."""
 
-    spared: Collection[str]
-    """Files that were found damaged by the last read that could do without them."""
+    @property
+    def spared(self) -> Collection[str]:
+        """Files that were found damaged by the last read that could do without them."""
+        ...
 
     def read(self, *files: str, spare: Collection[str] = ()) -> AbstractContextManager[Db]:
         """A connection with the newest generations of `files` attached READ_ONLY, each within the

@@ -4,6 +4,7 @@ Start at `files.StateFiles`; docs/state.md tells how a commit and a read go.
 """
 
 from agnes.state.files import StateFiles
+from agnes.state.head import TAIL_GENERATIONS
 from agnes.state.migrations import Migration, packaged
 
-__all__ = ["Migration", "StateFiles", "packaged"]
+__all__ = ["TAIL_GENERATIONS", "Migration", "StateFiles", "packaged"]

@@ -31,7 +31,7 @@ def office(tmp_path: Path, mail: MailServer):
 
 def deliver(house: House) -> None:
     """Run the queue's consumer over what waits."""
-    queue = house.wiring.part("queue")
+    queue = house.wiring.queue
     consumer = __import__("functions.accounts.queue_mail.app", fromlist=["app"]).app.pure_lambda_functions[0].func
     for delivery in queue.receive("accounts-mail", visibility_seconds=60, max_attempts=3, at_most=10):
         answer = consumer({"Records": [{"messageId": delivery.id, "body": delivery.body}]}, None)
@@ -178,7 +178,7 @@ def test_a_mail_server_that_refuses_costs_the_mail_and_nothing_else(tmp_path: Pa
         made = house.post("/api/users", token=admin.token, json_body={"email": "eve@example.com", "send_invite": True})
         assert (made.status, made.json()["invite_email_sent"]) == (201, False)
         house.post("/auth/password/reset", form={"action": "reset", "email": admin.email})
-        queue = house.wiring.part("queue")
+        queue = house.wiring.queue
         [delivery] = queue.receive("accounts-mail", visibility_seconds=60, max_attempts=3)
         consumer = __import__("functions.accounts.queue_mail.app", fromlist=["app"]).app.pure_lambda_functions[0].func
         answer = consumer({"Records": [{"messageId": delivery.id, "body": delivery.body}]}, None)

@@ -17,7 +17,7 @@ NOTE = NO_FIGURES.partition(":")[0]
 @pytest.fixture
 def restarted(shop, tmp_path):
     """What a process that has just been started sees; afterwards the store is as it was."""
-    store, before = shop.house.store, shop.house.wiring._parts["state"]
+    store, before = shop.house.store, shop.house.wiring.state
     held = {
         entry.key: blob.body
         for entry in list(store.list("state/telemetry/"))
@@ -26,14 +26,14 @@ def restarted(shop, tmp_path):
 
     def restart():
         fresh = StateFiles(store, clock=shop.house.clock, cache_dir=tmp_path / "cache", max_stale_seconds=0)
-        shop.house.wiring._parts["state"] = fresh
+        shop.house.wiring.state = fresh
         return fresh
 
     yield restart
     for key, body in held.items():
         store.write(key, body, expect=ANYTHING)
-    shop.house.wiring._parts["state"].close()
-    shop.house.wiring._parts["state"] = before
+    shop.house.wiring.state.close()
+    shop.house.wiring.state = before
 
 
 @pytest.mark.parametrize("what", ["head", "material"])

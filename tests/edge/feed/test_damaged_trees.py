@@ -43,11 +43,11 @@ class Damaged(Team):
     def restart(self) -> None:
         """Another process, which has nothing in memory."""
         store = copy.copy(self.house.store)
-        self.house.wiring._parts["store"] = self.house.store = store
+        self.house.wiring.store = self.house.store = store
 
     @property
     def queued(self) -> list:
-        return list(self.house.wiring.part("queue"))
+        return list(self.house.wiring.queue)
 
     def keys(self, prefix: str) -> list[str]:
         return [entry.key for entry in self.house.store.list(prefix)]

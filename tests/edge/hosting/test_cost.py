@@ -124,7 +124,7 @@ def test_on_lambda_samples_are_priced_by_the_api_that_they_came_through(tmp_path
     environ = {"AGNES_JOBS": "lambda", "AGNES_FUNCTION_PREFIX": "agnes-", "AGNES_COUNT_CALLS": "true"}
     store = MeteredStore(MemoryStore())
     with HttpApiHouse(tmp_path, store=store, environ=environ, secrets=KeptSecrets()) as house:
-        assert isinstance(house.wiring.part("ledger"), SampledLedger)
+        assert isinstance(house.wiring.ledger, SampledLedger)
         admin = seed_admin(house)
         for _ in range(400):
             house.get("/api/me", token=admin.token)

@@ -67,7 +67,7 @@ def test_from_registering_to_removing(office):
     page = follow(office, press(office, HOME, **form, branch="", ref="", description=""))
     assert "Second is registered, and its plugins are being read." in page
     assert 'http-equiv="refresh"' in page
-    assert office.house.wiring.part("queue").waiting("marketplace-sync") == 1
+    assert office.house.wiring.queue.waiting("marketplace-sync") == 1
     assert "s3cret-token" not in page
     assert "One is stored; empty keeps it." in page
     page = follow(office, press(office, f"{HOME}/second/sync"))

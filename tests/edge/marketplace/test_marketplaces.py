@@ -147,7 +147,7 @@ def test_tokens_of_similar_slugs_do_not_meet(team, slugs):
         assert register(team, url=team.market.url, slug=slug, token=f"token-of-{slug}").status == 201
     with team.house.state.read("marketplace") as db:
         names = dict(db.execute("SELECT id, token_name FROM marketplace.registries").fetchall())
-    found = {slug: team.house.wiring.part("secrets").get(name).value for slug, name in names.items()}
+    found = {slug: team.house.wiring.secrets.get(name).value for slug, name in names.items()}
     assert found == {slug: f"token-of-{slug}" for slug in slugs}
 
 

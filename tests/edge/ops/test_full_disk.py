@@ -107,7 +107,7 @@ def test_an_export_that_does_not_fit_says_why_and_leaves_nothing(disk, kind):
             while True:
                 file.write(b"0" * 4096)
         os.truncate(fill, fill.stat().st_size - 16_384)  # what a status takes, and no more
-        exports.run_queued(house.state, store, house.wiring.part("queue"), made, clock=house.clock)
+        exports.run_queued(house.state, store, house.wiring.queue, made, clock=house.clock)
         found = house.get(f"{EXPORTS}/{made}", token=ada.token).json()
         assert (found["status"], found["files"]) == ("failed", [])
         assert "disk" in found["error"].lower() or "space" in found["error"].lower()
@@ -117,7 +117,7 @@ def test_an_export_that_does_not_fit_says_why_and_leaves_nothing(disk, kind):
         assert not list((disk / "store" / "tmp").iterdir())
         fill.unlink()
         again = house.post(EXPORTS, token=ada.token, json_body={"format": kind}).json()["id"]
-        exports.run_queued(house.state, store, house.wiring.part("queue"), again, clock=house.clock)
+        exports.run_queued(house.state, store, house.wiring.queue, again, clock=house.clock)
         found = house.get(f"{EXPORTS}/{again}", token=ada.token).json()
         assert (found["status"], found["rows"]) == ("done", found["events"])
         assert found["rows"] >= 6_000

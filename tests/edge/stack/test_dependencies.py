@@ -151,7 +151,7 @@ def test_across_marketplaces_it_is_the_name_in_ours(team, tmp_path):
     grant(team, "tools/lint")
     assert team.install("bob", "report").status == 200
     assert set(served(team)) == {"charts", "fmt", "lint", "report"}
-    report = team.house.wiring.part("state")
+    report = team.house.wiring.state
     with report.read("marketplace") as db:
         [(tree, raw)] = db.execute("SELECT tree_id, raw FROM marketplace.plugins WHERE name = 'report'").fetchall()
     from agnes.trees import service as trees

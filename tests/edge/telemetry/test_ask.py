@@ -257,7 +257,7 @@ def test_a_key_that_was_put_with_the_secrets_works_at_once(tmp_path, api):
         ada = seed_admin(house)
         body = {"question": "How many sessions?"}
         assert house.post(ROUTES[0], token=ada.token, json_body=body).status == 503
-        house.wiring.part("secrets").put("anthropic", Secret(KEY))
+        house.wiring.secrets.put("anthropic", Secret(KEY))
         assert house.post(ROUTES[0], token=ada.token, json_body=body).status == 200
 
 

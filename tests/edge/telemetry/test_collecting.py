@@ -265,7 +265,7 @@ def test_more_files_than_are_looked_at_are_said(house, admin, drop):
     for digit in "123":
         drop.put(f"{admin.email}/{B[:-1]}{digit}.jsonl", body(B))
     add(house, admin, drop.wish("homes", "{user}/*.jsonl"))
-    outside = {name: house.wiring.part(name) for name in ("drops", "secrets")}
+    outside = {name: getattr(house.wiring, name) for name in ("drops", "secrets")}
     for most, code in ((2, "location_too_large"), (3, None)):
         found = collector.collect(
             house.state, house.store, **outside, clock=house.clock, limits=collector.Limits(location_files=most)

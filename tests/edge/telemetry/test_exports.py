@@ -96,7 +96,7 @@ def start(used, **wanted):
 
 def work(house, **how):
     """What the queue's consumer does, until nothing is left."""
-    queue = house.wiring.part("queue")
+    queue = house.wiring.queue
     while queue.messages:
         exports.run_queued(
             house.state, house.store, queue, queue.messages.pop().body["export"], clock=house.clock, **how
@@ -305,7 +305,7 @@ def test_a_redaction_while_an_export_is_written_takes_back_what_was_written(used
 def test_a_worker_that_was_killed_is_followed_by_another_and_the_third_time_is_the_last(used):
     house, *_ = used
     made = start(used, format="json")
-    message = house.wiring.part("queue").messages[0]
+    message = house.wiring.queue.messages[0]
 
     def kill():
         raise KeyboardInterrupt
@@ -313,7 +313,7 @@ def test_a_worker_that_was_killed_is_followed_by_another_and_the_third_time_is_t
     house.store.during = kill
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            exports.run_queued(house.state, house.store, house.wiring.part("queue"), made["id"], clock=house.clock)
+            exports.run_queued(house.state, house.store, house.wiring.queue, made["id"], clock=house.clock)
     assert status(used, made).json()["status"] == "running"
     house.store.during = Interrupted.during
     work(house)
@@ -392,7 +392,7 @@ def _on_a_full_disk(folder, where, channel):
         made = exports.start(
             house.state,
             store,
-            house.wiring.part("queue"),
+            house.wiring.queue,
             admin_of(admin),
             exports.ExportCreate(format="json"),
             clock=house.clock,
@@ -403,7 +403,7 @@ def _on_a_full_disk(folder, where, channel):
         exports.run_queued(
             house.state,
             store,
-            house.wiring.part("queue"),
+            house.wiring.queue,
             made.id,
             clock=house.clock,
             slice_events=200 if where == "store" else 100_000,

@@ -158,7 +158,7 @@ def test_a_large_export_comes_from_the_store_whole_or_not_at_all(office, ada, tm
 @contextmanager
 def consumer(house, slice_events):
     """Exports in the background are made meanwhile, each part of a few events."""
-    stop, queue = threading.Event(), house.wiring.part("queue")
+    stop, queue = threading.Event(), house.wiring.queue
 
     def consume():
         while not stop.wait(0.05):

@@ -94,7 +94,7 @@ def store():
 @pytest.fixture
 def state(tmp_path, store):
     """A plugin in two versions and an entity; Bob may have both, and has asked for nothing."""
-    state = Wiring(load({"AGNES_DATA_DIR": str(tmp_path)}), store=store, clock=FixedClock(NOW)).part("state")
+    state = Wiring(load({"AGNES_DATA_DIR": str(tmp_path)}), store=store, clock=FixedClock(NOW)).state
     plant(state, store, owner_id="eve", owner="eve", name="notes", now=NOW, version="1")
     first, second = (trees.put(store, [TreeFile("README.md", text)]) for text in (b"first", b"second"))
 

@@ -29,7 +29,7 @@ def store(clock):
 
 @pytest.fixture
 def state(tmp_path, store, clock):
-    state = Wiring(load({"AGNES_DATA_DIR": str(tmp_path)}), store=store, clock=clock).part("state")
+    state = Wiring(load({"AGNES_DATA_DIR": str(tmp_path)}), store=store, clock=clock).state
     state.commit(
         "people",
         lambda tx: tx.db.execute(

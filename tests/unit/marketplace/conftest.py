@@ -76,7 +76,7 @@ def workshop(tmp_path: Path) -> Workshop:
 
 def workshop_over(tmp_path: Path, store: MemoryStore, clock: FixedClock) -> Workshop:
     settings = load({"AGNES_DATA_DIR": str(tmp_path / "data")})
-    state = Wiring(settings, store=store, clock=clock).part("state")
+    state = Wiring(settings, store=store, clock=clock).state
     tools = Syncing(
         state, store, DulwichGit(allow=ALLOW), SecretsFile(tmp_path / "secrets.json"), clock, JudgedWeb(allow=ALLOW)
     )

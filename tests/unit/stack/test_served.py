@@ -35,7 +35,7 @@ def name_of(number: int) -> str:
 def state(tmp_path_factory: pytest.TempPathFactory):
     folder: Path = tmp_path_factory.mktemp("served")
     parts = {"store": MemoryStore(), "clock": FixedClock(NOW)}
-    state = Wiring(load({"AGNES_DATA_DIR": str(folder)}), **parts).part("state")
+    state = Wiring(load({"AGNES_DATA_DIR": str(folder)}), **parts).state
 
     def marketplace(tx):
         tx.db.execute(

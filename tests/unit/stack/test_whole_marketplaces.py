@@ -111,7 +111,7 @@ class World:
 def state(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("whole")
     parts = {"store": MemoryStore(), "clock": FixedClock(NOW)}
-    state = Wiring(load({"AGNES_DATA_DIR": str(folder)}), **parts).part("state")
+    state = Wiring(load({"AGNES_DATA_DIR": str(folder)}), **parts).state
 
     def people(tx):
         tx.db.execute(
