@@ -3,7 +3,7 @@
 Nothing is written to a disk, nothing inside is opened in turn, and every piece of work is bounded by what the archive may declare.
 Two readers must not see two different archives in the same bytes: the directory and each member's own header have to agree, each
 name is there once, members follow one another without gaps or overlaps, and nothing stands before, between or behind them. That is
-what PyPI asks of wheels since 2025 (docs.pypi.org, "ZIP archive confusion"), and how overlapping bombs are met.
+what PyPI asks of wheels since 2025 ("ZIP archive confusion"), and how overlapping bombs are met.
 
 Paths are those of `agnes.trees.rules`, so what is taken can be stored and unpacked on every system.
 """
