@@ -16,6 +16,8 @@ import pydantic
 
 from agnes.edge import Needs, Reply
 from agnes.edge.git import REALM
+from agnes.edge.scopes import is_open
+from agnes.kernel.scopes import Scope
 from infra.discovery import Found, Route
 
 TITLE = "Agnes"
@@ -206,6 +208,11 @@ def _operation(function: Found, route: Route, schemas: dict[tuple[str, str, str]
     if contract.needs is not Needs.PUBLIC:
         operation["security"] = [{"bearer": []}, {"session": []}]
         operation["x-agnes-needs"] = contract.needs.value
+        operation["x-agnes-token-scopes"] = [
+            scope.value
+            for scope in Scope
+            if is_open(scope, needs=contract.needs, method=route.method, route_scope=contract.scope)
+        ]
     return operation
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+import click
 import httpx
 
 from agnes_cli import config
@@ -129,6 +131,8 @@ class Server:
         except httpx.InvalidURL as exc:
             raise ServerUnreachable(f"{self.url} is no URL that can be called: {exc}") from exc
         self.clock_ahead_seconds = _ahead(answer.headers.get("date"))
+        if ends := answer.headers.get("X-Agnes-Token-Expires"):
+            _warn_of_end(ends)
         if made := answer.headers.get(GENERATION):
             config.remember_seen(self.url, made)
         return answer
@@ -137,6 +141,17 @@ class Server:
 def connect() -> Server:
     """The server that this computer is signed in to. Raises BadInput, NotSignedIn."""
     return Server(config.get_server(), config.get_credential().token)
+
+
+_warned = False
+
+
+def _warn_of_end(ends: str) -> None:
+    """Once a run, on standard error: hooks and scripts read standard output."""
+    global _warned  # noqa: PLW0603 (a command is a process)
+    if not _warned and re.fullmatch(r"\d{4}-\d\d-\d\dT[0-9:.+Z-]{5,30}", ends):
+        _warned = True
+        click.echo(f"Your access token ends on {ends[:10]}. `agnes login` makes a new one.", err=True)
 
 
 def _given(query: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 from agnes.edge import Needs
 from agnes.edge.origin import SAFE_METHODS
 from infra.discovery import Route
-from tests.attack.town import MARK, PASSWORD, Town, is_refused, routes, verdict
+from tests.attack.town import MARK, PASSWORD, Town, expected_of, is_refused, routes, verdict
 
 END_THEIR_CALLER = {"/auth/logout"}
 """Paths that end the sign-in of whoever asks, so they are asked without one."""
@@ -47,7 +47,7 @@ def test_every_caller_at_every_route(attacked: Town, record_property):
     before, wrong = snapshot(attacked), []
     for route in routes():
         for caller in attacked.callers.values():
-            expected = verdict(route.contract.needs, caller.kind)
+            expected = expected_of(route, caller.kind)
             if expected is None and route.path in END_THEIR_CALLER and caller.token:
                 continue
             about = ["absent"] if expected is None and route.method not in SAFE_METHODS else list(attacked.things)

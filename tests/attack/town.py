@@ -45,7 +45,12 @@ MAX_ANSWER_BYTES = 4_000_000
 INSIDE = ("Traceback (most recent call last)", str(ROOT), "site-packages", "/functions/", "duckdb.duckdb", "root:x:0")
 """What no answer shows."""
 
-REFUSALS = ("only members of admin may do this", "opens job routes only", "a personal access token may not do this")
+REFUSALS = (
+    "only members of admin may do this",
+    "opens job routes only",
+    "a personal access token may not do this",
+    "the scope of this token does not allow this",
+)
 """What is said to a caller who is known and may not."""
 GIT = "/marketplace.git/"
 """Below it errors are text, which git shows."""
@@ -62,7 +67,7 @@ class Caller:
     name: str
     token: str | None
     kind: str
-    """nobody, invalid, analyst, analyst_token, admin, admin_token, operator"""
+    """nobody, invalid, analyst, analyst_token, admin, admin_token, operator, or an admin's token of a scope: `scope read`"""
 
 
 @dataclass
@@ -148,6 +153,35 @@ def is_refused(route: Route, answer: httpx.Response) -> int | None:
     if answer.status_code == 403 and not any(refusal in answer.text.lower() for refusal in REFUSALS):
         return None
     return answer.status_code if answer.status_code in (401, 403) else None
+
+
+FEED = {
+    "/marketplace.zip", "/marketplace/info", "/marketplace.git/info/refs", "/marketplace.git/git-upload-pack",
+    "/marketplace.git/git-receive-pack",
+}  # fmt: skip
+PUSH = {"/api/upload/sessions", "/api/upload/sessions/presign", "/api/upload/sessions/complete"}
+"""All that a token of these scopes opens, written down here a second time."""
+
+
+def scope_verdict(route: Route, scope: str) -> int | None:
+    """Whether a route refuses an admin's token of a scope that is not full."""
+    needs = route.contract.needs
+    if needs is Needs.PUBLIC:
+        return None
+    is_open = {
+        "read": needs is not Needs.PERSON and (route.method == "GET" or route.path in FEED),
+        "feed": route.path in FEED,
+        "push": route.path in PUSH,
+        "bootstrap-analyst": needs in (Needs.LOGIN, Needs.GIT),
+    }[scope]
+    return None if is_open else 403
+
+
+def expected_of(route: Route, kind: str) -> int | None:
+    """What a route says to a caller of this kind: 401, 403, or None for no refusal."""
+    if kind.startswith("scope "):
+        return scope_verdict(route, kind.removeprefix("scope "))
+    return verdict(route.contract.needs, kind)
 
 
 def verdict(needs: Needs, kind: str) -> int | None:
@@ -238,6 +272,9 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         Caller("an admin's token", admins_token["token"], "admin_token"),
         Caller("the operator", OPERATOR_TOKEN, "operator"),
     ]
+    for scope in ("read", "feed", "push", "bootstrap-analyst"):
+        made = admin.post("/auth/tokens", json={"name": scope, "scope": scope}, expect=201).json()
+        callers.append(Caller(f"an admin's token to {scope}", made["token"], f"scope {scope}"))
     export = admin.post("/api/admin/usage/exports", json={"format": "csv"}, expect=202).json()
     version = admin.get(f"/api/marketplaces/{guild.slug}/plugins/finops/versions").json()
     versions = version["versions"] if isinstance(version, dict) else version

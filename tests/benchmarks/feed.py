@@ -84,9 +84,7 @@ def _measure(emit: Emit, folder: Path, plugins: int, suffix: str) -> None:
         _sync(emit, folder, min(plugins, MAX_PLUGINS), suffix)
         now = wiring.clock().now()
         everything, dozen = (
-            tokens.create(
-                wiring.state(), who, name="bench", expires_in_days=1, ttl_seconds=None, scope="general", now=now
-            ).token
+            tokens.create(wiring.state(), who, name="bench", expires_in_days=1, ttl_seconds=None, now=now).token
             for who in (people[0], people[1])
         )
         house.state.close()

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from agnes_cli import config
+from agnes_cli import config, signing_in
 from agnes_cli.failures import BadInput
 
 
@@ -24,19 +24,14 @@ def command(server: str | None, email: str | None, token_stdin: bool) -> None:
         token = sys.stdin.readline().strip()
         if not token:
             raise BadInput("there is no token on standard input")
-        with Server(url, token) as known:
-            me = known.get("/api/me")
-        credential = config.Credential(token, me["email"])
-    else:
-        email = email or click.prompt("E-mail", err=True)
-        password = click.prompt("Password", hide_input=True, err=True)
-        with Server(url) as stranger:
-            bearer = stranger.post("/auth/token", {"email": email, "password": password})["access_token"]
-        with Server(url, bearer) as known:
-            made = known.post("/auth/tokens", {"name": f"agnes on {_computer()}"})
-        credential = config.Credential(made["token"], email, made["id"])
-    config.remember(url, credential)
-    click.echo(f"Signed in to {url} as {credential.email}.", err=True)
+        signing_in.with_token(url, token)
+        return
+    email = email or click.prompt("E-mail", err=True)
+    password = click.prompt("Password", hide_input=True, err=True)
+    with Server(url, signing_in.bearer_of(url, email, password)) as known:
+        made = known.post("/auth/tokens", {"name": f"agnes on {_computer()}"})
+    config.remember(url, config.Credential(made["token"], email, made["id"]))
+    click.echo(f"Signed in to {url} as {email}.", err=True)
 
 
 def _computer() -> str:

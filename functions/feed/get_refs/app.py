@@ -5,12 +5,13 @@ from agnes.edge import Function, Needs, Reply, Request
 from agnes.edge.git import git_endpoint, protocol_version, refuse_push
 from agnes.feed import service, upload_pack
 from agnes.kernel.principal import Principal
+from agnes.kernel.scopes import Scope
 
 app = Function("feed-get_refs")
 
 
 @app.route("/marketplace.git/info/refs", methods=["GET"])
-@git_endpoint(needs=Needs.GIT)
+@git_endpoint(needs=Needs.GIT, scope=Scope.FEED)
 def get_refs(who: Principal, request: Request) -> Reply:
     """Advertise the one branch; pushing is refused by name."""
     if request.query.get("service") != ["git-upload-pack"]:

@@ -4,12 +4,13 @@ from agnes import wiring
 from agnes.edge import Function, Needs, Redirect, Reply, Request, endpoint
 from agnes.feed import service
 from agnes.kernel.principal import Principal
+from agnes.kernel.scopes import Scope
 
 app = Function("feed-get_zip")
 
 
 @app.route("/marketplace.zip", methods=["GET"])
-@endpoint(needs=Needs.GIT)
+@endpoint(needs=Needs.GIT, scope=Scope.FEED)
 def get_zip(who: Principal, request: Request) -> Reply:
     """Redirect to the zip of your marketplace; 304 when you have it."""
     store = wiring.store()

@@ -5,12 +5,13 @@ from agnes.edge import Function, Needs, Reply, Request
 from agnes.edge.git import git_endpoint, plain_body, protocol_version
 from agnes.feed import service, upload_pack
 from agnes.kernel.principal import Principal
+from agnes.kernel.scopes import Scope
 
 app = Function("feed-post_upload_pack")
 
 
 @app.route("/marketplace.git/git-upload-pack", methods=["POST"])
-@git_endpoint(needs=Needs.GIT)
+@git_endpoint(needs=Needs.GIT, scope=Scope.FEED)
 def post_upload_pack(who: Principal, request: Request) -> Reply:
     """Answer git's negotiation with the pack that it lacks."""
     store = wiring.store()

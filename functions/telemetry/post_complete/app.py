@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
+from agnes.kernel.scopes import Scope
 from agnes.telemetry.transcripts import uploads
 
 app = Function("telemetry-post_complete")
@@ -17,7 +18,7 @@ class Finished(BaseModel):
 
 
 @app.route("/api/upload/sessions/complete", methods=["POST"])
-@endpoint(needs=Needs.LOGIN, body=Finished)
+@endpoint(needs=Needs.LOGIN, scope=Scope.PUSH, body=Finished)
 def post_complete(who: Principal, body: Finished) -> uploads.Completed:
     """Check and publish an upload; the same call again gives the same answer."""
     return uploads.complete(

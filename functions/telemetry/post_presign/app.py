@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
+from agnes.kernel.scopes import Scope
 from agnes.telemetry.transcripts import uploads
 
 app = Function("telemetry-post_presign")
@@ -25,7 +26,7 @@ class Declared(BaseModel):
 
 
 @app.route("/api/upload/sessions/presign", methods=["POST"])
-@endpoint(needs=Needs.LOGIN, body=Declared)
+@endpoint(needs=Needs.LOGIN, scope=Scope.PUSH, body=Declared)
 def post_presign(who: Principal, body: Declared) -> uploads.Presigned:
     """Where to PUT a transcript of any size, as one zstd frame."""
     return uploads.presign(

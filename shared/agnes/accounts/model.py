@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from agnes.accounts.rules import WARN_BEFORE_END
 from agnes.kernel.ids import GroupId, TokenId, UserId
 from agnes.kernel.ports import Secret
 
@@ -115,6 +116,7 @@ class NewToken:
     name: str
     prefix: str
     token: str
+    scope: str
     expires_at: datetime | None
     created_at: datetime
 
@@ -125,11 +127,18 @@ class Token:
     name: str
     prefix: str
     scope: str
+    """One of `agnes.kernel.scopes`."""
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
     last_used_ip: str | None
+
+    def ends_soon(self, now: datetime) -> bool:
+        """Whether it still works and ends within WARN_BEFORE_END."""
+        return (
+            self.revoked_at is None and self.expires_at is not None and now < self.expires_at <= now + WARN_BEFORE_END
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ports import Secret
+from agnes.kernel.scopes import Scope
 
 SESSION_PREFIX = "ags_"
 TOKEN_PREFIX = "agp_"
 SESSION_LIFETIME = timedelta(hours=24)
 LONGEST_TOKEN_LIFETIME = timedelta(days=3650)
-BOOTSTRAP_SCOPE = "bootstrap-analyst"
+WARN_BEFORE_END = timedelta(days=14)
+"""How long before its end a token is said to end soon."""
 LONGEST_BOOTSTRAP_LIFETIME = timedelta(hours=1)
 MIN_PASSWORD, MAX_PASSWORD = 12, 1024
 """Characters. The upper bound keeps a body of megabytes away from Argon2."""
@@ -92,7 +94,7 @@ def _without(password: str, words: Iterable[str]) -> str:
     return password
 
 
-def expiry_of(now: datetime, *, days: int | None, ttl_seconds: int | None, scope: str) -> datetime | None:
+def expiry_of(now: datetime, *, days: int | None, ttl_seconds: int | None, scope: Scope) -> datetime | None:
     """When a token made now ends; None never. Seconds win over days; a bootstrap token lasts an hour at most."""
     if ttl_seconds is not None:
         wanted = _positive("ttl_seconds", ttl_seconds, timedelta(seconds=1))
@@ -100,7 +102,7 @@ def expiry_of(now: datetime, *, days: int | None, ttl_seconds: int | None, scope
         wanted = _positive("expires_in_days", days, timedelta(days=1))
     else:
         wanted = None
-    if scope == BOOTSTRAP_SCOPE:
+    if scope == Scope.BOOTSTRAP:
         wanted = min(wanted or LONGEST_BOOTSTRAP_LIFETIME, LONGEST_BOOTSTRAP_LIFETIME)
     return None if wanted is None else now + wanted
 

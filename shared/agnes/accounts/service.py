@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
@@ -12,16 +13,19 @@ from agnes.accounts import repository
 from agnes.accounts.model import ADMIN, Me, User, UserCounts, UserQuery
 from agnes.accounts.repository import HeldCredential
 from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX, hash_of
-from agnes.kernel import sealed
+from agnes.kernel import audit, sealed
 from agnes.kernel.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
 from agnes.kernel.ports import ANYTHING, Blob, NotModified, ObjectStore, Secret
 from agnes.kernel.principal import Principal, Via
-from agnes.kernel.state import Db, State
+from agnes.kernel.scopes import KEEP_ADMIN, scope_of
+from agnes.kernel.state import Change, Db, State
 
 log = logging.getLogger("agnes.accounts")
 
 USE_NOTED_EVERY = timedelta(hours=1)
 USED_PREFIX = "tokens/used/"
+PLACES_KEPT = 16
+"""Addresses that a token was used from last, so that a laptop between home and office is no news each day."""
 CREDENTIALS_REMEMBERED = 10_000
 
 NEWEST = 2**63 - 1
@@ -30,8 +34,8 @@ NEWEST = 2**63 - 1
 _SIGN_IN = "Sign in again."
 _NEW_TOKEN = "Make a new token, or ask an admin."
 
-_noted: dict[str, datetime] = {}
-"""Token id → when this process last wrote its use."""
+_noted: dict[tuple[str, str], datetime] = {}
+"""Token id and address → when this process last saw the use noted."""
 _credentials: WeakKeyDictionary[State, tuple[tuple[int, str], dict[str, HeldCredential]]] = WeakKeyDictionary()
 """Version of `people` and the credentials that it holds, by hash."""
 
@@ -66,14 +70,17 @@ def identify(state: State, credential: str, *, now: datetime) -> Principal:
         raise UnauthenticatedError(f"this {kind} has expired", code=f"{kind}_expired", hint=hint)
     if not held.active:
         raise UnauthenticatedError("this account is deactivated", code="account_deactivated", hint="Ask an admin.")
+    scope = scope_of(held.scope)
     return Principal(
         user_id=held.user_id,
         email=held.email,
         name=held.name,
         group_ids=held.group_ids,
-        is_admin=ADMIN in held.group_ids,
+        is_admin=ADMIN in held.group_ids and scope in KEEP_ADMIN,
         via=Via.LOGIN if prefix == SESSION_PREFIX else Via.TOKEN,
         credential_id=held.id,
+        scope=scope,
+        expires_at=held.expires_at,
     )
 
 
@@ -95,38 +102,59 @@ def _find(state: State, credential: str, prefix: str) -> HeldCredential | None:
     return found
 
 
-def note_use(store: ObjectStore, token_id: str, *, ip: str, now: datetime) -> None:
-    """Remember when and from where a token was used, at most once an hour, whichever process it meets.
+def note_use(store: ObjectStore, token_id: str, *, ip: str, now: datetime) -> bool:
+    """Remember when and from where a token was used, at most once an hour and place, whichever process it meets.
 
-    A process that has not seen it lately looks at the note before it writes one: there are many processes, and a read
-    costs a twelfth of a write. A write beside the state disturbs no commit; what it cannot write it leaves, a request must not fail.
+    Whether the token was used before, and never from this place as far as the last PLACES_KEPT of them tell. A process that
+    has not seen it lately looks at the note before it writes one: there are many processes, and a read costs a twelfth of a
+    write. A write beside the state disturbs no commit; what it cannot write it leaves, a request must not fail.
     """
-    last = _noted.get(token_id)
+    last = _noted.get((token_id, ip))
     if last is not None and abs(now - last) < USE_NOTED_EVERY:
-        return
+        return False
     if len(_noted) > 10_000:
         _noted.clear()
     key = f"{USED_PREFIX}{token_id}.json"
-    body = sealed.seal(key, json.dumps({"at": now.isoformat(), "ip": ip}).encode())
     try:
-        noted = _noted_at(key, store.read(key))
-        is_recent = noted is not None and abs(now - noted) < USE_NOTED_EVERY
-        _noted[token_id] = noted if noted is not None and is_recent else now
-        if not is_recent:
-            store.write(key, body, expect=ANYTHING, content_type="application/json")
+        before = _use_noted(key, store.read(key))
+        is_recent = before is not None and before.ip == ip and abs(now - before.at) < USE_NOTED_EVERY
+        _noted[token_id, ip] = before.at if before is not None and is_recent else now
+        if is_recent:
+            return False
+        places = [ip, *(place for place in (before.places if before else ()) if place != ip)][:PLACES_KEPT]
+        body = json.dumps({"at": now.isoformat(), "ip": ip, "places": places}).encode()
+        store.write(key, sealed.seal(key, body), expect=ANYTHING, content_type="application/json")
     except UnavailableError as exc:
         log.warning("the use of a token was not noted: %s", exc.message, extra={"token_id": token_id})
+        return False
+    return before is not None and ip not in before.places
 
 
-def _noted_at(key: str, found: Blob | NotModified | None) -> datetime | None:
-    """When a use was noted last; None if never, or if the note is damaged."""
+def record_new_place(store: ObjectStore, who: Principal, *, ip: str, now: datetime) -> None:
+    """A line of the audit; a store that cannot take it does not refuse the request, as with the note itself."""
     try:
-        return (
-            datetime.fromisoformat(json.loads(sealed.opened(key, found.body))["at"])
-            if isinstance(found, Blob)
-            else None
-        )
-    except (ValueError, KeyError, TypeError):
+        change = Change("token.first_use_new_ip", f"token:{who.credential_id}", {"user_id": who.user_id, "ip": ip})
+        audit.record(store, change, now=now)
+    except UnavailableError as exc:
+        log.warning("a token's new place was not recorded: %s", exc.message, extra={"token_id": who.credential_id})
+
+
+@dataclass(frozen=True, slots=True)
+class _NotedUse:
+    at: datetime
+    ip: str
+    places: tuple[str, ...]
+
+
+def _use_noted(key: str, found: Blob | NotModified | None) -> _NotedUse | None:
+    """The last use that was noted; None if never, or if the note is damaged."""
+    try:
+        if not isinstance(found, Blob):
+            return None
+        noted = json.loads(sealed.opened(key, found.body))
+        ip = str(noted.get("ip", ""))
+        return _NotedUse(datetime.fromisoformat(noted["at"]), ip, tuple(map(str, noted.get("places", [ip]))))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -19,6 +19,7 @@ from agnes.kernel.errors import ConflictError, NotFoundError
 from agnes.kernel.ids import TokenId, new_ulid
 from agnes.kernel.ports import Blob, ObjectStore
 from agnes.kernel.principal import Principal
+from agnes.kernel.scopes import Scope, scope_of
 from agnes.kernel.state import Change, Db, State, Tx
 
 MOST_LIVE_TOKENS = 100
@@ -57,14 +58,19 @@ def create(
     name: str,
     expires_in_days: int | None,
     ttl_seconds: int | None,
-    scope: str,
+    scope: Scope = Scope.FULL,
     now: datetime,
 ) -> NewToken:
-    """A token with all that its owner may do. Raises BadRequestError, ConflictError `too_many_tokens`."""
+    """A token of one's own, with no more than its scope opens.
+
+    Raises BadRequestError, DeniedError, ConflictError `too_many_tokens`.
+    """
     name = name_of(name)
+    if scope is Scope.SCIM:
+        who.require_admin()
     expires_at = expiry_of(now, days=expires_in_days, ttl_seconds=ttl_seconds, scope=scope)
     token, token_id = new_credential(TOKEN_PREFIX), TokenId(new_ulid(now))
-    shown = NewToken(token_id, name, token.value[:SHOWN], token.value, expires_at, now)
+    shown = NewToken(token_id, name, token.value[:SHOWN], token.value, scope.value, expires_at, now)
 
     change = add(
         token_id=token_id,
@@ -72,7 +78,7 @@ def create(
         name=name,
         token_hash=hash_of(token),
         prefix=shown.prefix,
-        scope=scope,
+        scope=scope.value,
         at=now,
         expires_at=expires_at,
     )
@@ -99,7 +105,8 @@ def add(
             f"you have {MOST_LIVE_TOKENS} tokens already", code="too_many_tokens", hint="Revoke some first."
         )
     tx.db.execute(
-        "INSERT INTO people.tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+        """INSERT INTO people.tokens (id, user_id, name, token_hash, prefix, scope, created_at, expires_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
         [token_id, user_id, name, token_hash, prefix, scope, at, expires_at],
     )
     tx.record(Change("token.create", f"token:{token_id}", {"name": name, "scope": scope, "expires_at": expires_at}))
@@ -139,15 +146,16 @@ def everybody(db: Db, store: ObjectStore) -> list[OwnedToken]:
 
 
 def page_of_all(
-    db: Db, store: ObjectStore, *, now: datetime, status: str, q: str, offset: int, limit: int
+    db: Db, store: ObjectStore, *, now: datetime, status: str, q: str, offset: int, limit: int, scope: str = ""
 ) -> tuple[list[OwnedToken], int]:
     """Tokens of everybody that a page shows, newest first, and how many there are on all pages.
 
     `status` is `active`, `expired`, `revoked` or empty; `q` is looked for in names, owners' addresses and prefixes.
     """
     where = f"""({_STATUS.get(status, "true")})
+        AND ($scope = '' OR coalesce(map {{'general': 'full'}}[t.scope], t.scope) = $scope)
         AND ($q = '' OR contains(lower(t.name || ' ' || t.prefix || ' ' || coalesce(u.email, '')), $q))"""
-    given: dict[str, Any] = {"q": q.strip().casefold()}
+    given: dict[str, Any] = {"q": q.strip().casefold(), "scope": scope}
     if status in ("active", "expired"):
         given["now"] = now
     rows = _rows(db, f"{where} ORDER BY t.id DESC LIMIT {int(limit)} OFFSET {int(offset)}", given, ordered=True)
@@ -226,7 +234,13 @@ def _rows(db: Db, where: str, which: list[str] | dict[str, Any], *, ordered: boo
         WHERE {where} {order}""",  # noqa: S608 (constant)
         which,
     ).fetchall()
-    return [Row(*row) for row in found]
+    return [Row(*row[:4], _shown(row[4]), *row[5:]) for row in found]
+
+
+def _shown(scope: str) -> str:
+    """The scope as it counts; one that this version does not know as it is stored."""
+    known = scope_of(scope)
+    return known.value if known is not None else scope
 
 
 def _token(kind: type[T], row: Row, use: LastUse, **owner: str) -> T:

@@ -13,6 +13,7 @@ from agnes.accounts.model import OwnedToken
 from agnes.admin.paging import Paging, SearchQuery
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
+from agnes.kernel.scopes import Scope
 from agnes.kernel.state import State
 
 PATH = "/admin/tokens"
@@ -20,8 +21,12 @@ TOKENS_A_PAGE = 50
 STATUSES = {"active": "Active", "expired": "Expired", "revoked": "Revoked", "": "All"}
 
 
+SCOPES = {"": "All scopes"} | {scope.value: scope.value for scope in Scope}
+
+
 class TokensQuery(SearchQuery):
     status: Literal["", "active", "expired", "revoked"] = "active"
+    scope: Literal["", "full", "read", "feed", "push", "bootstrap-analyst", "scim"] = ""
 
 
 class TokenForm(BaseModel):
@@ -36,6 +41,7 @@ class TokensPage:
     template: ClassVar[str] = "admin/tokens.html"
     title: ClassVar[str] = "Access tokens"
     statuses: ClassVar[dict[str, str]] = STATUSES
+    scopes: ClassVar[dict[str, str]] = SCOPES
 
     tokens: list[OwnedToken]
     query: TokensQuery
@@ -49,16 +55,25 @@ class TokensPage:
     def status_of(self, token: OwnedToken) -> str:
         if token.revoked_at is not None:
             return "Revoked"
-        return "Expired" if token.expires_at is not None and token.expires_at <= self.now else "Active"
+        if token.expires_at is not None and token.expires_at <= self.now:
+            return "Expired"
+        return "Ends soon" if token.ends_soon(self.now) else "Active"
 
 
 def tokens_page(state: State, store: ObjectStore, query: TokensQuery, *, now: datetime) -> TokensPage:
     """Raises UnavailableError."""
     with state.read("people") as db:
         found, total = tokens.page_of_all(
-            db, store, now=now, status=query.status, q=query.q, offset=query.offset, limit=TOKENS_A_PAGE
+            db,
+            store,
+            now=now,
+            status=query.status,
+            q=query.q,
+            offset=query.offset,
+            limit=TOKENS_A_PAGE,
+            scope=query.scope,
         )
-    given = {"q": query.q, "status": query.status}
+    given = {"q": query.q, "status": query.status, "scope": query.scope}
     return TokensPage(found, query, Paging(PATH, given, query.offset, TOKENS_A_PAGE, len(found), total), now)
 
 

@@ -25,8 +25,10 @@ from agnes.edge.identify import identify
 from agnes.edge.needs import Needs
 from agnes.edge.reply import Reply, respond
 from agnes.edge.request import Request
+from agnes.edge.scopes import ends_soon
 from agnes.kernel.errors import AgnesError, UnsupportedError
 from agnes.kernel.principal import Principal
+from agnes.kernel.scopes import Scope
 from agnes.kernel.state import CURRENT_ACTOR, Actor
 
 View = Callable[..., Any]
@@ -43,6 +45,8 @@ class Contract:
     answers: Any = None
     status: int = 200
     summary: str = ""
+    scope: Scope | None = None
+    """The narrow scope whose tokens open this route, beside the wide ones (`agnes.edge.scopes`)."""
     takes_request: bool = False
     """Whether the view has a parameter `request`; read once, a signature costs more than many a view."""
 
@@ -54,13 +58,14 @@ def endpoint(
     body: type[pydantic.BaseModel] | None = None,
     answers: Any = None,
     status: int = 200,
+    scope: Scope | None = None,
 ) -> Callable[[View], View]:
     """Make a view an API route. `answers` is the type that it returns, for the API's description."""
 
     def decorate(view: View) -> View:
         summary = (inspect.getdoc(view) or view.__name__.replace("_", " ")).partition("\n")[0]
         contract = Contract(
-            "endpoint", needs, query, body, answers or _returned(view), status, summary, takes_request(view)
+            "endpoint", needs, query, body, answers or _returned(view), status, summary, scope, takes_request(view)
         )
 
         def call(request: Request, who: Principal | None) -> Reply:
@@ -95,7 +100,7 @@ def guarded(
         who = None
         with generations.carried(request) as seen:
             try:
-                who = identify(request, contract.needs)
+                who = identify(request, contract.needs, route_scope=contract.scope)
                 actor = CURRENT_ACTOR.set(_actor(who, request))
                 try:
                     reply = call(request, who)
@@ -106,6 +111,8 @@ def guarded(
             extra |= seen.headers()
             if left_out := wiring.state().spared:
                 extra["X-Agnes-Left-Out"] = ", ".join(sorted(left_out))
+            if who is not None and ends_soon(who, wiring.clock().now()):
+                extra["X-Agnes-Token-Expires"] = who.expires_at.isoformat()
             cookies = (*reply.cookies, *seen.cookies())
         extra["Server-Timing"] = f"app;dur={(time.perf_counter() - started) * 1000:.1f}"
         if wiring.settings().secure_cookies:

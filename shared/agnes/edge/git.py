@@ -12,16 +12,17 @@ from agnes.edge.reply import Reply
 from agnes.edge.request import MAX_BODY_BYTES, Request
 from agnes.kernel.errors import AgnesError, BadRequestError, DeniedError, TooLargeError
 from agnes.kernel.principal import Principal
+from agnes.kernel.scopes import Scope
 
 GZIP_MAGIC = b"\x1f\x8b"
 REALM = 'Basic realm="agnes-marketplace"'
 
 
-def git_endpoint(*, needs: Needs) -> Callable[[View], View]:
+def git_endpoint(*, needs: Needs, scope: Scope | None = None) -> Callable[[View], View]:
     """Make a view a route of git's smart HTTP protocol. The view returns a Reply."""
 
     def decorate(view: View) -> View:
-        contract = Contract("git", needs, takes_request=takes_request(view))
+        contract = Contract("git", needs, scope=scope, takes_request=takes_request(view))
 
         def call(request: Request, who: Principal | None) -> Reply:
             return invoke(view, contract, request, who)

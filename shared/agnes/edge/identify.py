@@ -11,8 +11,11 @@ from agnes.accounts import service as accounts
 from agnes.edge.needs import Needs
 from agnes.edge.origin import require_same_origin
 from agnes.edge.request import Request
+from agnes.edge.scopes import ScopeTooNarrow, is_open
 from agnes.kernel.errors import DeniedError, UnauthenticatedError
 from agnes.kernel.principal import SCHEDULER, Principal, Via
+from agnes.kernel.scopes import Scope
+from agnes.kernel.state import CURRENT_ACTOR, Actor
 
 COOKIE = "access_token"
 
@@ -40,10 +43,10 @@ def find_credential(request: Request, *, basic: bool) -> Credential | None:
     return Credential(cookie, from_cookie=True) if cookie else None
 
 
-def identify(request: Request, needs: Needs) -> Principal | None:
+def identify(request: Request, needs: Needs, *, route_scope: Scope | None = None) -> Principal | None:
     """The principal, permitted as `needs` says; None only for PUBLIC routes without a credential.
 
-    Raises UnauthenticatedError or DeniedError.
+    `route_scope` is the narrow scope that the route is part of. Raises UnauthenticatedError or DeniedError.
     """
     credential = find_credential(request, basic=needs is Needs.GIT)
     if needs is Needs.PUBLIC and (credential is None or not credential.from_cookie):
@@ -67,13 +70,26 @@ def identify(request: Request, needs: Needs) -> Principal | None:
         if who.via is Via.LOGIN:
             who = replace(who, via=Via.SESSION)
     if who.via is Via.TOKEN:
-        accounts.note_use(wiring.store(), who.credential_id, ip=request.client_ip, now=wiring.clock().now())
-    if needs is Needs.PERSON and who.via is Via.TOKEN:
-        raise DeniedError(
-            "a personal access token may not do this",
-            code="interactive_login_required",
-            hint="Sign in with a password.",
-        )
+        _note_use(who, request)
+        if needs is Needs.PERSON:
+            raise DeniedError(
+                "a personal access token may not do this", code="interactive_login_required", hint="Sign in yourself."
+            )
+        if not is_open(who.scope, needs=needs, method=request.method, route_scope=route_scope):
+            if needs is Needs.PUBLIC:
+                return None
+            raise ScopeTooNarrow(who.scope)
     if needs in (Needs.ADMIN, Needs.OPERATOR):
         who.require_admin()
     return who
+
+
+def _note_use(who: Principal, request: Request) -> None:
+    """When and from where the token was used; a place that is new is recorded in the audit."""
+    now = wiring.clock().now()
+    if accounts.note_use(wiring.store(), who.credential_id, ip=request.client_ip, now=now):
+        actor = CURRENT_ACTOR.set(Actor(who.user_id, who.email, who.client_kind, request.client_ip, request.id))
+        try:
+            accounts.record_new_place(wiring.store(), who, ip=request.client_ip, now=now)
+        finally:
+            CURRENT_ACTOR.reset(actor)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from agnes.kernel.errors import DeniedError
+from agnes.kernel.scopes import Scope
 
 
 class Via(StrEnum):
@@ -31,6 +33,10 @@ class Principal:
     via: Via = Via.SESSION
     credential_id: str = ""
     """Id of the session or token row; empty for the scheduler."""
+    scope: Scope | None = Scope.FULL
+    """Of the token; a sign-in has all. None: a scope that this version does not know."""
+    expires_at: datetime | None = None
+    """When the token or the sign-in ends; None never."""
 
     @property
     def client_kind(self) -> str:

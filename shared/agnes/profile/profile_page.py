@@ -16,10 +16,12 @@ from agnes.accounts.model import NewToken, Token, User
 from agnes.accounts.rules import MIN_PASSWORD
 from agnes.kernel.ports import ObjectStore, Secret
 from agnes.kernel.principal import Principal, Via
+from agnes.kernel.scopes import LABELS, Scope, scope_of
 from agnes.kernel.state import State
 from agnes.marketplace import granting
 
 PATH = "/me/profile"
+SCOPES = {scope.value: LABELS[scope] for scope in (Scope.FULL, Scope.READ, Scope.FEED, Scope.PUSH, Scope.BOOTSTRAP)}
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "No end"}
 
 
@@ -30,6 +32,7 @@ class ProfileForm(BaseModel):
     name: str = Field("", max_length=1000)
     current: SecretStr = SecretStr("")
     new: SecretStr = SecretStr("")
+    scope: Literal["full", "read", "feed", "push", "bootstrap-analyst"] = "full"
     expires: Literal["30", "90", "365", ""] = "90"
     token_id: str = ""
 
@@ -39,6 +42,7 @@ class ProfilePage:
     template: ClassVar[str] = "profile/profile.html"
     title: ClassVar[str] = "Profile"
     lifetimes: ClassVar[dict[str, str]] = LIFETIMES
+    scopes: ClassVar[dict[str, str]] = SCOPES
     min_password: ClassVar[int] = MIN_PASSWORD
 
     user: User
@@ -47,9 +51,17 @@ class ProfilePage:
     tokens: list[Token]
     may_change: bool
     """Whether they are signed in themselves; a token may neither make tokens nor change passwords."""
-    today: date
+    now: datetime
     new_token: NewToken | None = None
     """Shown on this one page and never again."""
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
+
+    def label(self, scope: str) -> str:
+        """What a token of this scope may do; an unknown scope as it is."""
+        return self.scopes.get(scope, scope)
 
 
 def profile_page(state: State, store: ObjectStore, who: Principal, *, now: datetime) -> ProfilePage:
@@ -60,7 +72,7 @@ def profile_page(state: State, store: ObjectStore, who: Principal, *, now: datet
             items=granting.effective_access(db, who.user_id).items,
             tokens=tokens.live(db, store, who.user_id, now),
             may_change=who.via is not Via.TOKEN,
-            today=now.date(),
+            now=now,
         )
 
 
@@ -69,7 +81,13 @@ def change(state: State, store: ObjectStore, who: Principal, form: ProfileForm, 
     if form.action == "create_token":
         days = int(form.expires) if form.expires else None
         made = tokens.create(
-            state, who, name=form.name, expires_in_days=days, ttl_seconds=None, scope="general", now=now
+            state,
+            who,
+            name=form.name,
+            expires_in_days=days,
+            ttl_seconds=None,
+            scope=scope_of(form.scope) or Scope.FULL,
+            now=now,
         )
         return replace(profile_page(state, store, who, now=now), new_token=made)
     if form.action == "revoke_token":

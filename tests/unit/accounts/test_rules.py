@@ -7,6 +7,7 @@ import pytest
 from agnes.accounts import rules
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ports import Secret
+from agnes.kernel.scopes import Scope
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -107,14 +108,14 @@ def test_refuses_passwords_that_are_easy_to_guess(password, about):
 @pytest.mark.parametrize(
     ("days", "ttl_seconds", "scope", "lifetime"),
     [
-        pytest.param(90, None, "general", timedelta(days=90), id="days"),
-        pytest.param(90, 60, "general", timedelta(minutes=1), id="seconds win"),
-        pytest.param(None, None, "general", None, id="never"),
-        pytest.param(10**9, None, "general", timedelta(days=3650), id="at most ten years"),
-        pytest.param(None, 10**18, "general", timedelta(days=3650), id="at most ten years in seconds"),
-        pytest.param(90, None, "bootstrap-analyst", timedelta(hours=1), id="bootstrap clamps"),
-        pytest.param(None, None, "bootstrap-analyst", timedelta(hours=1), id="bootstrap ends"),
-        pytest.param(90, 60, "bootstrap-analyst", timedelta(minutes=1), id="bootstrap may be shorter"),
+        pytest.param(90, None, Scope.FULL, timedelta(days=90), id="days"),
+        pytest.param(90, 60, Scope.FULL, timedelta(minutes=1), id="seconds win"),
+        pytest.param(None, None, Scope.FULL, None, id="never"),
+        pytest.param(10**9, None, Scope.FULL, timedelta(days=3650), id="at most ten years"),
+        pytest.param(None, 10**18, Scope.FULL, timedelta(days=3650), id="at most ten years in seconds"),
+        pytest.param(90, None, Scope.BOOTSTRAP, timedelta(hours=1), id="bootstrap clamps"),
+        pytest.param(None, None, Scope.BOOTSTRAP, timedelta(hours=1), id="bootstrap ends"),
+        pytest.param(90, 60, Scope.BOOTSTRAP, timedelta(minutes=1), id="bootstrap may be shorter"),
     ],
 )
 def test_lifetime_of_a_token(days, ttl_seconds, scope, lifetime):
@@ -125,7 +126,7 @@ def test_lifetime_of_a_token(days, ttl_seconds, scope, lifetime):
 @pytest.mark.parametrize(("days", "ttl_seconds"), [(0, None), (-1, None), (90, 0), (None, -5)])
 def test_refuses_a_lifetime_that_is_over(days, ttl_seconds):
     with pytest.raises(BadRequestError):
-        rules.expiry_of(NOW, days=days, ttl_seconds=ttl_seconds, scope="general")
+        rules.expiry_of(NOW, days=days, ttl_seconds=ttl_seconds, scope=Scope.FULL)
 
 
 @pytest.mark.parametrize(

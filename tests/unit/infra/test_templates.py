@@ -123,12 +123,12 @@ def allowed(composition: Composition, function: str, action: str) -> set[str]:
     [
         ("access-get_groups", "s3:GetObject", {"state/people/*", "tokens/used/*"}),
         ("access-get_groups", "s3:ListBucket", {"state/people/*", "tokens/used/*"}),
-        ("access-get_groups", "s3:PutObject", {"calls/*", "tokens/used/*"}),
+        ("access-get_groups", "s3:PutObject", {"calls/*", "tokens/used/*", "audit/token_first_use_new_ip/*"}),
         ("access-get_groups", "s3:DeleteObject", set()),
         (
             "access-any_group",
             "s3:PutObject",
-            {"calls/*", "state/people/*", "intents/people/*", "tokens/used/*"},
+            {"calls/*", "state/people/*", "intents/people/*", "tokens/used/*", "audit/token_first_use_new_ip/*"},
         ),
         ("marketplace-cron_sync", "s3:PutObject", {"calls/*", "jobs/marketplace.sync/*", "audit/job_ran/*"}),
         ("ops-get_version", "s3:DeleteObject", set()),
