@@ -8,7 +8,7 @@ from typing import Any
 
 from agnes.access.model import Grant, Group, Member, Membership
 from agnes.accounts.model import EVERYONE, GOOGLE_SYNC, origin_of
-from agnes.kernel.state import Db
+from agnes.kernel.state import Db, one_number
 
 _GROUPS = f"""
     SELECT g.id, g.name, g.description, g.is_system, g.created_at, g.created_by,
@@ -27,7 +27,7 @@ def groups(db: Db) -> list[Group]:
 def find_groups(db: Db, q: str, *, offset: int, limit: int) -> tuple[list[Group], int]:
     """Groups of one page whose name or description holds `q`, and how many there are on all pages."""
     where = "WHERE $q = '' OR contains(lower(g.name || ' ' || g.description), $q)"
-    total = db.execute(f"SELECT count(*) FROM people.groups g {where}", {"q": q}).fetchone()[0]  # noqa: S608 (constant)
+    total = one_number(db, f"SELECT count(*) FROM people.groups g {where}", {"q": q})  # noqa: S608 (constant)
     rows = db.execute(
         f"{_GROUPS} {where} ORDER BY g.is_system DESC, lower(g.name) LIMIT $limit OFFSET $offset",
         {"q": q, "limit": limit, "offset": offset},

@@ -19,7 +19,7 @@ from agnes.accounts.model import (
 )
 from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX
 from agnes.kernel.ids import GroupId, UserId
-from agnes.kernel.state import Db
+from agnes.kernel.state import Db, one_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def find_login(db: Db, email: str) -> Login | None:
 def count_logins(db: Db, client_ip: str, since: datetime) -> int:
     """Successful logins from an address."""
     sql = "SELECT count(*) FROM people.sessions WHERE client_ip = ? AND created_at >= ?"
-    return db.execute(sql, [client_ip, since]).fetchone()[0]
+    return one_number(db, sql, [client_ip, since])
 
 
 def users(db: Db, user_ids: Sequence[str] | None = None) -> list[User]:
@@ -124,11 +124,12 @@ def last_sign_ins(db: Db, user_ids: list[str]) -> dict[str, datetime]:
 
 
 def count_live_tokens(db: Db, user_id: str, now: datetime) -> int:
-    return db.execute(
+    return one_number(
+        db,
         """SELECT count(*) FROM people.tokens
         WHERE user_id = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)""",
         [user_id, now],
-    ).fetchone()[0]
+    )
 
 
 def find_user(db: Db, user_id: str) -> User | None:
@@ -161,7 +162,7 @@ def find_users(db: Db, query: UserQuery) -> tuple[list[User], int]:
         {**given, "limit": query.limit, "offset": query.offset},
     ).fetchall()
     if not rows and query.offset:
-        return [], db.execute(f"SELECT count(*) FROM people.users u {where}", given).fetchone()[0]  # noqa: S608
+        return [], one_number(db, f"SELECT count(*) FROM people.users u {where}", given)  # noqa: S608
     place = {user_id: at for at, (user_id, _) in enumerate(rows)}
     found = sorted(users(db, list(place)), key=lambda user: place[user.id])
     return found, rows[0][1] if rows else 0
@@ -220,10 +221,11 @@ def remove_user(db: Db, user_id: str, *, by: str, now: datetime) -> None:
 
 def revoke_tokens(db: Db, user_id: str, *, by: str, now: datetime) -> int:
     """Revoke all tokens of an account that are not revoked; how many they were."""
-    return db.execute(
+    return one_number(
+        db,
         "UPDATE people.tokens SET revoked_at = ?, revoked_by = ? WHERE user_id = ? AND revoked_at IS NULL",
         [now, by, user_id],
-    ).fetchone()[0]
+    )
 
 
 def is_member(db: Db, user_id: str, group_id: str) -> bool:
@@ -313,7 +315,7 @@ def add_link(
 def count_links(db: Db, user_id: str, *, since: datetime) -> int:
     """Links that a person got by asking themselves."""
     sql = "SELECT count(*) FROM people.links WHERE user_id = ? AND created_by IS NULL AND created_at > ?"
-    return db.execute(sql, [user_id, since]).fetchone()[0]
+    return one_number(db, sql, [user_id, since])
 
 
 def use_links(db: Db, user_id: str, purposes: Sequence[str], now: datetime) -> None:

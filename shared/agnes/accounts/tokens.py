@@ -20,7 +20,7 @@ from agnes.kernel.ids import TokenId, new_ulid
 from agnes.kernel.ports import Blob, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.scopes import Scope, scope_of
-from agnes.kernel.state import Change, Db, State, Tx
+from agnes.kernel.state import Change, Db, State, Tx, one_number
 
 MOST_LIVE_TOKENS = 100
 """A person. Only a runaway script has more."""
@@ -159,10 +159,11 @@ def page_of_all(
     if status in ("active", "expired"):
         given["now"] = now
     rows = _rows(db, f"{where} ORDER BY t.id DESC LIMIT {int(limit)} OFFSET {int(offset)}", given, ordered=True)
-    total = db.execute(
+    total = one_number(
+        db,
         f"SELECT count(*) FROM people.tokens t LEFT JOIN people.users u ON u.id = t.user_id WHERE {where}",  # noqa: S608
         given,
-    ).fetchone()[0]
+    )
     return [
         _token(OwnedToken, row, use, user_id=row.user_id, user_email=row.user_email)
         for row, use in zip(rows, _last_uses(store, rows), strict=True)

@@ -17,7 +17,7 @@ from agnes.audit.model import COLUMNS
 from agnes.audit.objects import Parquet, Row, Stored
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ABSENT, Clock, ObjectStore
-from agnes.kernel.state import Change, State, Tx
+from agnes.kernel.state import Change, State, Tx, one_number
 
 LINES_AT_ONCE = 20_000
 FOLD_AFTER = timedelta(hours=1)
@@ -70,7 +70,7 @@ def archive(
 def _count(state: State, file: str, before: date) -> int:
     with state.read(file) as db:
         sql = f'SELECT count(*) FROM {file}.audit WHERE "at" < $before'  # noqa: S608 (our own names)
-        return db.execute(sql, {"before": _midnight(before)}).fetchone()[0]
+        return one_number(db, sql, {"before": _midnight(before)})
 
 
 def _move_lines(state: State, store: ObjectStore, file: str, report: Archived, *, now: datetime, at_most: int) -> int:
@@ -89,7 +89,7 @@ def _move_lines(state: State, store: ObjectStore, file: str, report: Archived, *
 
     def remove(tx: Tx) -> int:
         ids = {"ids": [row["id"] for row in rows]}
-        (gone,) = tx.db.execute(f"DELETE FROM {file}.audit WHERE id IN (SELECT unnest($ids))", ids).fetchone()  # noqa: S608
+        gone = one_number(tx.db, f"DELETE FROM {file}.audit WHERE id IN (SELECT unnest($ids))", ids)  # noqa: S608
         if gone:
             tx.record(Change("audit.archive", f"state:{file}", {"lines": gone, "before": report.before.isoformat()}))
         return gone

@@ -20,7 +20,7 @@ from agnes.audit.objects import Row, Stored
 from agnes.kernel import audit
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.ports import ObjectStore
-from agnes.kernel.state import Change, Db, State
+from agnes.kernel.state import Change, Db, State, one_row
 from agnes.marketplace import service as marketplace
 from agnes.marketplace.model import RecentSync
 
@@ -103,12 +103,13 @@ def overview(
             kind = next(kind for bit, kind in enumerate(reversed(_KINDS)) if not which >> bit & 1)
             if value and len(facets[kind]) < TOP:
                 facets[kind].append(Facet(value, count, (label or "") if kind == "user_id" else ""))
-        events, people, errors, p95 = db.execute(
+        events, people, errors, p95 = one_row(
+            db,
             f"""SELECT count(*), count(DISTINCT user_id) FILTER (user_id <> ''),
                 count(*) FILTER (starts_with(result, 'error')), quantile_cont(duration_ms, 0.95) FILTER (duration_ms > 0)
             FROM {lines} WHERE {span.where}""",  # noqa: S608 (fixed parts)
             parameters,
-        ).fetchone()
+        )
     complete = elsewhere.horizon is None and not elsewhere.cut and len(names) == len(state.names)
     return (
         Facets(*(facets[kind] for kind in _KINDS), complete=complete),

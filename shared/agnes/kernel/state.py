@@ -15,12 +15,40 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 
+Row = tuple[Any, ...]
+"""One row of a result; what its values are depends on the query."""
+
+
+class Rows(Protocol):
+    """The result of a query: values as DuckDB's client hands them out, a TIMESTAMPTZ as an aware datetime."""
+
+    def fetchone(self) -> Row | None: ...
+
+    def fetchmany(self, size: int, /) -> list[Row]: ...
+
+    def fetchall(self) -> list[Row]: ...
+
+
 class Db(Protocol):
     """The part of a DuckDB connection that repositories use."""
 
-    def execute(self, sql: str, parameters: Any = None) -> Any: ...
+    def execute(self, sql: str, parameters: object = None, /) -> Rows: ...
 
-    def executemany(self, sql: str, parameters: Any = None) -> Any: ...
+    def executemany(self, sql: str, parameters: object = None, /) -> Rows: ...
+
+
+def one_row(db: Db, sql: str, parameters: object = None) -> Row:
+    """The row of a query that has one whatever is stored, such as a count. Raises LookupError if it has none."""
+    row = db.execute(sql, parameters).fetchone()
+    if row is None:
+        raise LookupError("a query that always has a row gave none")
+    return row
+
+
+def one_number(db: Db, sql: str, parameters: object = None) -> int:
+    """The whole number of a query that has one row of one column, such as a count. Raises as `one_row` does."""
+    (number,) = one_row(db, sql, parameters)
+    return int(number)
 
 
 @dataclass(frozen=True, slots=True)

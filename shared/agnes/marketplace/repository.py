@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from agnes.kernel.state import Db
+from agnes.kernel.state import Db, one_number
 from agnes.marketplace.model import Item, Marketplace, Plugin, PluginItem, RecentSync, Registry, SyncLine, SyncReport
 
 _REGISTRY = ", ".join(f"r.{f.name}" for f in fields(Registry))
@@ -118,9 +118,9 @@ def _plugin(row: Sequence[Any]) -> Plugin:
 
 def count_plugins(db: Db, marketplace_id: str) -> int:
     """Those that are in the catalog now."""
-    return db.execute(
-        "SELECT count(*) FROM marketplace.plugins WHERE marketplace_id = ? AND removed_at IS NULL", [marketplace_id]
-    ).fetchone()[0]
+    return one_number(
+        db, "SELECT count(*) FROM marketplace.plugins WHERE marketplace_id = ? AND removed_at IS NULL", [marketplace_id]
+    )
 
 
 def write_plugins(db: Db, changed: Sequence[Plugin]) -> None:

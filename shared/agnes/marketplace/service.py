@@ -11,7 +11,7 @@ from agnes.kernel.errors import BadRequestError, ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, Secret, Secrets
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import Change, Db, State, Tx
+from agnes.kernel.state import Change, Db, State, Tx, one_number
 from agnes.marketplace import granting, needs, rebuilding, repository, rules
 from agnes.marketplace.model import (
     DisabledFlag,
@@ -265,7 +265,7 @@ def set_system(state: State, who: Principal, marketplace_id: str, plugin: str, *
 
     changed = state.commit("marketplace", mark)
     with state.read("people") as db:
-        users = db.execute("SELECT count(*) FROM people.users WHERE active").fetchone()[0]
+        users = one_number(db, "SELECT count(*) FROM people.users WHERE active")
     return SystemFlag(marketplace_id, plugin, is_system, affected_groups=0, affected_users=users if changed else 0)
 
 

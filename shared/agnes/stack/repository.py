@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import TypeVar
 
-from agnes.kernel.state import Db
+from agnes.kernel.state import Db, one_number
 from agnes.marketplace import needs, renaming
 from agnes.stack.model import Granted, StackPlugin
 
@@ -254,10 +254,11 @@ def follow(db: Db, moving: Mapping[str, str], required: Mapping[str, str]) -> di
     found = {}
     for old, new in moving.items():
         (marketplace_id, _, old_name), new_name = old.partition("/"), new.partition("/")[2]
-        found[old] = db.execute(
+        found[old] = one_number(
+            db,
             "SELECT count(*) FROM stack.subscriptions WHERE marketplace_id = ? AND plugin_name = ?",
             [marketplace_id, old_name],
-        ).fetchone()[0]
+        )
         if not found[old]:
             continue
         db.execute(

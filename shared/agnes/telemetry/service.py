@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ports import Clock, ObjectStore, Queue
-from agnes.kernel.state import Db, State
+from agnes.kernel.state import Db, State, one_row
 from agnes.marketplace import former_names
 from agnes.stack import service as stack
 from agnes.telemetry import keys
@@ -123,7 +123,8 @@ class Bills:
 def bills(db: Db, since: datetime) -> Bills:
     """Of sessions that were extracted since then; `db` has `telemetry`."""
     compared = ", ".join(f"'{status}'" for status in bill.COMPARED)
-    *counts, models = db.execute(
+    *counts, models = one_row(
+        db,
         f"""WITH billed AS (
             SELECT bill_status, coalesce(list_cost_usd, 0) - client_cost_usd AS more, price_mismatches, primary_model
             FROM telemetry.sessions WHERE client_cost_usd IS NOT NULL AND extracted_at >= $since
@@ -139,7 +140,7 @@ def bills(db: Db, since: datetime) -> Bills:
                 ELSE coalesce(price_mismatches, []) END)))), [])
         FROM billed""",  # noqa: S608 (fixed parts)
         {"since": since},
-    ).fetchone()
+    )
     return Bills(*counts, tuple(models))
 
 

@@ -162,7 +162,7 @@ def judge(db: Any, duckdb: Any, sql: str, functions: frozenset[str], tables: fro
     if kind != "SELECT":
         raise Rejected(f"only SELECT is run, and this is {kind}")
     try:
-        (serialized,) = db.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
+        [(serialized,)] = db.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
         tree = json.loads(serialized)
     except duckdb.Error as error:
         raise Failed(str(error)) from None

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import Db, State
+from agnes.kernel.state import Db, State, one_number
 from agnes.telemetry import keys
 from agnes.telemetry.drill_down import sessions, viewing
 from agnes.telemetry.drill_down.sessions import SessionRow
@@ -237,8 +237,8 @@ def home_stats(state: State, store: ObjectStore, who: Principal, window: str, *,
         user_id=user_id,
         with_cost=False,
     ) as bench:
-        (prompted,) = bench.db.execute("SELECT coalesce(sum(prompts), 0)::BIGINT FROM user_daily").fetchone()
-        (took,) = bench.db.execute(f"SELECT coalesce(sum({ALL_TOKENS}), 0)::BIGINT FROM user_model_daily").fetchone()  # noqa: S608
+        prompted = one_number(bench.db, "SELECT coalesce(sum(prompts), 0)::BIGINT FROM user_daily")
+        took = one_number(bench.db, f"SELECT coalesce(sum({ALL_TOKENS}), 0)::BIGINT FROM user_model_daily")  # noqa: S608
     return HomeStats(window, len(did), prompted + prompts, took + spent, len(folders), len(estimated))
 
 

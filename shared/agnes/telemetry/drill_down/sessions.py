@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from agnes.kernel.ports import ObjectStore
-from agnes.kernel.state import Db, State
+from agnes.kernel.state import Db, State, one_number, one_row
 from agnes.telemetry import keys
 from agnes.telemetry.model import BILLED, CACHE_1H, FILE, TOKENS, WEB_SEARCHES
 from agnes.telemetry.transcripts import stored
@@ -201,7 +201,7 @@ def listed(state: State, query: SessionsQuery, *, now: datetime) -> SessionList:
     name, descending = query.ordering
     order = f"{SORTS[name]} {'DESC' if descending else 'ASC'} NULLS LAST, s.session_id, s.user_id"
     with state.read(FILE, "people") as db:
-        (total,) = db.execute(f"SELECT count(*) FROM {_FROM} WHERE {where}", parameters).fetchone()  # noqa: S608
+        total = one_number(db, f"SELECT count(*) FROM {_FROM} WHERE {where}", parameters)  # noqa: S608
         rows = db.execute(
             f"SELECT {_ROW} FROM {_FROM} WHERE {where} ORDER BY {order} LIMIT $limit OFFSET $offset",  # noqa: S608
             {**parameters, "limit": query.limit, "offset": query.offset},
@@ -219,14 +219,15 @@ def kpis(state: State, query: SessionsFilter, *, now: datetime) -> Kpis:
         return f"coalesce(sum({sql}), 0)::BIGINT"
 
     with state.read(FILE, "people") as db:
-        *found, active = db.execute(
+        *found, active = one_row(
+            db,
             f"""SELECT count(*), count(DISTINCT s.user_id), {", ".join(total(f"s.{name}") for name in sums)},
                 {total(_INVOCATIONS)}, {total("s.tool_errors")}, count(*) FILTER (s.tool_errors > 0),
                 {", ".join(total(f"s.{name}") for name in BILLED)}, {total(_ALL_TOKENS)}, {total("s.unpriced_tokens")},
                 sum(s.list_cost_usd), coalesce(sum(s.active_seconds), 0)
             FROM {_FROM} WHERE {where}""",  # noqa: S608 (fixed parts)
             parameters,
-        ).fetchone()
+        )
     count, invocations, errors, failed = found[0], found[4], found[5], found[6]
     rate = errors / invocations if invocations else None
     return Kpis(*found, active, rate, failed / count if count else None)
@@ -248,7 +249,7 @@ def facets(state: State, query: SessionsFilter, *, now: datetime) -> Facets:
             parameters,
         ).fetchall()
         where, parameters = _where(query.model_copy(update={"only_errors": True}), now)
-        (failed,) = db.execute(f"SELECT count(*) FROM {_FROM} WHERE {where}", parameters).fetchone()  # noqa: S608
+        failed = one_number(db, f"SELECT count(*) FROM {_FROM} WHERE {where}", parameters)  # noqa: S608
     return Facets(tuple(Facet(*row) for row in users), tuple(Facet(*row) for row in models), failed)
 
 
@@ -305,9 +306,9 @@ def _session_ids(db: Db, user_id: str) -> set[str]:
 def _unprocessed(db: Db, user_id: str, which: Sequence[tuple[str, datetime]]) -> list[SessionRow]:
     if not which:
         return []
-    email, name = db.execute(
-        "SELECT any_value(email), any_value(name) FROM people.users WHERE id = $user", {"user": user_id}
-    ).fetchone()
+    email, name = one_row(
+        db, "SELECT any_value(email), any_value(name) FROM people.users WHERE id = $user", {"user": user_id}
+    )
     reasons: Mapping[str, str] = dict(
         db.execute(
             "SELECT session_id, any_value(quarantine_reason) FROM telemetry.transcripts "

@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 import msgspec
 
+from agnes.kernel.state import one_number
 from agnes.telemetry.lake.spool import Spool
 from agnes.telemetry.model import BILLED
 
@@ -175,9 +176,10 @@ class Workbench:
         rows = f"SELECT * EXCLUDE day FROM ({_of_days([day])})"  # noqa: S608 (fixed parts)
         if merged:
             rows = f"{rows} UNION ALL BY NAME {live_events(merged)}"
-        (count,) = self.db.execute(
-            f"COPY (SELECT * FROM ({rows}) ORDER BY {_ORDER_IN_DAY}) TO '{path}' ({EVENT_FILE})"  # noqa: S608 (fixed parts)
-        ).fetchone()
+        count = one_number(
+            self.db,
+            f"COPY (SELECT * FROM ({rows}) ORDER BY {_ORDER_IN_DAY}) TO '{path}' ({EVENT_FILE})",  # noqa: S608 (fixed parts)
+        )
         return Written(path, count)
 
     def write_by_day(self, name: str, sql: str, days: Sequence[date], options: str) -> dict[date, Path]:

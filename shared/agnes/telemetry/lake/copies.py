@@ -6,6 +6,7 @@ Nearly all events have no copy, and only those that have one are grouped with wh
 
 from __future__ import annotations
 
+from agnes.kernel.state import one_number
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.model import BILLED
 
@@ -20,9 +21,10 @@ _MERGED = ", ".join(
 
 def mark(bench: Workbench, events: str, *, key: str = "event_id") -> bool:
     """Make the table `copied`: the keys of those of `events` that have copies. Whether there are any."""
-    (count,) = bench.db.execute(
-        f"CREATE OR REPLACE TABLE copied AS SELECT {key} FROM {events} GROUP BY ALL HAVING count(*) > 1"  # noqa: S608 (fixed parts)
-    ).fetchone()
+    count = one_number(
+        bench.db,
+        f"CREATE OR REPLACE TABLE copied AS SELECT {key} FROM {events} GROUP BY ALL HAVING count(*) > 1",  # noqa: S608 (fixed parts)
+    )
     return count > 0
 
 

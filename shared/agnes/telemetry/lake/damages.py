@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from agnes.kernel.state import Change, Db, Tx
+from agnes.kernel.state import Change, Db, Tx, one_number, one_row
 from agnes.telemetry import keys
 from agnes.telemetry.lake import rollups
 
@@ -133,9 +133,7 @@ def _is_lost(db: Db, key: str, day: date) -> bool:
     """Whether `key` is a rollup of a day whose events were pruned."""
     if not key.startswith(keys.ROLLUPS):
         return False
-    (pruned,) = db.execute(
-        "SELECT coalesce($day < pruned_before, false) FROM telemetry.progress", {"day": day}
-    ).fetchone()
+    (pruned,) = one_row(db, "SELECT coalesce($day < pruned_before, false) FROM telemetry.progress", {"day": day})
     return pruned
 
 
@@ -146,8 +144,6 @@ def _lacks_rollup(db: Db, key: str, day: date) -> bool:
     name = key.removeprefix(keys.ROLLUPS).partition("/")[0]
     if name not in rollups.BASES:
         return False
-    (events,) = db.execute("SELECT count(*) FROM telemetry.batches WHERE day = ?", [day]).fetchone()
-    (parts,) = db.execute(
-        "SELECT count(*) FROM telemetry.rollup_parts WHERE rollup = ? AND day = ?", [name, day]
-    ).fetchone()
+    events = one_number(db, "SELECT count(*) FROM telemetry.batches WHERE day = ?", [day])
+    parts = one_number(db, "SELECT count(*) FROM telemetry.rollup_parts WHERE rollup = ? AND day = ?", [name, day])
     return bool(events) and not parts

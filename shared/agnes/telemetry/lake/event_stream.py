@@ -19,7 +19,7 @@ import duckdb
 
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import ObjectStore
-from agnes.kernel.state import State
+from agnes.kernel.state import State, one_number
 from agnes.telemetry.lake import copies, ledger
 from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, Workbench, live_events, workbench
 from agnes.telemetry.lake.formats import COLUMNS, copy_options
@@ -216,11 +216,12 @@ class EventStream:
         copies.mark(bench, "slice")
         once = followed_events(copies.once("slice"), self._renamed)
         path = bench.folder / f"sorted.{self._kind}"
-        (rows,) = bench.db.execute(
+        rows = one_number(
+            bench.db,
             f"COPY (SELECT {COLUMNS[self._kind]} FROM ({once}) WHERE {self._selection.where} "  # noqa: S608 (fixed parts)
             f"ORDER BY occurred_at, event_id) TO '{path}' ({copy_options(self._kind, header=not self._slices)})",
             self._selection.parameters,
-        ).fetchone()
+        )
         self._slices += 1
         self.rows += rows
         return path

@@ -13,7 +13,7 @@ from typing import Any
 from agnes.kernel.errors import BadRequestError, TooLargeError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import DOWNLOAD_URL_SECONDS, Clock, ObjectStore
-from agnes.kernel.state import Change, State
+from agnes.kernel.state import Change, State, one_number
 from agnes.telemetry import keys
 from agnes.telemetry.lake import event_table, ledger, objects
 from agnes.telemetry.lake.formats import COLUMNS, CONTENT_TYPES, copy_options
@@ -133,11 +133,12 @@ def export(
         memory=MEMORY,
     ) as bench:
         path = bench.folder / filename
-        (rows,) = bench.db.execute(
+        rows = one_number(
+            bench.db,
             f"COPY (SELECT {COLUMNS[kind]} FROM events WHERE {where} ORDER BY occurred_at, event_id) "  # noqa: S608 (fixed parts)
             f"TO '{path}' ({copy_options(kind)})",
             parameters,
-        ).fetchone()
+        )
         said = {"filters": filters.said, "format": kind, "row_count": rows}
         state.commit(FILE, lambda tx: tx.record(Change("usage.export", "usage:events", said)))
         if path.stat().st_size <= inline_bytes:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from agnes.kernel.errors import ConflictError
-from agnes.kernel.state import Db, Tx
+from agnes.kernel.state import Db, Tx, one_number, one_row
 from agnes.telemetry.lake.damage import Written
 from agnes.telemetry.model import BILLED
 
@@ -165,7 +165,7 @@ class Changes:
 
 def progress(db: Db) -> Progress:
     return Progress(
-        *db.execute("SELECT revision, windows_day, reprocess_before, pruned_before FROM telemetry.progress").fetchone()
+        *one_row(db, "SELECT revision, windows_day, reprocess_before, pruned_before FROM telemetry.progress")
     )
 
 
@@ -395,10 +395,9 @@ def reprocess(tx: Tx, before: datetime) -> int:
     tx.db.execute(
         "UPDATE telemetry.progress SET revision = revision + 1, reprocess_before = $before", {"before": before}
     )
-    (sessions,) = tx.db.execute(
-        "SELECT count(*) FROM telemetry.sessions WHERE extracted_at < $before", {"before": before}
-    ).fetchone()
-    return sessions
+    return one_number(
+        tx.db, "SELECT count(*) FROM telemetry.sessions WHERE extracted_at < $before", {"before": before}
+    )
 
 
 def session_row(

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from agnes.kernel.state import one_number
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST, PriceList
 from agnes.telemetry.lake.renames import Renamed
@@ -156,7 +157,7 @@ def together(
     last days of `use_daily`, `held` as in `table_of`; days that were made before it had its part `plugin_session` say nothing."""
     month = {day: path for day, path in use.items() if today - timedelta(days=WINDOW_DAYS) < day <= today}
     table_of(bench, PLUGIN_SESSION, "plugin_sessions", month, renamed, held=held)
-    (plugins,) = bench.db.execute(_FIRST_PLUGINS).fetchone()
+    plugins = one_number(bench.db, _FIRST_PLUGINS)
     if plugins < 2:
         return []
     bench.db.execute(_USED_IN.format(most_pairs=most_pairs))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import State
+from agnes.kernel.state import State, one_number, one_row
 from agnes.telemetry.lake import event_table, prices
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST, RATE
@@ -158,7 +158,7 @@ def query(state: State, store: ObjectStore, who: Principal, wish: EventsQuery, *
                 count(DISTINCT session_id) AS distinct_sessions, count_if({_CALL} AND is_error) AS errors,
                 sum({ALL_TOKENS})::BIGINT AS tokens, sum(cost_usd) AS cost_usd, sum(unpriced_tokens)::BIGINT AS unpriced_tokens
             FROM found GROUP BY bucket"""  # noqa: S608 (fixed parts)
-        (total,) = bench.db.execute(f"SELECT count(*) FROM ({sql})").fetchone()  # noqa: S608
+        total = one_number(bench.db, f"SELECT count(*) FROM ({sql})")  # noqa: S608
         rows = bench.rows(f"{sql} ORDER BY {wish.order} LIMIT {wish.limit} OFFSET {wish.offset}")
     for row in rows:
         row.pop("event_id", None)
@@ -170,14 +170,15 @@ def kpis(state: State, store: ObjectStore, who: Principal, wish: EventsFilter, *
     """Raises DeniedError, UnavailableError."""
     who.require_admin()
     with _found(state, store, wish, now - timedelta(minutes=wish.since_minutes)) as bench:
-        calls, errors, *rest = bench.db.execute(
+        calls, errors, *rest = one_row(
+            bench.db,
             f"""SELECT count(*) FILTER ({_CALL}), count(*) FILTER ({_CALL} AND is_error),
                 count(DISTINCT user_id), count(DISTINCT session_id), count(DISTINCT tool_name),
                 count(*) FILTER (event_type = 'prompt'), count(*) FILTER (event_type = 'message'),
                 coalesce(sum({ALL_TOKENS}), 0)::BIGINT,
                 {", ".join(f"coalesce(sum({name}), 0)::BIGINT" for name in BILLED)}, sum(cost_usd), coalesce(sum(unpriced_tokens), 0)::BIGINT
-            FROM found"""  # noqa: S608 (fixed parts)
-        ).fetchone()
+            FROM found""",  # noqa: S608 (fixed parts)
+        )
         unpriced = bench.db.execute(
             "SELECT DISTINCT coalesce(nullif(model, ''), 'unknown') FROM found WHERE unpriced_tokens > 0 ORDER BY 1"
         ).fetchall()

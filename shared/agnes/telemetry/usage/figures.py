@@ -10,7 +10,7 @@ from typing import Any
 
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import State
+from agnes.kernel.state import State, one_number, one_row
 from agnes.telemetry.lake import parts, rollups
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.lake.prices import ALL_TOKENS
@@ -43,11 +43,12 @@ def overview(state: State, store: ObjectStore, span: Span, *, user_id: str | Non
     names = (rollups.ITEM_USER_DAILY, rollups.ITEM_MODEL, rollups.USER_MODEL, rollups.USER, rollups.TOOL_USER)
     with state.read(FILE, "people") as db:
         accounts = {row[0]: row[1:] for row in db.execute("SELECT id, email, name FROM people.users").fetchall()}
-        (sessions,) = db.execute(
+        sessions = one_number(
+            db,
             "SELECT count(*) FROM telemetry.sessions WHERE (started_at AT TIME ZONE 'UTC')::DATE BETWEEN $since AND $until "
             "AND ($user::VARCHAR IS NULL OR user_id = $user)",
             {"since": span.since, "until": span.until, "user": user_id},
-        ).fetchone()
+        )
     with parts.tables(store, state, names, since=span.since, until=span.until) as bench:
         if user_id is not None:
             _only(bench, user_id)
@@ -104,11 +105,12 @@ def _days(bench: Workbench, span: Span) -> tuple[DayFigures, ...]:
 
 
 def _totals(bench: Workbench, sessions: int) -> Totals:
-    people, prompts, calls, errors = bench.db.execute(
+    people, prompts, calls, errors = one_row(
+        bench.db,
         """SELECT count(DISTINCT user_id), coalesce(sum(prompts), 0)::BIGINT,
             coalesce(sum(curated_calls + flea_calls + builtin_calls), 0)::BIGINT, coalesce(sum(errors), 0)::BIGINT
-        FROM user_daily"""
-    ).fetchone()
+        FROM user_daily""",
+    )
     return Totals(people, sessions, prompts, calls, errors, _spent(bench), _unpriced(bench))
 
 
@@ -116,7 +118,7 @@ _SPENT = f"coalesce(sum({ALL_TOKENS}), 0)::BIGINT, sum(cost_usd), coalesce(sum(u
 
 
 def _spent(bench: Workbench, table: str = "user_model_daily", where: str = "true") -> Spent:
-    return Spent(*bench.db.execute(f"SELECT {_SPENT} FROM {table} WHERE {where}").fetchone())  # noqa: S608 (fixed parts)
+    return Spent(*one_row(bench.db, f"SELECT {_SPENT} FROM {table} WHERE {where}"))  # noqa: S608 (fixed parts)
 
 
 def _unpriced(bench: Workbench, table: str = "user_model_daily", where: str = "true") -> tuple[str, ...]:
