@@ -395,9 +395,7 @@ def reprocess(tx: Tx, before: datetime) -> int:
     tx.db.execute(
         "UPDATE telemetry.progress SET revision = revision + 1, reprocess_before = $before", {"before": before}
     )
-    return one_number(
-        tx.db, "SELECT count(*) FROM telemetry.sessions WHERE extracted_at < $before", {"before": before}
-    )
+    return one_number(tx.db, "SELECT count(*) FROM telemetry.sessions WHERE extracted_at < $before", {"before": before})
 
 
 def session_row(
