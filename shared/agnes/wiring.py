@@ -20,6 +20,7 @@ from agnes.kernel.jobs import Jobs
 from agnes.kernel.llm import LanguageModel
 from agnes.kernel.mail import Mailer, NoMail
 from agnes.kernel.ports import Clock, DeadLetters, ObjectStore, Queue, Secret, Secrets
+from agnes.kernel.scanning import Scanners
 from agnes.kernel.signing import SigningKeys
 from agnes.kernel.web import WebReader
 from agnes.settings import Settings, usable_cores
@@ -173,6 +174,11 @@ class Wiring:
         from agnes.outside.claude import Claude
 
         return Claude(self._anthropic_key, base_url=self.settings.anthropic_base_url)
+
+    def _build_scanners(self) -> Scanners:
+        from agnes.outside.scanners import scanners
+
+        return scanners()
 
     def _anthropic_key(self) -> Secret | None:
         given = self.settings.anthropic_api_key.get_secret_value()

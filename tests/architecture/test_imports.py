@@ -19,7 +19,9 @@ LADDER = (
     ("accounts",),
     ("access",),
     ("trees",),
-    ("marketplace", "flea", "tables", "memory"),
+    ("marketplace", "tables", "memory"),
+    ("checks",),
+    ("flea",),
     ("stack",),
     ("feed",),
     ("telemetry",),
@@ -52,6 +54,9 @@ OWNERS = {
     "duckdb": {"state", "telemetry", "audit"},
     "pyarrow": {"telemetry"},
     "argon2": {"accounts"},
+    "re2": {"outside"},
+    "bandit": {"outside"},
+    "detect_secrets": {"outside"},
 }
 """A library's rooms. Importing it for annotations only (`if TYPE_CHECKING`) is free."""
 

@@ -1,0 +1,89 @@
+"""Patterns by RE2, which matches in time linear in the text whatever the pattern: it has no backreferences and no lookaround."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from agnes.kernel.scanning import PatternInvalid
+
+SET_MEMORY_BYTES = 64 << 20
+"""Of the automaton of a set: when it is full, RE2 forgets its states and goes on."""
+
+
+class Re2Patterns:
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], Re2Set] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def version(self) -> str:
+        from importlib.metadata import version
+
+        return f"re2 {version('google-re2')}"
+
+    def compile(self, patterns: Sequence[str]) -> Re2Set:
+        key = tuple(patterns)
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = Re2Set(key)
+            return self._known[key]
+
+
+class Re2Set:
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = patterns
+        self._single: dict[int, Any] = {}
+
+    def present(self, body: bytes) -> list[int]:
+        if not self._patterns:
+            return []
+        found = set(self._set.Match(body) or ())
+        if len(self._patterns) in found:
+            return sorted(found - {len(self._patterns)})
+        # The automaton's memory was too small, which the library reports as no match. One by one there is always room.
+        return [number for number in range(len(self._patterns)) if self.spans(number, body, 1)]
+
+    def spans(self, number: int, body: bytes, limit: int) -> list[tuple[int, int]]:
+        return [found.span() for found in islice(self._one(number).finditer(body), limit)]
+
+    def program_size(self, number: int) -> int:
+        """Instructions of a pattern: what a byte costs at worst."""
+        return int(self._one(number).programsize)
+
+    def _one(self, number: int) -> Any:
+        if number not in self._single:
+            try:
+                self._single[number] = _library().compile(self._patterns[number].encode(), _options(8 << 20))
+            except Exception as error:
+                raise PatternInvalid(f"{self._patterns[number]}: {error}") from None
+        return self._single[number]
+
+    @cached_property
+    def _set(self) -> Any:
+        found = _library().Set.SearchSet(_options(SET_MEMORY_BYTES))
+        for pattern in self._patterns:
+            try:
+                found.Add(pattern.encode())
+            except Exception as error:  # the library's own, of several names
+                raise PatternInvalid(f"{pattern}: {error}") from None
+        found.Add(b"")  # is in every text, and so tells a text without matches from a failure
+        found.Compile()
+        return found
+
+
+def _library() -> Any:
+    import re2
+
+    return re2
+
+
+def _options(memory: int) -> Any:
+    options = _library().Options()
+    options.max_mem = memory
+    options.encoding = _library().Options.Encoding.LATIN1
+    options.log_errors = False
+    return options
