@@ -9,7 +9,8 @@ from typing import Any
 
 from agnes.accounts import service as accounts
 from agnes.stack import service as stack
-from agnes.stack.shelf import shelf
+from agnes.stack.serving import serving_index
+from tests.builders import entitlement_sql
 from tests.builders.beginnings import begun
 from tests.builders.house import Answer, House
 from tests.builders.sample_marketplace import SampleMarketplace
@@ -73,11 +74,11 @@ class Team:
     def served(self, who: str) -> list[str]:
         person = accounts.identify(self.house.state, self.tokens[who], now=self.house.clock.now())
         with self.house.state.read(*stack.FILES) as db:
-            return [p.name for p in stack.served_plugins(db, person, shelf(db))]
+            return [p.name for p in stack.served_plugins(db, person, serving_index(db))]
 
     def counts(self) -> dict[str, int]:
         with self.house.state.read(*stack.FILES) as db:
-            return {name: people for (_, name), people in stack.counts(db).items()}
+            return {name: people for (_, name), people in entitlement_sql.counts(db).items()}
 
     def audited(self, file: str) -> list[str]:
         with self.house.state.read(file) as db:

@@ -5,6 +5,7 @@ from agnes.edge import Function, Needs, Reply, endpoint
 from agnes.kernel.errors import UnsupportedError
 from agnes.kernel.principal import Principal
 from agnes.marketplace import assets
+from agnes.stack import service as stack
 
 app = Function("marketplace-get_asset")
 
@@ -13,8 +14,8 @@ app = Function("marketplace-get_asset")
 @endpoint(needs=Needs.LOGIN)
 def get_asset(who: Principal, slug: str, plugin: str, key: str) -> Reply:
     """The cover of a plugin, a skill or an agent, as its curator put it into the repository."""
-    with wiring.state().read(*assets.FILES) as db:
-        asset = assets.find(db, who, (slug, plugin), key)
+    with wiring.state().read(*stack.ASSET_FILES) as db:
+        asset = stack.find_asset(db, who, slug, plugin, key)
     if not asset.content_type.startswith("image/"):
         raise UnsupportedError("this is a document, not a picture", hint="Fetch it from `document`.")
     headers = {"Cache-Control": assets.IMMUTABLE, "Content-Security-Policy": "default-src 'none'"}

@@ -6,6 +6,7 @@ from agnes.kernel.errors import UnsupportedError
 from agnes.kernel.principal import Principal
 from agnes.marketplace import assets
 from agnes.marketplace.limits import MAX_INLINE_BYTES
+from agnes.stack import service as stack
 
 app = Function("marketplace-get_doc")
 
@@ -14,8 +15,8 @@ app = Function("marketplace-get_doc")
 @endpoint(needs=Needs.LOGIN)
 def get_doc(who: Principal, slug: str, plugin: str, key: str) -> Reply:
     """A PDF, Markdown or text file to be saved."""
-    with wiring.state().read(*assets.FILES) as db:
-        asset = assets.find(db, who, (slug, plugin), key)
+    with wiring.state().read(*stack.ASSET_FILES) as db:
+        asset = stack.find_asset(db, who, slug, plugin, key)
     if asset.content_type.startswith("image/"):
         raise UnsupportedError("this is a picture, not a document", hint="Fetch it from `asset`.")
     if asset.size_bytes > MAX_INLINE_BYTES:

@@ -12,11 +12,6 @@ from agnes.kernel.errors import NotFoundError
 from agnes.kernel.state import Db
 
 
-def has_grant(db: Db, group_ids: Collection[str], resources: Collection[tuple[str, str]]) -> bool:
-    """Whether any of the groups (`Principal.group_ids`) was granted any of these (type, id). Admins get no more."""
-    return repository.has_any(db, group_ids, resources)
-
-
 def groups(db: Db) -> list[Group]:
     """System groups first, then by name."""
     return repository.groups(db)
@@ -70,6 +65,16 @@ def groups_by_user(db: Db) -> dict[str, frozenset[str]]:
 def grants(db: Db, *, resource_type: str | None = None, group_id: str | None = None) -> list[Grant]:
     """All grants, or those of a type, of a group, or of both."""
     return repository.grants(db, resource_type=resource_type, group_id=group_id)
+
+
+def grants_by_group(
+    db: Db,
+    resource_types: Collection[str],
+    group_ids: Collection[str] | None = None,
+    resources: Collection[str] | None = None,
+) -> dict[str, list[tuple[str, str]]]:
+    """Group → (id, resource) of its grants of these types; of all groups and resources, or of some."""
+    return repository.grants_by_group(db, resource_types, group_ids, resources)
 
 
 def groups_by_resource(db: Db, marketplace_id: str, *, but: str, names: int) -> dict[str, tuple[int, list[str]]]:

@@ -30,9 +30,9 @@ from agnes.browse.search import Index
 from agnes.claude_code.components import CALLED
 from agnes.kernel.principal import Principal
 from agnes.marketplace.model import marketplace_of
-from agnes.stack.entitlement import Candidate
 from agnes.stack.model import ServedPlugin
-from agnes.stack.shelf import NO_PLUGINS, Plugins
+from agnes.stack.plugins import NO_PLUGINS, Plugins
+from agnes.stack.resolution import Candidate
 
 RECENT, MOST_USED, MOST_ADOPTED, TRENDING, RELEVANCE = "recent", "most_used", "most_adopted", "trending", "relevance"
 SORTS = (RECENT, MOST_USED, MOST_ADOPTED, TRENDING)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agnes.browse.model import Entry
-from agnes.stack import entitlement
-from agnes.stack.entitlement import Candidate, Entitlement
-from agnes.stack.shelf import NO_VERSION, NOT_GRANTED, Plugins
+from agnes.stack import resolution
+from agnes.stack.entitlement import NO_VERSION_CLAUSE, NOT_GRANTED_CLAUSE
+from agnes.stack.plugins import Plugins
+from agnes.stack.resolution import Candidate, Resolution
 
 
 class Grants(Protocol):
@@ -56,8 +57,8 @@ class Reader:
         if reason:
             return reason
         if self.reach.groups_granted(resource).isdisjoint(self.group_ids) and resource not in content.plugins.system:
-            return NOT_GRANTED
-        return NO_VERSION
+            return NOT_GRANTED_CLAUSE
+        return NO_VERSION_CLAUSE
 
 
 def decided(content: Entries, reader: Reader, counting: Iterable[int]) -> Decided:
@@ -71,7 +72,7 @@ def decided(content: Entries, reader: Reader, counting: Iterable[int]) -> Decide
     made = _decide(content, reader, [n for n in chosen if n not in found])
     number_of = content.number_of_key
     return Decided(
-        found | {number_of[key]: reason for key, reason in made.withheld.items()},
+        found | {number_of[key]: reason.text for key, reason in made.withheld.items()},
         {
             number_of[key]: tuple(sorted(number_of[by] for by in one.required_by))
             for key, one in made.served.items()
@@ -87,9 +88,9 @@ def adding(content: Entries, reader: Reader, counting: Iterable[int], number: in
     if entries[number].blocked:
         return frozenset(), entries[number].blocked
     after = _decide(content, reader, before, number)  # what is there goes first, as where it is added
-    reason = after.withheld.get(entries[number].key, "")
+    reason = after.withheld.get(entries[number].key)
     if reason:
-        return frozenset(), reason
+        return frozenset(), reason.text
     new = after.served.keys() - _decide(content, reader, before).served.keys() - {entries[number].key}
     return frozenset(content.number_of_key[key] for key in new), ""
 
@@ -102,7 +103,7 @@ def candidates(content: Entries, reader: Reader, number: int) -> list[Candidate]
     return content.plugins.candidates(entry.grant, reader.group_ids)
 
 
-def _decide(content: Entries, reader: Reader, own: Iterable[int], *last: int) -> Entitlement:
+def _decide(content: Entries, reader: Reader, own: Iterable[int], *last: int) -> Resolution:
     """`last` come behind what is in the feed's order."""
     entries = content.entries
 
@@ -110,11 +111,11 @@ def _decide(content: Entries, reader: Reader, own: Iterable[int], *last: int) ->
         number = content.granted.get(resource)
         if number is None or number not in reader.visible:
             return reader.why_none(content, resource)
-        return candidates(content, reader, number) or NO_VERSION
+        return candidates(content, reader, number) or NO_VERSION_CLAUSE
 
     # In the feed's order: curated ones as in the stack, then flea ones, the oldest first.
     claiming = sorted(
         own, key=lambda n: (entries[n].source != "curated", entries[n].order_in_stack, entries[n].added, entries[n].id)
     )
     wanted = [candidates(content, reader, n) for n in (*claiming, *last)]
-    return entitlement.decide([versions for versions in wanted if versions], lookup)
+    return resolution.decide([versions for versions in wanted if versions], lookup)

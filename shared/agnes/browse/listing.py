@@ -30,7 +30,7 @@ from agnes.claude_code.components import CALLED
 from agnes.claude_code.dependencies import is_within
 from agnes.kernel.principal import Principal
 from agnes.marketplace.model import Need
-from agnes.stack.shelf import NO_VERSION
+from agnes.stack.entitlement import NO_VERSION_CLAUSE
 
 POPULAR = 4
 UPDATED_DAYS = {"7d": 7, "30d": 30, "90d": 90}
@@ -308,7 +308,7 @@ def _need(catalogue: Catalogue, need: Need, who: Principal, stack: Stack) -> Nee
         fitting = [chosen.version] if chosen else versions
         version = next((one for one in fitting if not need.range or is_within(one, need.range)), "")
         if not versions:
-            problem = f"It {NO_VERSION}."
+            problem = f"It {NO_VERSION_CLAUSE}."
         elif not version:
             problem = f"Version {fitting[0].partition('+')[0]} is served."
     installed = number is not None and number in stack.held

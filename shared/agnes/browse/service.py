@@ -32,7 +32,7 @@ from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.marketplace.model import resource_id
-from agnes.stack.entitlement import is_name_taken
+from agnes.stack.resolution import is_name_taken
 
 TOGETHER = 4
 

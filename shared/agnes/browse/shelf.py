@@ -21,7 +21,7 @@ from agnes.browse.model import Figures, Usage
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.state import Db, State
 from agnes.marketplace import renaming
-from agnes.stack import shelf as stack
+from agnes.stack import serving
 
 SOURCES: tuple[ModuleType, ...] = (curated, flea)
 """Each a module with SOURCE, FILES, `entries(db)`, `holdings(db)` and `marks(db)`."""
@@ -160,7 +160,7 @@ def _renewed(db: Db, seen: Versions, made: Made, *, figures: bool = True, is_who
 
 def _content(db: Db, *, is_whole: bool) -> Content:
     entries = [entry for source in SOURCES for entry in source.entries(db)]
-    return Content(entries, stack.plugins(db), is_whole=is_whole)
+    return Content(entries, serving.plugins(db), is_whole=is_whole)
 
 
 def _holdings(db: Db, content: Content, reach: Reach) -> Holdings:

@@ -14,7 +14,7 @@ from agnes.feed.limits import KEEP
 from agnes.kernel.ports import Entry, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
-from agnes.stack.shelf import shelf
+from agnes.stack.serving import serving_index
 from agnes.trees import damage
 from agnes.trees.damage import TreeDamaged
 
@@ -46,7 +46,7 @@ def current_views(state: State, store: ObjectStore) -> set[str]:
     commits = set()
     damaged = damage.notes(store)
     with state.read(*service.STATE_FILES) as db:
-        on = shelf(db)
+        on = serving_index(db)
         for who in _people(db):
             found = service.offered(db, who, on, damaged)
             try:

@@ -25,17 +25,17 @@ from agnes.feed.limits import MAX_PACK_BYTES
 from agnes.feed.model import Hidden, Offer, View, ViewPlugin
 from agnes.flea.model import Entity
 from agnes.kernel import sealed
-from agnes.kernel.errors import AgnesError, TooLargeError, UnavailableError
+from agnes.kernel.errors import TooLargeError, UnavailableError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ANYTHING, Blob, Clock, Message, ObjectStore, Queue
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
 from agnes.marketplace.nightly import QUEUE as SYNC_QUEUE
 from agnes.stack import service as stack
-from agnes.stack import shelf
-from agnes.stack.entitlement import Entitled
-from agnes.stack.model import Claim, ServedPlugin, blocked_reason
-from agnes.stack.shelf import Shelf
+from agnes.stack import serving
+from agnes.stack.entitlement import ServingIndex, blocked_because
+from agnes.stack.model import Claim, ServedPlugin
+from agnes.stack.resolution import Resolved
 from agnes.trees import damage, unpacking
 from agnes.trees import git_objects as git
 from agnes.trees import service as trees
@@ -51,7 +51,6 @@ NO_SHARED = (
     "What colleagues have shared is left out: its state file is damaged. An operator restores it; see the health page. "
     "Nobody has to add anything again."
 )
-DAMAGED = "is left out: its stored files are damaged, and the next sync stores them again"
 ATTEMPTS = 4
 """Feeds that are composed for one request: each leaves out what the one before met."""
 
@@ -83,31 +82,29 @@ class Offered:
     """Old name → the name that it is served under, or None for what was removed, as Claude Code reads it."""
 
 
-def offered(db: Db, who: Principal, on: Shelf, damaged: Collection[str] = ()) -> Offered:
+def offered(db: Db, who: Principal, on: ServingIndex, damaged: Collection[str] = ()) -> Offered:
     """Every plugin version that the person is served, and what they have and are not; `damaged` are trees that cannot be
     served. Of `db` it reads `stack` alone."""
-    if damaged:
-        blocked_too = dict.fromkeys(damaged, DAMAGED) | dict(on.marketplace.blocked)
-        on = replace(on, marketplace=replace(on.marketplace, blocked=blocked_too))
+    on = on.without(damaged)
     subscribed = stack.subscriptions(db, who, on)
     added = stack.added_entities(db, who, on)
-    entitled = on.entitlement(who.group_ids, subscribed, added)
+    resolved = on.resolve(who.group_ids, subscribed, added)
     own = on.plugins(who.group_ids, subscribed)
     entities = on.entities(added)
     blocked = on.marketplace.blocked
     hidden = [
-        Hidden("curated", p.marketplace_id, p.served_name, _reason(p.version, blocked[p.tree_id]))
+        Hidden("curated", p.marketplace_id, p.served_name, blocked_because(p.version, blocked[p.tree_id]).text)
         for p in own
         if p.tree_id in blocked
     ] + [
-        Hidden("flea", e.owner_username, e.served_name, _reason(e.version, blocked[e.tree_id]))
+        Hidden("flea", e.owner_username, e.served_name, blocked_because(e.version, blocked[e.tree_id]).text)
         for e in entities
         if e.tree_id in blocked
     ]
     claims = {p.resource: Claim("curated", p.marketplace_id, p.served_name) for p in own}
     claims |= {e.id: Claim("flea", e.owner_username, e.served_name) for e in entities}
-    lacking = [Hidden(*claims[key], reason) for key, reason in entitled.withheld.items()]
-    served = entitled.served.values()
+    lacking = [Hidden(*claims[key], reason.text) for key, reason in resolved.withheld.items()]
+    served = resolved.served.values()
     plugins = sorted(
         (one for one in served if one.candidate.claim.source == "curated"),
         key=lambda one: (one.candidate.value.registered_at, *one.candidate.claim[1:]),
@@ -116,16 +113,12 @@ def offered(db: Db, who: Principal, on: Shelf, damaged: Collection[str] = ()) ->
         (one for one in served if one.candidate.claim.source == "flea"),
         key=lambda one: (one.candidate.value.created_at, one.candidate.key),
     )
-    names = {key: one.candidate.claim.name for key, one in entitled.served.items()}
+    names = {key: one.candidate.claim.name for key, one in resolved.served.items()}
     offers = [_of_plugin(one, names) for one in plugins] + [_of_entity(one.candidate.value) for one in shared]
     return Offered(offers, [*lacking, *hidden], _renames(who, on, subscribed, names))
 
 
-def _reason(version: str, reason: str) -> str:
-    return f"version {version} {DAMAGED}" if reason == DAMAGED else blocked_reason(version, reason)
-
-
-def _of_plugin(one: Entitled, names: Mapping[str, str]) -> Offer:
+def _of_plugin(one: Resolved, names: Mapping[str, str]) -> Offer:
     plugin: ServedPlugin = one.candidate.value
     needed_by = tuple(names[key] for key in one.required_by)
     return Offer("curated", plugin.marketplace_id, plugin.served_name, plugin.version, plugin.tree_id,
@@ -138,7 +131,7 @@ def _of_entity(entity: Entity) -> Offer:
 
 
 def _renames(
-    who: Principal, on: Shelf, subscribed: Mapping[str, int], names: Mapping[str, str]
+    who: Principal, on: ServingIndex, subscribed: Mapping[str, int], names: Mapping[str, str]
 ) -> dict[str, str | None]:
     """The renames that concern a person: of what they are served, and of what they had that was removed.
 
@@ -168,16 +161,16 @@ def feed_of(state: State, store: ObjectStore, who: Principal, *, clock: Clock) -
     A person is served the same until one of the state files or the list of damaged trees changes, so the answer is
     remembered by these.
     """
-    seen = {file: _version(state, file) for file in STATE_FILES}
+    seen = serving.generations(state, spare=SPARED)
     for left in reversed(range(ATTEMPTS)):
         damaged = sorted(damage.known(store, clock))
         key = f"{who.user_id} {sorted(who.group_ids)} {seen} {damaged}"
         feed = _feeds.get(store, key)
         try:
             if feed is None:
-                on, is_whole = _shelf(state, store, seen)
-                feed = _feed_now(state, store, who, on, damaged)
-                if not is_whole:
+                kept = serving.kept(state, store, seen, spare=SPARED)
+                feed = _feed_now(state, store, who, kept.index, damaged)
+                if not kept.is_whole:
                     return replace(feed, notices=(NO_SHARED,))
                 _feeds.put(store, key, feed)
             return feed
@@ -187,34 +180,7 @@ def feed_of(state: State, store: ObjectStore, who: Principal, *, clock: Clock) -
     raise AssertionError
 
 
-def _version(state: State, file: str) -> tuple[int, str]:
-    """Of a file without which the rest is served, also where its head is damaged."""
-    try:
-        return state.version_seen(file)
-    except AgnesError as exc:
-        if file not in SPARED or exc.code != "state_damaged":
-            raise
-        return (-1, "")
-
-
-def _shelf(state: State, store: ObjectStore, seen: Mapping[str, tuple[int, str]]) -> tuple[Shelf, bool]:
-    """What is the same for everybody, never older than the generations `seen`; and whether none was spared."""
-    parts, is_whole = {}, True
-    for file, read in shelf.PARTS.items():
-        key = f"{file} {seen[file]}"
-        parts[file] = _parts.get(store, key)
-        if parts[file] is None:
-            with state.read(file, spare=SPARED) as db:
-                was_spared = file in state.spared
-                parts[file] = read(db)
-            if was_spared:  # nothing of it is remembered: it may be restored
-                is_whole = False
-            else:
-                _parts.put(store, key, parts[file])
-    return Shelf(**parts), is_whole
-
-
-def _feed_now(state: State, store: ObjectStore, who: Principal, on: Shelf, damaged: Collection[str]) -> Feed:
+def _feed_now(state: State, store: ObjectStore, who: Principal, on: ServingIndex, damaged: Collection[str]) -> Feed:
     with state.read("stack") as db:
         found = offered(db, who, on, damaged)
     reasons = {(o.source, o.origin, o.name): (o.required_by, o.is_own) for o in found.offers if o.required_by}
@@ -224,7 +190,7 @@ def _feed_now(state: State, store: ObjectStore, who: Principal, on: Shelf, damag
     return Feed(view, tuple(found.hidden), blocked, damaged=lacking, needed=reasons)
 
 
-def _marketplaces_of(on: Shelf, tree_id: str) -> tuple[str, ...]:
+def _marketplaces_of(on: ServingIndex, tree_id: str) -> tuple[str, ...]:
     return tuple(
         sorted(
             {
@@ -430,7 +396,6 @@ def _needed(feed: Feed, plugin: ViewPlugin) -> dict[str, Any]:
     return {"required_by": required_by, "added_as_dependency": not is_own}
 
 
-_parts = ImmutableCache(2 * len(shelf.PARTS))
 _feeds = ImmutableCache(2048)
 _views = ImmutableCache(512)
 _kept = ImmutableCache(512)

@@ -10,16 +10,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from agnes.kernel.errors import DeniedError, NotFoundError
+from agnes.kernel.errors import NotFoundError
 from agnes.kernel.ports import ANYTHING, DOWNLOAD_URL_SECONDS, Blob, ObjectStore
-from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db
-from agnes.marketplace import granting, repository
+from agnes.marketplace import repository
 from agnes.marketplace.limits import MAX_ASSET_BYTES, MAX_COVER_BYTES
 from agnes.trees.rules import UnsafePath, check_path
 
 PREFIX = "assets/"
-FILES = ("people", "marketplace")
 IMMUTABLE = "private, max-age=2592000, immutable"
 """The URL holds the content's hash (spec/02 §1: 30 days)."""
 
@@ -138,21 +136,9 @@ def url(store: ObjectStore, asset: Asset) -> str:
     )
 
 
-def find(db: Db, who: Principal, plugin_id: tuple[str, str], key: str) -> Asset:
-    """A file of the page of a plugin (marketplace, name) that this person may have: whoever may open the page, admins
-    without a grant too. Not read yet.
-
-    Raises DeniedError `grant_required`, before existence is told, and AssetNotFound.
-    """
-    marketplace_id, plugin = plugin_id
+def find(db: Db, marketplace_id: str, plugin: str, key: str) -> Asset:
+    """A file of the page of a plugin. Not read yet. Raises AssetNotFound."""
     found = repository.find_plugin(db, marketplace_id, plugin)
-    is_open = who.is_admin or (found is not None and found.is_system)
-    if not is_open and not granting.is_granted(db, who.group_ids, marketplace_id, plugin):
-        raise DeniedError(
-            f"{plugin[:64]} was not granted to any of your groups",
-            code="grant_required",
-            hint="Ask an admin to grant it.",
-        )
     known = (found.metadata or {}).get("assets", {}).get(key) if found is not None else None
     if known is None:
         raise AssetNotFound(key)

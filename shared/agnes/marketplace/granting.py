@@ -41,12 +41,6 @@ class NothingToGrant(NotFoundError):
         super().__init__(message, code=code, hint=hint, resource_ids=list(resource_ids))
 
 
-def is_granted(db: Db, group_ids: Collection[str], marketplace_id: str, plugin: str) -> bool:
-    """Whether one of the groups was granted the plugin or its whole marketplace. Admins get no more."""
-    resources = ((RESOURCE_TYPE, resource_id(marketplace_id, plugin)), (MARKETPLACE, marketplace_id))
-    return access.has_grant(db, group_ids, resources)
-
-
 def grant(state: State, who: Principal, *, group_id: str, resource_type: str, resource_id: str, now: datetime) -> Grant:
     """Grant a plugin or a whole marketplace to a group.
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 RESOURCE_TYPE = "marketplace_plugin"
 """Of grants; the resource id is `<slug>/<plugin>`. A grant of type `marketplace` has the slug alone: no slug holds a slash,
 so an id says of which type it is."""
+RESOURCE_TYPES = (RESOURCE_TYPE, "marketplace")
+"""Of grants that reach plugins."""
 
 
 def resource_id(marketplace_id: str, plugin: str) -> str:

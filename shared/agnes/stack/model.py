@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, StrictBool
 
@@ -19,6 +19,38 @@ class Claim(NamedTuple):
     origin: str
     """The marketplace's id, or the owner's user name."""
     name: str
+
+
+NOT_GRANTED, NOT_ADDED, DISABLED, REMOVED = "not_granted", "not_added", "disabled", "removed_upstream"
+NO_VERSION, BLOCKED, DAMAGED, NOT_APPROVED = "no_version", "blocked_version", "damaged", "not_approved"
+NAME_CONFLICT, MISSING_DEPENDENCY, OUT_OF_RANGE = "name_conflict", "missing_dependency", "version_out_of_range"
+
+RESOLVED = (NAME_CONFLICT, MISSING_DEPENDENCY, OUT_OF_RANGE)
+"""Why something is not served that could be, if the person had nothing else or more."""
+
+ReasonKind = Literal[
+    "not_granted",
+    "not_added",
+    "disabled",
+    "removed_upstream",
+    "no_version",
+    "blocked_version",
+    "damaged",
+    "not_approved",
+    "name_conflict",
+    "missing_dependency",
+    "version_out_of_range",
+]
+
+
+class Reason(NamedTuple):
+    """Why something is not served."""
+
+    kind: ReasonKind
+    text: str
+    """A clause or a sentence for people, without a full stop."""
+    about: str = ""
+    """Key of the other thing that it is about: what has the name, what is missing, the new name of what was renamed."""
 
 
 class Granted(dict[str, bool]):

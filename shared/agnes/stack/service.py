@@ -1,11 +1,4 @@
-"""Add a plugin or a flea entity to one's stack, take it off, and what a person is served.
-
-    own    = (granted and (subscribed or required)) or system, of what its marketplace can serve;
-             and the flea entities that they added, while approved or archived
-    served = what of that can be served with all that it needs (`agnes.stack.entitlement`)
-
-Being an admin adds nothing to that (spec/01 §10.16).
-"""
+"""Add a plugin or a flea entity to one's stack, take it off, and what a person is served, by `agnes.stack.entitlement`."""
 
 from __future__ import annotations
 
@@ -20,12 +13,18 @@ from agnes.kernel.calls import registered
 from agnes.kernel.errors import ConflictError, DeniedError, NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
-from agnes.marketplace import renaming, versions
+from agnes.marketplace import assets, needs, offering
 from agnes.marketplace import service as marketplace
+from agnes.marketplace.assets import Asset
 from agnes.marketplace.model import resource_id
-from agnes.stack import entitlement, repository
-from agnes.stack.entitlement import Entitlement
+from agnes.marketplace.needs import Needs
+from agnes.marketplace.offering import Shown
+from agnes.stack import entitlement, repository, resolution
+from agnes.stack.entitlement import Entitlement, ServingIndex, Since, Subject
 from agnes.stack.model import (
+    NAME_CONFLICT,
+    NOT_APPROVED,
+    RESOLVED,
     EntityInstalled,
     Installed,
     MyStack,
@@ -34,15 +33,17 @@ from agnes.stack.model import (
     StackEntity,
     StackPlugin,
     Toggled,
-    blocked_reason,
 )
-from agnes.stack.repository import Since
-from agnes.stack.shelf import Shelf, shelf
+from agnes.stack.serving import may_have, serving_index
 
 FILES = ("people", "marketplace", *flea.FILES, "stack")
 """State files that the functions over `db` here need."""
 SPARED = flea.FILES
 """Those without which what marketplaces have is served, added and taken off all the same."""
+
+
+ASSET_FILES = ("people", "marketplace")
+"""Those that `find_asset` needs."""
 
 
 class SystemPluginLocked(ConflictError):
@@ -80,77 +81,100 @@ class EntityNotApproved(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """How a person stands to a plugin."""
+    """How a person is to a plugin."""
 
     registered_at: datetime
     is_system: bool
     granted: bool
     required: bool
     subscribed: bool
+    missing: str = ""
+    """Why it could not be served beside what the person has: what it needs is missing. Empty for what they have."""
 
 
-def subscriptions(db: Db, who: Principal, on: Shelf) -> Mapping[str, int]:
-    """Resource of what the person added → since when, microseconds since the epoch. Of `db` it reads `stack` alone."""
-    return repository.moved(repository.subscriptions(db, who.user_id), on.marketplace.moving)
+def subscriptions(db: Db, who: Principal, on: ServingIndex) -> Mapping[str, Since]:
+    """Resource of what the person added → since when. Of `db` it reads `stack` alone."""
+    return entitlement.moved(repository.subscriptions(db, who.user_id), on.marketplace.moving)
 
 
-def added_entities(db: Db, who: Principal, on: Shelf) -> Collection[str]:
+def added_entities(db: Db, who: Principal, on: ServingIndex) -> Collection[str]:
     """Ids of the flea entities that the person added. Of `db` it reads `stack` alone."""
     return repository.added_entities(db, who.user_id) if on.flea else ()
 
 
-def served_plugins(db: Db, who: Principal, on: Shelf) -> list[ServedPlugin]:
+def served_plugins(db: Db, who: Principal, on: ServingIndex) -> list[ServedPlugin]:
     """What the person has themselves of what marketplaces can serve, in the feed's order, whatever that needs."""
     return on.plugins(who.group_ids, subscriptions(db, who, on))
 
 
-def entitlement_of(db: Db, who: Principal, on: Shelf) -> Entitlement:
-    """What the feed gives this person, and why what else they have is not. Of `db` it reads `stack` alone."""
-    return on.entitlement(who.group_ids, subscriptions(db, who, on), added_entities(db, who, on))
+def entitlements(db: Db, who: Principal, on: ServingIndex) -> list[Entitlement]:
+    """How the person is to every plugin, with the reasons. Of `db` it reads `stack` alone."""
+    added = repository.entity_installs(db, who.user_id)
+    return entitlement.entitlements(on, Subject(who.group_ids, repository.subscriptions(db, who.user_id), added))
 
 
 def my_stack(db: Db, who: Principal) -> MyStack:
     """Everything curated that this person may have, and whether they have it; and the flea entities that they added.
     What is not served although they have it is shown with the reason that the feed has; what is served for another
     plugin's sake, with that one."""
-    installed = repository.entity_installs(db, who.user_id)
-    known = {entity.id: entity for entity in flea.entities(db) if entity.id in installed} if installed else {}
-    on = shelf(db, who.group_ids)
-    entitled = entitlement_of(db, who, on)
-    blocked = versions.blocked_trees(db) if known else {}
-    problems = {e.id: blocked_reason(e.version, blocked[e.tree_id]) for e in known.values() if e.tree_id in blocked}
-    problems |= entitled.withheld
-    return MyStack(
-        curated=[_line(db, who, on, line, entitled) for line in repository.stack(db, who.user_id, who.group_ids)],
-        store=[
-            _entity_line(known[entity_id], problems.get(entity_id), at)
-            for entity_id, at in installed.items()
-            if entity_id in known
-        ],
+    on = serving_index(db, who.group_ids)
+    found = entitlements(db, who, on)
+    curated = [one for one in found if one.source == "curated" and one.may_have and _is_listed(one, on)]
+    shown = offering.shown(db, [one.key for one in curated])
+    names = {slug: registration.name for slug, registration in offering.registrations(db).items()}
+    needed = needs.needs(db)
+    lines = [_line(db, one, shown[one.key], names[one.origin], needed) for one in curated]
+    entities = [(on.flea[one.key], one) for one in found if one.source == "flea"]
+    store = [_entity_line(entity, one) for entity, one in sorted(entities, key=_newest_added)]
+    return MyStack(lines, store)
+
+
+def _newest_added(line: tuple[Entity, Entitlement]) -> tuple[float, str]:
+    added_at = line[1].added_at
+    return -added_at.timestamp() if added_at else 0.0, line[0].id
+
+
+def _is_listed(one: Entitlement, on: ServingIndex) -> bool:
+    """Whether its catalog lists it, and no admin disabled it."""
+    return one.key in on.marketplace.by_resource
+
+
+def _line(db: Db, one: Entitlement, shown: Shown, marketplace_name: str, needed: Needs) -> StackPlugin:
+    line = StackPlugin(
+        marketplace_id=one.origin,
+        marketplace_name=marketplace_name,
+        plugin_name=one.name,
+        description=shown.description,
+        version=shown.version,
+        category=shown.category,
+        author_name=shown.author_name,
+        enabled=one.is_system or one.is_required or one.added_at is not None,
+        is_system=one.is_system,
+        required=one.is_required,
+        served=shown.has_content,
+        problem=shown.problem,
+        subscribed_at=one.added_at,
+        display_name=shown.display_name,
+        dependencies=needed.of(one.origin, shown.declared),
     )
-
-
-def _line(db: Db, who: Principal, on: Shelf, line: StackPlugin, entitled: Entitlement) -> StackPlugin:
-    resource = resource_id(line.marketplace_id, line.plugin_name)
-    served = entitled.served.get(resource)
-    if served is not None:
-        asking = [entitled.served[key].candidate for key in served.required_by]
-        reason = on.marketplace.by_resource[resource].reason(served.candidate.value, who.group_ids, asking)
+    if one.is_served:
+        reason = one.version_reason
         return replace(
             line,
-            version=served.candidate.version,
+            version=one.version,
             served=True,
             # What keeps the newest version from most people does not keep it from this one.
             problem=None if reason and reason.group_id else line.problem,
-            required_by=served.required_by,
-            added_as_dependency=not served.is_own,
+            required_by=one.required_by,
+            added_as_dependency=not one.is_own,
             version_reason=reason.text(access.group_name(db, reason.group_id)) if reason else "",
         )
-    reason = entitled.withheld.get(resource)
-    return replace(line, served=False, problem=reason) if reason else line
+    if one.reason and one.reason.kind in RESOLVED:
+        return replace(line, served=False, problem=one.reason.text)
+    return line
 
 
-def _entity_line(entity: Entity, problem: str | None, installed_at: datetime) -> StackEntity:
+def _entity_line(entity: Entity, one: Entitlement) -> StackEntity:
     return StackEntity(
         entity_id=entity.id,
         name=entity.served_name,
@@ -160,9 +184,9 @@ def _entity_line(entity: Entity, problem: str | None, installed_at: datetime) ->
         owner=entity.owner_username,
         version=entity.version,
         status=entity.status,
-        served=entity.is_served and problem is None,
-        problem=problem,
-        installed_at=installed_at,
+        served=one.is_served,
+        problem=one.reason.text if one.reason and one.reason.kind != NOT_APPROVED else None,
+        installed_at=one.added_at or entity.created_at,
     )
 
 
@@ -178,17 +202,38 @@ class Holder:
 
 def holders(db: Db) -> Callable[[str], Holder]:
     """User id → what they have. `db` is read now and not afterwards."""
-    on, groups = shelf(db), access.groups_by_user(db)
+    on, groups = serving_index(db), access.groups_by_user(db)
     subscribed, added = repository.subscriptions_by_user(db), repository.entities_by_user(db)
 
     def of(user_id: str) -> Holder:
         mine, entities = subscribed.get(user_id, {}), added.get(user_id, {})
         plugins = on.plugins(groups.get(user_id, frozenset()), mine) if user_id in groups else []
+        known = {entity_id: on.flea[entity_id] for entity_id in entities if entity_id in on.flea}
         return Holder(
             frozenset((plugin.marketplace_id, plugin.name) for plugin in plugins)
             | frozenset((entity.id, entity.served_name) for entity in on.entities(entities)),
             {tuple(resource.split("/", 1)): since for resource, since in mine.items()}
-            | {(entity_id, name): since for entity_id, (name, since) in entities.items()},
+            | {(entity_id, entity.served_name): entities[entity_id] for entity_id, entity in known.items()},
+        )
+
+    return of
+
+
+def served_to_users(db: Db) -> Callable[[str], frozenset[tuple[str, str]]]:
+    """User id → (marketplace id, plugin), and of the flea market (entity id, served name), of what the feed serves them
+    now, with what that needs; nothing to a disabled account. `db` is read now and not afterwards."""
+    on, groups = serving_index(db), access.groups_by_user(db)
+    subscribed, added = repository.subscriptions_by_user(db), repository.entities_by_user(db)
+
+    def of(user_id: str) -> frozenset[tuple[str, str]]:
+        if user_id not in groups:
+            return frozenset()
+        found = on.resolve(groups[user_id], subscribed.get(user_id, {}), added.get(user_id, {}))
+        return frozenset(
+            (key, one.candidate.claim.name)
+            if key in on.flea
+            else (one.candidate.claim.origin, one.candidate.value.name)
+            for key, one in found.served.items()
         )
 
     return of
@@ -196,7 +241,7 @@ def holders(db: Db) -> Callable[[str], Holder]:
 
 def time_of(since: Since) -> datetime:
     """When something was asked for (`Holder.asked_for`)."""
-    return repository.time_of(since)
+    return entitlement.time_of(since)
 
 
 def required_grants(db: Db) -> frozenset[str]:
@@ -204,9 +249,14 @@ def required_grants(db: Db) -> frozenset[str]:
     return repository.required_grants(db)
 
 
-def counts(db: Db) -> dict[tuple[str, str], int]:
-    """(marketplace id, plugin) → active people who hold it; a system plugin counts all."""
-    return repository.counts(db)
+def find_asset(db: Db, who: Principal, marketplace_id: str, plugin: str, key: str) -> Asset:
+    """A file of a plugin's page, for whoever may open the page: whoever may have the plugin, and admins.
+
+    Raises DeniedError `grant_required`, before existence is told, and AssetNotFound.
+    """
+    if not who.is_admin and not may_have(db, who.group_ids, marketplace_id, plugin):
+        raise _not_granted(plugin)
+    return assets.find(db, marketplace_id, plugin, key)
 
 
 def install(state: State, who: Principal, marketplace_id: str, plugin: str, *, now: datetime) -> Installed:
@@ -219,7 +269,8 @@ def install(state: State, who: Principal, marketplace_id: str, plugin: str, *, n
         return Installed(installed=True)
     if not standing.granted:
         raise _not_granted(plugin)
-    _refuse_without_dependencies(state, who, marketplace_id, plugin)
+    if standing.missing:
+        raise DependencyMissing(plugin, standing.missing)
     _set(state, who, marketplace_id, plugin, wanted=True, now=now, standing=standing, action="install")
     return Installed(installed=True)
 
@@ -243,7 +294,9 @@ def install_entity(state: State, who: Principal, entity_id: str, *, now: datetim
 
     Raises EntityNotFound, also for what the person may not see, and EntityNotApproved for everybody but admins.
     """
-    with state.read(*flea.FILES) as db:
+    with state.read("stack", *flea.FILES) as db:
+        if repository.has_entity(db, who.user_id, entity_id):
+            return EntityInstalled(entity_id, installed=True)
         entity = flea.get_entity(db, who, entity_id)
     if entity.status != APPROVED and not who.is_admin:
         raise EntityNotApproved(entity)
@@ -288,8 +341,8 @@ def toggle(state: State, who: Principal, marketplace_id: str, plugin: str, *, en
         raise _no_grant(plugin)
     if standing.required and not enabled:
         raise RequiredPluginLocked(plugin)
-    if enabled:
-        _refuse_without_dependencies(state, who, marketplace_id, plugin)
+    if enabled and standing.missing:
+        raise DependencyMissing(plugin, standing.missing)
     _set(state, who, marketplace_id, plugin, wanted=enabled, now=now, standing=standing, action="toggle")
     return Toggled(ok=True, enabled=enabled)
 
@@ -327,35 +380,33 @@ def set_required_of_many(
 
 
 def _standing(state: State, who: Principal, marketplace_id: str, plugin: str) -> _Standing:
-    with state.read(*FILES, spare=SPARED) as db:
-        found = marketplace.get_plugin(db, marketplace_id, plugin)
-        mine = repository.granted(db, who.group_ids)
-        resource = resource_id(marketplace_id, plugin)
-        registered_at = marketplace.get_registry(db, marketplace_id).registered_at
-        asked = repository.moved(repository.subscriptions(db, who.user_id), renaming.pending(db)).get(resource)
-        return _Standing(
-            registered_at=registered_at,
-            is_system=found.is_system,
-            granted=mine.covers(resource),
-            required=mine.requires(resource),
-            subscribed=repository.counting(asked, registered_at) is not None,
-        )
-
-
-def _refuse_without_dependencies(state: State, who: Principal, marketplace_id: str, plugin: str) -> None:
-    """Raises DependencyMissing for a plugin that could not be served beside what the person has."""
+    """Raises PluginNotFound."""
     resource = resource_id(marketplace_id, plugin)
     with state.read(*FILES, spare=SPARED) as db:
-        on = shelf(db, who.group_ids)
-        if resource not in on.marketplace.by_resource:
-            return
-        candidates = on.candidates(resource, who.group_ids)
-        if not candidates:
-            return
-        wanted, lookup = on.wanted(who.group_ids, subscriptions(db, who, on), added_entities(db, who, on))
-    reason = entitlement.missing(candidates, wanted, lookup)
-    if reason is not None and not entitlement.is_name_taken(reason):
-        raise DependencyMissing(plugin, reason)
+        found = marketplace.get_plugin(db, marketplace_id, plugin)
+        registered_at = marketplace.get_registry(db, marketplace_id).registered_at
+        on = serving_index(db, who.group_ids)
+        subscribed = subscriptions(db, who, on)
+        added = added_entities(db, who, on)
+    mine = on.granted(who.group_ids)
+    standing = _Standing(
+        registered_at=registered_at,
+        is_system=found.is_system,
+        granted=mine.covers(resource),
+        required=mine.requires(resource),
+        subscribed=entitlement.counting(subscribed.get(resource), registered_at) is not None,
+    )
+    # What somebody has, they may add again: that changes nothing.
+    if standing.is_system or standing.required or standing.subscribed or resource not in on.marketplace.by_resource:
+        return standing
+    candidates = on.candidates(resource, who.group_ids)
+    if not candidates:
+        return standing
+    wanted, lookup = on.wanted(who.group_ids, subscribed, added)
+    reason = resolution.missing(candidates, wanted, lookup)
+    if reason is None or reason.kind == NAME_CONFLICT:
+        return standing
+    return replace(standing, missing=reason.text)
 
 
 def _set(

@@ -189,11 +189,10 @@ def served_for_users(db: Db) -> ServedFor:
     everybody = served_names(db)
     if not everybody.ambiguous:
         return lambda _user_id: everybody
-    holders = stack.holders(db)
+    holders, served_to = stack.holders(db), stack.served_to_users(db)
 
     def of(user_id: str) -> Served:
-        holder = holders(user_id)
-        return everybody.for_user(holder.served, holder.asked_for.keys())
+        return everybody.for_user(served_to(user_id), holders(user_id).asked_for.keys())
 
     return of
 

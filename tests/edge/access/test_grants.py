@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agnes.marketplace import granting
+from agnes.stack.serving import may_have
 from tests.builders.marketplaces import register
 from tests.builders.people import ADMIN_EMAIL, add_person, audit
 
@@ -215,13 +216,13 @@ def test_domains_ask_what_groups_were_granted_and_admins_get_no_more(house, admi
     finance = group(house, admin, "Finance")
     grant(house, admin)
     grant(house, admin, group_id=finance, resource_id="acme/ledger")
-    with house.state.read("people") as db:
-        assert granting.is_granted(db, {finance}, "acme", "ledger")
-        assert not granting.is_granted(db, {"admin", "everyone"}, "acme", "ledger")
-        assert granting.is_granted(db, frozenset({"everyone", "admin"}), "acme", "finops")
-        assert not granting.is_granted(db, set(), "acme", "finops")
+    with house.state.read(*granting.FILES) as db:
+        assert may_have(db, {finance}, "acme", "ledger")
+        assert not may_have(db, {"admin", "everyone"}, "acme", "ledger")
+        assert may_have(db, frozenset({"everyone", "admin"}), "acme", "finops")
+        assert not may_have(db, set(), "acme", "finops")
     grant(house, admin, resource_type="marketplace", resource_id="acme")
-    with house.state.read("people") as db:
-        assert granting.is_granted(db, {"everyone"}, "acme", "ledger")
-        assert not granting.is_granted(db, {"everyone"}, "acm", "ledger")
-        assert not granting.is_granted(db, {"everyone"}, "acme2", "ledger")
+    with house.state.read(*granting.FILES) as db:
+        assert may_have(db, {"everyone"}, "acme", "ledger")
+        assert not may_have(db, {"everyone"}, "acm", "ledger")
+        assert not may_have(db, {"everyone"}, "acme2", "ledger")

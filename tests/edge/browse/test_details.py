@@ -8,6 +8,7 @@ import pytest
 
 from agnes.stack import service as stack
 from agnes_local import demo
+from tests.builders import entitlement_sql
 from tests.builders.house import House
 from tests.builders.people import Person, add_person, seed_admin
 
@@ -141,7 +142,7 @@ def test_categories_are_those_of_the_tab(shop):
 
 def test_counts_are_the_stack_s_own(shop):
     with shop.house.state.read(*stack.FILES) as db:
-        counts = stack.counts(db)
+        counts = entitlement_sql.counts(db)
     shown = {
         (item["marketplace_slug"], item["name"]): item["stack_count"]
         for item in shop.json("/api/marketplace/items")["items"]

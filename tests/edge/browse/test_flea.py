@@ -156,6 +156,7 @@ def test_archiving_keeps_who_has_it_and_ends_new_installs(team):
     flea.set_status(team.house.state, skill, "archived")
     assert [p["name"] for p in team.call("GET", "eve", "/marketplace/info").json()["plugins"]] == ["notes-by-bob"]
     assert "Remove from stack" in page(team, "eve", f"/marketplace/flea/{skill}")
+    assert team.call("POST", "eve", path).json() == {"entity_id": skill, "installed": True}  # she has it already
     assert code(team.call("POST", "bob", path), 409) == "entity_not_approved"
     assert team.call("POST", "ada", path).status == 200
     assert team.call("DELETE", "eve", path).status == 200

@@ -122,6 +122,11 @@ def test_what_becomes_missing_withholds_what_needs_it_and_nothing_else(team):
         i["name"]: i["hidden_reason"] for i in team.call("GET", "bob", "/api/marketplace/items?tab=my").json()["items"]
     }
     assert mine == {"alone": "", "report": said}
+    # Adding again what one has changes nothing, although it could not be added anew.
+    assert team.install("bob", "report").json() == {"installed": True}
+    again = team.call("PUT", "bob", "/api/my-stack/curated/acme/report", {"enabled": True})
+    assert again.json() == {"ok": True, "enabled": True}
+    assert set(served(team)) == {"alone"}
     team.grant("charts")
     assert set(served(team)) == {"alone", "charts", "report"}
     off = team.call("POST", "ada", f"{MARKETPLACES}/acme/plugins/charts/disabled")

@@ -14,7 +14,7 @@ from agnes.kernel.principal import Principal
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.settings import load
 from agnes.stack import service as stack
-from agnes.stack.shelf import shelf
+from agnes.stack.serving import serving_index
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
 from agnes.wiring import Wiring
@@ -142,7 +142,7 @@ def test_every_change_bites_at_the_next_request(state, store):
         change(state, file, statement)
         assert served(state, store) == expected, statement
         with state.read(*stack.FILES) as db:
-            read_anew = service.offered(db, BOB, shelf(db)).offers
+            read_anew = service.offered(db, BOB, serving_index(db)).offers
         assert {offer.name: offer.version for offer in read_anew} == expected, statement
 
 

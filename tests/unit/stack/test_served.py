@@ -13,8 +13,9 @@ from agnes.kernel.principal import Principal
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.settings import load
 from agnes.stack import service
-from agnes.stack.shelf import shelf
+from agnes.stack.serving import serving_index
 from agnes.wiring import Wiring
+from tests.builders import entitlement_sql
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(days=9)
@@ -82,7 +83,7 @@ def test_served_is_the_rule(state):
         if (system or (group in WHO.group_ids and since == NOW)) and not (disabled or removed or empty)
     ]
     with state.read(*service.FILES) as db:
-        found = service.served_plugins(db, WHO, shelf(db))
+        found = service.served_plugins(db, WHO, serving_index(db))
     assert [p.name for p in found] == expected
     assert {(p.served_name == p.name, p.registered_at) for p in found} == {(True, EARLIER)}
 
@@ -105,4 +106,4 @@ def test_counts_are_the_rule(state):
         if not removed
     }
     with state.read(*service.FILES) as db:
-        assert service.counts(db) == expected
+        assert entitlement_sql.counts(db) == expected
