@@ -273,6 +273,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     ask("GET", "ada", f"/api/admin/users/{eve}/memberships")
     ask("DELETE", "ada", f"/api/admin/users/{eve}/memberships/{team.group}")
     ask("GET", "bob", "/api/me/effective-access")
+    ask("GET", "ada", f"/api/admin/users/{eve}/effective-access")
     # Marketplace.
     team.register(token="s3cret-token")
     ask("PATCH", "ada", "/api/marketplaces/acme", {"token": "another-token"})
@@ -472,7 +473,7 @@ def drilled_down(house: GuardedHouse, team: Team, bob: Person) -> None:
     shown = f"/admin/sessions/{bob.id}/{SESSION}"
     for path in (
         *("/admin/sessions", shown, f"{shown}/pieces/main.0.0", f"{shown}/redact"),
-        *("/admin/users", f"/admin/users/{bob.id}"),
+        *("/admin/users", f"/admin/users/{bob.id}", f"/admin/users/{bob.id}/as"),
     ):
         assert team.call("GET", "ada", path).status == 200, path
     for rest in ("", f"/{SESSION}", f"/{SESSION}/pieces/main.0.0", f"/{SESSION}/redact"):

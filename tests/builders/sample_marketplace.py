@@ -16,6 +16,9 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
 MANIFEST = ".claude-plugin/marketplace.json"
 
 
+PLUGIN_JSON = ".claude-plugin/plugin.json"
+
+
 class SampleMarketplace(BareRepository):
     """`folder` must not exist yet; it becomes a bare repository holding the demonstration marketplace."""
 
@@ -127,3 +130,16 @@ def small_plugin(name: str, *, version: str = "1.0.0") -> dict[str, str]:
     manifest = {"name": name, "version": version, "description": f"The {name} plugin"}
     skill = f"---\nname: hello\ndescription: Greets on behalf of {name}.\n---\n\nSay hello from {name}.\n"
     return {".claude-plugin/plugin.json": json.dumps(manifest, indent=2), "skills/hello/SKILL.md": skill}
+
+
+def catalog(market: SampleMarketplace, name: str, entries: dict[str, Any] | None = None, /, **manifests: Any) -> None:
+    """Replace the catalog by these plugins, each with what its plugin.json says."""
+    listed = [
+        {"name": plugin, "source": f"./plugins/{plugin}", **(entries or {}).get(plugin, {})} for plugin in manifests
+    ]
+    files = {
+        f"plugins/{plugin}/{path}": body
+        for plugin, said in manifests.items()
+        for path, body in {**small_plugin(plugin), PLUGIN_JSON: json.dumps({"name": plugin, **said})}.items()
+    }
+    market.change("Catalog", {**files, MANIFEST: json.dumps({"name": name, "owner": {"name": "A"}, "plugins": listed})})

@@ -210,7 +210,7 @@ def _of_either(groups: Mapping[str, Collection[str]], plugin: str) -> frozenset[
 
 
 class Holdings:
-    """Who holds what. As `agnes.stack.service.counts`: only active people who may have it count, everybody holds a
+    """Who holds what. As `agnes.stack.entitlement`: only active people who may have it count, everybody holds a
     system plugin, and a group holds what one of its grants requires."""
 
     def __init__(

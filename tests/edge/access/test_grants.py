@@ -193,19 +193,18 @@ def test_effective_access_names_the_groups_it_comes_through(house, admin):
     grant(house, admin)
     grant(house, admin, group_id=sales, resource_id="acme/crm")
     mine = house.get("/api/me/effective-access", token=bob.token).json()
-    assert mine == {
-        "is_admin": False,
-        "items": [
-            {
-                "resource_type": "marketplace_plugin",
-                "resource_id": "acme/finops",
-                "via_groups": [
-                    {"id": "everyone", "name": "Everyone", "granted": "acme/finops"},
-                    {"id": finance, "name": "Finance", "granted": "acme/finops"},
-                ],
-            }
-        ],
-    }
+    assert (mine["is_admin"], mine["notices"]) == (False, [])
+    assert mine["items"] == [
+        {
+            "resource_type": "marketplace_plugin",
+            "resource_id": "acme/finops",
+            "via_groups": [
+                {"id": "everyone", "name": "Everyone", "granted": "acme/finops"},
+                {"id": finance, "name": "Finance", "granted": "acme/finops"},
+            ],
+        }
+    ]
+    assert {line["resource_id"]: line["reason"]["code"] for line in mine["entitlements"]}["acme/finops"] == "not_added"
     assert house.get(f"/api/admin/users/{bob.id}/effective-access", token=admin.token).json() == mine
     assert house.get("/api/admin/users/none/effective-access", token=admin.token).status == 404
     house.post(f"/api/users/{bob.id}/deactivate", token=admin.token)

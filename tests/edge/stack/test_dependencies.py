@@ -10,11 +10,9 @@ import pytest
 
 from tests.builders.acme_team import ENVIRON, MARKETPLACES, Team, code
 from tests.builders.house import House
-from tests.builders.sample_marketplace import MANIFEST, SampleMarketplace, small_plugin
+from tests.builders.sample_marketplace import PLUGIN_JSON, SampleMarketplace, catalog
 
 pytestmark = pytest.mark.slow
-
-PLUGIN_JSON = ".claude-plugin/plugin.json"
 
 
 @pytest.fixture
@@ -25,19 +23,6 @@ def team(tmp_path: Path):
         team.register()
         team.sync()
         yield team
-
-
-def catalog(market: SampleMarketplace, name: str, entries: dict[str, Any] | None = None, /, **manifests: Any) -> None:
-    """Replace the catalog by these plugins, each with what its plugin.json says."""
-    listed = [
-        {"name": plugin, "source": f"./plugins/{plugin}", **(entries or {}).get(plugin, {})} for plugin in manifests
-    ]
-    files = {
-        f"plugins/{plugin}/{path}": body
-        for plugin, said in manifests.items()
-        for path, body in {**small_plugin(plugin), PLUGIN_JSON: json.dumps({"name": plugin, **said})}.items()
-    }
-    market.change("Catalog", {**files, MANIFEST: json.dumps({"name": name, "owner": {"name": "A"}, "plugins": listed})})
 
 
 def info(team: Team, who: str = "bob") -> dict[str, Any]:

@@ -122,6 +122,7 @@ def test_groups_and_grants_by_name(shop, ada):
     assert team.served("eve") == ["finops"]
     assert "acme/finops" in run(ada, "grant", "list", "--group", "Sales")
     assert "Sales" in run(ada, "user", "access", "eve@example.com")
+    assert "granted to Sales; added; newest" in run(ada, "user", "access", "eve@example.com", "--served")
     run(ada, "grant", "delete", "Sales", "acme/finops")
     assert team.served("eve") == []
     made = json.loads(run(ada, "grant", "create", "Sales", "acme/chartkit", "--json"))

@@ -35,7 +35,7 @@ STATUSES = ("approved", "approved", "archived", "hidden", "pending")
 def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     folder = tmp_path_factory.mktemp("entitlement")
     parts = {"store": MemoryStore(), "clock": FixedClock(NOW)}
-    return Wiring(load({"AGNES_DATA_DIR": str(folder)}), **parts).part("state")
+    return Wiring(load({"AGNES_DATA_DIR": str(folder)}), **parts).state
 
 
 class Organisation:

@@ -9,6 +9,7 @@ from agnes_cli.options import JSON
 
 COLUMNS = {"EMAIL": "email", "NAME": "name", "ROLE": "role", "ACTIVE": "active", "GROUPS": "in_groups", "ID": "id"}
 TOKEN_COLUMNS = {"NAME": "name", "SCOPE": "scope", "CREATED": "created_at", "LAST USED": "last_used_at", "ID": "id"}
+SERVED_COLUMNS = {"PLUGIN": "resource_id", "SERVED": "result", "WHY": "why"}
 ACCESS_COLUMNS = {"TYPE": "resource_type", "RESOURCE": "resource_id", "THROUGH": "through"}
 
 
@@ -70,8 +71,9 @@ def create(
 
 @command.command()
 @click.argument("user")
+@click.option("--served", is_flag=True, help="List what USER is served, in which version and why, and what is not.")
 @JSON
-def access(user: str, as_json: bool) -> None:
+def access(user: str, served: bool, as_json: bool) -> None:
     """List what USER may see, and through which groups."""
     from agnes_cli import people
     from agnes_cli.server import connect, route
@@ -80,6 +82,12 @@ def access(user: str, as_json: bool) -> None:
         found = server.get(route("api", "admin", "users", people.user(server, user)["id"], "effective-access"))
     if as_json:
         shown.as_json(found)
+        return
+    for notice in found.get("notices", ()):
+        click.echo(shown.plain(notice), err=True)
+    if served:
+        rows = [line | {"result": _result(line), "why": _why(line)} for line in found.get("entitlements", ())]
+        shown.table(SERVED_COLUMNS, rows, none="No marketplace lists a plugin.")
     else:
         rows = [item | {"through": [_through(item, group) for group in item["via_groups"]]} for item in found["items"]]
         shown.table(ACCESS_COLUMNS, rows, none="Nothing is granted to any of their groups.")
@@ -180,3 +188,25 @@ def _through(item: dict, group: dict) -> str:
     """The group, and the marketplace if that is what it was granted."""
     whole = group["granted"] != item["resource_id"]
     return f"{group['name']} (all of {group['granted']})" if whole else group["name"]
+
+
+def _result(line: dict) -> str:
+    return line["version"] if line["served"] else "no"
+
+
+def _why(line: dict) -> str:
+    """Why it is served, and what decided the version; or why it is not."""
+    if line["reason"]:
+        return line["reason"]["message"]
+    because = ["system plugin"] if line["system"] else []
+    because += [_granted(line, grant) for grant in line["granted_by"]]
+    if line["dependency_of"]:
+        because.append(f"needed by {', '.join(line['dependency_of'])}")
+    if line["added_at"]:
+        because.append("added")
+    return "; ".join([*because, line["version_reason"] or (line["decided_by"] or "")])
+
+
+def _granted(line: dict, grant: dict) -> str:
+    whole = f" (all of {grant['granted']})" if grant["granted"] != line["resource_id"] else ""
+    return f"{'required for' if grant['required'] else 'granted to'} {grant['group_name']}{whole}"
