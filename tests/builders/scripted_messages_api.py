@@ -193,8 +193,8 @@ class ScriptedMessagesApi(Loopback):
     def _script_for(self, request: Request) -> Script | None:
         return next((script for script in self.scripts if script.when(request)), None)
 
-    def next_reply(self, request: Request) -> tuple[str, Reply] | str:
-        """A name for ids and the reply, or why there is none."""
+    def next_reply(self, request: Request) -> tuple[str, Reply] | str | int:
+        """A name for ids and the reply, why there is none, or a status of HTTP that the API fails with."""
         with self._lock:
             self.requests.append(request)
             if request.is_side:
@@ -278,6 +278,9 @@ def _handler(api: ScriptedMessagesApi) -> type[BaseHTTPRequestHandler]:
                 return
             request = Request(path, {name.lower(): value for name, value in self.headers.items()}, json.loads(raw))
             answer = api.next_reply(request)
+            if isinstance(answer, int):
+                self._refuse(answer, "api_error", "scripted to fail")
+                return
             if isinstance(answer, str):
                 self._refuse(400, "invalid_request_error", answer)
                 return

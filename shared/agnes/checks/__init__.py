@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from agnes.checks.describing import STANDARD, Thresholds
 from agnes.checks.model import GAINS, Bundle, EntityType, Finding, Outcome, Report, Severity, Stage, Work
+from agnes.checks.reviewing.model import Allowance, Budget, ChunkRead, Reason, Review, Spend, Verdict
+from agnes.checks.reviewing.service import review
 from agnes.checks.rules import BY_ID, CATEGORIES, RULES, Rule
 from agnes.checks.static import check, digest
 
@@ -16,16 +18,24 @@ __all__ = [
     "GAINS",
     "RULES",
     "STANDARD",
+    "Allowance",
+    "Budget",
     "Bundle",
+    "ChunkRead",
     "EntityType",
     "Finding",
     "Outcome",
+    "Reason",
     "Report",
+    "Review",
     "Rule",
     "Severity",
+    "Spend",
     "Stage",
     "Thresholds",
+    "Verdict",
     "Work",
     "check",
     "digest",
+    "review",
 ]

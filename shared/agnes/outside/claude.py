@@ -7,7 +7,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from agnes.kernel.llm import ModelNotConfigured, ModelOutputUnusable, ModelRefused, ModelUnavailable, Prompt
+from agnes.kernel.llm import (
+    Completion,
+    ModelNotConfigured,
+    ModelOutputUnusable,
+    ModelRefused,
+    ModelUnavailable,
+    Prompt,
+    TokenCounts,
+    Trouble,
+)
 from agnes.kernel.ports import Secret
 
 if TYPE_CHECKING:
@@ -15,19 +24,28 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 _PAUSE_SECONDS = 0.3
+PATIENT_SECONDS = 2.0
+"""Before the second attempt of a patient question, twice as long before the third."""
+OVERLOADED = 529
 
 
 class Claude:
     """`key` is asked at each question, so that a key that was changed works at once."""
 
-    def __init__(self, key: Callable[[], Secret | None], *, base_url: str = "") -> None:
+    def __init__(
+        self, key: Callable[[], Secret | None], *, base_url: str = "", patient_seconds: float = PATIENT_SECONDS
+    ) -> None:
         self._key = key
         self._base_url = base_url
+        self._patient_seconds = patient_seconds
 
     def require(self) -> None:
         self._given_key()
 
     def answer(self, prompt: Prompt) -> dict[str, Any]:
+        return self.complete(prompt).value
+
+    def complete(self, prompt: Prompt) -> Completion:
         """Raises as the port says. Neither the key nor what the API said about it is repeated anywhere."""
         key = self._given_key()
         import anthropic
@@ -38,32 +56,40 @@ class Claude:
             max_retries=0,
         )
         ends = time.monotonic() + prompt.seconds
-        tokens, problem = prompt.max_tokens, ""
+        most, problem, spent = prompt.max_tokens, "", TokenCounts()
+        failed: ModelUnavailable | None = None
         with client:
             for attempt in range(ATTEMPTS):
                 left = ends - time.monotonic()
                 if left <= 0:
                     break
                 try:
-                    message = self._send(client, prompt, tokens, left)
-                except _Passing as failed:
-                    problem = failed.reason
-                    time.sleep(min(_PAUSE_SECONDS * (attempt + 1), max(0.0, ends - time.monotonic())))
+                    message = self._send(
+                        client, prompt, most, min(left, prompt.seconds / ATTEMPTS) if prompt.is_patient else left
+                    )
+                except ModelUnavailable as error:
+                    failed = error
+                    wait = self._wait(error, prompt, attempt)
+                    if wait is None or wait >= ends - time.monotonic():
+                        break
+                    time.sleep(wait)
                     continue
+                failed, spent = None, spent + _counts(message)
                 if message.stop_reason == "refusal":
-                    raise ModelRefused
+                    raise ModelRefused(spent)
                 if message.stop_reason == "max_tokens":
-                    problem, tokens = f"it was cut off at {tokens} tokens", tokens * 2
+                    problem, most = f"it was cut off at {most} tokens", most * 2
                     continue
                 found = _object(message)
                 problem = "it is no JSON object" if found is None else _unlike(found, prompt.schema)
                 if found is not None and not problem:
-                    return found
-        if problem.startswith("its API"):
-            raise ModelUnavailable(problem)
+                    return Completion(found, spent, str(message.model))
+        if failed is not None:
+            failed.tokens = spent
+            raise failed
         if problem:
-            raise ModelOutputUnusable(problem)
-        raise ModelUnavailable(f"no answer within {prompt.seconds:g} seconds")
+            raise ModelOutputUnusable(problem, spent)
+        raise ModelUnavailable(f"no answer within {prompt.seconds:g} seconds", trouble=Trouble.SLOW, tokens=spent)
 
     def _send(self, client: anthropic.Anthropic, prompt: Prompt, tokens: int, seconds: float) -> Any:
         import anthropic
@@ -83,24 +109,38 @@ class Claude:
         except (ValueError, RecursionError):
             raise _NotTheApi from None  # JSON that is none, or nests without end
         except anthropic.APITimeoutError as error:
-            raise ModelUnavailable(f"no answer within {prompt.seconds:g} seconds") from error
+            raise ModelUnavailable(f"no answer within {prompt.seconds:g} seconds", trouble=Trouble.SLOW) from error
         except anthropic.APIConnectionError:
-            raise _Passing("its API cannot be reached") from None
-        except anthropic.RateLimitError:
-            raise ModelUnavailable("its API limits how much we ask", hint="Try again in a minute.") from None
+            raise ModelUnavailable("its API cannot be reached") from None
+        except anthropic.RateLimitError as error:
+            raise ModelUnavailable(
+                "its API limits how much we ask", hint=_later(error), trouble=Trouble.LIMITED
+            ) from None
         except (anthropic.AuthenticationError, anthropic.PermissionDeniedError):
             raise ModelUnavailable(
-                "its API does not take the key", hint="An operator renews it: docs/runbooks/anthropic-key.md."
+                "its API does not take the key",
+                hint="An operator renews it: docs/runbooks/anthropic-key.md.",
+                trouble=Trouble.REFUSED,
             ) from None
         except anthropic.APIStatusError as error:
             if error.status_code >= 500:
-                raise _Passing(f"its API answered {error.status_code}") from None
+                trouble = Trouble.OVERLOADED if error.status_code == OVERLOADED else Trouble.UNREACHABLE
+                raise ModelUnavailable(f"its API answered {error.status_code}", trouble=trouble) from None
             raise ModelUnavailable(
                 f"its API answered {error.status_code} to model {prompt.model!r}",
                 hint="Check the setting of the model.",
+                trouble=Trouble.REFUSED,
             ) from None
         except anthropic.AnthropicError as error:
             raise ModelUnavailable(f"{type(error).__name__} while asking") from None
+
+    def _wait(self, error: ModelUnavailable, prompt: Prompt, attempt: int) -> float | None:
+        """Seconds until the next attempt after a failed one; None if there is none. A limit is reported at once to who waits."""
+        if isinstance(error, _NotTheApi) or error.trouble is Trouble.REFUSED:
+            return None
+        if prompt.is_patient:
+            return self._patient_seconds * 2**attempt
+        return _PAUSE_SECONDS * (attempt + 1) if error.trouble in (Trouble.UNREACHABLE, Trouble.OVERLOADED) else None
 
     def _given_key(self) -> Secret:
         key = self._key()
@@ -114,12 +154,17 @@ class _NotTheApi(ModelUnavailable):
         super().__init__("the server at this address is not the Messages API", hint="Check ANTHROPIC_BASE_URL.")
 
 
-class _Passing(Exception):
-    """Worth another attempt."""
+def _later(error: anthropic.RateLimitError) -> str:
+    seconds = error.response.headers.get("retry-after", "")
+    return f"Try again in {seconds} seconds." if seconds.isdigit() else "Try again in a minute."
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+
+def _counts(message: Any) -> TokenCounts:
+    """Tokens of one response. The client's models are filled without validation."""
+    usage = getattr(message, "usage", None)
+    names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    values = (getattr(usage, name, None) for name in names)
+    return TokenCounts(*(value if isinstance(value, int) and value > 0 else 0 for value in values))
 
 
 def _unlike(found: dict[str, Any], schema: dict[str, Any]) -> str:
