@@ -33,12 +33,12 @@ demo: .venv/.local ## fill a running Agnes with a believable demonstration
 	@exec $(BIN)/agnes-local demo
 
 test: .venv/.dev ## every test that needs no server and no client of its own
-	$(PYTEST) -n 2 --dist worksteal -m "not git and not sftp and not minio and not localstack and not client and not browser and not spark and not attack and not lambda_layers"
+	$(PYTEST) -n 2 --dist worksteal -m "not git and not sftp and not minio and not localstack and not client and not oidc and not browser and not spark and not attack and not lambda_layers"
 
 # What takes processes, servers or minutes of CPU is marked `slow` and left to `make test`.
 check: lint ## the minute-long subset: lint, architecture, and the unit, edge and contract tests that are quick
 	$(PYTEST) -n 2 --dist worksteal tests/architecture tests/unit tests/edge tests/contract \
-	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not browser and not spark and not attack and not lambda_layers"
+	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not oidc and not browser and not spark and not attack and not lambda_layers"
 
 lint: .venv/.dev ## ruff
 	$(BIN)/ruff check
@@ -57,8 +57,8 @@ sbom: composed ## what is in each layer and in the command's wheel, as CycloneDX
 	$(BIN)/python -m layers.build --arch $(SBOM_ARCH)
 	$(BIN)/python -m layers.wheel
 
-journeys: .venv/.dev ## the whole path with real git, OpenSSH's server and the real Claude Code client
-	$(PYTEST) -n 2 --dist loadfile -m "(git or sftp or client) and not localstack and not minio"
+journeys: .venv/.dev ## the whole path with real git, OpenSSH's server, an OpenID provider and the real Claude Code client
+	$(PYTEST) -n 2 --dist loadfile -m "(git or sftp or client or oidc) and not localstack and not minio"
 
 client-drift: .venv/.dev ## what the newest Claude Code has that our tables do not (VERSION=2.1.340 for another)
 	$(BIN)/python -m tests.builders.client_drift $(VERSION)

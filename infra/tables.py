@@ -27,7 +27,7 @@ from infra.discovery import ROOT, CompositionError
 
 Prefix = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_./*-]*$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
-Layer = Literal["git", "arrow", "llm", "web", "sftp", "passwords"]
+Layer = Literal["git", "arrow", "llm", "web", "sftp", "passwords", "identity"]
 
 STACK_FILES = frozenset({"root"})
 """Templates in infra/ that are no domain's table."""
@@ -96,6 +96,8 @@ class Entry(Model):
     """Settings that only this function gets, from parameters of the root stack."""
     mails: bool = False
     """It sends mail: it gets the settings of mail and the secret `smtp`, and may send by SES."""
+    signs_on: bool = False
+    """It speaks with identity providers, or shows which there are: it gets the settings of single sign-on."""
     watches: bool = False
     """It sees how the house does: it gets the interval of every schedule, and may count dead letters."""
     schedule: Schedule | None = None

@@ -22,6 +22,12 @@ from layers import runtimes
 
 MAIL = ("AGNES_MAIL", "SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_FROM", "SMTP_USE_TLS")
 """Settings of functions that send mail; the password is the secret `smtp`."""
+SIGN_ON = (
+    "ALLOWED_DOMAINS", "GOOGLE_CLIENT_ID", "GOOGLE_ADMIN_SDK_SUBJECT", "AGNES_GOOGLE_GROUP_PREFIX",
+    "AGNES_GROUP_ADMIN_EMAIL", "AGNES_GROUP_EVERYONE_EMAIL", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_NAME", "OIDC_SCOPES",
+    "OIDC_GROUPS_CLAIM", "OIDC_GROUP_PREFIX", "OIDC_ADMIN_GROUP", "OIDC_EMAIL_VERIFIED", "OIDC_ALLOW",
+)  # fmt: skip
+"""Settings of functions that sign people on; clients' secrets are the secrets `google_oauth` and `oidc`."""
 HEAD = {"AWSTemplateFormatVersion": "2010-09-09", "Transform": "AWS::Serverless-2016-10-31"}
 
 Template = dict[str, Any]
@@ -74,6 +80,11 @@ def compose(
         where: e.model_copy(update={"environment": (*e.environment, *MAIL)}) if e.mails else e
         for where, e in entries.items()
     }
+    entries = {
+        where: e.model_copy(update={"environment": (*e.environment, *SIGN_ON)}) if e.signs_on else e
+        for where, e in entries.items()
+    }
+    root["Parameters"] |= {_pascal(name): _setting_parameter(name) for name in SIGN_ON}
     layers = {f"{name.title()}Layer": _layer(name) for name in root.pop("x-layers")}
     root["Resources"] |= layers | _alarms(entries)
     given = (
@@ -128,6 +139,13 @@ def _state_digest(function: str, root: Path = ROOT) -> str:
     for source in sorted(path for path in sources if path.suffix in (".py", ".sql")):
         digest.update(f"{source.relative_to(root)}\0".encode() + source.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _setting_parameter(name: str) -> dict[str, Any]:
+    """A parameter of the root stack for a setting that is a line of text."""
+    field = Settings.model_fields[name.lower()]
+    default = field.default if isinstance(field.default, str) else ""
+    return {"Type": "String", "Default": default, "MaxLength": 150, "Description": str(field.description)[:4000]}
 
 
 def _layer(name: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Installs the servers that tests need into a cache folder outside the checkout. Quick when there is nothing to do.
 
     <cache>/bin/minio                     built from its Go module, whose dependencies are in localstack/minio/go.sum
+    <cache>/bin/oidc                      an OpenID provider, built from its Go module, as localstack/oidc pins it
     <cache>/localstack/<hash>/            LocalStack's virtual environment
     <cache>/lambda-runtime/<hash>/        awslambdaric and boto3: what Lambda has in /var/runtime
     <cache>/lambda-python/<hash>/         a bare interpreter for functions: nothing of ours can leak into one
@@ -30,6 +31,8 @@ HERE = Path(__file__).resolve().parents[1]
 PYTHON_VERSION = "3.11"
 """LocalStack's. Functions run on the version that builds their layers: that of this interpreter."""
 BUILDERS = ("setuptools", "wheel")
+OIDC_PINS = [HERE / "oidc" / "go.mod", HERE / "oidc" / "go.sum"]
+"""The OpenID provider's version, and the hashes of every module that it is built from."""
 MINIO_PINS = [HERE / "minio" / "go.mod", HERE / "minio" / "go.sum"]
 """MinIO's version, and the hashes of every module that it is built from (`make pins`)."""
 
@@ -44,23 +47,31 @@ def cache_folder() -> Path:
 
 def install_minio() -> Path:
     """The MinIO binary: one on the PATH, or built with Go (about 2 minutes on two cores)."""
-    built = cache_folder() / "bin" / "minio"
-    stamp = built.with_name("minio.pins")
     if on_path := shutil.which("minio"):
         return Path(on_path)
-    wanted = _digest(MINIO_PINS)
-    with _lock("minio"):
+    return _built_with_go("minio", "MinIO", MINIO_PINS, "github.com/minio/minio")
+
+
+def install_oidc() -> Path:
+    """The OpenID provider's binary, built with Go (seconds)."""
+    return _built_with_go("oidc", "the OpenID provider", OIDC_PINS, "github.com/zitadel/oidc/v3/example/server")
+
+
+def _built_with_go(name: str, what: str, module: list[Path], package: str) -> Path:
+    """A program of a Go module whose dependencies are all pinned; built anew when the pins change."""
+    built = cache_folder() / "bin" / name
+    stamp = built.with_name(f"{name}.pins")
+    wanted = _digest(module)
+    with _lock(name):
         if built.exists() and stamp.exists() and stamp.read_text() == wanted:
             return built
         go = shutil.which("go")
         if not go:
-            raise InstallFailed(
-                "MinIO: neither `minio` nor `go` is on the PATH. Install Go 1.24 or newer, or MinIO itself."
-            )
-        staging = built.with_name("building")
+            raise InstallFailed(f"{what}: `go` is not on the PATH. Install Go 1.24 or newer.")
+        staging = built.with_name(f"building-{name}")
         # Read-only: a module that go.sum does not have ends the build.
-        command = [go, "build", "-mod=readonly", "-ldflags=-s -w", "-o", str(staging), "github.com/minio/minio"]
-        _run("MinIO", command, cwd=MINIO_PINS[0].parent)
+        command = [go, "build", "-mod=readonly", "-ldflags=-s -w", "-o", str(staging), package]
+        _run(what, command, cwd=module[0].parent)
         staging.replace(built)
         stamp.write_text(wanted)
     return built

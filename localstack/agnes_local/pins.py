@@ -12,6 +12,7 @@ left to uv, npm and Go; none of the files that they write here names a registry.
     localstack/lambda-runtime.txt          what Lambda has in /var/runtime
     localstack/npm/                        a folder for each tool of npm and its version: package.json and package-lock.json
     localstack/minio/                      go.mod and go.sum of MinIO
+    localstack/oidc/                       the same of the OpenID provider that tests sign in with
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ LOCALSTACK = ROOT / "localstack" / "constraints.txt"
 LAMBDA_RUNTIME = ROOT / "localstack" / "lambda-runtime.txt"
 NPM = ROOT / "localstack" / "npm"
 MINIO = ROOT / "localstack" / "minio"
+OIDC = ROOT / "localstack" / "oidc"
 
 OLDEST_PYTHON = "3.11"
 LOCALSTACK_UNTIL = "2026-01-10"
@@ -124,7 +126,8 @@ def renew(upgrade: str) -> None:
     _compile(ROOT / "localstack" / "requirements.txt", LOCALSTACK, ["--exclude-newer", LOCALSTACK_UNTIL])
     for tool, package, version in npm_tools():
         _lock_npm(tool, package, version)
-    _run(["go", "mod", "tidy"], cwd=MINIO)
+    for module in (MINIO, OIDC):
+        _run(["go", "mod", "tidy"], cwd=module)
 
 
 def npm_tools() -> list[tuple[str, str, str]]:

@@ -1,6 +1,6 @@
 """The servers that tests need, on one machine without Docker.
 
-    python -m agnes_local.servers install minio|localstack|all
+    python -m agnes_local.servers install minio|localstack|oidc|all
     python -m agnes_local.servers run [--only minio|localstack] -- COMMAND...
 
 `run` starts them, tells COMMAND where they are (MINIO_ENDPOINT, MINIO_ROOT_USER, MINIO_ROOT_PASSWORD,
@@ -18,14 +18,14 @@ import subprocess
 import sys
 import time
 
-from agnes_local.install import InstallFailed, cache_folder, install_localstack, install_minio
+from agnes_local.install import InstallFailed, cache_folder, install_localstack, install_minio, install_oidc
 from agnes_local.localstack_host import LocalStackServer, localstack, starting_localstack
 from agnes_local.minio import MinioServer, minio, starting_minio
 from agnes_local.process import ServerFailed
 
 __all__ = ["LocalStackServer", "MinioServer", "localstack", "main", "minio"]
 
-INSTALLERS = {"minio": install_minio, "localstack": install_localstack}
+INSTALLERS = {"minio": install_minio, "localstack": install_localstack, "oidc": install_oidc}
 STARTERS = {"minio": starting_minio, "localstack": starting_localstack}
 
 

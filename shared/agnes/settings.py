@@ -178,6 +178,49 @@ class Settings(BaseModel):
         "starttls", description="starttls, tls from the first byte on, or none. `true` is starttls, `false` none."
     )
 
+    allowed_domains: frozenset[str] = Field(
+        frozenset(),
+        description="Domains of the addresses that may sign in with single sign-on, with a comma between; needed with Google.",
+    )
+    google_client_id: str = Field("", description="OAuth client at Google; it shows *Sign in with Google*.")
+    google_client_secret: SecretStr = Field(
+        SecretStr(""), description="Its secret; on AWS the secret `google_oauth` instead."
+    )
+    google_admin_sdk_subject: Email = Field(
+        "",
+        description="The Workspace administrator as whom groups are asked for; the service account's key file is the secret "
+        "`google_service_account`.",
+    )
+    google_admin_sdk_mock_groups: str = Field(
+        "", description="Groups that everybody from Google is in, instead of asking: to try things out."
+    )
+    agnes_google_group_prefix: str = Field(
+        "", description="Only Google groups that begin so count, and whoever is in none of them may not sign in."
+    )
+    agnes_group_admin_email: Email = Field("", description="The Google group whose members are in Admin.")
+    agnes_group_everyone_email: Email = Field("", description="The Google group that stands for Everyone.")
+    oidc_issuer: str = Field(
+        "", description="Issuer of an OpenID Connect provider; it shows a button to sign in with it."
+    )
+    oidc_client_id: str = Field("", description="The client there; its redirect is SERVER_URL/auth/oidc/callback.")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="Its secret; on AWS the secret `oidc` instead; empty for a public client."
+    )
+    oidc_name: str = Field("single sign-on", max_length=60, description="What the button calls the provider.")
+    oidc_scopes: str = Field("openid email profile", description="Scopes that are asked for.")
+    oidc_groups_claim: str = Field("groups", description="The claim that names a person's groups; empty: none does.")
+    oidc_group_prefix: str = Field(
+        "", description="Only groups that begin so count, and whoever is in none of them may not sign in."
+    )
+    oidc_admin_group: str = Field("", description="The provider's group whose members are in Admin.")
+    oidc_email_verified: Literal["required", "assumed"] = Field(
+        "required",
+        description="`assumed`: an address counts where the provider sends no email_verified; one that is false never does.",
+    )
+    oidc_allow: frozenset[Literal["http", "private"]] = Field(
+        frozenset(), description="What else than https to public addresses the provider may be at: http, private."
+    )
+
     anthropic_api_key: SecretStr = Field(
         SecretStr(""), description="Key of the Claude API for questions; on AWS the secret `anthropic` instead."
     )
@@ -186,10 +229,17 @@ class Settings(BaseModel):
         "claude-haiku-4-5-20251001", description="The model that turns questions about usage into SQL."
     )
 
-    @field_validator("agnes_git_allow", "agnes_collect_allow", "agnes_trusted_proxies", mode="before")
+    @field_validator("agnes_git_allow", "agnes_collect_allow", "agnes_trusted_proxies", "oidc_allow", mode="before")
     @classmethod
     def _comma_list(cls, value: object) -> object:
         return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+    @field_validator("allowed_domains", mode="before")
+    @classmethod
+    def _domains(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return [word.strip().lower().removeprefix("@") for word in value.split(",") if word.strip()]
 
     @field_validator("scheduler_api_token_sha256", mode="before")
     @classmethod
@@ -219,6 +269,14 @@ class Settings(BaseModel):
         if value and (parts.scheme not in ("http", "https") or parts.username is not None or not parts.hostname):
             raise ValueError("must be an http or https URL without credentials")
         return value.rstrip("/")
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("must be a URL without a query, such as https://login.example.com")
+        return value
 
     @field_validator("server_url", "anthropic_base_url")
     @classmethod
@@ -302,6 +360,18 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("SMTP_FROM: needed, an address, because mail is sent")
     if settings.agnes_mail == "smtp" and not settings.smtp_host:
         problems.append("SMTP_HOST: needed, because AGNES_MAIL is smtp")
+    if settings.google_client_id and not settings.allowed_domains:
+        problems.append(
+            "ALLOWED_DOMAINS: needed, because GOOGLE_CLIENT_ID is set: anybody can have an account at Google"
+        )
+    if bool(settings.oidc_issuer) != bool(settings.oidc_client_id):
+        problems.append("OIDC_ISSUER and OIDC_CLIENT_ID: each needs the other")
+    if settings.oidc_issuer.startswith("http:") and "http" not in settings.oidc_allow:
+        problems.append("OIDC_ISSUER: must begin with https://, or OIDC_ALLOW must hold http")
+    if settings.agnes_google_group_prefix and not (
+        settings.google_admin_sdk_subject or settings.google_admin_sdk_mock_groups
+    ):
+        problems.append("GOOGLE_ADMIN_SDK_SUBJECT: needed, because AGNES_GOOGLE_GROUP_PREFIX is set")
     if settings.seed_admin_password.get_secret_value() and not settings.seed_admin_email:
         problems.append("SEED_ADMIN_EMAIL: needed, because SEED_ADMIN_PASSWORD is set")
     if 0 < len(settings.seed_admin_password.get_secret_value()) < 12:

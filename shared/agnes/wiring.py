@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, Generic, Self, TypedDict, TypeVar, Unpack, overload
 
+from pydantic import SecretStr
+
 from agnes import settings as settings_module
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.drops import Drops
@@ -20,12 +22,16 @@ from agnes.kernel.jobs import Jobs
 from agnes.kernel.llm import LanguageModel
 from agnes.kernel.mail import Mailer, NoMail
 from agnes.kernel.ports import Clock, DeadLetters, ObjectStore, Queue, Secret, Secrets
+from agnes.kernel.provider_web import ProviderWeb
 from agnes.kernel.scanning import Scanners
 from agnes.kernel.signing import SigningKeys
 from agnes.kernel.web import WebReader
 from agnes.settings import Settings, usable_cores
 
 if TYPE_CHECKING:
+    from agnes.directory.discovery import Discovery
+    from agnes.directory.model import Provider, ProviderKey
+    from agnes.directory.signing_on import SigningOn
     from agnes.hosting.ledger import Ledger
     from agnes.marketplace.sync import Syncing
     from agnes.state import StateFiles
@@ -47,6 +53,7 @@ class Parts(TypedDict, total=False):
     drops: Drops
     language_model: LanguageModel
     mailer: Mailer
+    provider_web: ProviderWeb
     jobs: Jobs
     queue: Queue
     dead_letters: DeadLetters
@@ -207,6 +214,65 @@ class Wiring:
         )
 
     @built_once
+    def provider_web(self) -> ProviderWeb:
+        from agnes.outside.provider_web import JudgedProviderWeb
+
+        return JudgedProviderWeb(allow=self.settings.oidc_allow)
+
+    @built_once
+    def discovery(self) -> Discovery:
+        from agnes.directory.discovery import Discovery
+
+        return Discovery(self.provider_web, self.clock)
+
+    def provider_labels(self) -> dict[str, str]:
+        """The identity providers that are set up: key → what the sign-in page's button calls it."""
+        settings = self.settings
+        google = {"google": "Google"} if settings.google_client_id else {}
+        return google | ({"oidc": settings.oidc_name} if settings.oidc_issuer else {})
+
+    def provider(self, key: ProviderKey) -> Provider:
+        """Raises SignOnRefused if it is not set up."""
+        from agnes.directory.model import GOOGLE_ISSUER, GroupRules, Provider, SignOnRefused
+
+        settings, labels = self.settings, self.provider_labels()
+        if key not in labels:
+            raise SignOnRefused(f"{key}_not_configured", "this way to sign in is not set up", "Ask an admin.")
+        if key == "google":
+            asks = settings.google_admin_sdk_subject or settings.google_admin_sdk_mock_groups
+            rules = GroupRules(
+                settings.agnes_google_group_prefix.lower(),
+                settings.agnes_group_admin_email,
+                settings.agnes_group_everyone_email,
+            )
+            return Provider(
+                key,
+                GOOGLE_ISSUER,
+                settings.google_client_id,
+                self._client_secret(settings.google_client_secret, "google_oauth"),
+                labels[key],
+                allowed_domains=settings.allowed_domains,
+                groups=rules if asks else None,
+            )
+        return Provider(
+            key,
+            settings.oidc_issuer,
+            settings.oidc_client_id,
+            self._client_secret(settings.oidc_client_secret, "oidc"),
+            labels[key],
+            scopes=settings.oidc_scopes,
+            allowed_domains=settings.allowed_domains,
+            groups_claim=settings.oidc_groups_claim,
+            trust_addresses=settings.oidc_email_verified == "assumed",
+            groups=GroupRules(settings.oidc_group_prefix, settings.oidc_admin_group)
+            if settings.oidc_groups_claim
+            else None,
+        )
+
+    def _client_secret(self, given: SecretStr, name: str) -> Secret | None:
+        return Secret(given.get_secret_value()) if given.get_secret_value() else self.secrets.get(name)
+
+    @built_once
     def jobs(self) -> Jobs:
         if self.settings.agnes_jobs == "lambda":
             from agnes.outside.lambda_jobs import LambdaJobs
@@ -354,6 +420,41 @@ def language_model() -> LanguageModel:
 
 def mailer() -> Mailer:
     return current().mailer
+
+
+def provider_web() -> ProviderWeb:
+    return current().provider_web
+
+
+def discovery() -> Discovery:
+    return current().discovery
+
+
+def provider(key: ProviderKey) -> Provider:
+    """An identity provider that is set up. Raises SignOnRefused."""
+    return current().provider(key)
+
+
+def signing_on() -> SigningOn:
+    """What finishing a sign-on works with."""
+    from agnes.directory.signing_on import SigningOn
+
+    given = settings()
+    return SigningOn(
+        state(),
+        store(),
+        provider_web(),
+        discovery(),
+        signing_keys(),
+        secrets(),
+        given.base_url,
+        given.google_admin_sdk_subject,
+        given.google_admin_sdk_mock_groups,
+    )
+
+
+def provider_labels() -> dict[str, str]:
+    return current().provider_labels()
 
 
 def jobs() -> Jobs:

@@ -37,6 +37,8 @@ HEAVY = {
     "jinja2": "web",
     "asyncssh": "sftp",
     "zxcvbn": "passwords",
+    "authlib": "identity",
+    "joserfc": "identity",
 }
 """Packages that a function must not import unless it has the layer."""
 

@@ -18,6 +18,7 @@ LADDER = (
     ("hosting",),
     ("accounts",),
     ("access",),
+    ("directory",),
     ("trees",),
     ("marketplace", "tables", "memory"),
     ("checks",),
@@ -57,6 +58,8 @@ OWNERS = {
     "re2": {"outside"},
     "bandit": {"outside"},
     "detect_secrets": {"outside"},
+    "authlib": {"directory"},
+    "joserfc": {"directory"},
 }
 """A library's rooms. Importing it for annotations only (`if TYPE_CHECKING`) is free."""
 

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -32,6 +33,7 @@ from tests.builders.acme_team import ENVIRON, WORDS, Team
 from tests.builders.answering_api import KEY, AnsweringApi, wrote
 from tests.builders.drop_places import folder_place
 from tests.builders.house import Answer, House, routes
+from tests.builders.openid_provider import CLIENT, ISSUER, FakeProvider
 from tests.builders.people import Person
 from tests.builders.telemetry_house import complete, declare, put, upload, upload_form
 from tests.builders.transcripts import Transcript
@@ -196,14 +198,17 @@ class GuardedHouse(House):
         super().__init__(
             folder,
             store=GuardedStore(policies),
-            environ=ENVIRON | {"USAGE_TRANSCRIPTS_RETENTION_DAYS": "1", "ANTHROPIC_BASE_URL": model_url},
+            environ=ENVIRON | SIGN_ON | {"USAGE_TRANSCRIPTS_RETENTION_DAYS": "1", "ANTHROPIC_BASE_URL": model_url},
         )
+        self.provider = FakeProvider(now=self.clock.now)
+        self.wiring.provider_web = self.provider
         self.queue = self.wiring.queue = GuardedQueue(policies)
         self.wiring.jobs = GuardedJobs(policies)
         # As on Lambda, where each function writes what it counted itself; here of every invocation.
         self.wiring.ledger = SampledLedger(lambda: self.store, self.clock, Always())
         self.wiring.secrets = GuardedSecrets(policies)
         self.wiring.secrets.put("anthropic", Secret(KEY))
+        self.wiring.secrets.put("oidc", Secret("shh"))
         self.statuses: dict[str, set[int]] = {}
 
     def call(self, method: str, path: str, **kwargs: Any) -> Answer:
@@ -303,6 +308,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
         assert ask("DELETE", "ada", f"{plugin}/{what}").status == 200
     for path in page_files(house, name):
         assert ask("GET", "bob", path).status == 200
+    signed_on(house)
     administered(house, team, name)
     cookie = {"cookie": f"access_token={team.tokens['ada']}", "headers": {"Origin": "http://agnes.test"}}
     market = "/admin/marketplaces/acme"
@@ -455,6 +461,9 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert house.run("telemetry-cron_prune_usage")["report"]["transcripts"]["sessions"] == 1
 
 
+SIGN_ON = {"OIDC_ISSUER": ISSUER, "OIDC_CLIENT_ID": CLIENT}
+
+
 def drilled_down(house: GuardedHouse, team: Team, bob: Person) -> None:
     """From the list to one transcript, small and large."""
     session = f"/api/admin/sessions/{bob.id}/{SESSION}"
@@ -538,6 +547,16 @@ def administered(house: GuardedHouse, team: Team, plugin: str) -> None:
     send("/me/profile", {"action": "password", "current": "wrong", "new": "another-long-secret-7"}, 400)
     send("/me/profile", {"action": "create_token", "name": "pages"}, 200)
     send("/me/profile", {"action": "sign_out_elsewhere"})
+
+
+def signed_on(house: GuardedHouse) -> None:
+    """By the organisation's identity provider: once let in, once refused."""
+    for claims, arrived in (({}, "/marketplace"), ({"email_verified": False}, "/login?error=email_unverified")):
+        house.provider.claims = claims
+        begun = house.get("/auth/oidc/login")
+        brought = urlencode(house.provider.authorize(begun.headers["location"]))
+        ended = house.get(f"/auth/oidc/callback?{brought}", cookie=begun.cookies[0].partition(";")[0])
+        assert ended.headers["location"].startswith(arrived)
 
 
 def page_files(house: GuardedHouse, plugin: str) -> list[str]:

@@ -28,4 +28,4 @@ def post_members(who: Principal, group_id: str, body: MemberWish) -> Member:
 @endpoint(needs=Needs.ADMIN)
 def delete_member(who: Principal, group_id: str, user_id: str) -> None:
     """Take an account out of a group."""
-    groups.remove_member(wiring.state(), who, group_id, user_id)
+    groups.remove_member(wiring.state(), who, group_id, user_id, now=wiring.clock().now())

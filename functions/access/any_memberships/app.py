@@ -28,4 +28,4 @@ def post_memberships(who: Principal, user_id: str, body: MembershipWish) -> Memb
 @endpoint(needs=Needs.ADMIN)
 def delete_membership(who: Principal, user_id: str, group_id: str) -> None:
     """Take an account out of a group."""
-    groups.remove_member(wiring.state(), who, group_id, user_id)
+    groups.remove_member(wiring.state(), who, group_id, user_id, now=wiring.clock().now())

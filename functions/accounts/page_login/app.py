@@ -25,4 +25,4 @@ def page_login(who: Principal | None, query: LoginQuery) -> LoginPage:
     way_back = local_path(query.next, otherwise=HOME)
     if who is not None:
         return Redirect(wiring.settings().base_path + way_back)
-    return LoginPage(next=way_back, error=query.error)
+    return LoginPage(next=way_back, error=query.error, providers=wiring.provider_labels())

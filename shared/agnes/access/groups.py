@@ -9,6 +9,7 @@ from datetime import datetime
 from agnes.access import repository
 from agnes.access.model import Group, Member, Membership
 from agnes.access.service import get_group
+from agnes.accounts.identities import end_sign_ins
 from agnes.accounts.model import ADMIN, BY_ADMIN, EVERYONE, SYSTEM_SEED, User
 from agnes.accounts.rules import name_of
 from agnes.accounts.service import find_user_by_email, get_user, require_another_admin
@@ -35,6 +36,32 @@ class SystemGroup(ConflictError):
 
     def __init__(self, group: Group, what: str) -> None:
         super().__init__(f"{group.name} is a system group: {what}")
+
+
+_DIRECTORIES = {
+    "google_sync": "Google Workspace",
+    "oidc_sync": "your identity provider",
+    "scim": "your directory (SCIM)",
+}
+
+
+class DirectoryManaged(ConflictError):
+    """A group that a directory keeps, with the reason why nobody edits it here."""
+
+    code = "directory_managed_readonly"
+
+    def __init__(self, group: Group) -> None:
+        super().__init__(
+            f"{group.name} is kept by {_DIRECTORIES[group.origin]}",
+            code="google_managed_readonly" if group.is_google_managed else None,
+            hint="Change it there; the change arrives by itself. Grants to the group are made here.",
+        )
+
+
+def _require_local(group: Group) -> Group:
+    if group.is_directory_managed:
+        raise DirectoryManaged(group)
+    return group
 
 
 def create(state: State, who: Principal, *, name: str, description: str, now: datetime) -> Group:
@@ -68,6 +95,7 @@ def update(state: State, who: Principal, group_id: str, *, name: str | None, des
         was = {"name": group.name, "description": group.description}
         if asked == was:
             return group
+        _require_local(group)
         if asked["name"] != group.name and group.is_system:
             raise SystemGroup(group, "its name cannot be changed")
         if repository.is_name_taken(tx.db, asked["name"], but_by=group_id):
@@ -87,6 +115,7 @@ def delete(state: State, who: Principal, group_id: str) -> None:
         group = get_group(tx.db, group_id)
         if group.is_system:
             raise SystemGroup(group, "it cannot be deleted")
+        _require_local(group)
         repository.remove_group(tx.db, group_id)
         before = {"name": group.name, "members": group.member_count, "grants": group.grant_count}
         tx.record(Change("user_group.deleted", f"group:{group_id}", {}, before))
@@ -168,8 +197,8 @@ def add_membership(state: State, who: Principal, user_id: str, *, group_id: str,
     return state.commit("people", add)
 
 
-def remove_member(state: State, who: Principal, group_id: str, user_id: str) -> None:
-    """Raises NotFoundError where there is nothing that an admin could remove, LastAdmin, SystemGroup."""
+def remove_member(state: State, who: Principal, group_id: str, user_id: str, *, now: datetime) -> None:
+    """Whoever leaves Admin is signed out. Raises NotFoundError where there is nothing that an admin could remove, LastAdmin, SystemGroup."""
     who.require_admin()
 
     def remove(tx: Tx) -> None:
@@ -177,10 +206,12 @@ def remove_member(state: State, who: Principal, group_id: str, user_id: str) -> 
         user = get_user(tx.db, user_id)
         if group_id == EVERYONE:
             raise SystemGroup(group, "every active account is in it")
+        _require_local(group)
         if repository.find_source(tx.db, user_id, group_id) not in (BY_ADMIN, SYSTEM_SEED):
             raise NotFoundError(f"{user.email} was not added to {group.name} by an admin", code="member_not_found")
         if group_id == ADMIN:
             require_another_admin(tx.db, user_id)
+            end_sign_ins(tx, user_id, now=now)
         repository.remove_member(tx.db, user_id, group_id)
         tx.record(Change("user_group.member_removed", f"group:{group_id}", {"user_id": user_id, "email": user.email}))
 
@@ -190,6 +221,7 @@ def remove_member(state: State, who: Principal, group_id: str, user_id: str) -> 
 def _add(tx: Tx, group: Group, user: User, who: Principal, now: datetime) -> Member:
     if group.id == EVERYONE:
         raise SystemGroup(group, "every active account is in it")
+    _require_local(group)
     if repository.find_source(tx.db, user.id, group.id) is not None:
         raise ConflictError(f"{user.email} is in {group.name} already", code="already_member")
     repository.add_member(tx.db, user.id, group.id, source=BY_ADMIN, by=who.email, now=now)

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from agnes.accounts.model import SYNC_SOURCES
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -22,6 +24,11 @@ class Group:
     grant_count: int
     is_google_managed: bool
     mapped_email: str | None
+
+    @property
+    def is_directory_managed(self) -> bool:
+        """Whether a directory keeps it (Google, OpenID Connect, SCIM): then nobody edits it here."""
+        return self.origin in SYNC_SOURCES
 
 
 @dataclass(frozen=True, slots=True)

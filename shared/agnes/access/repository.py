@@ -51,8 +51,14 @@ def is_name_taken(db: Db, name: str, *, but_by: str = "") -> bool:
     return db.execute(sql, [name, but_by]).fetchone() is not None
 
 
-def add_group(db: Db, id: str, *, name: str, description: str, by: str, now: datetime) -> None:
-    db.execute("INSERT INTO people.groups VALUES (?, ?, ?, false, ?, ?)", [id, name, description, now, by])
+def add_group(
+    db: Db, id: str, *, name: str, description: str, by: str, now: datetime, external_id: str | None = None
+) -> None:
+    db.execute(
+        """INSERT INTO people.groups (id, name, description, is_system, created_at, created_by, external_id)
+        VALUES (?, ?, ?, false, ?, ?, ?)""",
+        [id, name, description, now, by, external_id],
+    )
 
 
 def set_group(db: Db, group_id: str, *, name: str, description: str) -> None:
@@ -119,11 +125,25 @@ def find_source(db: Db, user_id: str, group_id: str) -> str | None:
 
 
 def add_member(db: Db, user_id: str, group_id: str, *, source: str, by: str, now: datetime) -> None:
-    db.execute("INSERT INTO people.memberships VALUES (?, ?, ?, ?, ?)", [user_id, group_id, source, now, by])
+    db.execute(
+        "INSERT INTO people.memberships (user_id, group_id, source, added_at, added_by) VALUES (?, ?, ?, ?, ?)",
+        [user_id, group_id, source, now, by],
+    )
 
 
 def remove_member(db: Db, user_id: str, group_id: str) -> None:
     db.execute("DELETE FROM people.memberships WHERE user_id = ? AND group_id = ?", [user_id, group_id])
+
+
+def synced_groups(db: Db, creator: str) -> dict[str, str]:
+    """Name in the directory → id, of the groups that a directory made."""
+    sql = "SELECT external_id, id FROM people.groups WHERE created_by = ? AND external_id IS NOT NULL"
+    return dict(db.execute(sql, [creator]).fetchall())
+
+
+def group_ids_of(db: Db, user_id: str) -> dict[str, str]:
+    """Group → source of the membership."""
+    return dict(db.execute("SELECT group_id, source FROM people.memberships WHERE user_id = ?", [user_id]).fetchall())
 
 
 def grants(db: Db, *, resource_type: str | None = None, group_id: str | None = None) -> list[Grant]:
@@ -199,7 +219,7 @@ def add_grants(db: Db, grants: Sequence[Grant]) -> None:
             for grant in grants
         ]
         db.execute(
-            """INSERT INTO people.grants
+            """INSERT INTO people.grants (id, group_id, resource_type, resource_id, assigned_at, assigned_by)
             SELECT r.id, r.group_id, r.resource_type, r.resource_id, $at, r."by" FROM (SELECT unnest($rows) AS r)""",
             {"rows": rows, "at": grants[0].assigned_at},
         )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from agnes.accounts import passwords, repository
-from agnes.accounts.model import SignedIn, User
+from agnes.accounts.model import ManagedElsewhere, SignedIn, User
 from agnes.accounts.rules import SESSION_PREFIX, check_password, hash_of, new_credential
 from agnes.accounts.service import find_user_by_email, get_user
 from agnes.accounts.signing_in import begin_session
@@ -48,13 +48,6 @@ class LinkInvalid(NotFoundError):
         super().__init__(
             "this link does not work any more", hint="Links work once. Ask for a new one, or ask an admin."
         )
-
-
-class ManagedElsewhere(ConflictError):
-    code = "managed_elsewhere"
-
-    def __init__(self, email: str) -> None:
-        super().__init__(f"{email} signs in with single sign-on", hint="Passwords are set in your directory.")
 
 
 @dataclass(frozen=True, slots=True)

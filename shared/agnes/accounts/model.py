@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from agnes.accounts.rules import WARN_BEFORE_END
+from agnes.kernel.errors import ConflictError
 from agnes.kernel.ids import GroupId, TokenId, UserId
 from agnes.kernel.ports import Secret
 
@@ -15,18 +16,31 @@ EVERYONE = GroupId("everyone")
 """Ids of the system groups. Every active account is in Everyone; there are no rows for it."""
 
 GOOGLE_SYNC = "google_sync"
+OIDC_SYNC = "oidc_sync"
+SCIM = "scim"
 SYSTEM_SEED = "system_seed"
 BY_ADMIN = "admin"
 """Sources of a membership."""
 
-GOOGLE_CREATOR = "system:google-sync"
+SYNC_CREATORS = {"system:google-sync": "google_sync", "system:oidc-sync": "oidc_sync", "system:scim": "scim"}
+"""Who makes the groups of another system → the source of their memberships, which is their origin, too."""
+SYNC_SOURCES = frozenset(SYNC_CREATORS.values())
 
 
 def origin_of(*, is_system: bool, created_by: str | None) -> str:
-    """Where a group comes from: system, google_sync or custom."""
+    """Where a group comes from: system, custom, or one of SYNC_SOURCES."""
     if is_system:
         return "system"
-    return GOOGLE_SYNC if created_by == GOOGLE_CREATOR else "custom"
+    return SYNC_CREATORS.get(created_by or "", "custom")
+
+
+class ManagedElsewhere(ConflictError):
+    """An account that a directory or an identity provider vouches for."""
+
+    code = "managed_elsewhere"
+
+    def __init__(self, email: str, *, hint: str = "Passwords are set in your directory.") -> None:
+        super().__init__(f"{email} signs in with single sign-on", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +130,6 @@ class NewToken:
     name: str
     prefix: str
     token: str
-    scope: str
     expires_at: datetime | None
     created_at: datetime
 

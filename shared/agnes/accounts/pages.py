@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -16,6 +17,19 @@ _MESSAGES = {
     "invalid_credentials": "The e-mail address or the password is wrong.",
     "account_deactivated": "This account is deactivated. Ask an admin.",
     "too_many_attempts": "Too many attempts. Wait a little, then try again.",
+    "google_not_configured": "Signing in with Google is not set up here.",
+    "oidc_not_configured": "Single sign-on is not set up here.",
+    "no_email": "Your identity provider does not say your e-mail address. Ask an admin.",
+    "email_unverified": "Your e-mail address is not verified at your identity provider. Verify it there, then try again.",
+    "domain_not_allowed": "Your account is not of a domain that may sign in here. Choose another account, or ask an admin.",
+    "not_in_allowed_group": "You are in no group that may sign in here. Ask an admin.",
+    "group_check_unavailable": "Your groups could not be checked just now. Try again in a moment.",
+    "identity_conflict": "Your address belongs to somebody else's account here. Ask an admin.",
+    "sign_on_expired": "This sign-in took too long or was begun in another browser. Sign in again.",
+    "oauth_failed": "Your identity provider did not sign you in. Try again.",
+    "identity_provider_unreachable": "Your identity provider does not answer just now. Try again in a moment.",
+    "identity_provider_refused": "Your identity provider's answer cannot be used. Ask an admin.",
+    "identity_provider_blocked": "The address of the identity provider is not allowed. Ask an admin.",
 }
 
 
@@ -27,6 +41,8 @@ class LoginPage:
     """The local path to go on to."""
     error: str = ""
     """Code of why the last attempt was refused; an unknown one shows nothing."""
+    providers: Mapping[str, str] = field(default_factory=dict)
+    """Identity providers that can be signed in with: key → what its button calls it."""
 
     @property
     def message(self) -> str:

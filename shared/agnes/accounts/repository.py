@@ -9,8 +9,9 @@ from datetime import datetime
 from agnes.accounts.model import (
     ADMIN,
     EVERYONE,
-    GOOGLE_CREATOR,
-    GOOGLE_SYNC,
+    SYNC_CREATORS,
+    SYNC_SOURCES,
+    SYSTEM_SEED,
     GroupOfUser,
     User,
     UserCounts,
@@ -89,7 +90,7 @@ def users(db: Db, user_ids: Sequence[str] | None = None) -> list[User]:
     where, which = ("WHERE list_contains($ids, u.id)", {"ids": list(user_ids)}) if user_ids is not None else ("", {})
     names = {row[0]: row[1] for row in db.execute("SELECT id, name FROM people.groups WHERE is_system").fetchall()}
     groups: dict[str, list[GroupOfUser]] = {}
-    from_google = set()
+    synced = set()
     memberships = db.execute(
         f"""SELECT u.user_id, u.source, g.id, g.name, g.is_system, g.created_by
         FROM people.memberships u JOIN people.groups g ON g.id = u.group_id
@@ -99,21 +100,21 @@ def users(db: Db, user_ids: Sequence[str] | None = None) -> list[User]:
     for member, source, id, name, is_system, created_by in memberships:  # noqa: A001
         origin = origin_of(is_system=is_system, created_by=created_by)
         groups.setdefault(member, []).append(GroupOfUser(id, name, is_system, origin))
-        if created_by == GOOGLE_CREATOR or source == GOOGLE_SYNC:
-            from_google.add(member)
+        if created_by in SYNC_CREATORS or source in SYNC_SOURCES:
+            synced.add(member)
     everyone = GroupOfUser(EVERYONE, names[EVERYONE], True, "system")
     rows = db.execute(
-        f"""SELECT u.id, u.email, u.name, u.active, u.created_at, u.deactivated_at
+        f"""SELECT u.id, u.email, u.name, u.active, u.created_at, u.deactivated_at, u.managed_by
         FROM people.users u {where} ORDER BY u.email""",  # noqa: S608 (constant)
         which,
     ).fetchall()
     found = []
-    for id, email, name, active, created_at, deactivated_at in rows:  # noqa: A001
+    for id, email, name, active, created_at, deactivated_at, managed_by in rows:  # noqa: A001
         mine = groups.get(id, [])
         is_admin = any(group.id == ADMIN for group in mine)
         shown = (*mine, everyone) if active else tuple(mine)
         role = "admin" if is_admin else "user"
-        sso = id in from_google
+        sso = managed_by is not None or id in synced
         found.append(User(id, email, name, role, is_admin, sso, shown, active, created_at, deactivated_at))
     return found
 
@@ -155,7 +156,7 @@ def find_users(db: Db, query: UserQuery) -> tuple[list[User], int]:
         AND ($group IS NULL OR ($group = '{EVERYONE}' AND u.active) OR EXISTS (
             SELECT 1 FROM people.memberships m WHERE m.user_id = u.id AND m.group_id = $group))"""  # noqa: S608 (constant)
     if query.status == "no_password":
-        where += " AND u.active AND u.password_hash IS NULL"
+        where += " AND u.active AND u.password_hash IS NULL AND u.managed_by IS NULL"
     rows = db.execute(
         f"""SELECT u.id, count(*) OVER () FROM people.users u {where}
         ORDER BY {_ORDERS[query.sort]} LIMIT $limit OFFSET $offset""",  # noqa: S608 (constants)
@@ -170,7 +171,7 @@ def find_users(db: Db, query: UserQuery) -> tuple[list[User], int]:
 
 def count_users(db: Db) -> UserCounts:
     row = db.execute(
-        """SELECT count(*), count(*) FILTER (active), count(*) FILTER (active AND password_hash IS NULL)
+        """SELECT count(*), count(*) FILTER (active), count(*) FILTER (active AND password_hash IS NULL AND managed_by IS NULL)
         FROM people.users"""
     ).fetchone()
     return UserCounts(*row)
@@ -215,6 +216,7 @@ def remove_user(db: Db, user_id: str, *, by: str, now: datetime) -> None:
     db.execute("DELETE FROM people.memberships WHERE user_id = ?", [user_id])
     db.execute("DELETE FROM people.sessions WHERE user_id = ?", [user_id])
     db.execute("DELETE FROM people.links WHERE user_id = ?", [user_id])
+    db.execute("DELETE FROM people.identities WHERE user_id = ?", [user_id])
     revoke_tokens(db, user_id, by=by, now=now)
     db.execute("DELETE FROM people.users WHERE id = ?", [user_id])
 
@@ -234,14 +236,17 @@ def is_member(db: Db, user_id: str, group_id: str) -> bool:
 
 
 def add_membership(db: Db, user_id: str, group_id: GroupId, *, source: str, by: str | None, now: datetime) -> None:
-    db.execute("INSERT INTO people.memberships VALUES (?, ?, ?, ?, ?)", [user_id, group_id, source, now, by])
+    db.execute(
+        "INSERT INTO people.memberships (user_id, group_id, source, added_at, added_by) VALUES (?, ?, ?, ?, ?)",
+        [user_id, group_id, source, now, by],
+    )
 
 
 def admins_who_can_sign_in(db: Db) -> set[str]:
-    """Ids of the active members of Admin who have a password."""
+    """Ids of the active members of Admin who have a password, or sign in elsewhere."""
     rows = db.execute(
         """SELECT u.id FROM people.users u JOIN people.memberships m ON m.user_id = u.id
-        WHERE m.group_id = ? AND u.active AND u.password_hash IS NOT NULL""",
+        WHERE m.group_id = ? AND u.active AND (u.password_hash IS NOT NULL OR u.managed_by IS NOT NULL)""",
         [ADMIN],
     ).fetchall()
     return {row[0] for row in rows}
@@ -338,3 +343,46 @@ def replace_setup(db: Db, secret_hash: str | None, *, now: datetime, expires_at:
     db.execute("DELETE FROM people.setup")
     if secret_hash is not None:
         db.execute("INSERT INTO people.setup VALUES (?, ?, ?)", [secret_hash, now, expires_at])
+
+
+def find_identity(db: Db, issuer: str, subject: str) -> UserId | None:
+    """Whose account somebody of an identity provider has here."""
+    sql = "SELECT user_id FROM people.identities WHERE issuer = ? AND subject = ?"
+    row = db.execute(sql, [issuer, subject]).fetchone()
+    return row[0] if row else None
+
+
+def has_identity(db: Db, user_id: str, issuer: str) -> bool:
+    sql = "SELECT 1 FROM people.identities WHERE user_id = ? AND issuer = ?"
+    return db.execute(sql, [user_id, issuer]).fetchone() is not None
+
+
+def add_identity(db: Db, issuer: str, subject: str, *, user_id: str, now: datetime) -> None:
+    sql = "INSERT INTO people.identities (issuer, subject, user_id, linked_at) VALUES (?, ?, ?, ?)"
+    db.execute(sql, [issuer, subject, user_id, now])
+
+
+def find_manager(db: Db, user_id: str) -> str | None:
+    """google, oidc or scim; None of a local account."""
+    row = db.execute("SELECT managed_by FROM people.users WHERE id = ?", [user_id]).fetchone()
+    return row[0] if row else None
+
+
+def set_managed(db: Db, user_id: str, managed_by: str, now: datetime) -> None:
+    db.execute("UPDATE people.users SET managed_by = ?, updated_at = ? WHERE id = ?", [managed_by, now, user_id])
+
+
+def set_email(db: Db, user_id: str, email: str, now: datetime) -> None:
+    db.execute("UPDATE people.users SET email = ?, updated_at = ? WHERE id = ?", [email, now, user_id])
+
+
+def forget_password(db: Db, user_id: str, now: datetime) -> None:
+    """With the links that could set a new one."""
+    db.execute("UPDATE people.users SET password_hash = NULL, updated_at = ? WHERE id = ?", [now, user_id])
+    db.execute("DELETE FROM people.links WHERE user_id = ?", [user_id])
+
+
+def is_seeded(db: Db, user_id: str) -> bool:
+    """Whether it is the account that the operator's settings made an admin."""
+    sql = "SELECT 1 FROM people.memberships WHERE user_id = ? AND group_id = ? AND source = ?"
+    return db.execute(sql, [user_id, ADMIN, SYSTEM_SEED]).fetchone() is not None

@@ -70,7 +70,7 @@ def create(
         who.require_admin()
     expires_at = expiry_of(now, days=expires_in_days, ttl_seconds=ttl_seconds, scope=scope)
     token, token_id = new_credential(TOKEN_PREFIX), TokenId(new_ulid(now))
-    shown = NewToken(token_id, name, token.value[:SHOWN], token.value, scope.value, expires_at, now)
+    shown = NewToken(token_id, name, token.value[:SHOWN], token.value, expires_at, now)
 
     change = add(
         token_id=token_id,

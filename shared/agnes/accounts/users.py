@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from agnes.accounts import limits, passwords, repository, tokens
-from agnes.accounts.model import Token, User
+from agnes.accounts.model import ManagedElsewhere, Token, User
 from agnes.accounts.rules import check_password, email_of, name_of
 from agnes.accounts.service import get_user, require_another_admin
 from agnes.kernel.errors import BadRequestError, ConflictError
@@ -95,6 +95,8 @@ def set_password(
     who.require_admin()
     with state.read("people") as db:
         user = get_user(db, user_id)
+    if user.is_sso_user:
+        raise ManagedElsewhere(user.email)
     check_password(password, about=(user.email, user.name))
     password_hash = passwords.hash_password(password)
 
@@ -173,6 +175,8 @@ def delete(state: State, who: Principal, user_id: str, *, now: datetime) -> None
         user = get_user(tx.db, user_id)
         _require_other(who, user_id, "delete")
         require_another_admin(tx.db, user_id)
+        if user.is_sso_user and user.active:
+            raise ManagedElsewhere(user.email, hint="Remove them in your directory, or disable the account first.")
         repository.remove_user(tx.db, user_id, by=who.email, now=now)
         tx.record(Change("user.delete", f"user:{user_id}", {"email": user.email}))
 

@@ -24,7 +24,9 @@ GRANTS_SHOWN = 100
 SOURCES = {
     "admin": "Added by an admin",
     "system_seed": "Set up at the first start",
-    "google_sync": "From the directory",
+    "google_sync": "From Google Workspace",
+    "oidc_sync": "From the identity provider",
+    "scim": "From the directory",
     "cli_break_glass": "Added by an operator",
     "derived": "Every active account",
 }
@@ -126,7 +128,7 @@ def change(state: State, who: Principal, group_id: str, form: GroupForm, *, now:
         added = access_groups.add_members(state, who, group_id, emails=form.emails, now=now)
         return page, added.notice(group.name)
     if form.action == "remove_member":
-        access_groups.remove_member(state, who, group_id, form.user_id)
+        access_groups.remove_member(state, who, group_id, form.user_id, now=now)
         return page, f"One person is no longer in {group.name}."
     granting.revoke(state, who, form.grant_id)
     return page, f"The grant is revoked: people of {group.name} no longer have it through this group."

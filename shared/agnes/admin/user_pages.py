@@ -308,7 +308,7 @@ def _join(asked: _Asked) -> tuple[str, str]:
 def _leave(asked: _Asked) -> tuple[str, str]:
     with asked.state.read("people") as db:
         group = access.get_group(db, asked.form.group_id)
-    access_groups.remove_member(asked.state, asked.who, group.id, asked.user.id)
+    access_groups.remove_member(asked.state, asked.who, group.id, asked.user.id, now=asked.now)
     return asked.page, f"{asked.user.email} is no longer in {group.name}."
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.builders.marketplaces import register
-from tests.builders.people import ADMIN_EMAIL, add_person, audit
+from tests.builders.people import ADMIN_EMAIL, add_person, audit, sign_in
 
 pytestmark = pytest.mark.slow
 
@@ -118,11 +118,14 @@ def test_nobody_is_put_into_everyone_or_taken_out(house, admin):
     assert house.delete(f"{path}/{admin.id}", token=admin.token).json()["code"] == "system_group"
 
 
-def test_who_leaves_admin_is_no_admin_from_the_next_request(house, admin):
+def test_who_leaves_admin_is_signed_out_and_their_tokens_are_no_admins_from_the_next_request(house, admin):
     eve = add_person(house, admin, "eve@example.com", groups=("admin",))
+    token = house.post("/auth/tokens", token=eve.token, json_body={"name": "laptop"}).json()["token"]
     assert house.get("/api/users", token=eve.token).status == 200
     house.delete(f"/api/admin/groups/admin/members/{eve.id}", token=admin.token)
-    assert house.get("/api/users", token=eve.token).status == 403
+    assert house.get("/api/users", token=eve.token).json()["code"] == "session_revoked"
+    assert house.get("/api/users", token=token).status == 403
+    assert house.get("/api/me", token=sign_in(house, eve.email).token).json()["is_admin"] is False
 
 
 def test_memberships_from_the_persons_side(house, admin):

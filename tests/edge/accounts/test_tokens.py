@@ -19,7 +19,7 @@ def test_a_token_is_shown_once_and_opens_what_its_owner_may_open(house, admin):
     answer = make(house, admin)
     assert answer.status == 201
     made = answer.json()
-    assert set(made) == {"id", "name", "prefix", "token", "scope", "expires_at", "created_at"}
+    assert set(made) == {"id", "name", "prefix", "token", "expires_at", "created_at"}
     assert made["token"].startswith(made["prefix"])
     lifetime = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["created_at"])
     assert lifetime == timedelta(days=90)

@@ -48,7 +48,5 @@ def command(
         shown.as_json(made)
         return
     ends = f"until {made['expires_at'][:10]}" if made["expires_at"] else "until it is revoked"
-    click.echo(
-        f"{made['name']} ({made['scope']}) works {ends}. This is the only time that the token is shown.", err=True
-    )
+    click.echo(f"{made['name']} ({scope}) works {ends}. This is the only time that the token is shown.", err=True)
     click.echo(made["token"])

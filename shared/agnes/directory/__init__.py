@@ -1,0 +1,1 @@
+"""People and groups that another system keeps: OpenID Connect, Google Workspace, SCIM."""
