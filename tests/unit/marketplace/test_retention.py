@@ -168,7 +168,8 @@ def test_a_running_sync_postpones_it(workshop, market):
     later(workshop, days=8)
     with claims.claimed(workshop.tools.store, "acme", clock=workshop.clock, seconds=60):
         report = sweep(workshop)
-    assert (report["trees_removed"], report["postponed"]) == (0, "a sync of acme is running")
+    assert report["trees_removed"] == 0
+    assert report["postponed"].startswith("a sync of acme is running (held by ")
     assert sweep(workshop)["trees_removed"] == 2
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
@@ -35,6 +35,7 @@ from agnes.kernel.drops import (
     LocationTooLarge,
 )
 from agnes.kernel.errors import AgnesError, BadRequestError, ConflictError, UnavailableError
+from agnes.kernel.leases import HeldBy
 from agnes.kernel.ports import Clock, ObjectStore, Secrets
 from agnes.kernel.state import Change, Db, State, Tx
 from agnes.telemetry.claim import claimed
@@ -66,8 +67,8 @@ VANISHED = "vanished"
 class CollectionBusy(ConflictError):
     code = "collection_busy"
 
-    def __init__(self, until: datetime) -> None:
-        super().__init__(f"another run collects until {until:%H:%M:%S} UTC", hint="Wait for it; it does the same work.")
+    def __init__(self, held: HeldBy) -> None:
+        super().__init__(f"another run collects ({held.text})", hint="Wait for it; it does the same work.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,11 @@ from datetime import date, timedelta
 import msgspec
 
 from agnes.kernel.ids import new_ulid
+from agnes.kernel.leases import Lease
 from agnes.kernel.ports import Blob, Clock, Message, ObjectStore, Queue
 from agnes.kernel.state import Db, State
 from agnes.telemetry import keys, sealed
-from agnes.telemetry.claim import Claim, ExtractionBusy, claimed
+from agnes.telemetry.claim import ExtractionBusy, claimed
 from agnes.telemetry.extraction import inbox, prepared, repair
 from agnes.telemetry.extraction.harvest import Harvester
 from agnes.telemetry.extraction.inbox import Batch, Inbox, Noted
@@ -82,7 +83,7 @@ class ExtractionRun:
         )
         self._served_files, self._used_as = served_files, used_as
         self._publisher = Publisher(store, state, clock=clock, limits=self._limits)
-        self._claim: Claim | None = None
+        self._claim: Lease | None = None
         self._until: float | None = None
         self._lost_notes = False
         """A note was damaged, so there may be a transcript that no note names."""
