@@ -112,9 +112,7 @@ def test_leases_of_the_release_before_are_respected(clock, name):
 
 def test_whoever_loses_the_swap_is_told_who_won(clock):
     store = MemoryStore()
-    mine, other = (
-        Lease(store, KEY, clock, seconds=20, longest=timedelta(seconds=120), busy=Busy) for _ in range(2)
-    )
+    mine, other = (Lease(store, KEY, clock, seconds=20, longest=timedelta(seconds=120), busy=Busy) for _ in range(2))
     mine.take()
     store.write(KEY, b"{}", expect=ANYTHING, content_type="application/json")
     other.take()

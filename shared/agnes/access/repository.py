@@ -8,7 +8,7 @@ from typing import Any
 
 from agnes.access.model import Grant, Group, Member, Membership
 from agnes.accounts.model import EVERYONE, GOOGLE_SYNC, origin_of
-from agnes.kernel.state import Db, one_number
+from agnes.kernel.state import Db, one_number, one_row
 
 _GROUPS = f"""
     SELECT g.id, g.name, g.description, g.is_system, g.created_at, g.created_by,
@@ -115,6 +115,17 @@ def groups_by_user(db: Db) -> dict[str, frozenset[str]]:
         if user_id in found:
             found[user_id].add(group_id)
     return {user_id: frozenset(groups) for user_id, groups in found.items()}
+
+
+def fingerprint(db: Db) -> tuple[int | None, ...]:
+    """Changes with active accounts, groups, memberships and grants; not with sign-ins."""
+    return one_row(
+        db,
+        """SELECT (SELECT bit_xor(hash(id)) FROM people.users WHERE active),
+            (SELECT bit_xor(hash(user_id, group_id)) FROM people.memberships),
+            (SELECT bit_xor(hash(id, name)) FROM people.groups),
+            (SELECT bit_xor(hash(group_id, resource_type, resource_id, id)) FROM people.grants)""",
+    )
 
 
 def find_source(db: Db, user_id: str, group_id: str) -> str | None:

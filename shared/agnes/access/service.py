@@ -62,6 +62,11 @@ def groups_by_user(db: Db) -> dict[str, frozenset[str]]:
     return repository.groups_by_user(db)
 
 
+def fingerprint(db: Db) -> tuple[int | None, ...]:
+    """Changes with active accounts, groups, memberships and grants; not with sign-ins."""
+    return repository.fingerprint(db)
+
+
 def grants(db: Db, *, resource_type: str | None = None, group_id: str | None = None) -> list[Grant]:
     """All grants, or those of a type, of a group, or of both."""
     return repository.grants(db, resource_type=resource_type, group_id=group_id)

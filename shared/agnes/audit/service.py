@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from agnes.accounts import directory
 from agnes.audit import objects
 from agnes.audit.model import COLUMNS, Activity, ActivityQuery, Cursor, Facet, Facets, Kpis, Line
 from agnes.audit.objects import Row, Stored
@@ -270,8 +271,7 @@ def _by_days(files: list[Stored]) -> Iterable[list[Stored]]:
 def _people(db: Db, rows: list[Row]) -> dict[str, tuple[str, str]]:
     """E-mail address and name by id."""
     ids = sorted({row["user_id"] for row in rows} - {""})
-    found = db.execute("SELECT id, email, name FROM people.users WHERE id IN (SELECT unnest($ids))", {"ids": ids})
-    return {id: (email, name) for id, email, name in found.fetchall()}  # noqa: A001
+    return dict(directory.named(db, ids))
 
 
 def _line(row: Row, people: dict[str, tuple[str, str]]) -> Line:

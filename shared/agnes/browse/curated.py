@@ -13,13 +13,16 @@ from typing import Any
 
 from agnes.browse.model import OTHER, Document, Entry, Inner, Source, UseCase, Words
 from agnes.kernel.state import Db
+from agnes.marketplace import browsing, needs, offering, renaming
 from agnes.marketplace import declared as declarations
-from agnes.marketplace import needs, renaming
-from agnes.marketplace.model import resource_id
+from agnes.marketplace.model import marketplace_of, resource_id
 from agnes.marketplace.needs import Needs
+from agnes.stack import holdings as stack
+from agnes.stack.entitlement import since_of
 from agnes.stack.model import ServedPlugin
 
 SOURCE: Source = "curated"
+_NEVER = 1 << 62
 FILES = ("marketplace",)
 """State files that the entries are made of."""
 
@@ -27,32 +30,10 @@ FILES = ("marketplace",)
 def entries(db: Db) -> list[Entry]:
     """Every plugin that somebody could be served, with what is inside it."""
     inner: dict[tuple[str, str], list[Inner]] = defaultdict(list)
-    for marketplace_id, plugin, *item in db.execute(
-        """SELECT marketplace_id, plugin_name, kind, name, coalesce(declared_name, ''), description, relpath,
-            coalesce(detail, '')
-        FROM marketplace.items ORDER BY marketplace_id, plugin_name, kind, lower(name), name"""
-    ).fetchall():
+    for marketplace_id, plugin, *item in browsing.inner_items(db):
         inner[marketplace_id, plugin].append(Inner(*item))
     needed = needs.needs(db)
-    # `v` is there for what one group alone is served so far.
-    rows = db.execute(
-        """SELECT p.marketplace_id, p.name, r.name, coalesce(nullif(trim(p.category), ''), $other),
-            coalesce(v.description, p.description), r.curator_name, coalesce(v.version, p.version, ''), p.created_at,
-            p.updated_at, coalesce(p.released_at, v.read_at), p.is_system, coalesce(p.author_name, ''), r.curator_email,
-            coalesce(p.homepage, ''), p.keywords, coalesce(v.size_bytes, p.size_bytes), coalesce(v.tree_id, p.tree_id),
-            CASE WHEN v.id IS NULL THEN coalesce(p.problem, p.withheld, '') ELSE '' END, p.metadata,
-            coalesce(v.declared, p.declared), coalesce(p.raw->>'$.name', p.name), coalesce(r.last_commit_sha, ''),
-            row_number() OVER (ORDER BY r.registered_at, r.id, p.name),
-            CASE WHEN v.id IS NULL THEN '' ELSE p.rollout_group END, v.items
-        FROM marketplace.plugins p
-        JOIN marketplace.registries r ON r.id = p.marketplace_id
-        LEFT JOIN marketplace.versions v
-            ON p.tree_id IS NULL AND p.rollout_group IS NOT NULL AND v.marketplace_id = p.marketplace_id
-            AND v.plugin_name = p.name AND v.id = p.rollout_version
-            AND v.tree_id NOT IN (SELECT tree_id FROM marketplace.blocked_trees)
-        WHERE coalesce(p.tree_id, v.tree_id) IS NOT NULL AND NOT p.disabled AND p.removed_at IS NULL""",
-        {"other": OTHER},
-    ).fetchall()
+    rows = browsing.entries(db, other=OTHER)
     for row in rows:
         if row[-1] is not None:
             inner[row[0], row[1]] = list(_inner(row[-1]))
@@ -104,14 +85,7 @@ def _declared(needed: Needs, slug: str, declared: str | None) -> dict[str, Any]:
 
 def version_of(db: Db, entry: Entry, given: ServedPlugin) -> Entry:
     """The entry as those see it who are given this version and not the one of most people."""
-    row = db.execute(
-        """SELECT v.description, v.size_bytes, v.declared, v.items, v.read_at, v.commit_sha, p.metadata
-        FROM marketplace.versions v JOIN marketplace.plugins p
-            ON p.marketplace_id = v.marketplace_id AND p.name = v.plugin_name
-        WHERE v.marketplace_id = ? AND v.plugin_name = ? AND v.tree_id = ? AND v.version = ?
-        ORDER BY v.read_at DESC LIMIT 1""",
-        [given.marketplace_id, given.name, given.tree_id, given.version],
-    ).fetchone()
+    row = browsing.find_version(db, given.marketplace_id, given.name, tree_id=given.tree_id, version=given.version)
     if row is None:
         return entry
     description, size_bytes, declared, items, read_at, commit, metadata = row
@@ -179,21 +153,20 @@ def _words(shown: Mapping[str, Any], assets: Mapping[str, Any], commit: str) -> 
 
 def marks(db: Db) -> list[tuple[str, int]]:
     """(user id, what changes when a subscription of theirs does)."""
-    return db.execute(
-        "SELECT user_id, bit_xor(hash(marketplace_id, plugin_name, subscribed_at)) FROM stack.subscriptions GROUP BY user_id"
-    ).fetchall()
+    return stack.subscription_marks(db)
 
 
 def holdings(db: Db, users: list[str] | None = None) -> list[tuple[str, str, None]]:
     """(user id, entry id, nothing) of every subscription that counts: one made since its marketplace was registered.
     Since when does not matter: curated plugins stand in a stack by registration and name."""
-    rows = db.execute(
-        """SELECT s.user_id, s.marketplace_id || '/' || s.plugin_name
-        FROM stack.subscriptions s JOIN marketplace.registries r
-            ON r.id = s.marketplace_id AND s.subscribed_at >= r.registered_at
-        WHERE $users IS NULL OR list_contains($users, s.user_id)""",
-        {"users": users},
-    ).fetchall()
+    registered = {
+        slug: since_of(registration.registered_at) for slug, registration in offering.registrations(db).items()
+    }
     moving = renaming.pending(db)
+    rows = [
+        (user_id, resource)
+        for user_id, resource, since in stack.subscribed(db, users)
+        if since >= registered.get(marketplace_of(resource), _NEVER)
+    ]
     held = dict.fromkeys((user_id, moving.get(resource, resource)) for user_id, resource in rows)
     return [(user_id, f"{SOURCE}-{resource}", None) for user_id, resource in held]

@@ -6,10 +6,12 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
+from agnes.accounts import directory
 from agnes.browse.model import OTHER, Entry, Inner, Source, Words
 from agnes.flea import service as flea
 from agnes.kernel.state import Db
 from agnes.marketplace import versions
+from agnes.stack import holdings as stack
 from agnes.stack.model import blocked_reason
 
 SOURCE: Source = "flea"
@@ -64,25 +66,14 @@ def authors(db: Db, owners: Collection[str]) -> dict[str, str]:
     """User id → what an owner is called on pages."""
     if not owners:
         return {}
-    return dict(
-        db.execute(
-            "SELECT id, coalesce(nullif(trim(name), ''), email) FROM people.users WHERE list_contains(?, id)",
-            [sorted(owners)],
-        ).fetchall()
-    )
+    return {user_id: named.name.strip() or named.email for user_id, named in directory.named(db, owners).items()}
 
 
 def marks(db: Db) -> list[tuple[str, int]]:
     """(user id, what changes when something that they added does)."""
-    return db.execute(
-        "SELECT user_id, bit_xor(hash(entity_id, installed_at)) FROM stack.entity_installs GROUP BY user_id"
-    ).fetchall()
+    return stack.install_marks(db)
 
 
 def holdings(db: Db, users: list[str] | None = None) -> list[tuple[str, str, datetime]]:
     """(user id, entry id, since when) of everything that somebody added."""
-    return db.execute(
-        """SELECT user_id, $source || '-' || entity_id, installed_at FROM stack.entity_installs
-        WHERE $users IS NULL OR list_contains($users, user_id)""",
-        {"source": SOURCE, "users": users},
-    ).fetchall()
+    return [(user_id, f"{SOURCE}-{entity_id}", at) for user_id, entity_id, at in stack.installs(db, users)]

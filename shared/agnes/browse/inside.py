@@ -16,6 +16,7 @@ from agnes.kernel.errors import AgnesError, UnsupportedError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
+from agnes.marketplace import browsing
 from agnes.telemetry.model import ITEM_DAILY
 from agnes.trees import service as trees
 from agnes.trees.damage import TreeDamaged
@@ -171,15 +172,7 @@ def changes(state: State, known: Catalogue, entry: Entry) -> tuple[ChangeLine, .
     found = known.content.remembered.get(key)
     if found is None:
         with state.read("marketplace") as db:
-            rows = db.execute(
-                """SELECT started_at, coalesce(commit_sha, ''), list_contains(added, $name),
-                    list_contains(removed, $name), list_contains(updated, $name), refused
-                FROM marketplace.syncs
-                WHERE marketplace_id = $id AND outcome = 'changed' AND (list_contains(added, $name)
-                    OR list_contains(removed, $name) OR list_contains(updated, $name) OR contains(refused::VARCHAR, $quoted))
-                ORDER BY started_at DESC LIMIT $limit""",
-                {"id": entry.marketplace_id, "name": entry.name, "quoted": json.dumps(entry.name), "limit": CHANGES},
-            ).fetchall()
+            rows = browsing.changes(db, entry.marketplace_id, entry.name, quoted=json.dumps(entry.name), limit=CHANGES)
         found = tuple(line for row in rows for line in _change(entry.name, row))
         known.content.remembered.put(key, found)
     return found

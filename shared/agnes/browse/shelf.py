@@ -8,20 +8,23 @@ of its own content, and what it did not change is kept. An owner's new name is w
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from types import ModuleType
 from weakref import WeakKeyDictionary
 
-from agnes.accounts.model import EVERYONE
+from agnes.access import service as access
 from agnes.browse import curated, flea
 from agnes.browse.catalogue import Catalogue, Content, Holdings, Measures, Reach, Sights
 from agnes.browse.model import Figures, Usage
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.state import Db, State
 from agnes.marketplace import renaming
+from agnes.marketplace.model import RESOURCE_TYPES
+from agnes.stack import service as stack
 from agnes.stack import serving
+from agnes.telemetry import windows
 
 SOURCES: tuple[ModuleType, ...] = (curated, flea)
 """Each a module with SOURCE, FILES, `entries(db)`, `holdings(db)` and `marks(db)`."""
@@ -182,73 +185,46 @@ def _marks_of_stacks(db: Db) -> Marks:
 
 
 def _required(db: Db) -> dict[str, set[str]]:
+    marked, moving = stack.required_grants(db), renaming.pending(db)
     required: dict[str, set[str]] = {}
-    moving = renaming.pending(db)
-    for resource, group_id in db.execute(
-        """SELECT resource_id, group_id FROM people.grants
-        WHERE resource_type IN ('marketplace_plugin', 'marketplace') AND id IN (SELECT grant_id FROM stack.required_grants)"""
-    ).fetchall():
-        required.setdefault(moving.get(resource, resource), set()).add(group_id)
+    for group_id, grants in access.grants_by_group(db, RESOURCE_TYPES).items() if marked else ():
+        for grant_id, resource in grants:
+            if grant_id in marked:
+                required.setdefault(moving.get(resource, resource), set()).add(group_id)
     return required
 
 
 def _measures(db: Db, content: Content) -> Measures:
-    together = db.execute(
-        """SELECT (source, marketplace_id, plugin), (with_source, with_marketplace_id, with_plugin), sessions_30d
-        FROM telemetry.used_together
-        ORDER BY likeness DESC, sessions_30d DESC, with_plugin, with_marketplace_id, with_source"""
-    ).fetchall()
-    return Measures(content, _figures(db), together)
+    return Measures(content, _figures(db), windows.used_together(db))
 
 
 def _figures(db: Db) -> dict[tuple[str, str, str, str, str], Figures]:
-    rows = db.execute(
-        """SELECT source, marketplace_id, plugin, kind, name, invocations_30d, distinct_users_30d, invocations_7d,
-            distinct_users_7d, trend_pct, input_tokens_30d, output_tokens_30d, cache_read_tokens_30d,
-            cache_creation_tokens_30d, cost_usd_30d, coalesce(unpriced_tokens_30d, 0),
-            coalesce(cache_creation_1h_tokens_30d, 0), coalesce(carried_tokens_30d, 0), carried_cost_usd_30d,
-            coalesce(carried_unpriced_tokens_30d, 0)
-        FROM telemetry.item_windows"""
-    ).fetchall()
-    return {row[:5]: Figures(Usage(*row[5:10]), *row[10:]) for row in rows}
+    return {row[:5]: Figures(Usage(*row[5:10]), *row[10:]) for row in windows.item_figures(db)}
 
 
 def _mark_of_people(db: Db) -> int:
     """Changes with accounts, groups, memberships and grants, and with renames that grants have yet to follow; not with
     sign-ins."""
-    row = db.execute(
-        """SELECT (SELECT bit_xor(hash(id)) FROM people.users WHERE active),
-            (SELECT bit_xor(hash(user_id, group_id)) FROM people.memberships),
-            (SELECT bit_xor(hash(id, name)) FROM people.groups),
-            (SELECT bit_xor(hash(group_id, resource_type, resource_id, id)) FROM people.grants)"""
-    ).fetchone()
-    return hash((row, *sorted(renaming.pending(db).items())))
+    return hash((access.fingerprint(db), *sorted(renaming.pending(db).items())))
 
 
 def _reach(db: Db) -> Reach:
-    groups_of: dict[str, set[str]] = {
-        user_id: {EVERYONE} for (user_id,) in db.execute("SELECT id FROM people.users WHERE active").fetchall()
-    }
-    for user_id, group_id in db.execute("SELECT user_id, group_id FROM people.memberships").fetchall():
-        if user_id in groups_of:
-            groups_of[user_id].add(group_id)
     granted_to: dict[str, set[str]] = {}
     moving = renaming.pending(db)
-    for resource, group_id in db.execute(
-        "SELECT resource_id, group_id FROM people.grants WHERE resource_type IN ('marketplace_plugin', 'marketplace')"
-    ).fetchall():
-        granted_to.setdefault(moving.get(resource, resource), set()).add(group_id)
+    for group_id, grants in access.grants_by_group(db, RESOURCE_TYPES).items():
+        for _, resource in grants:
+            granted_to.setdefault(moving.get(resource, resource), set()).add(group_id)
     same: dict[frozenset[str], frozenset[str]] = {}
     """People in the same groups share one set."""
 
-    def shared(groups: set[str]) -> frozenset[str]:
+    def shared(groups: Collection[str]) -> frozenset[str]:
         key = frozenset(groups)
         return same.setdefault(key, key)
 
     return Reach(
-        {user_id: shared(groups) for user_id, groups in groups_of.items()},
+        {user_id: shared(groups) for user_id, groups in access.groups_by_user(db).items()},
         {resource: shared(groups) for resource, groups in granted_to.items()},
-        dict(db.execute("SELECT id, name FROM people.groups").fetchall()),
+        dict(access.group_names(db)),
     )
 
 

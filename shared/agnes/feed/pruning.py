@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from agnes.access import service as access
 from agnes.feed import service, zips
 from agnes.feed.limits import KEEP
 from agnes.kernel.ports import Entry, ObjectStore
@@ -57,11 +58,7 @@ def current_views(state: State, store: ObjectStore) -> set[str]:
 
 
 def _people(db: Db) -> list[Principal]:
-    rows = db.execute(
-        "SELECT u.id, list(m.group_id) FILTER (m.group_id IS NOT NULL) FROM people.users u "
-        "LEFT JOIN people.memberships m ON m.user_id = u.id WHERE u.active GROUP BY u.id ORDER BY u.id"
-    ).fetchall()
-    return [Principal(user_id, "", "", frozenset([*(groups or ()), "everyone"])) for user_id, groups in rows]
+    return [Principal(user_id, "", "", groups) for user_id, groups in sorted(access.groups_by_user(db).items())]
 
 
 def _is_old(entry: Entry, now: datetime) -> bool:

@@ -10,7 +10,7 @@ unless a row names it, young ones are never removed, and syncs stand still while
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,9 +19,10 @@ import msgspec
 
 from agnes.feed import service, verifying
 from agnes.feed.limits import GRACE, SWEEP_SECONDS
+from agnes.flea import service as flea
 from agnes.kernel import sealed
 from agnes.kernel.ports import ANYTHING, Blob, Entry
-from agnes.marketplace import assets, claims
+from agnes.marketplace import assets, browsing, claims
 from agnes.marketplace.service import marketplaces
 from agnes.trees import service as trees
 
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from agnes.kernel.ports import Clock, ObjectStore
     from agnes.kernel.state import Db, State
 
-FILES = ("flea", "marketplace")
-"""State files of every domain that stores trees: each column `tree_id` of theirs names trees in use."""
+TREES_OF: Mapping[str, Callable[[Db], set[str]]] = {"flea": flea.tree_ids, "marketplace": browsing.tree_ids}
+"""State file of every domain that stores trees → the trees that its rows name."""
+FILES = tuple(TREES_OF)
 CONDEMNED = "feed/condemned.json"
 BATCH = 500
 
@@ -103,28 +105,12 @@ def trees_in_use(db: Db, store: ObjectStore) -> set[str]:
 
 def trees_of_rows(db: Db) -> set[str]:
     """What any row names."""
-    columns = db.execute(
-        "SELECT DISTINCT schema_name, table_name FROM duckdb_columns() WHERE column_name = 'tree_id' AND schema_name IN "
-        "(SELECT unnest(?)) ORDER BY ALL",
-        [list(FILES)],
-    ).fetchall()
-    found = set()
-    for file, table in columns:
-        rows = db.execute(f'SELECT DISTINCT tree_id FROM "{file}"."{table}" WHERE tree_id IS NOT NULL')  # noqa: S608 (names of our own)
-        found |= {row[0] for row in rows.fetchall()}
-    return found
+    return set().union(*(tree_ids(db) for tree_ids in TREES_OF.values()))
 
 
 def assets_in_use(db: Db) -> set[str]:
-    """What a page shows, tombstones included, and every good copy of the mirror."""
-    rows = db.execute(
-        """
-        SELECT DISTINCT a.value ->> 'sha256' FROM marketplace.plugins p, json_each(p.metadata, '$.assets') a
-        WHERE p.metadata IS NOT NULL
-        UNION SELECT sha256 FROM marketplace.mirrored WHERE sha256 IS NOT NULL
-        """
-    ).fetchall()
-    return {row[0] for row in rows}
+    """What a page shows, and every good copy of the mirror."""
+    return browsing.asset_hashes(db)
 
 
 def _old(store: ObjectStore, prefix: str, now: datetime) -> set[str]:

@@ -33,3 +33,19 @@ def items(db: Db) -> dict[str, list[InnerRow]]:
     ).fetchall():
         found[entity_id].append(tuple(item))
     return found
+
+
+def components(db: Db) -> dict[str, list[tuple[str, int]]]:
+    """Entity id → (kind, characters that it puts before the model) of what is inside its live version."""
+    found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for entity_id, kind, always_on in db.execute(
+        "SELECT entity_id, kind, coalesce(always_on, 0) FROM flea.items"
+    ).fetchall():
+        found[entity_id].append((kind, always_on))
+    return found
+
+
+def tree_ids(db: Db) -> set[str]:
+    """Every tree that a row names."""
+    rows = db.execute("SELECT DISTINCT tree_id FROM flea.entities WHERE tree_id IS NOT NULL").fetchall()
+    return {tree_id for (tree_id,) in rows}

@@ -33,6 +33,16 @@ def items(db: Db) -> dict[str, list[InnerRow]]:
     return repository.items(db)
 
 
+def components(db: Db) -> dict[str, list[tuple[str, int]]]:
+    """Entity id → (kind, characters that it puts before the model) of what is inside its live version."""
+    return repository.components(db)
+
+
+def tree_ids(db: Db) -> set[str]:
+    """Every tree that a row names: none of them may be removed."""
+    return repository.tree_ids(db)
+
+
 def holders(db: Db, tree_ids: Iterable[str]) -> dict[str, list[str]]:
     """Tree → served names of the entities whose live version it is."""
     wanted = set(tree_ids)

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from agnes.accounts import directory
 from agnes.kernel.errors import BadRequestError, ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, Secret, Secrets
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import Change, Db, State, Tx, one_number
+from agnes.kernel.state import Change, Db, State, Tx
 from agnes.marketplace import granting, needs, rebuilding, repository, rules
 from agnes.marketplace.model import (
     DisabledFlag,
@@ -265,7 +266,7 @@ def set_system(state: State, who: Principal, marketplace_id: str, plugin: str, *
 
     changed = state.commit("marketplace", mark)
     with state.read("people") as db:
-        users = one_number(db, "SELECT count(*) FROM people.users WHERE active")
+        users = directory.count_active(db)
     return SystemFlag(marketplace_id, plugin, is_system, affected_groups=0, affected_users=users if changed else 0)
 
 

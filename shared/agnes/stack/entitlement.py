@@ -62,6 +62,10 @@ def time_of(since: Since) -> datetime:
     return _EPOCH + timedelta(microseconds=since)
 
 
+def since_of(at: datetime) -> Since:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
 def counting(since: Since | None, registered_at: datetime) -> datetime | None:
     """When somebody subscribed; None if it was to an earlier registration of the marketplace, or never."""
     if since is None:

@@ -44,38 +44,6 @@ def entities_by_user(db: Db) -> dict[str, dict[str, Since]]:
     return found
 
 
-def installs(db: Db, users: list[str] | None) -> list[tuple[str, str, datetime]]:
-    """(user id, entity id, since when) of everything that somebody added, or that these people did."""
-    return db.execute(
-        """SELECT user_id, entity_id, installed_at FROM stack.entity_installs
-        WHERE $users IS NULL OR list_contains($users, user_id)""",
-        {"users": users},
-    ).fetchall()
-
-
-def subscribed(db: Db, users: list[str] | None) -> list[tuple[str, str, Since]]:
-    """(user id, `<slug>/<plugin>`, since when) of every subscription, or of those of these people."""
-    return db.execute(
-        """SELECT user_id, marketplace_id || '/' || plugin_name, epoch_us(subscribed_at) FROM stack.subscriptions
-        WHERE $users IS NULL OR list_contains($users, user_id)""",
-        {"users": users},
-    ).fetchall()
-
-
-def subscription_marks(db: Db) -> list[tuple[str, int]]:
-    """(user id, what changes when a subscription of theirs does)."""
-    return db.execute(
-        "SELECT user_id, bit_xor(hash(marketplace_id, plugin_name, subscribed_at)) FROM stack.subscriptions GROUP BY user_id"
-    ).fetchall()
-
-
-def install_marks(db: Db) -> list[tuple[str, int]]:
-    """(user id, what changes when something that they added of the flea market does)."""
-    return db.execute(
-        "SELECT user_id, bit_xor(hash(entity_id, installed_at)) FROM stack.entity_installs GROUP BY user_id"
-    ).fetchall()
-
-
 def is_subscribed(db: Db, user_id: str, marketplace_id: str, plugin: str, *, since: datetime) -> bool:
     """Whether there is a subscription that counts: one of this registration. Of `db` it reads `stack` alone."""
     row = db.execute(

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from agnes.accounts import directory
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
 from agnes.telemetry.ask.comments import COMMENTS
@@ -26,7 +27,7 @@ MAX_EVENTS = 500_000
 EVENTS, TOOLS = "usage_events", "usage_tool_daily"
 
 _COPIED = {
-    "usage_users": "SELECT id AS user_id, email, name, active FROM people.users",
+    "usage_users": f"SELECT id AS user_id, email, name, active FROM {directory.RELATION}",  # noqa: S608 (fixed parts)
     "usage_session_summary": (
         "SELECT * EXCLUDE (generation, days, events, folders, processor_version, extracted_at) "
         "REPLACE (started_at::TIMESTAMP AS started_at, ended_at::TIMESTAMP AS ended_at) FROM telemetry.sessions"

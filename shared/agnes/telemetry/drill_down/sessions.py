@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agnes.accounts import directory
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Db, State, one_number, one_row
 from agnes.telemetry import keys
@@ -41,7 +42,7 @@ SORTS = {
 
 _LAST = "coalesce(s.ended_at, s.extracted_at)"
 _INVOCATIONS = "s.tool_calls + s.subagent_dispatches + s.mcp_calls + s.slash_commands"
-_FROM = "telemetry.sessions s LEFT JOIN people.users u ON u.id = s.user_id"
+_FROM = f"telemetry.sessions s LEFT JOIN {directory.RELATION} u ON u.id = s.user_id"
 
 
 class SessionsFilter(BaseModel):
@@ -306,9 +307,7 @@ def _session_ids(db: Db, user_id: str) -> set[str]:
 def _unprocessed(db: Db, user_id: str, which: Sequence[tuple[str, datetime]]) -> list[SessionRow]:
     if not which:
         return []
-    email, name = one_row(
-        db, "SELECT any_value(email), any_value(name) FROM people.users WHERE id = $user", {"user": user_id}
-    )
+    email, name = directory.named(db, [user_id]).get(user_id, (None, None))
     reasons: Mapping[str, str] = dict(
         db.execute(
             "SELECT session_id, any_value(quarantine_reason) FROM telemetry.transcripts "

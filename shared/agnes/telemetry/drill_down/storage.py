@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agnes.accounts import directory
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import State
 from agnes.telemetry import keys
@@ -49,9 +50,9 @@ def listed(state: State, store: ObjectStore, query: StorageQuery, limits: Limits
     """Everybody of whom there is a session, or who has an account. Raises UnavailableError."""
     with state.read(FILE, "people") as db:
         rows = db.execute(
-            """SELECT coalesce(u.id, s.user_id) AS id, u.email, count(*) OVER () FROM people.users u
+            f"""SELECT coalesce(u.id, s.user_id) AS id, u.email, count(*) OVER () FROM {directory.RELATION} u
             FULL JOIN (SELECT user_id, count(*) AS sessions FROM telemetry.sessions GROUP BY user_id) s ON s.user_id = u.id
-            ORDER BY s.sessions DESC NULLS LAST, u.email, id LIMIT $limit OFFSET $offset""",
+            ORDER BY s.sessions DESC NULLS LAST, u.email, id LIMIT $limit OFFSET $offset""",  # noqa: S608 (fixed parts)
             {"limit": query.limit, "offset": query.offset},
         ).fetchall()
     now = clock.now()

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from agnes.flea import service as flea
 from agnes.kernel.state import Db
-from agnes.marketplace import former_names
+from agnes.marketplace import browsing, former_names
 
 CURATED, FLEA, BUILTIN = "curated", "flea", "builtin"
 SKILL, AGENT, COMMAND, WORKFLOW, MCP, PLUGIN = "skill", "agent", "command", "workflow", "mcp", "plugin"
@@ -170,36 +170,22 @@ def _precedence(
 
 
 def served_names(db: Db) -> Served:
-    """All curated plugins, from `marketplace.plugins` and `marketplace.items`, then what the flea market has served."""
+    """All curated plugins, then what the flea market has served."""
     inner: dict[tuple[str, str], list[tuple]] = defaultdict(list)
-    for marketplace_id, plugin, *item in db.execute(
-        "SELECT marketplace_id, plugin_name, kind, name, declared_name FROM marketplace.items"
-    ).fetchall():
+    for marketplace_id, plugin, *item in browsing.inner_names(db):
         inner[marketplace_id, plugin].append(tuple(item))
     items = {plugin: names_inside(listed) for plugin, listed in inner.items()}
     found: dict[str, tuple[ServedPlugin, ...]] = {}
-    rows = db.execute(
-        """
-        SELECT p.name, coalesce(p.raw->>'$.name', p.name), p.marketplace_id FROM marketplace.plugins p
-        LEFT JOIN marketplace.registries r ON r.id = p.marketplace_id
-        ORDER BY r.registered_at, p.marketplace_id, p.name
-        """
-    ).fetchall()
-    for name, prefix, marketplace_id in rows:
+    for name, prefix, marketplace_id in browsing.written_names(db):
         plugin = ServedPlugin(CURATED, marketplace_id, name, items.get((marketplace_id, name), {}))
         # Claude Code writes plugin.json's name; several entries of one catalog may share it, and sessions of before
         # 2026-11-30 have the catalog's.
         for written in dict.fromkeys((prefix, name)):
             found[written] = (*found.get(written, ()), plugin)
-    listed = {
-        (m, name)
-        for m, name in db.execute(
-            "SELECT marketplace_id, name FROM marketplace.plugins WHERE removed_at IS NULL"
-        ).fetchall()
-    }
+    listed = browsing.listed(db)
     for marketplace_id, old, new in former_names.current(db):
         # Whose client has not been updated still writes the old name.
-        if (marketplace_id, old) not in listed:
+        if f"{marketplace_id}/{old}" not in listed:
             plugin = ServedPlugin(CURATED, marketplace_id, new, items.get((marketplace_id, new), {}))
             others = (one for one in found.get(old, ()) if (one.marketplace_id, one.plugin) != (marketplace_id, old))
             found[old] = (plugin, *others)

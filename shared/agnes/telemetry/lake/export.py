@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from agnes.accounts import directory
 from agnes.kernel.errors import BadRequestError, TooLargeError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import DOWNLOAD_URL_SECONDS, Clock, ObjectStore
@@ -171,9 +172,6 @@ def conditions(state: State, filters: Filters) -> tuple[str, dict[str, Any]]:
     parts = [tests[name] for name in parameters]
     if filters.user:
         with state.read("people") as db:
-            rows = db.execute(
-                "SELECT id FROM people.users WHERE email = lower($user)", {"user": filters.user}
-            ).fetchall()
-        parameters["user"] = rows[0][0] if rows else filters.user
+            parameters["user"] = directory.find_id(db, filters.user) or filters.user
         parts.append("user_id = $user")
     return " AND ".join(parts) or "true", parameters

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from agnes.accounts import directory
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State, one_number, one_row
@@ -210,7 +211,7 @@ def facets(state: State, store: ObjectStore, who: Principal, wish: EventsFilter,
 def _found(state: State, store: ObjectStore, wish: EventsFilter, since: datetime) -> Iterator[Workbench]:
     """A workbench with the view `found`: the events that pass, with `username`, `cost_usd` and `unpriced_tokens`."""
     with state.read("people", FILE) as db:
-        people = db.execute("SELECT id, email FROM people.users").fetchall()
+        people = [(user_id, named.email) for user_id, named in directory.named(db).items()]
         price_list = prices.price_list(db)
     tests = _CHOICES | {
         "q": "(" + " OR ".join(f"contains(lower({name}), lower($q))" for name in _NAMES) + ")",

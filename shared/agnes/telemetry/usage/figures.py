@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from agnes.accounts import directory
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State, one_number, one_row
@@ -42,7 +43,7 @@ def overview(state: State, store: ObjectStore, span: Span, *, user_id: str | Non
     """Of everybody, or of one person. The caller decides who may ask. Raises UnavailableError."""
     names = (rollups.ITEM_USER_DAILY, rollups.ITEM_MODEL, rollups.USER_MODEL, rollups.USER, rollups.TOOL_USER)
     with state.read(FILE, "people") as db:
-        accounts = {row[0]: row[1:] for row in db.execute("SELECT id, email, name FROM people.users").fetchall()}
+        accounts = directory.named(db)
         sessions = one_number(
             db,
             "SELECT count(*) FROM telemetry.sessions WHERE (started_at AT TIME ZONE 'UTC')::DATE BETWEEN $since AND $until "
@@ -204,7 +205,7 @@ def costs(state: State, store: ObjectStore, who: Principal, *, by: CostBy, span:
         total, unpriced = _spent(bench, table, where), _unpriced(bench, table, where)
     if by == "user":
         with state.read("people") as db:
-            emails = dict(db.execute("SELECT id, email FROM people.users").fetchall())
+            emails = {user_id: named.email for user_id, named in directory.named(db).items()}
         rows = [(emails.get(user_id, user_id), *rest) for user_id, *rest in rows]
     return Costs(by, span.since, span.until, "USD", tuple(CostLine(*row) for row in rows), total, unpriced)
 

@@ -9,9 +9,11 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
+from agnes.flea import service as flea
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
+from agnes.marketplace import browsing
 from agnes.telemetry.usage import figures
 from agnes.telemetry.usage.model import DayFigures, ItemLine, Overview, Window, span_of
 
@@ -194,12 +196,9 @@ def usage_page(state: State, store: ObjectStore, who: Principal, query: UsageQue
     who.require_admin()
     found = figures.overview(state, store, span_of(query.window, today))
     with state.read(*LINKED, spare=LINKED) as db:
-        rows = db.execute(
-            """SELECT marketplace_id, name, '/marketplace/curated/' || marketplace_id || '/' || name FROM marketplace.plugins
-            WHERE removed_at IS NULL AND tree_id IS NOT NULL
-            UNION ALL SELECT id, served_name, '/marketplace/flea/' || id FROM flea.entities"""
-        ).fetchall()
-    return UsagePage(found, query.window, {(row[0], row[1]): row[2] for row in rows})
+        links = {(slug, name): f"/marketplace/curated/{slug}/{name}" for slug, name in browsing.with_a_page(db)}
+        links |= {(one.id, one.served_name): f"/marketplace/flea/{one.id}" for one in flea.entities(db)}
+    return UsagePage(found, query.window, links)
 
 
 def my_usage_page(state: State, store: ObjectStore, who: Principal, query: UsageQuery, *, today: date) -> MyUsagePage:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Literal
 
+from agnes.accounts import directory
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
@@ -163,9 +164,7 @@ def organisation(state: State, store: ObjectStore, who: Principal, *, now: datet
     found = measure(state, store, span, None)
     with state.read(*FILES, spare=stack.SPARED) as db:
         described, holders = describe(db), stack.holders(db)
-        accounts = {
-            row[0]: row[1:] for row in db.execute("SELECT id, email, name FROM people.users WHERE active").fetchall()
-        }
+        accounts = directory.active(db)
     active = sorted(user for user in found.sessions if user in accounts)
     having: dict[Key, dict[str, datetime | None]] = {}
     """Plugin → who has it in the stack, and since when if they added it."""

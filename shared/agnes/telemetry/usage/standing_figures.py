@@ -9,8 +9,10 @@ from typing import Literal
 
 from agnes.claude_code import listings
 from agnes.claude_code.components import KINDS
+from agnes.flea import service as flea
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Db, State
+from agnes.marketplace import browsing
 from agnes.telemetry.lake import parts, rollups
 from agnes.telemetry.lake.batch import Workbench
 from agnes.telemetry.lake.prices import ALL_TOKENS
@@ -96,22 +98,24 @@ class Measured:
 def describe(db: Db) -> dict[Key, Described]:
     """Of every plugin that is or was in a catalog, and of every entity of the flea market."""
     found: dict[Key, Described] = {}
-    rows = db.execute(
-        """SELECT 'curated', p.marketplace_id, p.name, coalesce(p.metadata::JSON ->> 'display_name', p.name),
-            r.curator_name, p.is_system, count(i.name) FILTER (list_contains($called, i.kind)) > 0,
-            coalesce(sum(i.always_on), 0)::BIGINT, p.created_at
-        FROM marketplace.plugins p JOIN marketplace.registries r ON r.id = p.marketplace_id
-        LEFT JOIN marketplace.items i ON i.marketplace_id = p.marketplace_id AND i.plugin_name = p.name
-        GROUP BY ALL
-        UNION ALL
-        SELECT 'flea', e.id, e.served_name, e.served_name, e.owner_username, false,
-            count(i.name) FILTER (list_contains($called, i.kind)) > 0, coalesce(sum(i.always_on), 0)::BIGINT, e.created_at
-        FROM flea.entities e LEFT JOIN flea.items i ON i.entity_id = e.id GROUP BY ALL""",
-        {"called": list(CALLED)},
-    ).fetchall()
-    for source, marketplace_id, plugin, title, curator, is_system, is_counted, characters, created_at in rows:
-        found[source, marketplace_id, plugin] = Described(
-            title or plugin, curator or "", is_system, is_counted, listings.tokens(characters), created_at
+    for one in browsing.described(db, CALLED):
+        found["curated", one.marketplace_id, one.plugin] = Described(
+            one.title or one.plugin,
+            one.owner or "",
+            one.is_system,
+            one.is_counted,
+            listings.tokens(one.always_on),
+            one.created_at,
+        )
+    components = flea.components(db)
+    for entity in flea.entities(db):
+        inside = components.get(entity.id, ())
+        found["flea", entity.id, entity.served_name] = Described(
+            entity.served_name,
+            entity.owner_username or "",
+            is_counted=any(kind in CALLED for kind, _ in inside),
+            projected=listings.tokens(sum(always_on for _, always_on in inside)),
+            created_at=entity.created_at,
         )
     return found
 
