@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 
+SIDE_BY_SIDE = 8
+"""Looks at state files that a process has under way at once: there are six state files, and a store's client has
+more connections."""
+
 
 class Parts(TypedDict, total=False):
     """Parts that replace those that a wiring would build."""
@@ -330,6 +334,7 @@ class Wiring:
             cache_dir=settings.cache_dir,
             max_stale_seconds=0.0 if on_folder else settings.state_max_stale_seconds,
             cache_limit_bytes=settings.agnes_cache_bytes,
+            side_by_side=0 if on_folder else SIDE_BY_SIDE,
             tail_generations=0 if on_folder else TAIL_GENERATIONS,
         )
 

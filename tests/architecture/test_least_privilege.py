@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
+from agnes import state as state_files
 from agnes.hosting.ledger import SampledLedger
 from agnes.kernel.ports import ANYTHING, Entry, Expect, Message, Secret, Version
 from agnes.outside.object_store.memory import MemoryStore
@@ -90,6 +91,10 @@ class Policies:
             )
 
 
+HEADS: ContextVar[set[str]] = ContextVar("heads", default=set())  # noqa: B039 (what is read outside of requests)
+"""State files that the request in progress looked at."""
+
+
 class GuardedStore(MemoryStore):
     def __init__(self, policies: Policies) -> None:
         super().__init__()
@@ -98,6 +103,8 @@ class GuardedStore(MemoryStore):
     def read(self, key: str, *, unless: Version | None = None) -> Any:
         self._policies.check("s3:GetObject", key)
         self._policies.check("s3:ListBucket", key)  # or a missing key would be a 403
+        if head := re.fullmatch(r"state/([a-z]+)/head\.json", key):
+            HEADS.get().add(head[1])
         return super().read(key, unless=unless)
 
     def write(self, key: str, body: bytes, *, expect: Expect, content_type: str = "") -> Version:
@@ -186,6 +193,12 @@ def acting(function: str) -> Iterator[None]:
         ACTING.reset(before)
 
 
+WITHOUT_DECLARATION = {
+    "/api/health": {*state_files.names()},  # whoever asks brings no credential
+    "/admin": {"collector"},  # asked for its generation alone, after the others
+}
+
+
 class Always(random.Random):
     """Draws what chooses every invocation."""
 
@@ -210,11 +223,17 @@ class GuardedHouse(House):
         self.wiring.secrets.put("anthropic", Secret(KEY))
         self.wiring.secrets.put("oidc", Secret("shh"))
         self.statuses: dict[str, set[int]] = {}
+        self.looked_at: dict[tuple[str, str], set[str]] = {}
+        """By method and route, of answers below 400."""
 
     def call(self, method: str, path: str, **kwargs: Any) -> Answer:
-        (app, _), _ = routes().bind("agnes.test").match(path.partition("?")[0], method)
+        (app, route), _ = routes().bind("agnes.test").match(path.partition("?")[0], method)
+        token = HEADS.set(set())
         with acting(app.app_name):
             answer = super().call(method, path, **kwargs)
+        if answer.status < 400:
+            self.looked_at.setdefault((method, route), set()).update(HEADS.get())
+        HEADS.reset(token)
         self.statuses.setdefault(app.app_name, set()).add(answer.status)
         return answer
 
@@ -593,6 +612,24 @@ def test_every_function_was_at_work(lived_in: GuardedHouse) -> None:
 def test_no_function_left_its_prefixes(lived_in: GuardedHouse, policies: Policies) -> None:
     assert lived_in.statuses
     assert not policies.broken, "\n".join(sorted(policies.broken))
+
+
+def test_routes_declare_the_state_files_that_they_read(lived_in: GuardedHouse) -> None:
+    """They are looked at side by side when a request begins: one that is missing costs a wait, one too many costs money.
+    A commit looks at the file that it changes by itself."""
+    wrong, met = {}, 0
+    for function in compose.compose().functions:
+        for route in function.routes:
+            looked_at = lived_in.looked_at.get((route.method, route.path))
+            declared = set(route.contract.reads)
+            if looked_at is None or (route.method != "GET" and not declared):
+                continue
+            met += 1
+            beside = looked_at - {"people"} - WITHOUT_DECLARATION.get(route.path, set())
+            if declared - beside or (beside - declared and route.method == "GET"):
+                wrong[f"{route.method} {route.path}"] = f"reads {sorted(beside)}, declares {sorted(declared)}"
+    assert not wrong, "\n".join(f"{where}: {how}" for where, how in wrong.items())
+    assert met > 60
 
 
 def test_the_guard_would_notice(policies: Policies) -> None:

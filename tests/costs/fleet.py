@@ -90,6 +90,8 @@ class Fleet:
         self.composition: Composition = compose()
         self._environments: dict[str, House] = {}
         self._logged = LogBytes()
+        self.walls: list[float] = []
+        """Milliseconds that each call took here, in the order of the calls."""
         logging.getLogger().addHandler(self._logged)
 
     @contextmanager
@@ -173,6 +175,7 @@ class Fleet:
             began, cpu = time.perf_counter(), time.process_time()
             call()
             wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+        self.walls.append(wall * 1000)
         for name in NAMES:
             assert getattr(unattributed, name) == getattr(stray, name), "calls that no request was counted for"
         # A function with less memory has less of a core: its own work takes longer, its waiting does not.

@@ -10,7 +10,7 @@ app = Function("admin-page_access")
 
 
 @app.route("/admin/access", methods=["GET"])
-@page(needs=Needs.ADMIN, query=AccessQuery)
+@page(needs=Needs.ADMIN, query=AccessQuery, reads=access_page.FILES)
 def page_access(_who: Principal, query: AccessQuery) -> AccessPage:
     """Show what one group was granted of one marketplace."""
     return access_page.access_page(wiring.state(), query)

@@ -11,7 +11,7 @@ app = Function("admin-page_marketplace")
 
 
 @app.route("/admin/marketplaces/{id}", methods=["GET"])
-@page(needs=Needs.ADMIN, query=SearchQuery)
+@page(needs=Needs.ADMIN, query=SearchQuery, reads=marketplace_pages.CATALOGUE_FILES)
 def page_marketplace(_who: Principal, id: str, query: SearchQuery) -> MarketplacePage:
     """Show its plugins, what waits for review, and its sync history."""
     return marketplace_pages.marketplace_page(wiring.state(), id, query, now=wiring.clock().now())

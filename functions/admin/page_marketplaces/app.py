@@ -10,7 +10,7 @@ app = Function("admin-page_marketplaces")
 
 
 @app.route("/admin/marketplaces", methods=["GET"])
-@page(needs=Needs.ADMIN)
+@page(needs=Needs.ADMIN, reads=("marketplace",))
 def page_marketplaces(who: Principal) -> MarketplacesPage:
     """List marketplaces with their last sync and what waits for review."""
     return marketplace_pages.marketplaces_page(wiring.state(), who)

@@ -1,7 +1,7 @@
 """The first page of administration."""
 
 from agnes import wiring
-from agnes.admin.overview_page import OverviewPage, overview_page
+from agnes.admin.overview_page import FILES, OverviewPage, overview_page
 from agnes.audit import pulse
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
@@ -11,7 +11,7 @@ app = Function("admin-page_overview")
 
 
 @app.route("/admin", methods=["GET"])
-@page(needs=Needs.ADMIN)
+@page(needs=Needs.ADMIN, reads=FILES)
 def page_overview(_who: Principal) -> OverviewPage:
     """Show what needs an admin now, and what is left to set up."""
     state, clock = wiring.state(), wiring.clock()

@@ -10,7 +10,7 @@ app = Function("admin-page_plugin")
 
 
 @app.route("/admin/marketplaces/{id}/plugins/{plugin}", methods=["GET"])
-@page(needs=Needs.ADMIN)
+@page(needs=Needs.ADMIN, reads=marketplace_pages.CATALOGUE_FILES)
 def page_plugin(_who: Principal, id: str, plugin: str) -> PluginPage:
     """Show its versions and what was decided about each."""
     return marketplace_pages.plugin_page(wiring.state(), id, plugin)

@@ -10,7 +10,7 @@ app = Function("admin-page_review")
 
 
 @app.route("/admin/marketplaces/{id}/plugins/{plugin}/versions/{version}", methods=["GET"])
-@page(needs=Needs.ADMIN)
+@page(needs=Needs.ADMIN, reads=("marketplace",))
 def page_review(_who: Principal, id: str, plugin: str, version: str) -> ReviewPage:
     """Show its files and capabilities against the version that is served."""
     return marketplace_pages.review_page(wiring.state(), wiring.store(), (id, plugin, version))

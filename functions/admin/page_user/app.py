@@ -13,7 +13,7 @@ app = Function("admin-page_user")
 
 
 @app.route("/admin/users/{user_id}", methods=["GET"])
-@page(needs=Needs.ADMIN, query=PageQuery)
+@page(needs=Needs.ADMIN, query=PageQuery, reads=user_pages.FILES)
 def page_user(who: Principal, user_id: str, query: PageQuery) -> UserPage:
     """Show everything that an admin decides about a user."""
     state, store = wiring.state(), wiring.store()

@@ -9,6 +9,7 @@ from agnes.audit import service
 from agnes.audit.model import MAX_MINUTES, Facets, Kpis
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
+from agnes.state import names
 
 app = Function("audit-get_activity_facets")
 
@@ -21,7 +22,7 @@ class SpanQuery(BaseModel):
 
 @app.route("/api/admin/activity/facets", methods=["GET"])
 @app.route("/api/admin/observability/facets", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=SpanQuery)
+@endpoint(needs=Needs.ADMIN, query=SpanQuery, reads=names())
 def get_facets(_who: Principal, query: SpanQuery) -> Facets:
     """List the most frequent users, actions, results, resources and kinds of clients."""
     return _overview(query)[0]
@@ -29,7 +30,7 @@ def get_facets(_who: Principal, query: SpanQuery) -> Facets:
 
 @app.route("/api/admin/activity/kpis", methods=["GET"])
 @app.route("/api/admin/observability/kpis", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=SpanQuery)
+@endpoint(needs=Needs.ADMIN, query=SpanQuery, reads=names())
 def get_kpis(_who: Principal, query: SpanQuery) -> Kpis:
     """Count events, people and errors, and tell how long changes took."""
     return _overview(query)[1]

@@ -20,7 +20,7 @@ class SyncsQuery(BaseModel):
 
 
 @app.route("/api/admin/activity/sync", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=SyncsQuery)
+@endpoint(needs=Needs.ADMIN, query=SyncsQuery, reads=("marketplace",))
 def get_activity_sync(_who: Principal, query: SyncsQuery) -> list[RecentSync]:
     """List the syncs of all marketplaces, newest first."""
     return service.syncs(wiring.state(), before=query.before, limit=query.limit)

@@ -27,7 +27,7 @@ class Categories(BaseModel):
 
 
 @app.route("/api/marketplace/categories", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, query=CategoriesQuery)
+@endpoint(needs=Needs.LOGIN, query=CategoriesQuery, reads=service.FILES)
 def get_categories(who: Principal, query: CategoriesQuery) -> Categories:
     """List the categories that hold something you may see."""
     wanted = service.ItemsQuery(tab=query.tab, type=query.type)

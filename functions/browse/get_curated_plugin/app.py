@@ -10,7 +10,7 @@ app = Function("browse-get_curated_plugin")
 
 
 @app.route("/api/marketplace/curated/{slug}/{plugin}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES)
 def get_curated_plugin(who: Principal, slug: str, plugin: str) -> dict:
     """Describe a plugin: what is inside, what it does, who curates it, how it is used, what changed."""
     today = wiring.clock().now().date()

@@ -10,7 +10,7 @@ app = Function("browse-get_flea")
 
 
 @app.route("/api/marketplace/flea/{entity_id}/detail", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES)
 def get_entity(who: Principal, entity_id: str) -> dict:
     """Describe what somebody shared: what is inside, what it does, whose it is, how it is used."""
     today = wiring.clock().now().date()
@@ -19,14 +19,14 @@ def get_entity(who: Principal, entity_id: str) -> dict:
 
 
 @app.route("/api/marketplace/flea/{entity_id}/skill/{name}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES)
 def get_skill(who: Principal, entity_id: str, name: str) -> dict:
     """Describe a skill of a flea plugin."""
     return _described(who, entity_id, "skill", name)
 
 
 @app.route("/api/marketplace/flea/{entity_id}/agent/{name}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES)
 def get_agent(who: Principal, entity_id: str, name: str) -> dict:
     """Describe an agent of a flea plugin."""
     return _described(who, entity_id, "agent", name)

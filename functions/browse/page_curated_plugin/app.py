@@ -12,7 +12,7 @@ PATH = "/marketplace/curated/{slug}/{plugin}"
 
 
 @app.route(PATH, methods=["GET"])
-@page(needs=Needs.LOGIN)
+@page(needs=Needs.LOGIN, reads=service.FILES)
 def page_curated_plugin(who: Principal, slug: str, plugin: str) -> PluginPage:
     """Show a plugin."""
     today = wiring.clock().now().date()
@@ -20,7 +20,7 @@ def page_curated_plugin(who: Principal, slug: str, plugin: str) -> PluginPage:
 
 
 @app.route(PATH, methods=["POST"])
-@page(needs=Needs.LOGIN, body=StackForm)
+@page(needs=Needs.LOGIN, body=StackForm, reads=stack.FILES)
 def change_stack(who: Principal, slug: str, plugin: str, body: StackForm) -> Reply:
     """Add the plugin to the person's stack, or remove it, and go back to where the button was."""
     change = stack.install if body.enabled else stack.uninstall

@@ -10,7 +10,7 @@ app = Function("browse-page_marketplace")
 
 
 @app.route("/marketplace", methods=["GET"])
-@page(needs=Needs.LOGIN, query=service.ItemsQuery)
+@page(needs=Needs.LOGIN, query=service.ItemsQuery, reads=service.FILES)
 def page_marketplace(who: Principal, query: service.ItemsQuery) -> ListingPage:
     """Browse what you may add to your stack."""
     return listing_page(wiring.state(), who, query, now=wiring.clock().now())

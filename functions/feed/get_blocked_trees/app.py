@@ -10,7 +10,7 @@ app = Function("feed-get_blocked_trees")
 
 
 @app.route("/api/admin/blocked-trees", methods=["GET"])
-@endpoint(needs=Needs.ADMIN)
+@endpoint(needs=Needs.ADMIN, reads=("marketplace",))
 def get_blocked_trees(_who: Principal) -> list[BlockedTree]:
     """List blocked content, newest first, with the plugins that hold it."""
     with wiring.state().read("marketplace") as db:

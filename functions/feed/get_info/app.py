@@ -10,7 +10,7 @@ app = Function("feed-get_info")
 
 
 @app.route("/marketplace/info", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, scope=Scope.FEED)
+@endpoint(needs=Needs.LOGIN, scope=Scope.FEED, reads=service.STATE_FILES)
 def get_info(who: Principal) -> dict:
     """Describe your marketplace."""
     return service.info(wiring.state(), wiring.store(), who, clock=wiring.clock(), generated_at=wiring.clock().now())

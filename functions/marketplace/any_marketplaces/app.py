@@ -10,7 +10,7 @@ app = Function("marketplace-any_marketplaces")
 
 
 @app.route("/api/marketplaces", methods=["GET"])
-@endpoint(needs=Needs.ADMIN)
+@endpoint(needs=Needs.ADMIN, reads=("marketplace",))
 def get_marketplaces(_who: Principal) -> list[Marketplace]:
     """List the marketplaces, by name."""
     with wiring.state().read("marketplace") as db:

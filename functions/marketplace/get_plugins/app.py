@@ -10,7 +10,7 @@ app = Function("marketplace-get_plugins")
 
 
 @app.route("/api/marketplaces/{id}/plugins", methods=["GET"])
-@endpoint(needs=Needs.ADMIN)
+@endpoint(needs=Needs.ADMIN, reads=("marketplace",))
 def get_plugins(_who: Principal, id: str) -> list[PluginLine]:
     """List what the catalog lists, served or not, by name."""
     with wiring.state().read("marketplace") as db:

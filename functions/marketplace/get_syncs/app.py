@@ -21,7 +21,7 @@ class SyncsQuery(BaseModel):
 
 
 @app.route("/api/marketplaces/{id}/syncs", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=SyncsQuery)
+@endpoint(needs=Needs.ADMIN, query=SyncsQuery, reads=("marketplace",))
 def get_syncs(_who: Principal, id: str, query: SyncsQuery) -> list[SyncLine]:
     """List what each sync changed, newest first."""
     with wiring.state().read("marketplace") as db:

@@ -10,7 +10,7 @@ app = Function("marketplace-get_versions")
 
 
 @app.route("/api/marketplaces/{id}/plugins/{plugin}/versions", methods=["GET"])
-@endpoint(needs=Needs.ADMIN)
+@endpoint(needs=Needs.ADMIN, reads=("marketplace",))
 def get_versions(_who: Principal, id: str, plugin: str) -> list[VersionLine]:
     """List every version that a sync read, newest first, with what was decided about it."""
     with wiring.state().read("marketplace") as db:

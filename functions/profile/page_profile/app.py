@@ -10,7 +10,7 @@ app = Function("profile-page_profile")
 
 
 @app.route("/me/profile", methods=["GET"])
-@page(needs=Needs.LOGIN)
+@page(needs=Needs.LOGIN, reads=("marketplace",))
 def page_profile(who: Principal) -> ProfilePage:
     """Show one's account, tokens, groups and access."""
     return profile_page.profile_page(wiring.state(), wiring.store(), who, now=wiring.clock().now())

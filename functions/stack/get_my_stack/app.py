@@ -10,7 +10,7 @@ app = Function("stack-get_my_stack")
 
 
 @app.route("/api/my-stack", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES)
 def get_my_stack(who: Principal) -> MyStack:
     """List granted and system plugins with their switch."""
     with wiring.state().read(*service.FILES, spare=service.SPARED) as db:

@@ -10,7 +10,7 @@ app = Function("stack-put_curated")
 
 
 @app.route("/api/my-stack/curated/{slug}/{plugin}", methods=["PUT"])
-@endpoint(needs=Needs.LOGIN, body=Toggle)
+@endpoint(needs=Needs.LOGIN, body=Toggle, reads=service.FILES)
 def put_curated(who: Principal, slug: str, plugin: str, body: Toggle) -> Toggled:
     """Switch a granted plugin on or off."""
     return service.toggle(wiring.state(), who, slug, plugin, enabled=body.enabled, now=wiring.clock().now())

@@ -21,7 +21,7 @@ class Which(BaseModel):
 
 @app.route("/api/admin/usage/prices", methods=["GET"])
 @app.route("/api/admin/telemetry/prices", methods=["GET"])
-@endpoint(needs=Needs.ADMIN)
+@endpoint(needs=Needs.ADMIN, reads=("telemetry",))
 def get_prices(who: Principal) -> list[prices.Price]:
     """List prices in US dollars a million tokens, by model, the newest first."""
     return prices.prices(wiring.state(), who)

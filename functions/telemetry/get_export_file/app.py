@@ -10,7 +10,7 @@ app = Function("telemetry-get_export_file")
 
 @app.route("/api/admin/usage/exports/{id}/files/{part}", methods=["GET"])
 @app.route("/api/admin/telemetry/exports/{id}/files/{part}", methods=["GET"])
-@endpoint(needs=Needs.ADMIN)
+@endpoint(needs=Needs.ADMIN, reads=("telemetry",))
 def get_export_file(_who: Principal, id: str, part: str) -> Reply:
     """Redirect to a file of an export that is `done`; nearly all have one file, number 1."""
     number = int(part) if part.isdecimal() and len(part) < 6 else 0

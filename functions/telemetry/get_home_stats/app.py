@@ -19,7 +19,7 @@ class Window(BaseModel):
 
 
 @app.route("/api/me/home-stats", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, query=Window)
+@endpoint(needs=Needs.LOGIN, query=Window, reads=("telemetry",))
 def get_home_stats(who: Principal, query: Window) -> mine.HomeStats:
     """Your sessions, prompts, tokens and folders of the last day or week."""
     return mine.home_stats(wiring.state(), wiring.store(), who, query.window, now=wiring.clock().now())

@@ -10,7 +10,7 @@ app = Function("telemetry-get_my_sessions")
 
 
 @app.route("/api/me/sessions", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, query=sessions.PageOf)
+@endpoint(needs=Needs.LOGIN, query=sessions.PageOf, reads=("telemetry",))
 def get_my_sessions(who: Principal, query: sessions.PageOf) -> sessions.SessionList:
     """Your sessions: processed ones first, newest first, then those whose files wait."""
     return sessions.of_user(wiring.state(), wiring.store(), who.user_id, query)

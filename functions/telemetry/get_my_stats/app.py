@@ -17,14 +17,14 @@ class Days(BaseModel):
 
 
 @app.route("/api/me/stats/sessions", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, query=Days)
+@endpoint(needs=Needs.LOGIN, query=Days, reads=("telemetry",))
 def get_session_stats(who: Principal, query: Days) -> mine.SessionStats:
     """Your sessions by day, and altogether."""
     return mine.session_stats(wiring.state(), who, days=query.days, today=wiring.clock().now().date())
 
 
 @app.route("/api/me/stats/tokens", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, query=Days)
+@endpoint(needs=Needs.LOGIN, query=Days, reads=("telemetry",))
 def get_token_stats(who: Principal, query: Days) -> mine.TokenStats:
     """Your tokens by day and model, your ten largest sessions, and all that you ever took."""
     return mine.token_stats(wiring.state(), wiring.store(), who, days=query.days, today=wiring.clock().now().date())

@@ -18,7 +18,7 @@ class Stretch(BaseModel):
 
 
 @app.route("/api/admin/sessions/{user_id}/{session_id}/transcript", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=viewing.PartQuery)
+@endpoint(needs=Needs.ADMIN, query=viewing.PartQuery, reads=("telemetry",))
 def get_transcript(who: Principal, user_id: str, session_id: str, query: viewing.PartQuery) -> viewing.Transcript:
     """A session's summary and its events in their order, subagents' among them, a part at a time."""
     return viewing.transcript(

@@ -25,7 +25,7 @@ class Wanted(BaseModel):
 
 @app.route("/api/admin/usage/cost", methods=["GET"])
 @app.route("/api/admin/telemetry/cost", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=Wanted)
+@endpoint(needs=Needs.ADMIN, query=Wanted, reads=("telemetry",))
 def get_usage_cost(who: Principal, query: Wanted) -> Costs:
     """List tokens and their cost by plugin, skill, agent, command, model, user or day."""
     span = between(query.since, query.until, today=wiring.clock().now().date())

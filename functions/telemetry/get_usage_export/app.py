@@ -27,7 +27,7 @@ class Wanted(BaseModel):
 
 @app.route("/api/admin/usage/export", methods=["GET"])
 @app.route("/api/admin/telemetry/export", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=Wanted)
+@endpoint(needs=Needs.ADMIN, query=Wanted, reads=("telemetry",))
 def get_usage_export(_who: Principal, query: Wanted) -> Reply:
     """Download usage events; a large file comes by redirection to a presigned URL."""
     now = wiring.clock().now()

@@ -10,6 +10,7 @@ from agnes.edge import Function, Needs, endpoint
 from agnes.kernel import audit
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change
+from agnes.state import names
 from agnes.telemetry.usage import figures
 
 app = Function("telemetry-get_usage_summary")
@@ -23,7 +24,7 @@ class Window(BaseModel):
 
 @app.route("/api/admin/usage/summary", methods=["GET"])
 @app.route("/api/admin/telemetry/summary", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=Window)
+@endpoint(needs=Needs.ADMIN, query=Window, reads=names())
 def get_usage_summary(who: Principal, query: Window) -> dict[str, Any]:
     """Sum up a window: tools, people, plugins, error rates, models, people a day."""
     store, clock = wiring.store(), wiring.clock()

@@ -21,7 +21,7 @@ class Which(BaseModel):
 
 
 @app.route("/api/admin/users/{user_id}/sessions/download-all", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=Which)
+@endpoint(needs=Needs.ADMIN, query=Which, reads=("telemetry",))
 def get_user_archive(who: Principal, user_id: str, query: Which) -> Reply:
     """Download all transcripts of a person as a ZIP; a large one comes by redirection to a presigned URL."""
     with wiring.state().read("people") as db:

@@ -11,7 +11,7 @@ app = Function("telemetry-get_user_sessions")
 
 
 @app.route("/api/admin/users/{user_id}/sessions", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=sessions.PageOf)
+@endpoint(needs=Needs.ADMIN, query=sessions.PageOf, reads=("telemetry",))
 def get_user_sessions(_who: Principal, user_id: str, query: sessions.PageOf) -> sessions.SessionList:
     """Sessions of a person: processed ones first, newest first, then those whose files wait."""
     with wiring.state().read("people") as db:

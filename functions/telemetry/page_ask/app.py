@@ -28,7 +28,7 @@ def page_ask(_who: Principal) -> pages.AskPage:
 
 
 @app.route("/admin/ask", methods=["POST"])
-@page(needs=Needs.ADMIN, body=AskForm)
+@page(needs=Needs.ADMIN, body=AskForm, reads=("telemetry",))
 def page_answer(_who: Principal, body: AskForm, request: Request) -> pages.AskPage:
     """The answer on the page, or why there is none, and a box for the next question."""
     earlier: tuple[service.Turn, ...] = ()

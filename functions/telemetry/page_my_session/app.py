@@ -18,7 +18,7 @@ class Stretch(BaseModel):
 
 
 @app.route("/me/sessions/{session_id}", methods=["GET"])
-@page(needs=Needs.LOGIN, query=PartQuery)
+@page(needs=Needs.LOGIN, query=PartQuery, reads=("telemetry",))
 def page_my_session(who: Principal, session_id: str, query: PartQuery) -> SessionPage:
     """A session as a conversation, a part at a time."""
     return session_page(

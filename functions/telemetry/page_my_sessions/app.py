@@ -17,7 +17,7 @@ class Place(BaseModel):
 
 
 @app.route("/me/sessions", methods=["GET"])
-@page(needs=Needs.LOGIN, query=Place)
+@page(needs=Needs.LOGIN, query=Place, reads=("telemetry",))
 def page_my_sessions(who: Principal, query: Place) -> MySessionsPage:
     """Your sessions, to look at, take away or remove."""
     return my_sessions_page(

@@ -9,7 +9,7 @@ app = Function("telemetry-page_my_usage")
 
 
 @app.route("/me/usage", methods=["GET"])
-@page(needs=Needs.LOGIN, query=UsageQuery)
+@page(needs=Needs.LOGIN, query=UsageQuery, reads=("telemetry",))
 def page_my_usage(who: Principal, query: UsageQuery) -> MyUsagePage:
     """Show what you called, and what it took."""
     today = wiring.clock().now().date()

@@ -18,7 +18,7 @@ class Stretch(BaseModel):
 
 
 @app.route("/admin/sessions/{user_id}/{session_id}", methods=["GET"])
-@page(needs=Needs.ADMIN, query=PartQuery)
+@page(needs=Needs.ADMIN, query=PartQuery, reads=("telemetry",))
 def page_session(who: Principal, user_id: str, session_id: str, query: PartQuery) -> SessionPage:
     """A session as a conversation, a part at a time."""
     return session_page(

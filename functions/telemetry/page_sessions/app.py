@@ -10,7 +10,7 @@ app = Function("telemetry-page_sessions")
 
 
 @app.route("/admin/sessions", methods=["GET"])
-@page(needs=Needs.ADMIN, query=SessionsQuery)
+@page(needs=Needs.ADMIN, query=SessionsQuery, reads=("telemetry",))
 def page_sessions(_who: Principal, query: SessionsQuery) -> SessionsPage:
     """Sessions with filters and figures."""
     return sessions_page(wiring.state(), query, now=wiring.clock().now())

@@ -9,7 +9,7 @@ app = Function("telemetry-page_usage")
 
 
 @app.route("/admin/usage", methods=["GET"])
-@page(needs=Needs.ADMIN, query=UsageQuery)
+@page(needs=Needs.ADMIN, query=UsageQuery, reads=("marketplace", "flea", "telemetry"))
 def page_usage(who: Principal, query: UsageQuery) -> UsagePage:
     """Show calls, people, errors, tokens and cost by day, and what and who leads."""
     today = wiring.clock().now().date()

@@ -28,7 +28,7 @@ class Question(BaseModel):
 
 @app.route("/api/admin/usage/ask", methods=["POST"])
 @app.route("/api/admin/telemetry/ask", methods=["POST"])
-@endpoint(needs=Needs.ADMIN, body=Question)
+@endpoint(needs=Needs.ADMIN, body=Question, reads=("telemetry",))
 def post_ask(_who: Principal, body: Question) -> service.Asked:
     """Have SQL written for a question, run over usage figures only, and get both; SQL that is not run says why."""
     return service.ask(

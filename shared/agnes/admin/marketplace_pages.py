@@ -35,6 +35,8 @@ from agnes.marketplace.review import Decision, Review, Rollout, VersionLine
 from agnes.marketplace.versions import Waiting
 
 FILES = ("marketplace", "people")
+CATALOGUE_FILES = browse.FILES
+"""Of pages that say how many have a plugin."""
 PATH = "/admin/marketplaces"
 SHOWN_SYNCS = 15
 PLUGINS_A_PAGE = 50

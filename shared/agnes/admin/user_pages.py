@@ -32,6 +32,8 @@ from agnes.telemetry.transcripts import quotas
 from agnes.telemetry.transcripts.quotas import Limits, Storage
 
 PATH = "/admin/users"
+FILES = (*stack.FILES, TELEMETRY)
+"""State files of a user's page."""
 USERS_A_PAGE = 50
 SESSIONS_A_PAGE = 25
 RECENT = timedelta(days=30)
@@ -192,7 +194,7 @@ def user_page(
 ) -> UserPage:
     """Raises NotFoundError, UnavailableError."""
     query = PageOf(limit=SESSIONS_A_PAGE, offset=offset)
-    with state.read(*stack.FILES, TELEMETRY, spare=(*stack.SPARED, TELEMETRY)) as db:
+    with state.read(*FILES, spare=(*stack.SPARED, TELEMETRY)) as db:
         user = accounts.get_user(db, user_id)
         memberships = access.memberships(db, user_id)
         joined = {membership.group_id for membership in memberships}

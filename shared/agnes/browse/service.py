@@ -25,6 +25,7 @@ from agnes.browse.model import (
     Listing,
     Usage,
 )
+from agnes.browse.shelf import FILES as CATALOGUE_FILES
 from agnes.browse.shelf import catalogue
 from agnes.flea.service import EntityNotFound
 from agnes.kernel.errors import DeniedError, NotFoundError, UnavailableError
@@ -33,6 +34,9 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.marketplace.model import resource_id
 from agnes.stack.resolution import is_name_taken
+
+FILES = CATALOGUE_FILES
+"""State files that every answer of this module comes from."""
 
 TOGETHER = 4
 

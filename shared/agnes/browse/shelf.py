@@ -34,6 +34,7 @@ SOURCE_FILES = tuple(dict.fromkeys(file for source in SOURCES for file in source
 log = logging.getLogger("agnes.browse")
 
 FIGURES = "telemetry"
+FILES = ("people", "stack", *SOURCE_FILES, FIGURES)
 SPARED = ("flea",)
 """State files without which the rest is shown, with a note."""
 UNREADABLE = (-1, "")
@@ -69,8 +70,9 @@ class Shelf:
 
     def catalogue(self, state: State) -> Catalogue:
         files = ("people", "stack", *SOURCE_FILES)
-        seen = {file: state.version_seen(file) for file in files if file not in SPARED}
-        seen |= {file: _version_or_none(state, file) for file in (*SPARED, FIGURES)}
+        with state.looking(*FILES):
+            seen = {file: state.version_seen(file) for file in files if file not in SPARED}
+            seen |= {file: _version_or_none(state, file) for file in (*SPARED, FIGURES)}
         made = self._made
         if made and _is_as_new(made.versions, seen):
             return made.catalogue

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, get_origin
@@ -21,7 +22,7 @@ from agnes.edge import generations
 from agnes.edge.app import CURRENT_REQUEST
 from agnes.edge.compression import compressed
 from agnes.edge.errors import error_reply, invalid_input, known_error
-from agnes.edge.identify import identify
+from agnes.edge.identify import find_credential, identify
 from agnes.edge.needs import Needs
 from agnes.edge.reply import Reply, respond
 from agnes.edge.request import Request
@@ -47,6 +48,8 @@ class Contract:
     summary: str = ""
     scope: Scope | None = None
     """The narrow scope whose tokens open this route, beside the wide ones (`agnes.edge.scopes`)."""
+    reads: tuple[str, ...] = ()
+    """State files that the view reads beside `people`, looked at when a request begins."""
     takes_request: bool = False
     """Whether the view has a parameter `request`; read once, a signature costs more than many a view."""
 
@@ -59,13 +62,24 @@ def endpoint(
     answers: Any = None,
     status: int = 200,
     scope: Scope | None = None,
+    reads: Iterable[str] = (),
 ) -> Callable[[View], View]:
-    """Make a view an API route. `answers` is the type that it returns, for the API's description."""
+    """Make a view an API route. `answers` is the type that it returns, for the API's description; `reads` are the state files
+    that it reads."""
 
     def decorate(view: View) -> View:
         summary = (inspect.getdoc(view) or view.__name__.replace("_", " ")).partition("\n")[0]
         contract = Contract(
-            "endpoint", needs, query, body, answers or _returned(view), status, summary, scope, takes_request(view)
+            "endpoint",
+            needs,
+            query,
+            body,
+            answers or _returned(view),
+            status,
+            summary,
+            scope,
+            beside_people(reads),
+            takes_request(view),
         )
 
         def call(request: Request, who: Principal | None) -> Reply:
@@ -100,12 +114,13 @@ def guarded(
         who = None
         with generations.carried(request) as seen:
             try:
-                who = identify(request, contract.needs, route_scope=contract.scope)
-                actor = CURRENT_ACTOR.set(_actor(who, request))
-                try:
-                    reply = call(request, who)
-                finally:
-                    CURRENT_ACTOR.reset(actor)
+                with _looking(request, contract):
+                    who = identify(request, contract.needs, route_scope=contract.scope)
+                    actor = CURRENT_ACTOR.set(_actor(who, request))
+                    try:
+                        reply = call(request, who)
+                    finally:
+                        CURRENT_ACTOR.reset(actor)
             except Exception as exc:  # the one place where a bug becomes an answer
                 reply = on_error(known_error(exc, request_id=request.id, where=request.route), request, who)
             extra |= seen.headers()
@@ -122,6 +137,13 @@ def guarded(
 
     route.agnes = contract
     return route
+
+
+def _looking(request: Request, contract: Contract) -> AbstractContextManager[None]:
+    """A look at what the view reads, side by side with the one that tells who asks; none for who brings no credential."""
+    if not contract.reads or find_credential(request, basic=contract.needs is Needs.GIT) is None:
+        return nullcontext()
+    return wiring.state().looking(*contract.reads)
 
 
 def invoke(view: View, contract: Contract, request: Request, who: Principal | None) -> Any:
@@ -169,6 +191,11 @@ def _is_list(model: type[pydantic.BaseModel], name: str) -> bool:
     """Whether a field holds several values: a form that sends one of them sends a list of one."""
     field = model.model_fields.get(name)
     return field is not None and get_origin(field.annotation) in (list, tuple)
+
+
+def beside_people(files: Iterable[str]) -> tuple[str, ...]:
+    """Without `people`, which every request with a credential reads first."""
+    return tuple(file for file in dict.fromkeys(files) if file != "people")
 
 
 def takes_request(view: View) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from agnes.edge.endpoint import Contract, View, guarded, invoke, takes_request
+from agnes.edge.endpoint import Contract, View, beside_people, guarded, invoke, takes_request
 from agnes.edge.needs import Needs
 from agnes.edge.reply import Reply
 from agnes.edge.request import MAX_BODY_BYTES, Request
@@ -18,11 +18,11 @@ GZIP_MAGIC = b"\x1f\x8b"
 REALM = 'Basic realm="agnes-marketplace"'
 
 
-def git_endpoint(*, needs: Needs, scope: Scope | None = None) -> Callable[[View], View]:
-    """Make a view a route of git's smart HTTP protocol. The view returns a Reply."""
+def git_endpoint(*, needs: Needs, scope: Scope | None = None, reads: Iterable[str] = ()) -> Callable[[View], View]:
+    """Make a view that reads these state files a route of git's smart HTTP protocol. The view returns a Reply."""
 
     def decorate(view: View) -> View:
-        contract = Contract("git", needs, scope=scope, takes_request=takes_request(view))
+        contract = Contract("git", needs, scope=scope, reads=beside_people(reads), takes_request=takes_request(view))
 
         def call(request: Request, who: Principal | None) -> Reply:
             return invoke(view, contract, request, who)

@@ -7,7 +7,7 @@ says so in `content_policy`, directives that are added to the Content-Security-P
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ import pydantic
 
 from agnes import wiring
 from agnes.edge import notice
-from agnes.edge.endpoint import Contract, View, guarded, invoke, takes_request
+from agnes.edge.endpoint import Contract, View, beside_people, guarded, invoke, takes_request
 from agnes.edge.errors import CORRECT_FIELDS
 from agnes.edge.needs import Needs
 from agnes.edge.refused import NOT_SENT, Refused
@@ -34,11 +34,12 @@ def page(
     needs: Needs,
     query: type[pydantic.BaseModel] | None = None,
     body: type[pydantic.BaseModel] | None = None,
+    reads: Iterable[str] = (),
 ) -> Callable[[View], View]:
-    """Make a view a page. Whoever is not signed in is sent to the login page, with the way back."""
+    """Make a view a page that reads these state files. Whoever is not signed in is sent to the login page, with the way back."""
 
     def decorate(view: View) -> View:
-        contract = Contract("page", needs, query, body, takes_request=takes_request(view))
+        contract = Contract("page", needs, query, body, reads=beside_people(reads), takes_request=takes_request(view))
 
         def call(request: Request, who: Principal | None) -> Reply:
             value = invoke(view, contract, request, who)

@@ -115,6 +115,11 @@ class State(Protocol):
         whoever concludes from absence, such as who removes what nothing names, never spares a file."""
         ...
 
+    def looking(self, *files: str) -> AbstractContextManager[None]:
+        """Look at these files side by side while the block runs, so that what it reads of them waits for one look of the
+        store and not for one after another. Only a wait is saved: what a read sees and raises is the same without it."""
+        ...
+
     def version_seen(self, file: str) -> tuple[int, str]:
         """(generation, nonce) that a read would see now: within the staleness window, and never older than what
         the session demands. What is derived from a file is as good as new while this is the same."""

@@ -16,6 +16,7 @@ from agnes.stack import service as stack
 from agnes.telemetry import service as telemetry
 from agnes.telemetry.model import FILE as TELEMETRY
 
+FILES = (*stack.FILES, TELEMETRY)
 RECENT = timedelta(days=30)
 
 
@@ -55,7 +56,7 @@ class ConnectPage:
 
 def connect_page(state: State, store: ObjectStore, who: Principal, *, server: str, now: datetime) -> ConnectPage:
     """`server` is this installation's address without a slash at its end."""
-    with state.read(*stack.FILES, TELEMETRY, spare=("marketplace", "flea", "stack", TELEMETRY)) as db:
+    with state.read(*FILES, spare=("marketplace", "flea", "stack", TELEMETRY)) as db:
         used = [token for token in tokens.live(db, store, who.user_id, now) if token.last_used_at is not None]
         mine = stack.my_stack(db, who)
         last, _ = telemetry.last_sessions(db, [who.user_id], since=now - RECENT).get(who.user_id, (None, 0))

@@ -160,7 +160,8 @@ def kept(state: State, store: ObjectStore, seen: Mapping[str, tuple[int, str]], 
 
 def generations(state: State, *, spare: Collection[str]) -> dict[str, tuple[int, str]]:
     """The generation of each file of the index that a read would see now."""
-    return {file: _generation(state, file, spare) for file in PARTS}
+    with state.looking(*PARTS):
+        return {file: _generation(state, file, spare) for file in PARTS}
 
 
 def _generation(state: State, file: str, spare: Collection[str]) -> tuple[int, str]:

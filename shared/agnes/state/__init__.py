@@ -5,6 +5,6 @@ Start at `files.StateFiles`; docs/state.md tells how a commit and a read go.
 
 from agnes.state.files import StateFiles
 from agnes.state.head import TAIL_GENERATIONS
-from agnes.state.migrations import Migration, packaged
+from agnes.state.migrations import Migration, names, packaged
 
-__all__ = ["TAIL_GENERATIONS", "Migration", "StateFiles", "packaged"]
+__all__ = ["TAIL_GENERATIONS", "Migration", "StateFiles", "names", "packaged"]

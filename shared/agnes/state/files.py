@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import TypeVar
@@ -18,6 +19,7 @@ from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import CURRENT_ACTOR, Actor, Change, Db, Tx
 from agnes.state import history, repair, session
+from agnes.state.ahead import Ahead
 from agnes.state.cache import LocalCache
 from agnes.state.contention import CommitContended, Contender
 from agnes.state.engine import DuckDb, Engine
@@ -104,6 +106,7 @@ class StateFiles:
     `migrations` names the files and their own migrations; under `common`, those that every file gets first
     (default: the packaged ones). Nothing is opened before it is used, so it may be made before a fork.
     `cache_dir` may be shared with other processes. A `max_stale_seconds` of 0 asks for the head at each read.
+    `side_by_side` is how many waits for the store may run at once, each in a thread; 0 where a wait is shorter than that takes.
     With `tail_generations` of 0 each log is an object of its own as well, so a lost head loses no commit; a commit is two writes then.
     """
 
@@ -118,6 +121,7 @@ class StateFiles:
         rng: Random | None = None,
         tail_generations: int = TAIL_GENERATIONS,
         cache_limit_bytes: int = CACHE_LIMIT_BYTES,
+        side_by_side: int = 0,
         memory_limit: str = "512MB",
         threads: int = 1,
         engine: Callable[[Path], Engine] | None = None,
@@ -135,6 +139,7 @@ class StateFiles:
         self._migrations = packaged() if migrations is None else migrations
         self._files: dict[str, _File] = {}
         self._cache: LocalCache | None = None
+        self._ahead = Ahead(side_by_side)
         self._spared: set[str] = set()
         self._empties: dict[str, EmptyReader] = {}
         self._lock = threading.RLock()
@@ -172,28 +177,66 @@ class StateFiles:
         return frozenset(self._spared)
 
     @contextmanager
+    def looking(self, *files: str) -> Iterator[None]:
+        """See the port."""
+        if not self._ahead.is_on:
+            yield
+            return
+        seen = session.current()
+        needed = []
+        for name in dict.fromkeys(files):
+            at_least, pointer = seen.at_least(name) if seen else 0, self._opened(name).pointer
+            if pointer.needs_look(at_least):
+                needed.append(partial(pointer.fresh, at_least))
+        started = self._ahead.start(needed)
+        try:
+            yield
+        finally:
+            started.end()
+
+    @contextmanager
     def read(self, *files: str, spare: Collection[str] = ()) -> Iterator[Db]:
         """See the port. Raises UnavailableError, StateDamaged, UnknownStateFile."""
+        with self.looking(*files[1:]):
+            heads, empty = self._heads(files, spare)
+        with reading(self.engine, heads, empty) as db:
+            yield db
+
+    def _heads(self, files: Sequence[str], spare: Collection[str]) -> tuple[dict[Reader, Head], list[EmptyReader]]:
+        """What to read: the newest heads, whose material is here, and empty stand-ins for what is damaged and spared."""
         parts = [self._opened(name) for name in files]
+        newest: dict[_File, Head | StateDamaged] = {}
+        for part in parts:
+            try:
+                newest[part] = self._newest(part)
+            except StateDamaged as exc:
+                if part.plan.file not in spare:
+                    raise
+                newest[part] = exc
+        self._fetch({part: head for part, head in newest.items() if isinstance(head, Head)})
         heads: dict[Reader, Head] = {}
         empty: list[EmptyReader] = []
-        for part in parts:
+        for part, head in newest.items():
             name = part.plan.file
-            if name not in spare:
-                heads[part.reader] = self._newest(part)
-                continue
             try:
-                head = self._newest(part)
-                with part.reader.copy(head):  # opened now, and shared with the reading below
-                    heads[part.reader] = head
-                self._spared.discard(name)
+                if isinstance(head, StateDamaged):
+                    raise head
+                if name in spare:
+                    with part.reader.copy(head):  # opened now, and shared with the reading below
+                        self._spared.discard(name)
+                heads[part.reader] = head
             except StateDamaged as exc:
                 if name not in self._spared:
                     log.warning("%s is read as if it was empty: %s", name, exc.message)
                 self._spared.add(name)
                 empty.append(self._empty(part))
-        with reading(self.engine, heads, empty) as db:
-            yield db
+        return heads, empty
+
+    def _fetch(self, heads: Mapping[_File, Head]) -> None:
+        """Fetch what is needed to open these, side by side where that is more than one thing."""
+        wanted = [partial(self.material.of, head) for part, head in heads.items() if not part.reader.is_open(head)]
+        if len(wanted) > 1:
+            self._ahead.start(wanted).join()
 
     def _empty(self, part: _File) -> EmptyReader:
         """Of a file with all its tables and no row."""
@@ -330,6 +373,7 @@ class StateFiles:
 
     def close(self) -> None:
         """Detach everything and remove this process's own folder of the cache."""
+        self._ahead.close()
         with self._lock:
             if self._cache is not None:
                 for part in self._files.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from agnes.kernel.errors import AgnesError
 from agnes.kernel.ports import Blob, Clock, NotModified, ObjectStore, Version
 from agnes.state.head import Head, head_key
 
@@ -32,6 +33,9 @@ class Pointer:
         self._max_stale_seconds = max_stale_seconds
         self._known: Known | None = None
         self._checked_at = float("-inf")
+        self._looks = 0
+        self._failed: tuple[AgnesError, float] | None = None
+        """The error of the last look, and when it was asked for."""
         self._asking = threading.Lock()
 
     def fresh(self, at_least: int = 0) -> Known | None:
@@ -40,13 +44,25 @@ class Pointer:
         None when there is no file. A generation that nobody made is answered with the newest there is.
         """
         arrived = self._clock.monotonic()
-        known = self._known
+        known, looks = self._known, self._looks
         if known and known.generation >= at_least and self._is_fresh(arrived):
             return known
         with self._asking:  # threads that arrive meanwhile use the same answer, if it was asked for late enough
             if self._is_fresh(arrived) and self._known and self._known.generation >= at_least:
                 return self._known
+            if self._failed and self._looks != looks and self._failed[1] > arrived - self._max_stale_seconds:
+                raise self._failed[0]
             return self._ask()
+
+    def needs_look(self, at_least: int = 0) -> bool:
+        """Whether `fresh` would ask the store now, and nobody is asking it yet."""
+        known = self._known
+        is_known = known is not None and known.generation >= at_least and self._is_fresh(self._clock.monotonic())
+        return not is_known and not self._asking.locked()
+
+    def outdate(self) -> None:
+        """Let the next read ask the store, however lately it was asked."""
+        self._checked_at = float("-inf")
 
     def refresh(self) -> Known | None:
         """The head as the store has it now."""
@@ -64,14 +80,23 @@ class Pointer:
 
     def _ask(self) -> Known | None:
         asked_at = self._clock.monotonic()
-        known = self._known
+        try:
+            self._take(self._known)
+        except AgnesError as error:
+            self._failed = error, asked_at
+            raise
+        finally:
+            self._looks += 1
+        self._failed, self._checked_at = None, asked_at
+        return self._known
+
+    def _take(self, known: Known | None) -> None:
+        """Ask the store for what is newer than `known`."""
         found = self._store.read(self._key, unless=known.version if known else None)
         if isinstance(found, Blob):
             self._advance(Known(Head.decode(self._key, found.body), found.version))
         elif not isinstance(found, NotModified):
             self._known = None
-        self._checked_at = asked_at
-        return self._known
 
     def _advance(self, known: Known) -> None:
         """Answers may overtake one another; generations only grow."""

@@ -55,6 +55,11 @@ class Reader:
         finally:
             self._leave(opened)
 
+    def is_open(self, head: Head) -> bool:
+        """Whether a reader of `head` would have to fetch nothing."""
+        newest = self._newest
+        return newest is not None and newest.generation >= head.generation
+
     @contextmanager
     def old(self, head: Head) -> Iterator[ReadCopy]:
         """Exactly this generation with the schema that it has, opened for one reader."""

@@ -58,6 +58,11 @@ def packaged() -> Mapping[str, tuple[Migration, ...]]:
     return series
 
 
+def names() -> tuple[str, ...]:
+    """Of all state files."""
+    return tuple(sorted(packaged().keys() - {COMMON}))
+
+
 def _load(folder: resources.abc.Traversable) -> Iterator[Migration]:
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     for number, name in enumerate(names, start=1):

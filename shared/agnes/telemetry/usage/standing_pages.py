@@ -12,6 +12,8 @@ from agnes.kernel.state import State
 from agnes.telemetry.usage import standing
 from agnes.telemetry.usage.standing import MyPlugin, MyStanding, OrganisationStanding, PluginStanding
 
+FILES = standing.FILES
+
 
 @dataclass(frozen=True)
 class _Page:
