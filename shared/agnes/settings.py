@@ -338,6 +338,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def initialisation(environ: Mapping[str, str] | None = None) -> str:
+    """How Lambda started this process: `on-demand`, `provisioned-concurrency` or `snap-start`; empty where it is not Lambda."""
+    environ = os.environ if environ is None else environ
+    return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
+
+
 def usable_cores(environ: Mapping[str, str] | None = None) -> int:
     """Cores that this process may use at once. AWS gives a function one for each 1,769 MB, and shows it more."""
     environ = os.environ if environ is None else environ

@@ -10,7 +10,7 @@ import secrets as random_secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
-from typing import TYPE_CHECKING, Generic, Self, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypedDict, TypeVar, Unpack, overload, runtime_checkable
 
 from pydantic import SecretStr
 
@@ -26,6 +26,7 @@ from agnes.kernel.provider_web import ProviderWeb
 from agnes.kernel.scanning import Scanners
 from agnes.kernel.signing import SigningKeys
 from agnes.kernel.web import WebReader
+from agnes.outside.metered import unmetered
 from agnes.settings import Settings, usable_cores
 
 if TYPE_CHECKING:
@@ -45,6 +46,15 @@ SIDE_BY_SIDE = 8
 more connections."""
 
 
+@runtime_checkable
+class Remote(Protocol):
+    """A store with clients of its own."""
+
+    def connect(self) -> None: ...
+
+    def disconnect(self) -> None: ...
+
+
 class Parts(TypedDict, total=False):
     """Parts that replace those that a wiring would build."""
 
@@ -58,6 +68,7 @@ class Parts(TypedDict, total=False):
     language_model: LanguageModel
     mailer: Mailer
     provider_web: ProviderWeb
+    scanners: Scanners
     jobs: Jobs
     queue: Queue
     dead_letters: DeadLetters
@@ -186,7 +197,8 @@ class Wiring:
 
         return Claude(self._anthropic_key, base_url=self.settings.anthropic_base_url)
 
-    def _build_scanners(self) -> Scanners:
+    @built_once
+    def scanners(self) -> Scanners:
         from agnes.outside.scanners import scanners
 
         return scanners()
@@ -390,6 +402,21 @@ def store() -> ObjectStore:
 
 def state() -> StateFiles:
     return current().state
+
+
+def connect() -> None:
+    """Import what speaks to the store and make its clients now, where that takes long."""
+    store = unmetered(current().store)
+    if isinstance(store, Remote):
+        store.connect()
+
+
+def rest() -> None:
+    """Let go of what must not be in a snapshot of this process: open connections, and what was asked of the store lately."""
+    state().outdate()
+    store = unmetered(current().store)
+    if isinstance(store, Remote):
+        store.disconnect()
 
 
 def secrets() -> Secrets:

@@ -85,6 +85,7 @@ class House:
             "AGNES_COUNT_CALLS": "false",
             **(environ or {}),
         }
+        self.environ = environ
         parts = {"store": store or MemoryStore(), "clock": clock or FixedClock(START), "jobs": JobsHere(), **parts}
         self.wiring = Wiring(settings_module.load(environ), **parts)
         self.clock = parts["clock"]

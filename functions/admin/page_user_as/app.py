@@ -10,7 +10,7 @@ app = Function("admin-page_user_as")
 
 
 @app.route("/admin/users/{user_id}/as", methods=["GET"])
-@page(needs=Needs.ADMIN, query=AsQuery)
+@page(needs=Needs.ADMIN, query=AsQuery, reads=as_page.FILES)
 def page_user_as(_who: Principal, user_id: str, query: AsQuery) -> AsPage:
     """Show what a user may see and is served, with the reasons. Nothing can be changed here, and each look is audited."""
     clock = wiring.clock()

@@ -4,13 +4,13 @@ from agnes import wiring
 from agnes.audit import pulse
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.state import names, packaged
+from agnes.state import packaged
 
 app = Function("audit-get_activity_health")
 
 
 @app.route("/api/admin/activity/health", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, reads=names())
+@endpoint(needs=Needs.ADMIN)
 def get_activity_health(_who: Principal) -> pulse.Pulse:
     """Judge schedules, inbox, failures and syncs; the answer is at most 30 seconds old."""
     return pulse.pulse(

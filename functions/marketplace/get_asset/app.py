@@ -11,7 +11,7 @@ app = Function("marketplace-get_asset")
 
 
 @app.route("/api/marketplace/curated/{slug}/{plugin}/asset/{key}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, reads=assets.FILES)
+@endpoint(needs=Needs.LOGIN, reads=stack.ASSET_FILES)
 def get_asset(who: Principal, slug: str, plugin: str, key: str) -> Reply:
     """The cover of a plugin, a skill or an agent, as its curator put it into the repository."""
     with wiring.state().read(*stack.ASSET_FILES) as db:

@@ -12,7 +12,7 @@ app = Function("marketplace-get_doc")
 
 
 @app.route("/api/marketplace/curated/{slug}/{plugin}/document/{key}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, reads=assets.FILES)
+@endpoint(needs=Needs.LOGIN, reads=stack.ASSET_FILES)
 def get_doc(who: Principal, slug: str, plugin: str, key: str) -> Reply:
     """A PDF, Markdown or text file to be saved."""
     with wiring.state().read(*stack.ASSET_FILES) as db:

@@ -11,6 +11,7 @@ from agnes.accounts import service as accounts
 from agnes.accounts.model import User
 from agnes.admin.paging import Paging, SearchQuery
 from agnes.browse.catalogue import MOST_ADOPTED
+from agnes.browse.shelf import FILES as CATALOGUE_FILES
 from agnes.browse.shelf import SOURCE_NAMES, SPARED, catalogue
 from agnes.kernel import audit
 from agnes.kernel.ports import Clock, ObjectStore
@@ -19,6 +20,8 @@ from agnes.kernel.state import Change, State
 from agnes.stack import effective
 from agnes.stack.effective import EntitlementLine
 from agnes.trees import damage
+
+FILES = CATALOGUE_FILES
 
 LINES_A_PAGE = 50
 VIEWS = {

@@ -45,4 +45,13 @@ class Function(Chalice):
         """As Chalice's; content types are judged by the endpoint, in our one error shape."""
         kwargs.setdefault("content_types", [])
         kwargs.setdefault("name", f"{methods[0].lower()} {path}")
-        return super().route(path, methods=methods, **kwargs)
+        declared = super().route(path, methods=methods, **kwargs)
+
+        def declare(view: Callable[..., Any]) -> Callable[..., Any]:
+            from agnes.edge.starting import start  # needs what is built on this module
+
+            found = declared(view)
+            start(view)
+            return found
+
+        return declare

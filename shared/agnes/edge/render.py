@@ -118,6 +118,22 @@ def _template(name: str) -> jinja2.Template:
     return environment().get_template(name)
 
 
+def compile_ahead(name: str) -> None:
+    """Compile a template and all that it extends, includes and imports, which else happens when it is first rendered."""
+    from jinja2 import meta
+
+    env, waiting, met = environment(), [name], set()
+    while waiting:
+        found = waiting.pop()
+        if found is None or found in met:
+            continue
+        met.add(found)
+        env.get_template(found)
+        source = (TEMPLATES / found).read_text(encoding="utf-8")
+        waiting += meta.find_referenced_templates(env.parse(source))
+    _template(name)
+
+
 def render(page: Any, *, who: Principal | None, path: str, notice: str = "", form: Refused = NOT_SENT) -> str:
     left_out = ", ".join(sorted(wiring.state().spared)) if who and path.startswith(("/admin", "/me")) else ""
     shell = Shell(who=who, path=path, base=wiring.settings().base_path, notice=notice, left_out=left_out)

@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from random import Random, SystemRandom
 from typing import TypeVar
 
 from agnes.kernel.calls import Call
-from agnes.kernel.errors import ConflictError
+from agnes.kernel.errors import AgnesError, ConflictError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import CURRENT_ACTOR, Actor, Change, Db, Tx
@@ -154,7 +154,7 @@ class StateFiles:
                 # DuckDB trusts itself no more. What is at work on the old instance ends as it may.
                 self._files, self._cache = {}, None
             if self._cache is None:
-                # Drawn at first use: what is drawn at import would be shared by clones of a warm process (spec/11 A9).
+                # New for every process that shares the folder. Clones of a warm process have disks of their own.
                 start = f"{self.rng.getrandbits(64):016x}"
                 self._cache = LocalCache(self._cache_dir, start, limit_bytes=self._cache_limit_bytes)
                 self.engine = self._new_engine(self._cache.work)
@@ -201,6 +201,29 @@ class StateFiles:
             heads, empty = self._heads(files, spare)
         with reading(self.engine, heads, empty) as db:
             yield db
+
+    def prepare(self, *files: str) -> bool:
+        """Open these as they are now, so that whoever reads them finds them open; whether all could be. Creates nothing."""
+        parts = [self._opened(name) for name in files]
+        heads: dict[_File, Head] = {}
+        with self.looking(*files[1:]):
+            for part in parts:
+                with suppress(AgnesError):
+                    if known := part.pointer.fresh():
+                        heads[part] = known.head
+        self._fetch(heads)
+        opened = 0
+        for part, head in heads.items():
+            with suppress(AgnesError), reading(self.engine, {part.reader: head}) as db:
+                db.execute(f"SELECT count(*) FROM {part.plan.file}.audit").fetchall()  # noqa: S608 (checked)
+                opened += 1
+        return opened == len(files)
+
+    def outdate(self) -> None:
+        """Let the next reads ask for the newest generations, whatever the clock says: after a snapshot of this process
+        its clock goes on as if no time had passed."""
+        for part in self._files.values():
+            part.pointer.outdate()
 
     def _heads(self, files: Sequence[str], spare: Collection[str]) -> tuple[dict[Reader, Head], list[EmptyReader]]:
         """What to read: the newest heads, whose material is here, and empty stand-ins for what is damaged and spared."""

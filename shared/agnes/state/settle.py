@@ -25,6 +25,7 @@ from agnes.kernel.ports import (
 )
 
 ATTEMPTS = 8
+_jitter = random.SystemRandom().random
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.4
 
@@ -40,7 +41,7 @@ def write_settled(
     content_type: str = "application/octet-stream",
     attempts: int = ATTEMPTS,
     within_seconds: float = 20.0,
-    jitter: Callable[[], float] = random.random,
+    jitter: Callable[[], float] = _jitter,
 ) -> Version:
     """Write, and settle what stays unknown. Returns the version under the key, as far as we know it.
 

@@ -72,7 +72,7 @@ class Watched:
 
     def __init__(self, state) -> None:
         self._state = state
-        self.version_seen = state.version_seen
+        self.version_seen, self.looking = state.version_seen, state.looking
         self.reads: Counter[str] = Counter()
 
     @property

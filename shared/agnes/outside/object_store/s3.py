@@ -61,6 +61,8 @@ PAGE_SIZE = 1000
 
 _NOTHING_HAPPENED = frozenset({"SlowDown", "ServiceUnavailable", "RequestLimitExceeded", "ThrottlingException"})
 _loading = threading.Lock()
+_rng = random.SystemRandom()
+"""Clones of one process must not draw the same."""
 T = TypeVar("T")
 
 
@@ -280,7 +282,7 @@ class S3Store:
         until = time.monotonic() + REPEAT_SECONDS
         for attempt in range(REPEATS):
             if attempt:
-                time.sleep(random.uniform(0.02, 0.05) * 2**attempt)  # noqa: S311 - spreads callers, guards nothing
+                time.sleep(_rng.uniform(0.02, 0.05) * 2**attempt)
             try:
                 return ask()
             except ClientError as error:
@@ -302,7 +304,18 @@ class S3Store:
 
     @cached_property
     def _presigner(self) -> Any:
-        return self._new_client(self._public_endpoint_url)
+        is_other = self._public_endpoint_url != self._endpoint_url
+        return self._new_client(self._public_endpoint_url) if is_other else self._client
+
+    def connect(self) -> None:
+        """Import what speaks to the store, and make its clients, now rather than at the first call."""
+        _ = self._client, self._presigner
+
+    def disconnect(self) -> None:
+        """Close the connections that are open; the next calls open new ones."""
+        for name in ("_client", "_presigner"):
+            if name in vars(self):
+                vars(self)[name].close()
 
     def _new_client(self, endpoint_url: str | None) -> Any:
         from botocore.config import Config
