@@ -7,14 +7,15 @@ Everything is built on first use and survives warm starts. Tests swap the whole 
 from __future__ import annotations
 
 import secrets as random_secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypedDict, TypeVar, Unpack, overload, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack, runtime_checkable
 
 from pydantic import SecretStr
 
 from agnes import settings as settings_module
+from agnes.kernel.built_once import built_once
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.drops import Drops
 from agnes.kernel.git import GitReader
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from agnes.state import StateFiles
     from agnes.telemetry.transcripts.quotas import Limits as Quotas
 
-
-P = TypeVar("P")
 
 SIDE_BY_SIDE = 8
 """Looks at state files that a process has under way at once: there are six state files, and a store's client has
@@ -74,34 +73,6 @@ class Parts(TypedDict, total=False):
     dead_letters: DeadLetters
     ledger: Ledger
     state: StateFiles
-
-
-class built_once(Generic[P]):  # noqa: N801 (a decorator)
-    """An attribute that the decorated method builds when it is first asked for, once for all threads.
-
-    What was built is kept in the instance's own attributes, which Python looks at first.
-    """
-
-    def __init__(self, build: Callable[[Wiring], P]) -> None:
-        self._build = build
-        self._name = build.__name__
-        self.__doc__ = build.__doc__
-
-    @overload
-    def __get__(self, wiring: None, owner: type[Wiring]) -> Self: ...
-
-    @overload
-    def __get__(self, wiring: Wiring, owner: type[Wiring]) -> P: ...
-
-    def __get__(self, wiring: Wiring | None, owner: type[Wiring]) -> Self | P:
-        if wiring is None:
-            return self
-        with wiring.lock:
-            kept = vars(wiring)
-            if self._name not in kept:
-                kept[self._name] = self._build(wiring)
-            built: P = kept[self._name]
-            return built
 
 
 class Wiring:
