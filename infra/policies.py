@@ -22,6 +22,7 @@ ADMISSION_NOTES = "tokens/used/"
 """Where the use of a token is noted."""
 ADMISSION_AUDIT = "audit/token_first_use_new_ip/"
 """Where a token's use from a new place is recorded."""
+SIGN_INS = "sign-ins/"
 
 COUNTED_CALLS = "calls/"
 """Where an invocation leaves what it asked for (agnes.hosting.ledger)."""
@@ -68,7 +69,7 @@ def _prefixes(function: Found, entry: Entry) -> dict[str, set[str]]:
     reads = {*entry.reads, *entry.writes}
     if function.routes:
         reads |= set(ADMISSION_READS)
-        needed["get"] |= {ADMISSION_NOTES}
+        needed["get"] |= {ADMISSION_NOTES, SIGN_INS}
         needed["put"] |= {ADMISSION_NOTES, ADMISSION_AUDIT}
     if function.job and function.job.kind == "job":
         needed["put"] |= {f"jobs/{function.job.summary}/", "audit/job_ran/"}

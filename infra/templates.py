@@ -115,6 +115,10 @@ def compose(
     return templates
 
 
+SIGN_IN = {"AccountsStack", "DirectoryStack"}
+"""Updated last: whoever signs in during a deployment gets a credential that all other functions know already."""
+
+
 def _migrate_first(root: dict[str, Any], function: str) -> None:
     """Let the deployment run this function, as soon as it is updated, before any other nested stack is touched."""
     resources = root["Resources"]
@@ -126,9 +130,15 @@ def _migrate_first(root: dict[str, Any], function: str) -> None:
     resources["Migrated"]["DependsOn"] = first
     # CloudFormation asks again when one of these differs from the last deployment's.
     resources["Migrated"]["Properties"] |= {"Function": name, "State": _state_digest(function)}
-    for logical, resource in resources.items():
-        if resource["Type"] == "AWS::CloudFormation::Stack" and logical != first:
-            resource["DependsOn"] = "Migrated"
+    others = [
+        logical
+        for logical, resource in resources.items()
+        if resource["Type"] == "AWS::CloudFormation::Stack" and logical != first
+    ]
+    for logical in others:
+        resources[logical]["DependsOn"] = "Migrated"
+    for logical in SIGN_IN.intersection(others):
+        resources[logical]["DependsOn"] = ["Migrated", *sorted(set(others) - SIGN_IN)]
 
 
 def _state_digest(function: str, root: Path = ROOT) -> str:

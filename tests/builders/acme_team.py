@@ -72,7 +72,7 @@ class Team:
         return answer.json()
 
     def served(self, who: str) -> list[str]:
-        person = accounts.identify(self.house.state, self.tokens[who], now=self.house.clock.now())
+        person = accounts.identify(self.house.state, self.house.store, self.tokens[who], now=self.house.clock.now())
         with self.house.state.read(*stack.FILES) as db:
             return [p.name for p in stack.served_plugins(db, person, serving_index(db))]
 

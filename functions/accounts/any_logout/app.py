@@ -18,7 +18,7 @@ def post_logout(_who: Principal | None, request: Request) -> Reply:
     settings = wiring.settings()
     credential = find_credential(request, basic=False)
     if credential is not None:
-        signing_in.sign_out(wiring.state(), Secret(credential.value), now=wiring.clock().now())
+        signing_in.sign_out(wiring.state(), wiring.store(), Secret(credential.value), now=wiring.clock().now())
         if not credential.from_cookie:
             return Reply(status=204)
     gone = session_cookie(None, secure=settings.secure_cookies, base_path=settings.base_path)

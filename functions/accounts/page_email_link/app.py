@@ -29,6 +29,6 @@ def post_email_link(_who: Principal | None, body: EmailLinkForm, request: Reques
     """Sign in. The link works once."""
     settings, now = wiring.settings(), wiring.clock().now()
     require_same_origin(request, public_host=settings.public_host)
-    signed_in = links.sign_in(wiring.state(), Secret(body.token.get_secret_value()), now=now)
+    signed_in = links.sign_in(wiring.state(), wiring.store(), Secret(body.token.get_secret_value()), now=now)
     cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
     return Done(HOME, "You are signed in.", cookies=(cookie,))

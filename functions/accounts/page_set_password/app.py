@@ -31,7 +31,7 @@ def post_set_password(_who: Principal | None, body: SetPasswordForm, request: Re
     settings, now = wiring.settings(), wiring.clock().now()
     require_same_origin(request, public_host=settings.public_host)
     token, password = Secret(body.token.get_secret_value()), Secret(body.password.get_secret_value())
-    signed_in = links.set_password(wiring.state(), token, password, now=now)
+    signed_in = links.set_password(wiring.state(), wiring.store(), token, password, now=now)
     cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
     with wiring.state().read("people") as db:
         live = accounts.live_tokens(db, signed_in.user_id, now=now)

@@ -13,7 +13,7 @@ app = Function("admin-page_users")
 @page(needs=Needs.ADMIN, query=UsersQuery, reads=("telemetry",))
 def page_users(_who: Principal, query: UsersQuery) -> UsersPage:
     """List accounts, their groups, and when they were last active."""
-    return user_pages.users_page(wiring.state(), query, now=wiring.clock().now())
+    return user_pages.users_page(wiring.state(), wiring.store(), query, now=wiring.clock().now())
 
 
 @app.route("/admin/users", methods=["POST"])

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from agnes.accounts import limits, passwords, repository
+from agnes.accounts import limits, passwords, repository, sign_ins
 from agnes.accounts.forms import Setup
 from agnes.accounts.model import ADMIN, SYSTEM_SEED, SignedIn
-from agnes.accounts.rules import SESSION_PREFIX, check_password, email_of, hash_of, name_of, new_credential
-from agnes.accounts.signing_in import begin_session
+from agnes.accounts.rules import check_password, email_of, hash_of, name_of, new_credential
 from agnes.kernel.errors import DeniedError
 from agnes.kernel.ids import UserId, new_ulid
 from agnes.kernel.ports import ObjectStore, Secret
@@ -107,20 +106,20 @@ def bootstrap(state: State, store: ObjectStore, asked: Setup, *, now: datetime) 
     with state.read("people") as db:
         check_secret(db, asked.given_secret, now=now)
     password_hash = passwords.hash_password(asked.given_password)
-    token = new_credential(SESSION_PREFIX)
 
-    def change(tx: Tx) -> SignedIn:
+    def change(tx: Tx) -> tuple[UserId, int]:
         check_secret(tx.db, asked.given_secret, now=now)
         user_id = _make_admin(tx, email, name, password_hash, now)
         repository.set_name(tx.db, user_id, name, now)
         repository.set_password(tx.db, user_id, password_hash, now)
         repository.set_active(tx.db, user_id, active=True, by=email, now=now)
-        repository.revoke_sessions(tx.db, user_id, now)
+        sign_ins.end_all(tx, user_id, now=now)
         repository.replace_setup(tx.db, None, now=now)
         tx.record(Change("bootstrap_completed", f"user:{user_id}", {"email": email}))
-        return begin_session(tx, user_id, email, token, is_admin=True, now=now)
+        return user_id, sign_ins.epoch_of(tx.db, user_id)
 
-    return state.commit("people", change, actor=replace(CURRENT_ACTOR.get(), email=email))
+    user_id, epoch = state.commit("people", change, actor=replace(CURRENT_ACTOR.get(), email=email))
+    return sign_ins.start(store, user_id, email, is_admin=True, epoch=epoch, method="setup_link", now=now)
 
 
 def _must_seed(db: Db, email: str, password: Secret | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from agnes.accounts import repository
+from agnes.accounts import repository, sign_ins
 from agnes.accounts.model import User
 from agnes.accounts.rules import name_of
 from agnes.accounts.service import get_user
@@ -81,4 +81,4 @@ def _link(tx: Tx, user: User, issuer: str, subject: str, *, managed_by: str, now
 
 def end_sign_ins(tx: Tx, user_id: str, *, now: datetime) -> None:
     """All of somebody's, as part of a change that takes something from them."""
-    repository.revoke_sessions(tx.db, user_id, now)
+    sign_ins.end_all(tx, user_id, now=now)

@@ -4,11 +4,11 @@
     limits/<day>/account/<hash of e-mail>.json    times of the last attempts on one account
 
 An attempt is counted *before* the password is looked at, so guesses in parallel cannot slip through.
-Successes are not counted back: they are known from the sessions. Each count is one conditional write
+Successes are taken off again when they are known (`forgive_…`). Each count is one conditional write
 on what this process last saw; only after somebody else wrote in between, it costs a read and another
 write. An account's count is always read first: without that, an address whose owner signed in today
 would cost more calls than one that nobody has, and the time would tell. So an attempt costs three
-store calls. What is refused from memory costs none.
+store calls, and a success two more beside other work. What is refused from memory costs none.
 """
 
 from __future__ import annotations
@@ -69,38 +69,62 @@ def minute_of(now: datetime) -> datetime:
     return now.replace(second=0, microsecond=0)
 
 
-def count_address(store: ObjectStore, route: str, ip: str, *, limit: int, now: datetime, successes: int = 0) -> None:
-    """Count an attempt from `ip` in this minute. Raises TooManyAttempts above `limit`, `successes` of them left out."""
-    window = minute_of(now)
-    wait = 60 - (now - window).seconds
+def count_address(store: ObjectStore, route: str, ip: str, *, limit: int, now: datetime) -> None:
+    """Count an attempt from `ip` in this minute. Raises TooManyAttempts above `limit`."""
+    wait = 60 - (now - minute_of(now)).seconds
 
     def one_more(body: bytes | None) -> bytes:
         count = _noted(body, "count", 0)
-        if count - successes >= limit:
+        if count >= limit:
             raise TooManyAttempts("from this address", wait)
         return json.dumps({"count": count + 1}).encode()
 
-    _change(store, f"{PREFIX}{now:%Y-%m-%d}/{route}/{_address(ip)}-{window:%H%M}.json", one_more)
+    _change(store, _address_key(route, ip, now), one_more)
 
 
-def count_account(store: ObjectStore, email: str, *, now: datetime, last_login_at: datetime | None) -> None:
-    """Count an attempt on the account. Raises TooManyAttempts while failures since the last login lock it.
+def forgive_address(store: ObjectStore, route: str, ip: str, *, now: datetime) -> None:
+    """Take an attempt that was counted with the same `now` off again: it succeeded. Raises UnavailableError."""
+
+    def one_less(body: bytes | None) -> bytes:
+        return json.dumps({"count": max(_noted(body, "count", 0) - 1, 0)}).encode()
+
+    _change(store, _address_key(route, ip, now), one_less)
+
+
+def count_account(store: ObjectStore, email: str, *, now: datetime) -> None:
+    """Count an attempt on the account. Raises TooManyAttempts while failures since the last success lock it.
 
     An attempt that is refused is not counted, or its owner could be kept out for ever.
     """
-    after = last_login_at.timestamp() if last_login_at else 0.0
 
     def one_more(body: bytes | None) -> bytes:
         # A time that is still to come was written by a clock that was wrong, and would lock the account until then.
-        attempts = [at for at in _noted(body, "attempts", []) if isinstance(at, float) and at <= now.timestamp() + 60]
-        failures = [at for at in attempts if at > after]
+        failures = [at for at in _noted(body, "attempts", []) if isinstance(at, float) and at <= now.timestamp() + 60]
         wait = _delay(len(failures)) - (now.timestamp() - failures[-1]) if failures else 0
         if wait > 0:
             raise TooManyAttempts("on this account", ceil(wait))
-        return json.dumps({"attempts": [*attempts, now.timestamp()][-_KEPT:]}).encode()
+        return json.dumps({"attempts": [*failures, now.timestamp()][-_KEPT:]}).encode()
 
+    _change(store, _account_key(email, now), one_more, read_first=True)
+
+
+def forgive_account(store: ObjectStore, email: str, *, now: datetime) -> None:
+    """Forget the attempts up to one that was made at `now` and succeeded. Raises UnavailableError."""
+
+    def none_before(body: bytes | None) -> bytes:
+        later = [at for at in _noted(body, "attempts", []) if isinstance(at, float) and at > now.timestamp()]
+        return json.dumps({"attempts": later}).encode()
+
+    _change(store, _account_key(email, now), none_before)
+
+
+def _address_key(route: str, ip: str, now: datetime) -> str:
+    return f"{PREFIX}{now:%Y-%m-%d}/{route}/{_address(ip)}-{now:%H%M}.json"
+
+
+def _account_key(email: str, now: datetime) -> str:
     digest = hashlib.sha256(email.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    _change(store, f"{PREFIX}{now:%Y-%m-%d}/account/{digest}.json", one_more, read_first=True)
+    return f"{PREFIX}{now:%Y-%m-%d}/account/{digest}.json"
 
 
 def _noted(body: bytes | None, name: str, none: T) -> T:

@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from agnes.accounts import passwords, repository
+from agnes.accounts import limits, passwords, repository, sign_ins
 from agnes.accounts.model import ManagedElsewhere, SignedIn, User
-from agnes.accounts.rules import SESSION_PREFIX, check_password, hash_of, new_credential
+from agnes.accounts.rules import check_password, hash_of, new_credential
 from agnes.accounts.service import find_user_by_email, get_user
-from agnes.accounts.signing_in import begin_session
 from agnes.kernel.errors import ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import Secret
+from agnes.kernel.ports import ObjectStore, Secret
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import CURRENT_ACTOR, Change, Db, State, Tx
+from agnes.kernel.state import CURRENT_ACTOR, Actor, Change, Db, State, Tx
 
 Purpose = Literal["invitation", "reset", "sign_in"]
 LIFETIMES: dict[Purpose, timedelta] = {
@@ -117,7 +116,7 @@ def find(db: Db, secret: Secret, purposes: tuple[Purpose, ...], *, now: datetime
     return OpenLink(held.id, held.purpose, user)
 
 
-def set_password(state: State, secret: Secret, password: Secret, *, now: datetime) -> SignedIn:
+def set_password(state: State, store: ObjectStore, secret: Secret, password: Secret, *, now: datetime) -> SignedIn:
     """Use an invitation or a reset: set the password, end all other sign-ins, and sign in.
 
     Raises LinkInvalid, BadRequestError.
@@ -128,33 +127,30 @@ def set_password(state: State, secret: Secret, password: Secret, *, now: datetim
     check_password(password, about=(link.user.email, link.user.name))
     password_hash = passwords.hash_password(password)
 
-    def use(tx: Tx) -> SignedIn:
+    def use(tx: Tx) -> _Proved:
         current = find(tx.db, secret, purposes, now=now)
         repository.use_links(tx.db, current.user.id, purposes, now)
         repository.set_password(tx.db, current.user.id, password_hash, now)
-        repository.revoke_sessions(tx.db, current.user.id, now)
+        sign_ins.end_all(tx, current.user.id, now=now)
         params = {"email": current.user.email, "purpose": current.purpose}
         tx.record(Change("user.set_own_password", f"user:{current.user.id}", params))
-        return _sign_in(tx, current.user, token, now)
+        return _Proved(current.user, current.purpose, sign_ins.epoch_of(tx.db, current.user.id))
 
-    token = new_credential(SESSION_PREFIX)
-    return state.commit("people", use, actor=_actor(link.user))
+    return _sign_in(store, state.commit("people", use, actor=_actor(link.user)), now)
 
 
-def sign_in(state: State, secret: Secret, *, now: datetime) -> SignedIn:
+def sign_in(state: State, store: ObjectStore, secret: Secret, *, now: datetime) -> SignedIn:
     """Use a sign-in link. Raises LinkInvalid."""
     purposes: tuple[Purpose, ...] = ("sign_in",)
     with state.read("people") as db:
         link = find(db, secret, purposes, now=now)
-    token = new_credential(SESSION_PREFIX)
 
-    def use(tx: Tx) -> SignedIn:
+    def use(tx: Tx) -> _Proved:
         current = find(tx.db, secret, purposes, now=now)
         repository.use_links(tx.db, current.user.id, purposes, now)
-        tx.record(Change("login_succeeded", f"user:{current.user.id}", {"method": "email_link"}))
-        return _sign_in(tx, current.user, token, now)
+        return _Proved(current.user, "email_link", sign_ins.epoch_of(tx.db, current.user.id))
 
-    return state.commit("people", use, actor=_actor(link.user))
+    return _sign_in(store, state.commit("people", use, actor=_actor(link.user)), now)
 
 
 def _add(tx: Tx, user: User, purpose: Purpose, secret: Secret, *, by: str | None, now: datetime) -> NewLink:
@@ -180,9 +176,28 @@ def _may_ask(db: Db, user: User, now: datetime) -> bool:
     return user.active and not user.is_sso_user and recent < MOST_AN_HOUR
 
 
-def _sign_in(tx: Tx, user: User, token: Secret, now: datetime) -> SignedIn:
-    return begin_session(tx, user.id, user.email, token, is_admin=user.is_admin, now=now)
+@dataclass(frozen=True, slots=True)
+class _Proved:
+    """Who used a link, and the epoch of their sign-ins after it."""
+
+    user: User
+    method: str
+    epoch: int
 
 
-def _actor(user: User):  # noqa: ANN202 (kernel.state.Actor)
+def _sign_in(store: ObjectStore, proved: _Proved, now: datetime) -> SignedIn:
+    user = proved.user
+    return sign_ins.start(
+        store,
+        user.id,
+        user.email,
+        is_admin=user.is_admin,
+        epoch=proved.epoch,
+        method=proved.method,
+        now=now,
+        meanwhile=[sign_ins.forgiving(lambda: limits.forgive_account(store, user.email, now=now))],
+    )
+
+
+def _actor(user: User) -> Actor:
     return replace(CURRENT_ACTOR.get(), user_id=user.id, email=user.email)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -94,6 +94,24 @@ class Me:
     is_admin: bool
     groups: tuple[GroupOfUser, ...]
     via: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A sign-in as it is kept. Whether it has ended is said elsewhere (`agnes.accounts.sign_ins`)."""
+
+    id: str
+    user_id: UserId
+    at: datetime
+    expires_at: datetime
+    epoch: int
+    """The account's when it began."""
+    ip: str
+    client: str
+    """`web` or `cli`, empty where it is not known."""
+    method: str
+    """How they proved who they are, such as `password`; empty where it is not known."""
+    token_sha256: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

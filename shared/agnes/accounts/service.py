@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from agnes.accounts import repository
-from agnes.accounts.model import ADMIN, Me, User, UserCounts, UserQuery
+from agnes.accounts import repository, sign_ins
+from agnes.accounts.model import ADMIN, Me, SignIn, User, UserCounts, UserQuery
 from agnes.accounts.repository import HeldCredential
 from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX, hash_of
 from agnes.kernel import audit, sealed
@@ -47,8 +47,8 @@ class LastAdmin(ConflictError):
         super().__init__("this is the last active admin who can sign in", hint="Make somebody else an admin first.")
 
 
-def identify(state: State, credential: str, *, now: datetime) -> Principal:
-    """The person behind a session or personal access token, with the groups that they are in now.
+def identify(state: State, store: ObjectStore, credential: str, *, now: datetime) -> Principal:
+    """The person behind a sign-in or personal access token, with the groups that they are in now.
 
     Raises UnauthenticatedError: `token_unknown`, `session_expired|revoked`, `token_expired|revoked`,
     `account_deactivated`.
@@ -57,14 +57,14 @@ def identify(state: State, credential: str, *, now: datetime) -> Principal:
     if prefix not in (SESSION_PREFIX, TOKEN_PREFIX):
         raise UnauthenticatedError("this is no token of ours", code="token_unknown", hint=_SIGN_IN)
     kind, hint = ("session", _SIGN_IN) if prefix == SESSION_PREFIX else ("token", _NEW_TOKEN)
-    held = _find(state, credential, prefix)
-    if held is None:
-        # Made a moment ago, where this process has not looked since?
+    held = _find(state, store, credential, prefix)
+    if held is None or not held.active:
+        # Made, or let in again, a moment ago, where this process has not looked since?
         with state.session({"people": NEWEST}):
-            held = _find(state, credential, prefix)
+            held = _find(state, store, credential, prefix)
     if held is None:
         raise UnauthenticatedError(f"this {kind} is not known", code="token_unknown", hint=hint)
-    if held.revoked_at is not None or held.email is None:
+    if held.revoked or held.email is None:
         raise UnauthenticatedError(f"this {kind} was ended", code=f"{kind}_revoked", hint=hint)
     if held.expires_at is not None and held.expires_at <= now:
         raise UnauthenticatedError(f"this {kind} has expired", code=f"{kind}_expired", hint=hint)
@@ -84,8 +84,8 @@ def identify(state: State, credential: str, *, now: datetime) -> Principal:
     )
 
 
-def _find(state: State, credential: str, prefix: str) -> HeldCredential | None:
-    """The row, remembered for as long as `people` stays at the generation that it was read from: a change of an
+def _find(state: State, store: ObjectStore, credential: str, prefix: str) -> HeldCredential | None:
+    """What is held, remembered for as long as `people` stays at the generation that it was read from: a change of an
     account, a group or a token makes a new one, so nobody is known longer than a read would know them."""
     token_hash = hash_of(Secret(credential))
     version = state.version_seen("people")
@@ -95,11 +95,21 @@ def _find(state: State, credential: str, prefix: str) -> HeldCredential | None:
         _credentials[state] = version, remembered
     found = remembered.get(token_hash)
     if found is None:
-        with state.read("people") as db:
-            found = repository.find_credential(db, token_hash, prefix)
+        found = _look_up(state, store, credential, token_hash, prefix)
         if found is not None:  # what is unknown costs a lookup each time, and no memory
             remembered[token_hash] = found
     return found
+
+
+def _look_up(state: State, store: ObjectStore, credential: str, token_hash: str, prefix: str) -> HeldCredential | None:
+    if not sign_ins.is_current_form(credential):
+        with state.read("people") as db:
+            return repository.find_credential(db, token_hash, prefix)
+    sign_in = sign_ins.find(store, Secret(credential))
+    if sign_in is None:
+        return None
+    with state.read("people") as db:
+        return repository.held_sign_in(db, sign_in)
 
 
 def note_use(store: ObjectStore, token_id: str, *, ip: str, now: datetime) -> bool:
@@ -207,9 +217,14 @@ def find_user_by_email(db: Db, email: str) -> User | None:
     return repository.find_user(db, user_id) if user_id else None
 
 
-def last_sign_ins(db: Db, user_ids: list[str]) -> dict[str, datetime]:
-    """When each of these last signed in, as far as their sessions are still known."""
-    return repository.last_sign_ins(db, user_ids)
+def last_sign_ins(db: Db, store: ObjectStore, user_ids: Sequence[str]) -> dict[str, datetime]:
+    """When each of these last signed in, within the last two days."""
+    return sign_ins.last(db, store, user_ids)
+
+
+def live_sign_ins(db: Db, store: ObjectStore, user_id: str, *, now: datetime) -> list[SignIn]:
+    """Sign-ins that still open an account, newest first."""
+    return sign_ins.live(db, store, user_id, now)
 
 
 def live_tokens(db: Db, user_id: str, *, now: datetime) -> int:

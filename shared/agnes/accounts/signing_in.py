@@ -1,29 +1,19 @@
-"""Sign in with a password, sign out, and the sessions that both leave."""
+"""Sign in with a password, and sign out. What both make and end is in `sign_ins`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from agnes.accounts import limits, passwords, repository
+from agnes.accounts import limits, passwords, repository, sign_ins
 from agnes.accounts.model import SignedIn
-from agnes.accounts.repository import Login
-from agnes.accounts.rules import (
-    MAX_PASSWORD,
-    SESSION_LIFETIME,
-    SESSION_PREFIX,
-    hash_of,
-    is_email,
-    new_credential,
-)
+from agnes.accounts.repository import HeldCredential, Login
+from agnes.accounts.rules import MAX_PASSWORD, SESSION_PREFIX, hash_of, is_email
+from agnes.accounts.service import NEWEST
 from agnes.kernel import audit
-from agnes.kernel.calls import registered
 from agnes.kernel.errors import UnauthenticatedError
-from agnes.kernel.ids import UserId, new_ulid
 from agnes.kernel.ports import ObjectStore, Secret
-from agnes.kernel.state import CURRENT_ACTOR, Change, State, Tx
-
-FORGET_SESSIONS_AFTER = timedelta(days=1)
+from agnes.kernel.state import CURRENT_ACTOR, Change, State
 
 
 class InvalidCredentials(UnauthenticatedError):
@@ -45,14 +35,14 @@ class AccountDeactivated(UnauthenticatedError):
 
 
 def sign_in(state: State, store: ObjectStore, *, email: str, password: Secret, now: datetime) -> SignedIn:
-    """A new session of 24 hours. Raises InvalidCredentials, AccountDeactivated, TooManyAttempts."""
+    """A new sign-in of 24 hours. Raises InvalidCredentials, AccountDeactivated, TooManyAttempts."""
     email = email.strip().lower()
     ip = CURRENT_ACTOR.get().client_ip
-    with state.read("people") as db:
+    limits.count_address(store, "login", ip, limit=limits.LOGINS_A_MINUTE, now=now)
+    limits.count_account(store, email, now=now)
+    # The newest generation: a password that was set elsewhere a moment ago counts, and so does the epoch beside it.
+    with state.session({"people": NEWEST}), state.read("people") as db:
         login = repository.find_login(db, email)
-        successes = repository.count_logins(db, ip, limits.minute_of(now))
-    limits.count_address(store, "login", ip, limit=limits.LOGINS_A_MINUTE, now=now, successes=successes)
-    limits.count_account(store, email, now=now, last_login_at=login.last_login_at if login else None)
     short_enough = len(password.value) <= MAX_PASSWORD
     is_right = passwords.matches(login.password_hash if login else None, password if short_enough else Secret(""))
     if login is None or not is_right:
@@ -61,78 +51,35 @@ def sign_in(state: State, store: ObjectStore, *, email: str, password: Secret, n
     if not login.active:
         _record_failure(store, login, email, "account_deactivated", now)
         raise AccountDeactivated
-    token = new_credential(SESSION_PREFIX)
-
-    actor = replace(CURRENT_ACTOR.get(), user_id=login.id, email=email)
-    change = begin(
-        email=email,
-        password_seen=_digest(login.password_hash),
-        token_hash=hash_of(token),
-        client_ip=actor.client_ip,
-        at=now,
-    )
-    user_id, is_admin = state.commit("people", change, actor=actor)
-    return _signed_in(UserId(user_id), email, token, is_admin=is_admin, now=now)
-
-
-@registered("accounts.signing_in.begin")
-def begin(tx: Tx, *, email: str, password_seen: str, token_hash: str, client_ip: str, at: datetime) -> tuple[str, bool]:
-    """The account's id, and whether it is an admin's. Raises InvalidCredentials if the password or the account changed meanwhile."""
-    current = repository.find_login(tx.db, email)
-    if current is None or not current.active or _digest(current.password_hash) != password_seen:
-        raise InvalidCredentials
-    tx.record(Change("login_succeeded", f"user:{current.id}", {"method": "password"}))
-    _add_session(tx, current.id, token_hash, client_ip=client_ip, now=at)
-    return current.id, current.is_admin
-
-
-def begin_session(tx: Tx, user_id: UserId, email: str, token: Secret, *, is_admin: bool, now: datetime) -> SignedIn:
-    _add_session(tx, user_id, hash_of(token), client_ip=CURRENT_ACTOR.get().client_ip, now=now)
-    return _signed_in(user_id, email, token, is_admin=is_admin, now=now)
-
-
-def _add_session(tx: Tx, user_id: str, token_hash: str, *, client_ip: str, now: datetime) -> None:
-    """Write the session's row, and drop rows of long ago in passing."""
-    repository.forget_sessions(tx.db, now - FORGET_SESSIONS_AFTER)
-    repository.add_session(
-        tx.db,
-        new_ulid(now),
-        user_id=UserId(user_id),
-        token_hash=token_hash,
-        client_ip=client_ip,
+    return sign_ins.start(
+        store,
+        login.id,
+        login.email,
+        is_admin=login.is_admin,
+        epoch=login.epoch,
+        method="password",
         now=now,
-        expires_at=now + SESSION_LIFETIME,
+        meanwhile=[
+            sign_ins.forgiving(lambda: limits.forgive_address(store, "login", ip, now=now)),
+            sign_ins.forgiving(lambda: limits.forgive_account(store, email, now=now)),
+        ],
     )
 
 
-def _signed_in(user_id: UserId, email: str, token: Secret, *, is_admin: bool, now: datetime) -> SignedIn:
-    return SignedIn(user_id, email, "admin" if is_admin else "user", token, now + SESSION_LIFETIME)
-
-
-def _digest(password_hash: str | None) -> str:
-    """Tells whether a password was changed; what travels through the store says nothing of it."""
-    return hash_of(Secret(password_hash or ""))
-
-
-def sign_out(state: State, credential: Secret, *, now: datetime) -> None:
-    """End the session. What is no live session is ignored: it is signed out already."""
+def sign_out(state: State, store: ObjectStore, credential: Secret, *, now: datetime) -> None:
+    """End the sign-in. What is no live one is ignored: it is signed out already."""
     if not credential.value.startswith(SESSION_PREFIX):
         return
-    token_hash = hash_of(credential)
+    sign_in = sign_ins.find(store, credential)
     with state.read("people") as db:
-        held = repository.find_credential(db, token_hash, SESSION_PREFIX)
-    if held is None or held.revoked_at is not None:
+        if sign_in is not None:
+            held: HeldCredential | None = repository.held_sign_in(db, sign_in)
+        else:
+            held = repository.find_credential(db, hash_of(credential), SESSION_PREFIX)
+    if held is None or held.revoked or (held.expires_at is not None and held.expires_at <= now):
         return
-
     actor = replace(CURRENT_ACTOR.get(), user_id=held.user_id, email=held.email or "")
-    state.commit("people", end(token_hash=token_hash, at=now), actor=actor)
-
-
-@registered("accounts.signing_in.end")
-def end(tx: Tx, *, token_hash: str, at: datetime) -> None:
-    user_id = repository.revoke_session(tx.db, token_hash, at)
-    if user_id is not None:
-        tx.record(Change("logout", f"user:{user_id}", {}))
+    state.commit("people", sign_ins.end(sign_in_id=held.id, user_id=held.user_id, at=now), actor=actor)
 
 
 def _record_failure(store: ObjectStore, login: Login | None, email: str, reason: str, now: datetime) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agnes.accounts import limits, passwords, repository, tokens
+from agnes.accounts import limits, passwords, repository, sign_ins, tokens
 from agnes.accounts.model import ManagedElsewhere, Token, User
 from agnes.accounts.rules import check_password, email_of, name_of
 from agnes.accounts.service import get_user, require_another_admin
-from agnes.kernel.errors import BadRequestError, ConflictError
+from agnes.kernel.errors import BadRequestError, ConflictError, NotFoundError
 from agnes.kernel.ids import UserId, new_ulid
 from agnes.kernel.ports import ObjectStore, Secret
 from agnes.kernel.principal import Principal
@@ -44,7 +44,7 @@ def create(state: State, who: Principal, *, email: str, name: str, now: datetime
 def update(
     state: State, who: Principal, user_id: str, *, name: str | None = None, active: bool | None = None, now: datetime
 ) -> User:
-    """Change what is not None. Deactivation ends all sessions. Raises NotFoundError, ConflictError."""
+    """Change what is not None. Deactivation ends all sign-ins. Raises NotFoundError, ConflictError."""
     who.require_admin()
     name = name_of(name) if name is not None else None
 
@@ -58,7 +58,7 @@ def update(
             if not active:
                 _require_other(who, user_id, "deactivate")
                 require_another_admin(tx.db, user_id)
-                repository.revoke_sessions(tx.db, user_id, now)
+                sign_ins.end_all(tx, user_id, now=now)
             repository.set_active(tx.db, user_id, active=active, by=who.email, now=now)
             asked["active"] = active
         if asked:
@@ -103,7 +103,7 @@ def set_password(
     def change(tx: Tx) -> int:
         user = get_user(tx.db, user_id)
         repository.set_password(tx.db, user_id, password_hash, now)
-        repository.revoke_sessions(tx.db, user_id, now)
+        sign_ins.end_all(tx, user_id, now=now)
         revoked = repository.revoke_tokens(tx.db, user_id, by=who.email, now=now) if revoke_tokens else 0
         tx.record(Change("user.set_password", f"user:{user_id}", {"email": user.email, "revoked_tokens": revoked}))
         return revoked
@@ -151,7 +151,7 @@ def change_own_password(
 
     def change(tx: Tx) -> None:
         repository.set_password(tx.db, who.user_id, password_hash, now)
-        repository.revoke_sessions(tx.db, who.user_id, now, but=who.credential_id)
+        sign_ins.end_all(tx, who.user_id, now=now, but=who.credential_id)
         tx.record(Change("user.change_password", f"user:{who.user_id}", {"email": who.email}))
 
     state.commit("people", change)
@@ -161,14 +161,35 @@ def sign_out_elsewhere(state: State, who: Principal, *, now: datetime) -> None:
     """End all sign-ins of this person but the one that asks."""
 
     def change(tx: Tx) -> None:
-        repository.revoke_sessions(tx.db, who.user_id, now, but=who.credential_id)
+        sign_ins.end_all(tx, who.user_id, now=now, but=who.credential_id)
         tx.record(Change("logout_elsewhere", f"user:{who.user_id}", {}))
 
     state.commit("people", change)
 
 
+def sign_out_one(state: State, who: Principal, sign_in_id: str, *, now: datetime) -> None:
+    """End one of this person's own sign-ins; one that has ended, or is somebody else's, is ignored. Raises NotFoundError."""
+    try:
+        sign_ins.expires(sign_in_id)
+    except ValueError:
+        raise NotFoundError("there is no such sign-in", code="sign_in_not_found") from None
+    state.commit("people", sign_ins.end(sign_in_id=sign_in_id, user_id=who.user_id, at=now))
+
+
+def sign_out_everywhere(state: State, who: Principal, user_id: str, *, now: datetime) -> None:
+    """As an admin, end all sign-ins of an account; the admin's own one that asks goes on. Raises NotFoundError."""
+    who.require_admin()
+
+    def change(tx: Tx) -> None:
+        user = get_user(tx.db, user_id)
+        sign_ins.end_all(tx, user_id, now=now, but=who.credential_id if who.user_id == user_id else "")
+        tx.record(Change("user.sign_out", f"user:{user_id}", {"email": user.email}))
+
+    state.commit("people", change)
+
+
 def delete(state: State, who: Principal, user_id: str, *, now: datetime) -> None:
-    """Remove the account, its memberships and sessions, and revoke its tokens. Raises NotFoundError, ConflictError."""
+    """Remove the account, its memberships and sign-ins, and revoke its tokens. Raises NotFoundError, ConflictError."""
     who.require_admin()
 
     def remove(tx: Tx) -> None:

@@ -15,7 +15,7 @@ from agnes.access.model import Membership
 from agnes.accounts import links, tokens, users
 from agnes.accounts import service as accounts
 from agnes.accounts.links import NewLink
-from agnes.accounts.model import EVERYONE, Token, User, UserCounts, UserQuery
+from agnes.accounts.model import EVERYONE, SignIn, Token, User, UserCounts, UserQuery
 from agnes.accounts.rules import MAX_PASSWORD, MIN_PASSWORD
 from agnes.admin.paging import Paging, SearchQuery
 from agnes.kernel.ports import ObjectStore, Secret
@@ -75,6 +75,7 @@ class UserForm(BaseModel):
         "leave",
         "revoke_token",
         "revoke_all_tokens",
+        "sign_out",
     ]
     name: str = ""
     password: SecretStr = SecretStr("")
@@ -132,6 +133,8 @@ class UserPage:
     group_options: list[tuple[str, str]]
     """(id, name) of groups that the user can be added to."""
     tokens: list[Token]
+    sign_ins: list[SignIn]
+    """Those that still open the account, newest first."""
     stack: MyStack
     granted_by: Mapping[str, tuple[str, ...]]
     """`<slug>/<plugin>` → names of the groups that it is granted to, of the user's."""
@@ -157,7 +160,7 @@ class UserPage:
         return curated + sum(line.served for line in self.stack.store)
 
 
-def users_page(state: State, query: UsersQuery, *, now: datetime) -> UsersPage:
+def users_page(state: State, store: ObjectStore, query: UsersQuery, *, now: datetime) -> UsersPage:
     """Raises UnavailableError."""
     asked = UserQuery(query.q, query.status, query.group_id, query.sort, query.offset, USERS_A_PAGE)
     with state.read("people", TELEMETRY, spare=(TELEMETRY,)) as db:
@@ -168,7 +171,7 @@ def users_page(state: State, query: UsersQuery, *, now: datetime) -> UsersPage:
             given["sort"] = query.sort
         return UsersPage(
             users=found,
-            activity=_activity(db, ids, now),
+            activity=_activity(db, store, ids, now),
             can_sign_in=accounts.have_password(db, ids),
             counts=accounts.count_users(db),
             groups=access.group_names(db),
@@ -199,8 +202,9 @@ def user_page(
         memberships = access.memberships(db, user_id)
         joined = {membership.group_id for membership in memberships}
         groups = [(key, name) for key, name in access.group_names(db) if key not in joined and key != EVERYONE]
-        activity = _activity(db, [user.id], now).get(user.id, Activity())
+        activity = _activity(db, store, [user.id], now).get(user.id, Activity())
         live = tokens.live(db, store, user.id, now)
+        signed_in = accounts.live_sign_ins(db, store, user.id, now=now)
         held = stack.my_stack(db, accounts.principal_of(db, user_id))
         via = {
             item.resource_id: tuple(dict.fromkeys(group.name for group in item.via_groups))
@@ -216,6 +220,7 @@ def user_page(
         memberships=memberships,
         group_options=groups,
         tokens=live,
+        sign_ins=signed_in,
         stack=held,
         granted_by=via,
         sessions=listed,
@@ -324,6 +329,13 @@ def _revoke_all_tokens(asked: _Asked) -> tuple[str, str]:
     return asked.page, f"{_count(revoked, 'token')} revoked. They stop working at once."
 
 
+def _sign_out(asked: _Asked) -> tuple[str, str]:
+    users.sign_out_everywhere(asked.state, asked.who, asked.user.id, now=asked.now)
+    if asked.user.id == asked.who.user_id:
+        return asked.page, "You are signed out everywhere else. Access tokens go on working."
+    return asked.page, f"{asked.user.email} is signed out everywhere. Access tokens go on working."
+
+
 _CHANGES = {
     "rename": _rename,
     "password": _password,
@@ -334,6 +346,7 @@ _CHANGES = {
     "leave": _leave,
     "revoke_token": _revoke_token,
     "revoke_all_tokens": _revoke_all_tokens,
+    "sign_out": _sign_out,
 }
 
 
@@ -341,8 +354,8 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _activity(db: Db, user_ids: list[str], now: datetime) -> dict[str, Activity]:
-    signed_in = accounts.last_sign_ins(db, user_ids)
+def _activity(db: Db, store: ObjectStore, user_ids: list[str], now: datetime) -> dict[str, Activity]:
+    signed_in = accounts.last_sign_ins(db, store, user_ids)
     worked = telemetry.last_sessions(db, user_ids, since=now - RECENT)
     found = {}
     for user_id in user_ids:

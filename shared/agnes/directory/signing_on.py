@@ -1,4 +1,4 @@
-"""Sign in somebody whom an identity provider has proved: their account, their groups, their sign-in, in one commit."""
+"""Sign in somebody whom an identity provider has proved: their account and groups in one commit, then their sign-in."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from agnes.access import directory_groups
-from agnes.accounts import identities, limits, signing_in
-from agnes.accounts.model import ADMIN, GOOGLE_SYNC, OIDC_SYNC, SignedIn
-from agnes.accounts.rules import SESSION_PREFIX, new_credential
+from agnes.accounts import identities, limits, sign_ins
+from agnes.accounts.model import ADMIN, GOOGLE_SYNC, OIDC_SYNC, SignedIn, User
 from agnes.accounts.service import get_user
 from agnes.directory import code_flow, google_groups
 from agnes.directory.discovery import Discovery
@@ -65,7 +64,7 @@ class SigningOn:
         claims = answered.claims
         if provider.key == "google" and provider.groups is not None:
             claims = self._with_google_groups(claims, now)
-        return sign_on(self.state, provider, claims, now=now), answered.way_on
+        return sign_on(self.state, self.store, provider, claims, now=now), answered.way_on
 
     def _with_google_groups(self, claims: Claims, now: datetime) -> Claims:
         """With the person's groups in Google Workspace; where they cannot be had, `groups_failed`."""
@@ -83,12 +82,14 @@ class SigningOn:
         return replace(claims, groups=groups)
 
 
-def sign_on(state: State, provider: Provider, claims: Claims, *, now: datetime) -> SignedIn:
-    """A new sign-in. Raises SignOnRefused, AccountDeactivated, IdentityConflict."""
-    wanted = _wanted(provider.groups, claims) if provider.groups is not None else None
-    token = new_credential(SESSION_PREFIX)
+def sign_on(state: State, store: ObjectStore, provider: Provider, claims: Claims, *, now: datetime) -> SignedIn:
+    """A new sign-in. Where the account and its groups are as they were, nothing is committed.
 
-    def change(tx: Tx) -> SignedIn:
+    Raises SignOnRefused, AccountDeactivated, IdentityConflict.
+    """
+    wanted = _wanted(provider.groups, claims) if provider.groups is not None else None
+
+    def change(tx: Tx) -> tuple[User, int]:
         user = identities.account_of(
             tx,
             issuer=claims.issuer,
@@ -98,7 +99,6 @@ def sign_on(state: State, provider: Provider, claims: Claims, *, now: datetime) 
             managed_by=provider.key,
             now=now,
         )
-        is_admin = user.is_admin
         if wanted is not None and provider.groups is not None:
             source = SOURCES[provider.key]
             group_ids = directory_groups.groups_of(
@@ -107,11 +107,11 @@ def sign_on(state: State, provider: Provider, claims: Claims, *, now: datetime) 
             if provider.groups.admin and provider.groups.admin in wanted:
                 group_ids |= {ADMIN}
             directory_groups.sync_memberships(tx, user.id, group_ids, source=source, email=user.email, now=now)
-            is_admin = get_user(tx.db, user.id).is_admin
-        tx.record(Change("login_succeeded", f"user:{user.id}", {"method": provider.key}))
-        return signing_in.begin_session(tx, user.id, user.email, token, is_admin=is_admin, now=now)
+            user = get_user(tx.db, user.id)
+        return user, sign_ins.epoch_of(tx.db, user.id)
 
-    return state.commit("people", change, actor=replace(CURRENT_ACTOR.get(), email=claims.email))
+    user, epoch = state.commit("people", change, actor=replace(CURRENT_ACTOR.get(), email=claims.email))
+    return sign_ins.start(store, user.id, user.email, is_admin=user.is_admin, epoch=epoch, method=provider.key, now=now)
 
 
 def record_refusal(store: ObjectStore, key: ProviderKey, refused: AgnesError, *, now: datetime) -> None:

@@ -59,7 +59,7 @@ def identify(request: Request, needs: Needs, *, route_scope: Scope | None = None
             raise DeniedError("the operator's token opens job routes only", code="operator_token_scope")
         return replace(SCHEDULER, via=Via.OPERATOR)
     try:
-        who = accounts.identify(wiring.state(), credential.value, now=wiring.clock().now())
+        who = accounts.identify(wiring.state(), wiring.store(), credential.value, now=wiring.clock().now())
     except UnauthenticatedError:
         if needs is Needs.PUBLIC:
             return None

@@ -12,7 +12,7 @@ from agnes.access import service as access
 from agnes.access.model import AccessItem, Membership
 from agnes.accounts import service as accounts
 from agnes.accounts import tokens, users
-from agnes.accounts.model import NewToken, Token, User
+from agnes.accounts.model import NewToken, SignIn, Token, User
 from agnes.accounts.rules import MIN_PASSWORD
 from agnes.kernel.ports import ObjectStore, Secret
 from agnes.kernel.principal import Principal, Via
@@ -28,13 +28,16 @@ LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "No end"}
 class ProfileForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    action: Literal["rename", "password", "create_token", "revoke_token", "revoke_all_tokens", "sign_out_elsewhere"]
+    action: Literal[
+        "rename", "password", "create_token", "revoke_token", "revoke_all_tokens", "sign_out_elsewhere", "sign_out_one"
+    ]
     name: str = Field("", max_length=1000)
     current: SecretStr = SecretStr("")
     new: SecretStr = SecretStr("")
     scope: Literal["full", "read", "feed", "push", "bootstrap-analyst"] = "full"
     expires: Literal["30", "90", "365", ""] = "90"
     token_id: str = ""
+    sign_in_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,10 @@ class ProfilePage:
     memberships: list[Membership]
     items: tuple[AccessItem, ...]
     tokens: list[Token]
+    sign_ins: list[SignIn]
+    """Those that still open the account, newest first."""
+    this_sign_in: str
+    """Id of the one that shows this page; another word if a token does."""
     may_change: bool
     """Whether they are signed in themselves; a token may neither make tokens nor change passwords."""
     now: datetime
@@ -71,6 +78,8 @@ def profile_page(state: State, store: ObjectStore, who: Principal, *, now: datet
             memberships=access.memberships(db, who.user_id),
             items=granting.effective_access(db, who.user_id).items,
             tokens=tokens.live(db, store, who.user_id, now),
+            sign_ins=accounts.live_sign_ins(db, store, who.user_id, now=now),
+            this_sign_in=who.credential_id,
             may_change=who.via is not Via.TOKEN,
             now=now,
         )
@@ -99,6 +108,9 @@ def change(state: State, store: ObjectStore, who: Principal, form: ProfileForm, 
     if form.action == "sign_out_elsewhere":
         users.sign_out_elsewhere(state, who, now=now)
         return "You are signed out everywhere else. Access tokens go on working."
+    if form.action == "sign_out_one":
+        users.sign_out_one(state, who, form.sign_in_id, now=now)
+        return "That sign-in is ended."
     if form.action == "rename":
         return f"Your name is {users.change_own_name(state, who, form.name, now=now).name} now."
     current, new = Secret(form.current.get_secret_value()), Secret(form.new.get_secret_value())

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from agnes.accounts import sign_ins
 from tests.builders.house import House
 from tests.builders.people import ADMIN_EMAIL, PASSWORD, add_person, audit, seed_admin, sign_in
 
@@ -72,11 +73,12 @@ def test_a_session_ends_after_a_day(house, admin):
     assert (answer.status, answer.json()["code"]) == (401, "session_expired")
 
 
-def test_rows_of_old_sessions_go_when_somebody_signs_in(house, admin):
+def test_sign_ins_of_the_day_before_yesterday_are_removed(house, admin):
     house.clock.sleep(timedelta(days=2, seconds=1).total_seconds())
     sign_in(house, ADMIN_EMAIL)
-    with house.state.read("people") as db:
-        assert db.execute("SELECT count(*) FROM people.sessions").fetchone() == (1,)
+    assert sign_ins.forget(house.store, now=house.clock.now(), dry_run=True) == 1
+    assert sign_ins.forget(house.store, now=house.clock.now()) == 1
+    assert len(list(house.store.list("sign-ins/"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -215,10 +217,14 @@ def test_logins_leave_their_trace_and_failed_ones_commit_nothing(house, admin):
         ("login_failed", "user:", "", "192.0.2.7"),
     ]
     house.post("/auth/logout", token=admin.token)
-    assert [row for row in audit(house) if row[0].startswith("log")] == [
-        ("login_succeeded", f"user:{admin.id}", ADMIN_EMAIL),
-        ("logout", f"user:{admin.id}", ADMIN_EMAIL),
-    ]
+    assert [row for row in audit(house) if row[0].startswith("log")] == [("logout", f"user:{admin.id}", ADMIN_EMAIL)]
+    [signed_in] = [json.loads(house.store.read(entry.key).body) for entry in house.store.list("audit/login_succeeded/")]
+    assert (signed_in["resource"], signed_in["email"], signed_in["params"], signed_in["client_ip"]) == (
+        f"user:{admin.id}",
+        ADMIN_EMAIL,
+        {"method": "password"},
+        "192.0.2.7",
+    )
 
 
 def test_nothing_secret_is_stored(house, admin):

@@ -13,7 +13,7 @@ from agnes.kernel.ports import Secret
 from agnes.kernel.provider_web import ProviderUnreachable
 from tests.builders.house import Answer, House
 from tests.builders.openid_provider import CLIENT, FakeProvider
-from tests.builders.people import PASSWORD, add_person, audit
+from tests.builders.people import PASSWORD, add_person
 from tests.edge.directory.conftest import OIDC
 
 
@@ -60,7 +60,12 @@ def test_somebody_new_gets_an_account_that_is_marked(house, admin, provider):
     (user,) = (u for u in house.get("/api/users", token=admin.token).json() if u["email"] == "mira@example.com")
     assert user["is_sso_user"] is True
     assert me(house, sign_on(house, provider))["user_id"] == found["user_id"], "the same person again"
-    assert ("login_succeeded", f"user:{found['user_id']}", "mira@example.com") in audit(house)
+    generation = house.state.generation("people")
+    sign_on(house, provider)
+    assert house.state.generation("people") == generation, "nothing about the person changed"
+    lines = [json.loads(house.store.read(entry.key).body) for entry in house.store.list("audit/login_succeeded/")]
+    told = (f"user:{found['user_id']}", "mira@example.com", "oidc")
+    assert told in {(line["resource"], line["email"], line["params"]["method"]) for line in lines}
 
 
 def test_where_the_browser_goes_on_to(house, admin, provider):

@@ -300,4 +300,4 @@ def test_a_tree_of_an_earlier_release_is_read_and_judged_by_gits_ids():
 def principal(team: Team, who: str):
     from agnes.accounts import service as accounts
 
-    return accounts.identify(team.house.state, team.tokens[who], now=team.house.clock.now())
+    return accounts.identify(team.house.state, team.house.store, team.tokens[who], now=team.house.clock.now())

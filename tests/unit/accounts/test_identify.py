@@ -37,17 +37,17 @@ def test_a_session_is_known_everywhere_from_its_first_moment(processes, clock):
     store, one, other = processes
     unknown = "ags_" + "0" * 43
     with pytest.raises(UnauthenticatedError):
-        service.identify(other, unknown, now=clock.now())
+        service.identify(other, store, unknown, now=clock.now())
     token = signing_in.sign_in(one, store, email=EMAIL, password=PASSWORD, now=clock.now()).token
-    assert service.identify(other, token.value, now=clock.now()).email == EMAIL
+    assert service.identify(other, store, token.value, now=clock.now()).email == EMAIL
 
 
 def test_a_session_that_ended_elsewhere_is_over_within_a_second(processes, clock):
     store, one, other = processes
     token = signing_in.sign_in(one, store, email=EMAIL, password=PASSWORD, now=clock.now()).token
-    service.identify(other, token.value, now=clock.now())
-    signing_in.sign_out(one, token, now=clock.now())
+    service.identify(other, store, token.value, now=clock.now())
+    signing_in.sign_out(one, store, token, now=clock.now())
     clock.sleep(timedelta(seconds=1.1).total_seconds())
     with pytest.raises(UnauthenticatedError) as refused:
-        service.identify(other, token.value, now=clock.now())
+        service.identify(other, store, token.value, now=clock.now())
     assert refused.value.code == "session_revoked"

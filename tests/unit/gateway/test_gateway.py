@@ -142,6 +142,9 @@ def test_cookies_come_one_a_header(server: EmbeddedServer) -> None:
     form = {"email": "ada@example.com", "password": "correct horse battery", "next": "/marketplace"}
     answer = httpx.post(f"{server.base_url}/auth/password/login/web", data=form, trust_env=False)
     assert answer.status_code == 303
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    answer = httpx.post(f"{server.base_url}/auth/logout", headers={"Cookie": cookie}, trust_env=False)
+    assert answer.status_code == 303
     names = {cookie.partition("=")[0] for cookie in answer.headers.get_list("set-cookie")}
     assert "access_token" in names
     assert len(answer.headers.get_list("set-cookie")) == len(names) >= 2
