@@ -252,7 +252,8 @@ class Sizes:
             return NUMBER
         if allowed := parameter.get("AllowedValues"):
             return max(len(str(choice)) for choice in allowed)
-        return parameter.get("MaxLength")
+        longest: int | None = parameter.get("MaxLength")
+        return longest
 
 
 def _resource_problems(resource: dict[str, Any], defaults: dict[str, Any], sizes: Sizes) -> Iterator[str]:
@@ -302,7 +303,8 @@ def _variables(properties: dict[str, Any], defaults: dict[str, Any]) -> dict[str
 
 
 def _environment(properties: dict[str, Any]) -> dict[str, Any]:
-    return properties.get("Environment", {}).get("Variables", {})
+    variables: dict[str, Any] = properties.get("Environment", {}).get("Variables", {})
+    return variables
 
 
 def _policy_problems(properties: dict[str, Any], sizes: Sizes) -> Iterator[str]:

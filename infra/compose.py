@@ -48,7 +48,7 @@ class Composition:
                 expression = "" if setting else templates.expression_of(schedule)
                 found.append(
                     {
-                        "name": function.job.summary,
+                        "name": function.job_name,
                         "function": function.name,
                         "setting": setting,
                         "expression": expression,
@@ -143,7 +143,7 @@ def _replace(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # PyYAML may be built without libyaml
     """Without anchors: CloudFormation does not take them."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (yaml's signature)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ class Route:
     method: str
     path: str
     contract: Contract
-    view: object
+    view: Callable[..., object]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class Found:
     def name(self) -> str:
         """`<domain>-<folder>`: the tail of the deployed function's name."""
         return f"{self.domain}-{self.folder}"
+
+    @property
+    def job_name(self) -> str:
+        """What its schedule or queue knows it as; nothing for routes."""
+        return self.job.summary if self.job else ""
 
     @property
     def place(self) -> str:
@@ -73,7 +78,12 @@ def functions() -> list[Found]:
             problems.append(f"functions/{domain}/{folder}/app.py cannot be imported: {type(exc).__name__}: {exc}")
             continue
         jobs = module.app.pure_lambda_functions
-        function = Found(domain, folder, module.app, tuple(_routes(module.app)), jobs[0].func.agnes if jobs else None)
+        try:
+            routes, job = tuple(_routes(module.app)), _contract(jobs[0].func) if jobs else None
+        except CompositionError as exc:
+            problems += [f"functions/{domain}/{folder}/app.py: {problem}" for problem in exc.problems]
+            continue
+        function = Found(domain, folder, module.app, routes, job)
         problems += _broken_conventions(function, len(jobs))
         found.append(function)
     problems += _shared_routes(found)
@@ -85,7 +95,18 @@ def functions() -> list[Found]:
 def _routes(app: Function) -> Iterator[Route]:
     for path, methods in app.routes.items():
         for method, entry in methods.items():
-            yield Route(method, path, entry.view_function.agnes, entry.view_function)
+            yield Route(method, path, _contract(entry.view_function), entry.view_function)
+
+
+def _contract(view: object) -> Contract:
+    """What a decorator of `agnes.edge` left on a view. Raises CompositionError where there is none."""
+    from agnes.edge.endpoint import Contract  # as late as the functions are imported
+
+    contract = getattr(view, "agnes", None)
+    if not isinstance(contract, Contract):
+        name = getattr(view, "__name__", repr(view))
+        raise CompositionError([f"{name} is not decorated with @endpoint, @page, @form, @git, @job or @queue_job"])
+    return contract
 
 
 def _broken_conventions(function: Found, jobs: int) -> Iterator[str]:

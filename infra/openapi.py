@@ -10,7 +10,7 @@ import inspect
 import re
 import typing
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import pydantic
 
@@ -130,7 +130,7 @@ def for_readers(functions: Iterable[Found], *, version: str) -> dict[str, Any]:
     """What `/api/openapi.json` serves: OpenAPI 3.1 with parameters, bodies and answers. Pages are left out."""
     routes = [(function, route) for function in functions for route in function.routes]
     routes = [(function, route) for function, route in routes if route.contract.kind == "endpoint"]
-    wanted: dict[tuple[str, str, str], tuple[Any, str]] = {}
+    wanted: dict[tuple[str, str, str], tuple[Any, Literal["validation", "serialization"]]] = {}
     for _, route in routes:
         contract, at = route.contract, (route.method, route.path)
         if contract.body is not None:

@@ -17,7 +17,7 @@ from agnes.settings import Settings
 from infra import http_api, waited_for
 from infra.discovery import ROOT, Found
 from infra.policies import statements
-from infra.tables import Entry, Schedule
+from infra.tables import Entry, QueueSource, Schedule
 from layers import runtimes
 
 MAIL = ("AGNES_MAIL", "SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_FROM", "SMTP_USE_TLS")
@@ -233,7 +233,7 @@ def _function(function: Found, entry: Entry, scheduled: list[str], *, snap_start
         properties["Events"] = {"Schedule": _schedule(function, entry.schedule)}
         properties["EventInvokeConfig"] = _failing(entry.schedule)
     if entry.queue:
-        resources |= _queue(logical, entry)
+        resources |= _queue(logical, entry.queue, entry.timeout_seconds)
         messages: dict[str, Any] = {
             "Queue": {"Fn::GetAtt": [f"{logical}Queue", "Arn"]},
             "BatchSize": entry.queue.batch,
@@ -256,7 +256,7 @@ def _schedule(function: Found, schedule: Schedule) -> dict[str, Any]:
         "Type": "ScheduleV2",
         "Properties": {
             "Name": {"Fn::Sub": f"${{Stack}}-{function.name}"},
-            "Description": function.job.summary,
+            "Description": function.job_name,
             "ScheduleExpression": expression,
             "RetryPolicy": {"MaximumRetryAttempts": schedule.retries, "MaximumEventAgeInSeconds": 3600},
             "DeadLetterConfig": {"Arn": {"Ref": "FailedRunsArn"}},
@@ -307,8 +307,8 @@ def expression_of(schedule: Schedule) -> str:
     return f"rate({count} {unit.removesuffix('s') if count == '1' else unit})"
 
 
-def _queue(logical: str, entry: Entry) -> dict[str, Any]:
-    name = entry.queue.name
+def _queue(logical: str, queue: QueueSource, timeout_seconds: int) -> dict[str, Any]:
+    name = queue.name
     return {
         f"{logical}Queue": {
             "Type": "AWS::SQS::Queue",
@@ -316,10 +316,10 @@ def _queue(logical: str, entry: Entry) -> dict[str, Any]:
                 "QueueName": {"Fn::Sub": f"${{Stack}}-{name}"},
                 "SqsManagedSseEnabled": True,
                 # AWS's own advice: a message must not come back while its batch is still worked on.
-                "VisibilityTimeout": 6 * entry.timeout_seconds,
+                "VisibilityTimeout": 6 * timeout_seconds,
                 "RedrivePolicy": {
                     "deadLetterTargetArn": {"Fn::GetAtt": [f"{logical}Failed", "Arn"]},
-                    "maxReceiveCount": entry.queue.attempts,
+                    "maxReceiveCount": queue.attempts,
                 },
             },
         },
@@ -335,7 +335,7 @@ def _queue(logical: str, entry: Entry) -> dict[str, Any]:
 
 
 def _description(function: Found) -> str:
-    if function.routes:
+    if function.job is None:
         return ", ".join(f"{route.method} {route.path}" for route in function.routes)[:256]
     return f"{function.job.kind} {function.job.summary}"
 

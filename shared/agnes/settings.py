@@ -287,7 +287,8 @@ class Settings(BaseModel):
 
     def seconds_between(self, setting: str) -> int:
         """The interval that a variable such as SCHEDULER_USAGE_PRUNE_INTERVAL holds."""
-        return getattr(self, setting.lower())
+        seconds: int = getattr(self, setting.lower())
+        return seconds
 
     @property
     def is_on_lambda(self) -> bool:

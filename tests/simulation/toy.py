@@ -38,6 +38,8 @@ class Toy:
 
 
 class ToyCopy:
+    schema = ""
+
     def __init__(self, snapshot: bytes, log: bytes) -> None:
         body = json.loads(snapshot)
         self._fold: int = body["fold"]

@@ -1,6 +1,7 @@
 """Seed the first admin, or open the set-up. Invoked by hand at deploy; it has no schedule."""
 
 from functools import wraps
+from typing import Any
 
 from agnes import wiring
 from agnes.accounts import first_start
@@ -14,7 +15,7 @@ _link: list[str] = []
 
 
 @job("accounts.first_start")
-def prepare(tick: Tick) -> dict:
+def prepare(tick: Tick) -> dict[str, Any]:
     """The report, which is kept, says that there is a link; only the invoker's answer holds it."""
     settings = wiring.settings()
     password = Secret(settings.seed_admin_password.get_secret_value())
@@ -28,7 +29,7 @@ def prepare(tick: Tick) -> dict:
 
 @app.lambda_function()
 @wraps(prepare)
-def run(event: dict | None, context: object) -> dict:
+def run(event: dict[str, Any] | None, context: object) -> dict[str, Any]:
     _link.clear()
     answer = prepare(event, context)
     return {**answer, "setup_url": _link.pop()} if _link else answer

@@ -6,6 +6,7 @@ from agnes import wiring
 from agnes.accounts.pages import HOME, LoginPage
 from agnes.accounts.rules import local_path
 from agnes.edge import Function, Needs, Redirect, page
+from agnes.edge.reply import Reply
 from agnes.kernel.principal import Principal
 
 app = Function("accounts-page_login")
@@ -20,7 +21,7 @@ class LoginQuery(BaseModel):
 
 @app.route("/login", methods=["GET"])
 @page(needs=Needs.PUBLIC, query=LoginQuery)
-def page_login(who: Principal | None, query: LoginQuery) -> LoginPage:
+def page_login(who: Principal | None, query: LoginQuery) -> LoginPage | Reply:
     """Sign in; who is signed in already goes on."""
     way_back = local_path(query.next, otherwise=HOME)
     if who is not None:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agnes import wiring
 from agnes.browse import service
+from agnes.browse.listing import ItemsQuery
 from agnes.browse.model import CategoryFacet
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
@@ -30,5 +31,5 @@ class Categories(BaseModel):
 @endpoint(needs=Needs.LOGIN, query=CategoriesQuery, reads=service.FILES)
 def get_categories(who: Principal, query: CategoriesQuery) -> Categories:
     """List the categories that hold something you may see."""
-    wanted = service.ItemsQuery(tab=query.tab, type=query.type)
+    wanted = ItemsQuery(tab=query.tab, type=query.type)
     return Categories(items=list(service.categories(wiring.state(), who, wanted, now=wiring.clock().now())))

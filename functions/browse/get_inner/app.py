@@ -1,5 +1,7 @@
 """The API of a skill or an agent inside a curated plugin."""
 
+from typing import Any
+
 from agnes import wiring
 from agnes.browse import service
 from agnes.browse.answers import inner_answer
@@ -11,19 +13,19 @@ app = Function("browse-get_inner")
 
 @app.route("/api/marketplace/curated/{slug}/{plugin}/skill/{name}", methods=["GET"])
 @endpoint(needs=Needs.LOGIN, reads=service.FILES)
-def get_skill(who: Principal, slug: str, plugin: str, name: str) -> dict:
+def get_skill(who: Principal, slug: str, plugin: str, name: str) -> dict[str, Any]:
     """Describe a skill of a plugin."""
     return _described(who, slug, plugin, "skill", name)
 
 
 @app.route("/api/marketplace/curated/{slug}/{plugin}/agent/{name}", methods=["GET"])
 @endpoint(needs=Needs.LOGIN, reads=service.FILES)
-def get_agent(who: Principal, slug: str, plugin: str, name: str) -> dict:
+def get_agent(who: Principal, slug: str, plugin: str, name: str) -> dict[str, Any]:
     """Describe an agent of a plugin."""
     return _described(who, slug, plugin, "agent", name)
 
 
-def _described(who: Principal, slug: str, plugin: str, kind: str, name: str) -> dict:
+def _described(who: Principal, slug: str, plugin: str, kind: str, name: str) -> dict[str, Any]:
     today = wiring.clock().now().date()
     found = service.inner_detail(
         wiring.state(), wiring.store(), who, marketplace_id=slug, plugin=plugin, kind=kind, name=name, today=today

@@ -2,6 +2,7 @@
 
 from agnes import wiring
 from agnes.browse import service
+from agnes.browse.listing import ItemsQuery
 from agnes.browse.model import Listing
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
@@ -10,7 +11,7 @@ app = Function("browse-get_items")
 
 
 @app.route("/api/marketplace/items", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, query=service.ItemsQuery, reads=service.FILES)
-def get_items(who: Principal, query: service.ItemsQuery) -> Listing:
+@endpoint(needs=Needs.LOGIN, query=ItemsQuery, reads=service.FILES)
+def get_items(who: Principal, query: ItemsQuery) -> Listing:
     """List what you may see, searched, sorted and paged, with facets, tab totals and what is popular."""
     return service.listing(wiring.state(), who, query, now=wiring.clock().now())

@@ -1,5 +1,7 @@
 """What a person is served, and what not and why."""
 
+from typing import Any
+
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.feed import service
@@ -11,6 +13,6 @@ app = Function("feed-get_info")
 
 @app.route("/marketplace/info", methods=["GET"])
 @endpoint(needs=Needs.LOGIN, scope=Scope.FEED, reads=service.STATE_FILES)
-def get_info(who: Principal) -> dict:
+def get_info(who: Principal) -> dict[str, Any]:
     """Describe your marketplace."""
     return service.info(wiring.state(), wiring.store(), who, clock=wiring.clock(), generated_at=wiring.clock().now())

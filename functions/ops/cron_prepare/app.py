@@ -1,5 +1,7 @@
 """Before anything is served: is the store sound, is there a secret to sign with, are the state files migrated?"""
 
+from typing import Any
+
 from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
@@ -13,7 +15,7 @@ PASSED = "probe/passed"
 
 @app.lambda_function()
 @job("ops.prepare")
-def run(tick: Tick) -> dict:
+def run(tick: Tick) -> dict[str, Any]:
     """Probe a store once, make what is missing, migrate. The deployer runs it, and each local start."""
     state, store = wiring.state(), wiring.store()
     known = store.read(PASSED) is not None

@@ -1,6 +1,7 @@
 """Old generations of the state files, removed once a day."""
 
 from dataclasses import asdict
+from typing import Any
 
 from agnes import wiring
 from agnes.edge import Function, job
@@ -13,7 +14,7 @@ app = Function("ops-cron_prune_state")
 
 @app.lambda_function()
 @job("ops.prune_state")
-def run(tick: Tick) -> dict:
+def run(tick: Tick) -> dict[str, Any]:
     """Keep the newest 50 generations and those of the last 24 hours of each file, failed runs for 14 days, counted calls for 62.
 
     Heads of an earlier form are renewed: a day after a roll-out no function of the earlier release runs any more.

@@ -4,13 +4,14 @@ from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
 from agnes.telemetry.collecting import collector
+from agnes.telemetry.collecting.report import Report
 
 app = Function("telemetry-cron_collect")
 
 
 @app.lambda_function()
 @job("telemetry.collect")
-def run(tick: Tick) -> collector.Report:
+def run(tick: Tick) -> Report:
     """Fetch what is new or has grown at the drop locations."""
     return collector.collect(
         wiring.state(),

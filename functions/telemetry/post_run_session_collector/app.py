@@ -7,6 +7,7 @@ from agnes.edge import Function, Needs, endpoint
 from agnes.edge.job import RunQuery, Tick, run_job
 from agnes.kernel.principal import Principal
 from agnes.telemetry.collecting import collector
+from agnes.telemetry.collecting.report import Limits, Report
 
 app = Function("telemetry-post_run_session_collector")
 
@@ -20,7 +21,7 @@ def post_run_session_collector(_who: Principal, query: RunQuery) -> dict[str, An
     return {"ok": beat["report"]["failed"] == 0, "details": beat["report"]}
 
 
-def _collect(tick: Tick) -> collector.Report:
+def _collect(tick: Tick) -> Report:
     # An answer must come before the gateway gives up (29 s); what is left then is in the report.
     return collector.collect(
         wiring.state(),
@@ -31,5 +32,5 @@ def _collect(tick: Tick) -> collector.Report:
         keep_all=wiring.settings().transcripts_keep_all,
         allowed=wiring.quotas(),
         dry_run=tick.dry_run,
-        limits=collector.Limits(seconds=15, location_seconds=12),
+        limits=Limits(seconds=15, location_seconds=12),
     )

@@ -164,8 +164,9 @@ def add_members(state: State, who: Principal, group_id: str, *, emails: str, now
 
     def add(tx: Tx) -> AddedMembers:
         group = get_group(tx.db, group_id)
-        found = {email: find_user_by_email(tx.db, email) for email in wanted}
-        unknown = [email for email, user in found.items() if user is None]
+        asked = {email: find_user_by_email(tx.db, email) for email in wanted}
+        found = {email: user for email, user in asked.items() if user is not None}
+        unknown = [email for email in asked if email not in found]
         if unknown:
             raise NotFoundError(
                 f"there is no account for {', '.join(unknown[:5])}{' and others' if len(unknown) > 5 else ''}",

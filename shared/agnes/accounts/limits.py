@@ -99,7 +99,8 @@ def count_account(store: ObjectStore, email: str, *, now: datetime) -> None:
 
     def one_more(body: bytes | None) -> bytes:
         # A time that is still to come was written by a clock that was wrong, and would lock the account until then.
-        failures = [at for at in _noted(body, "attempts", []) if isinstance(at, float) and at <= now.timestamp() + 60]
+        noted: list[object] = _noted(body, "attempts", [])
+        failures = [at for at in noted if isinstance(at, float) and at <= now.timestamp() + 60]
         wait = _delay(len(failures)) - (now.timestamp() - failures[-1]) if failures else 0
         if wait > 0:
             raise TooManyAttempts("on this account", ceil(wait))
@@ -112,7 +113,8 @@ def forgive_account(store: ObjectStore, email: str, *, now: datetime) -> None:
     """Forget the attempts up to one that was made at `now` and succeeded. Raises UnavailableError."""
 
     def none_before(body: bytes | None) -> bytes:
-        later = [at for at in _noted(body, "attempts", []) if isinstance(at, float) and at > now.timestamp()]
+        noted: list[object] = _noted(body, "attempts", [])
+        later = [at for at in noted if isinstance(at, float) and at > now.timestamp()]
         return json.dumps({"attempts": later}).encode()
 
     _change(store, _account_key(email, now), none_before)
@@ -147,7 +149,7 @@ def forget(store: ObjectStore, *, before: date, dry_run: bool = False) -> int:
 def _delay(failures: int) -> float:
     if failures < FREE_FAILURES:
         return 0
-    return min(FIRST_DELAY_SECONDS * 2 ** (failures - FREE_FAILURES), LONGEST_DELAY_SECONDS)
+    return min(FIRST_DELAY_SECONDS * 2.0 ** (failures - FREE_FAILURES), LONGEST_DELAY_SECONDS)
 
 
 def _address(ip: str) -> str:

@@ -21,7 +21,7 @@ from agnes.accounts.model import (
 )
 from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX
 from agnes.kernel.ids import GroupId, UserId
-from agnes.kernel.state import Db, one_number
+from agnes.kernel.state import Db, one_number, one_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +192,13 @@ def find_users(db: Db, query: UserQuery) -> tuple[list[User], int]:
 
 
 def count_users(db: Db) -> UserCounts:
-    row = db.execute(
-        """SELECT count(*), count(*) FILTER (active), count(*) FILTER (active AND password_hash IS NULL AND managed_by IS NULL)
-        FROM people.users"""
-    ).fetchone()
-    return UserCounts(*row)
+    return UserCounts(
+        *one_row(
+            db,
+            """SELECT count(*), count(*) FILTER (active), count(*) FILTER (active AND password_hash IS NULL AND managed_by IS NULL)
+            FROM people.users""",
+        )
+    )
 
 
 def have_password(db: Db, user_ids: Sequence[str]) -> set[str]:

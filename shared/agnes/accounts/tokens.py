@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -235,7 +235,8 @@ def _rows(db: Db, where: str, which: list[str] | dict[str, Any], *, ordered: boo
         WHERE {where} {order}""",  # noqa: S608 (constant)
         which,
     ).fetchall()
-    return [Row(*row[:4], _shown(row[4]), *row[5:]) for row in found]
+    rows = [Row(*row) for row in found]
+    return [replace(row, scope=_shown(row.scope)) for row in rows]
 
 
 def _shown(scope: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,12 +18,14 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.marketplace import granting
 from agnes.marketplace import service as marketplace
-from agnes.marketplace.model import resource_id
+from agnes.marketplace.model import Marketplace, resource_id
 from agnes.stack import service as stack
 
 PATH = "/admin/access"
 FILES = stack.FILES
 OTHERS_NAMED = 3
+
+E = TypeVar("E", Group, Marketplace)
 
 
 class AccessQuery(BaseModel):
@@ -71,10 +74,10 @@ class AccessPage:
     title: ClassVar[str] = "Access"
 
     groups: list[Group]
-    marketplaces: list[marketplace.Marketplace]
+    marketplaces: list[Marketplace]
     query: AccessQuery
     group: Group | None
-    marketplace: marketplace.Marketplace | None
+    marketplace: Marketplace | None
     whole: Grant | None
     """The group's grant of the whole marketplace."""
     whole_is_required: bool
@@ -187,7 +190,7 @@ def _people(group: Group) -> str:
     return f"{group.member_count} {'person' if group.member_count == 1 else 'people'}"
 
 
-def _chosen(listed: list, wanted: str):  # noqa: ANN202 (an element of the list)
+def _chosen(listed: Sequence[E], wanted: str) -> E | None:
     return next((one for one in listed if one.id == wanted), listed[0] if listed else None)
 
 

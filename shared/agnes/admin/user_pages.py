@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Literal
@@ -354,7 +354,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _activity(db: Db, store: ObjectStore, user_ids: list[str], now: datetime) -> dict[str, Activity]:
+def _activity(db: Db, store: ObjectStore, user_ids: Sequence[str], now: datetime) -> dict[str, Activity]:
     signed_in = accounts.last_sign_ins(db, store, user_ids)
     worked = telemetry.last_sessions(db, user_ids, since=now - RECENT)
     found = {}

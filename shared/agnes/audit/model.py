@@ -74,7 +74,7 @@ class ActivityQuery(BaseModel):
 
     @property
     def cursor(self) -> Cursor | None:
-        return None if self.cursor_ts is None else Cursor(self.cursor_ts, self.cursor_id)
+        return None if self.cursor_ts is None or self.cursor_id is None else Cursor(self.cursor_ts, self.cursor_id)
 
     @property
     def filter(self) -> dict[str, Any]:

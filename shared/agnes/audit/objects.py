@@ -116,7 +116,7 @@ def line(key: str, body: bytes) -> Row | None:
     try:
         said = json.loads(body)
         at = datetime.fromisoformat(said["at"]).astimezone(UTC)
-        row = {name: _text(said.get(name)) for name, kind in COLUMNS.items() if kind == "VARCHAR"}
+        row: Row = {name: _text(said.get(name)) for name, kind in COLUMNS.items() if kind == "VARCHAR"}
         row |= {name: json.dumps(said.get(name), ensure_ascii=False) for name in ("params", "before")}
         row |= {"at": at, "duration_ms": float(said.get("duration_ms") or 0)}
         if said.get("before") is None:

@@ -23,6 +23,7 @@ from agnes.marketplace import service as marketplace
 from agnes.ops import checks, health, jobs
 from agnes.ops.health import JobHealth, StoreHealth
 from agnes.telemetry import service as telemetry
+from agnes.telemetry.lake.damages import Damage
 from agnes.trees import damage
 
 Color = Literal["green", "yellow", "red"]
@@ -99,7 +100,7 @@ class Facts:
     active_users: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
     """State files that cannot be read, each with the code of the error."""
-    lake: telemetry.Damage | None = None
+    lake: Damage | None = None
     """Damaged usage data of 7 days; None where nobody could say."""
     damaged_plugins: dict[str, bool] = field(default_factory=dict)
     """Plugins whose stored files are damaged: whether their source does not have them any more."""

@@ -113,7 +113,14 @@ def overview(
         )
     complete = elsewhere.horizon is None and not elsewhere.cut and len(names) == len(state.names)
     return (
-        Facets(*(facets[kind] for kind in _KINDS), complete=complete),
+        Facets(
+            users=facets["user_id"],
+            actions=facets["action"],
+            results=facets["result"],
+            resources=facets["resource"],
+            sources=facets["client_kind"],
+            complete=complete,
+        ),
         Kpis(events, people, errors, errors / events if events else 0.0, p95, complete),
     )
 
@@ -176,7 +183,8 @@ def _where(query: ActivityQuery, now: datetime) -> tuple[str, dict[str, Any]]:
         "resource": (query.resource, "resource = $resource"),
         "result": (query.result_pattern, "result LIKE $result"),
     }
-    parts, parameters = ['"at" >= $since'], {"since": query.since(now)}
+    parts = ['"at" >= $since']
+    parameters: dict[str, Any] = {"since": query.since(now)}
     for name, (given, test) in tests.items():
         if given is not None:
             parts.append(test)

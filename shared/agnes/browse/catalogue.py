@@ -21,11 +21,12 @@ from datetime import datetime
 from functools import cached_property
 from threading import Lock
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 from agnes.browse import entitled
 from agnes.browse.entitled import Reader
 from agnes.browse.model import NO_FIGURES, NO_SHARED, Entry, Figures, Usage
-from agnes.browse.recent import Part, Recent
+from agnes.browse.recent import Key, Part, Recent
 from agnes.browse.search import Index
 from agnes.claude_code.components import CALLED
 from agnes.kernel.principal import Principal
@@ -36,6 +37,8 @@ from agnes.stack.resolution import Candidate
 
 RECENT, MOST_USED, MOST_ADOPTED, TRENDING, RELEVANCE = "recent", "most_used", "most_adopted", "trending", "relevance"
 SORTS = (RECENT, MOST_USED, MOST_ADOPTED, TRENDING)
+
+R = TypeVar("R")
 
 VISIBLE_REMEMBERED = 512
 RESULTS_REMEMBERED = 512
@@ -111,7 +114,7 @@ class Content:
         return self._index
 
 
-def _newest_first(entry: Entry) -> tuple:
+def _newest_first(entry: Entry) -> tuple[float, str, str, str]:
     added = entry.added.timestamp() if entry.added else float("-inf")
     return (-added, entry.name.lower(), entry.name, entry.id)
 
@@ -175,7 +178,7 @@ class Measures:
         """What pages worked out of these figures."""
 
 
-def most_popular_first(entry: Entry, usage: Usage) -> tuple:
+def most_popular_first(entry: Entry, usage: Usage) -> tuple[int, int, int, int, str, str]:
     """The order of Most Popular, six levels (spec/02 §6)."""
     return (
         -usage.distinct_users_30d,
@@ -308,7 +311,7 @@ class Visible:
         """What queries found."""
         self._content = content
         self._measures = measures
-        self._remembered: dict[tuple, object] = {}
+        self._remembered: dict[Key, Any] = {}
 
     def of_source(self, source: str) -> frozenset[int]:
         return self._once(
@@ -320,7 +323,7 @@ class Visible:
         """Everything of these sources in this order."""
 
         def make() -> list[int]:
-            wanted = frozenset().union(*(self.of_source(source) for source in sources))
+            wanted: frozenset[int] = frozenset().union(*(self.of_source(source) for source in sources))
             return [n for n in self._measures.orders[sort] if n in wanted]
 
         return self._once(("order", sources, sort), make)
@@ -330,8 +333,8 @@ class Visible:
             ("popular", source), lambda: [n for n in self._measures.popular if n in self.of_source(source)]
         )
 
-    def _once(self, key: tuple, make: Callable[[], object]):  # noqa: ANN202 (what `make` returns)
-        found = self._remembered.get(key)
+    def _once(self, key: Key, make: Callable[[], R]) -> R:
+        found: R | None = self._remembered.get(key)
         if found is None:
             found = self._remembered[key] = make()
         return found
@@ -344,7 +347,7 @@ class Sights:
     content: Content
     measures: Measures
     reach: Reach
-    _of: dict[tuple, Visible] = field(default_factory=dict)
+    _of: dict[Key, Visible] = field(default_factory=dict)
     _results: Recent = field(default_factory=lambda: Recent(RESULTS_REMEMBERED))
 
     @cached_property
@@ -460,7 +463,8 @@ class Catalogue:
             return None
         chosen = stack.chosen.get(number)
         if chosen is not None:
-            return chosen.value
+            plugin: ServedPlugin = chosen.value
+            return plugin
         return self.content.plugins.by_resource[self.content.entries[number].grant].of(who.group_ids)
 
     def version_reason(self, number: int, who: Principal, stack: Stack, given: ServedPlugin) -> str:

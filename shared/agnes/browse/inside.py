@@ -15,7 +15,7 @@ from agnes.claude_code.components import BY_DANGER
 from agnes.kernel.errors import AgnesError, UnsupportedError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ObjectStore
-from agnes.kernel.state import State
+from agnes.kernel.state import Row, State
 from agnes.marketplace import browsing
 from agnes.telemetry.model import ITEM_DAILY
 from agnes.trees import service as trees
@@ -178,7 +178,7 @@ def changes(state: State, known: Catalogue, entry: Entry) -> tuple[ChangeLine, .
     return found
 
 
-def _change(name: str, row: tuple) -> list[ChangeLine]:
+def _change(name: str, row: Row) -> list[ChangeLine]:
     at, commit, added, removed, updated, refused = row
     for line in json.loads(refused):
         if line["plugin"] == name:

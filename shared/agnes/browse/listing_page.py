@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -51,7 +51,7 @@ class ListingPage:
     cards: Recent
     """Cards that were rendered from the same catalogue."""
 
-    def card_key(self, item: Item, place: str) -> tuple:
+    def card_key(self, item: Item, place: str) -> tuple[Hashable, ...]:
         return (item.id, item.installed, item.required, item.is_viewer_owner, item.hidden_reason, item.matched, place)
 
     def url(self, **changes: object) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
+
+Key = tuple[Hashable, ...]
 
 
 class Recent:
@@ -13,17 +16,17 @@ class Recent:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._held: OrderedDict[tuple, Any] = OrderedDict()
+        self._held: OrderedDict[Key, Any] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: tuple) -> Any | None:
+    def get(self, key: Key) -> Any | None:
         with self._lock:
             found = self._held.get(key)
             if found is not None:
                 self._held.move_to_end(key)
             return found
 
-    def put(self, key: tuple, value: Any) -> None:
+    def put(self, key: Key, value: Any) -> None:
         with self._lock:
             self._held[key] = value
             if len(self._held) > self._size:
@@ -40,8 +43,8 @@ class Part:
     recent: Recent
     owner: object
 
-    def get(self, key: tuple) -> Any | None:
+    def get(self, key: Key) -> Any | None:
         return self.recent.get((self.owner, key))
 
-    def put(self, key: tuple, value: Any) -> None:
+    def put(self, key: Key, value: Any) -> None:
         self.recent.put((self.owner, key), value)

@@ -69,8 +69,14 @@ class Rates:
 
     def times(self, factor: float) -> Rates:
         """Tokens at `factor` times the price; a web search keeps its own."""
-        kinds = (self.input, self.output, self.cache_read, self.cache_write, self.cache_write_1h)
-        return Rates(*(price * factor for price in kinds), self.web_search)
+        return Rates(
+            self.input * factor,
+            self.output * factor,
+            self.cache_read * factor,
+            self.cache_write * factor,
+            self.cache_write_1h * factor,
+            self.web_search,
+        )
 
 
 @dataclass(frozen=True, slots=True)

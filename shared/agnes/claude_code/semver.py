@@ -98,7 +98,8 @@ def _bound(text: str) -> list[Bound]:
             break
         known.append(int(part))
     operator, pre = found["operator"] or "", found["pre"] or ""
-    low: Numbers = (*known, 0, 0, 0)[:3]  # type: ignore[assignment] (three of them)
+    first, second, third, *_ = *known, 0, 0, 0
+    low: Numbers = first, second, third
     whole = len(known) == 3
     if not known:
         return [("<", _of((0, 0, 0), "0"))] if operator in ("<", ">") else []

@@ -171,7 +171,8 @@ def _verified(
     problem: Exception | None = None
     for renew in (False, True):  # the provider may have a new key since
         try:
-            token = jwt.decode(raw, KeySet.import_key_set(discovery.keys(metadata, renew=renew)), algorithms=allowed)
+            keys = KeySet.import_key_set({"keys": discovery.keys(metadata, renew=renew)["keys"]})
+            token = jwt.decode(raw, keys, algorithms=allowed)
             break
         except (JoseError, ValueError, KeyError, TypeError) as exc:
             problem = exc

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
-from chalice import Chalice
+from chalice.app import Chalice
 from chalice.app import Request as ChaliceRequest
 
 CURRENT_REQUEST: ContextVar[ChaliceRequest | None] = ContextVar("current_request", default=None)
+
+V = TypeVar("V", bound=Callable[..., Any])
 
 
 class Function(Chalice):
@@ -41,17 +43,21 @@ class Function(Chalice):
     def current_request(self, request: ChaliceRequest | None) -> None:
         CURRENT_REQUEST.set(request)
 
-    def route(self, path: str, *, methods: list[str], **kwargs: Any) -> Callable[..., Any]:
-        """As Chalice's; content types are judged by the endpoint, in our one error shape."""
+    def route(self, path: str, **kwargs: Any) -> Callable[[V], V]:
+        """As Chalice's, with `methods` always given; content types are judged by the endpoint, in our one error shape."""
         kwargs.setdefault("content_types", [])
-        kwargs.setdefault("name", f"{methods[0].lower()} {path}")
-        declared = super().route(path, methods=methods, **kwargs)
+        kwargs.setdefault("name", f"{kwargs['methods'][0].lower()} {path}")
+        declared = super().route(path, **kwargs)
 
-        def declare(view: Callable[..., Any]) -> Callable[..., Any]:
+        def declare(view: V) -> V:
             from agnes.edge.starting import start  # needs what is built on this module
 
-            found = declared(view)
+            found: V = declared(view)
             start(view)
             return found
 
         return declare
+
+    def lambda_function(self, name: str | None = None) -> Callable[[V], V]:
+        """As Chalice's: the view stays callable as it is."""
+        return super().lambda_function(name)

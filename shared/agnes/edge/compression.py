@@ -23,7 +23,8 @@ def compressed(response: BytesResponse, request: Request) -> BytesResponse:
     if not str(headers.get("Content-Type", "")).startswith(TEXT) or not _takes_gzip(request):
         return response
     headers["Content-Encoding"] = "gzip"
-    headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
+    vary = headers.get("Vary")
+    headers["Vary"] = f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
     response.body = gzip.compress(response.body, LEVEL, mtime=0)
     return response
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import wraps
+from functools import update_wrapper
 from typing import Any, get_origin
 
 import pydantic
@@ -24,15 +24,16 @@ from agnes.edge.compression import compressed
 from agnes.edge.errors import error_reply, invalid_input, known_error
 from agnes.edge.identify import find_credential, identify
 from agnes.edge.needs import Needs
-from agnes.edge.reply import Reply, respond
+from agnes.edge.reply import BytesResponse, Reply, respond
 from agnes.edge.request import Request
-from agnes.edge.scopes import ends_soon
+from agnes.edge.scopes import near_end
 from agnes.kernel.errors import AgnesError, UnsupportedError
 from agnes.kernel.principal import Principal
 from agnes.kernel.scopes import Scope
 from agnes.kernel.state import CURRENT_ACTOR, Actor
 
-View = Callable[..., Any]
+View = Callable[..., object]
+"""A function of a domain's folder: the principal first, then what its contract declares, by name."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,11 @@ def endpoint(
     status: int = 200,
     scope: Scope | None = None,
     reads: Iterable[str] = (),
-) -> Callable[[View], View]:
+) -> Callable[[View], RouteView]:
     """Make a view an API route. `answers` is the type that it returns, for the API's description; `reads` are the state files
     that it reads."""
 
-    def decorate(view: View) -> View:
+    def decorate(view: View) -> RouteView:
         summary = (inspect.getdoc(view) or view.__name__.replace("_", " ")).partition("\n")[0]
         contract = Contract(
             "endpoint",
@@ -88,7 +89,7 @@ def endpoint(
                 return value
             return Reply(status=204) if value is None else Reply(body=value, status=status)
 
-        return guarded(view, contract, call, on_error=error_of_api)
+        return RouteView(view, contract, call, on_error=error_of_api)
 
     return decorate
 
@@ -97,46 +98,53 @@ def error_of_api(error: AgnesError, request: Request, who: Principal | None) -> 
     return error_reply(error, request.id)
 
 
-def guarded(
-    view: View,
-    contract: Contract,
-    call: Callable[[Request, Principal | None], Reply],
-    *,
-    on_error: Callable[[AgnesError, Request, Principal | None], Reply],
-) -> View:
-    """The frame of every route: identify, call, map errors, carry the generations, answer."""
+class RouteView:
+    """A view as Chalice calls it: identify, call, map errors, carry the generations, answer."""
 
-    @wraps(view)
-    def route(**_path: str) -> Any:
-        request = Request.from_event(CURRENT_REQUEST.get().to_original_event())
+    def __init__(
+        self,
+        view: View,
+        contract: Contract,
+        call: Callable[[Request, Principal | None], Reply],
+        *,
+        on_error: Callable[[AgnesError, Request, Principal | None], Reply],
+    ) -> None:
+        self.view = view
+        self.agnes = contract
+        self._call = call
+        self._on_error = on_error
+        update_wrapper(self, view)
+
+    def __call__(self, **_path: str) -> BytesResponse:
+        current = CURRENT_REQUEST.get()
+        if current is None:
+            raise RuntimeError("a route is called by its function, which has set the current request")
+        request = Request.from_event(current.to_original_event())
         started = time.perf_counter()
         extra = {"X-Request-Id": request.id}
         who = None
         with generations.carried(request) as seen:
             try:
-                with _looking(request, contract):
-                    who = identify(request, contract.needs, route_scope=contract.scope)
+                with _looking(request, self.agnes):
+                    who = identify(request, self.agnes.needs, route_scope=self.agnes.scope)
                     actor = CURRENT_ACTOR.set(_actor(who, request))
                     try:
-                        reply = call(request, who)
+                        reply = self._call(request, who)
                     finally:
                         CURRENT_ACTOR.reset(actor)
             except Exception as exc:  # the one place where a bug becomes an answer
-                reply = on_error(known_error(exc, request_id=request.id, where=request.route), request, who)
+                reply = self._on_error(known_error(exc, request_id=request.id, where=request.route), request, who)
             extra |= seen.headers()
             if left_out := wiring.state().spared:
                 extra["X-Agnes-Left-Out"] = ", ".join(sorted(left_out))
-            if who is not None and ends_soon(who, wiring.clock().now()):
-                extra["X-Agnes-Token-Expires"] = who.expires_at.isoformat()
+            if who is not None and (end := near_end(who, wiring.clock().now())) is not None:
+                extra["X-Agnes-Token-Expires"] = end.isoformat()
             cookies = (*reply.cookies, *seen.cookies())
         extra["Server-Timing"] = f"app;dur={(time.perf_counter() - started) * 1000:.1f}"
         if wiring.settings().secure_cookies:
             extra["Strict-Transport-Security"] = "max-age=31536000"
         answer = respond(Reply(reply.body, reply.status, reply.headers, reply.content_type, cookies), extra)
         return compressed(answer, request)
-
-    route.agnes = contract
-    return route
 
 
 def _looking(request: Request, contract: Contract) -> AbstractContextManager[None]:
@@ -146,7 +154,7 @@ def _looking(request: Request, contract: Contract) -> AbstractContextManager[Non
     return wiring.state().looking(*contract.reads)
 
 
-def invoke(view: View, contract: Contract, request: Request, who: Principal | None) -> Any:
+def invoke(view: View, contract: Contract, request: Request, who: Principal | None) -> object:
     """Call the view with what it declared. Raises InvalidError for input that does not fit."""
     kwargs: dict[str, Any] = dict(request.path_params)
     if contract.query is not None:

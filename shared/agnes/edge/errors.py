@@ -88,3 +88,9 @@ def invalid_input(exc: pydantic.ValidationError, part: str) -> InvalidError:
         hint=CORRECT_FIELDS,
         errors=errors,
     )
+
+
+def field_errors(error: AgnesError) -> list[tuple[str, str]]:
+    """(field, reason) of what `invalid_input` found, in its order; of every other error none."""
+    lines = error.facts.get("errors")
+    return [(str(line["field"]), str(line["reason"])) for line in lines] if isinstance(lines, list) else []

@@ -14,8 +14,8 @@ import pydantic
 
 from agnes import wiring
 from agnes.edge import notice
-from agnes.edge.endpoint import Contract, View, guarded, invoke, takes_request
-from agnes.edge.errors import CORRECT_FIELDS
+from agnes.edge.endpoint import Contract, RouteView, View, invoke, takes_request
+from agnes.edge.errors import CORRECT_FIELDS, field_errors
 from agnes.edge.needs import Needs
 from agnes.edge.page import answered, error_of_page
 from agnes.edge.refused import ACTION, Refused
@@ -35,12 +35,12 @@ class Done:
 
 
 def form(
-    *, needs: Needs, body: type[pydantic.BaseModel] | None = None, page: View | None = None
-) -> Callable[[View], View]:
+    *, needs: Needs, body: type[pydantic.BaseModel] | None = None, page: RouteView | None = None
+) -> Callable[[View], RouteView]:
     """Make a view the POST of a page. `page` is the view of the GET, on the same path; without one, what is refused is
     answered by a page of its own."""
 
-    def decorate(view: View) -> View:
+    def decorate(view: View) -> RouteView:
         contract = Contract("page", needs, None, body, takes_request=takes_request(view))
 
         def call(request: Request, who: Principal | None) -> Reply:
@@ -50,7 +50,7 @@ def form(
                 if page is None or error.status >= 500 or error.status in (401, 403):
                     raise
                 refused = _refused(error, request, body)
-                value = _page_again(page, page.agnes, request, who)
+                value = _page_again(page, request, who)
                 return answered(value, request, who, form=refused, status=refused.status)
             if isinstance(done, Reply):
                 return done
@@ -62,18 +62,19 @@ def form(
                 cookies = (*cookies, notice.cookie(done.notice, settings))
             return Redirect(settings.base_path + done.to, cookies=cookies)
 
-        return guarded(view, contract, call, on_error=error_of_page)
+        return RouteView(view, contract, call, on_error=error_of_page)
 
     return decorate
 
 
-def _page_again(page: View, contract: Contract, request: Request, who: Principal | None) -> Any:
+def _page_again(page: RouteView, request: Request, who: Principal | None) -> object:
+    contract = page.agnes
     kwargs: dict[str, Any] = dict(request.path_params)
     if contract.query is not None:
         kwargs["query"] = _same_place(contract.query, request)
     if contract.takes_request:
         kwargs["request"] = request
-    return page.__wrapped__(who, **kwargs)
+    return page.view(who, **kwargs)
 
 
 def _same_place(query: type[pydantic.BaseModel], request: Request) -> pydantic.BaseModel:
@@ -89,7 +90,7 @@ def _refused(error: AgnesError, request: Request, body: type[pydantic.BaseModel]
     fields = body.model_fields if body is not None else {}
     secret = {name for name, info in fields.items() if "Secret" in str(info.annotation)}
     values = {name: given for name, given in request.form.items() if name not in secret}
-    errors = {line["field"].partition(".")[0]: line["reason"] for line in error.facts.get("errors", ())}
+    errors = {field.partition(".")[0]: reason for field, reason in field_errors(error)}
     known = {name: why for name, why in errors.items() if name in fields and name != ACTION}
     all_beside_fields = bool(errors) and errors.keys() == known.keys()
     return Refused(

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from agnes.edge.endpoint import Contract, View, beside_people, guarded, invoke, takes_request
+from agnes.edge.endpoint import Contract, RouteView, View, beside_people, invoke, takes_request
 from agnes.edge.needs import Needs
 from agnes.edge.reply import Reply
 from agnes.edge.request import MAX_BODY_BYTES, Request
@@ -18,16 +18,19 @@ GZIP_MAGIC = b"\x1f\x8b"
 REALM = 'Basic realm="agnes-marketplace"'
 
 
-def git_endpoint(*, needs: Needs, scope: Scope | None = None, reads: Iterable[str] = ()) -> Callable[[View], View]:
+def git_endpoint(*, needs: Needs, scope: Scope | None = None, reads: Iterable[str] = ()) -> Callable[[View], RouteView]:
     """Make a view that reads these state files a route of git's smart HTTP protocol. The view returns a Reply."""
 
-    def decorate(view: View) -> View:
+    def decorate(view: View) -> RouteView:
         contract = Contract("git", needs, scope=scope, reads=beside_people(reads), takes_request=takes_request(view))
 
         def call(request: Request, who: Principal | None) -> Reply:
-            return invoke(view, contract, request, who)
+            reply = invoke(view, contract, request, who)
+            if not isinstance(reply, Reply):
+                raise TypeError(f"{view.__name__} answers a client of git with a {type(reply).__name__}, not a Reply")
+            return reply
 
-        return guarded(view, contract, call, on_error=error_of_git)
+        return RouteView(view, contract, call, on_error=error_of_git)
 
     return decorate
 

@@ -16,10 +16,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import wraps
+from functools import partial, update_wrapper
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -55,42 +55,45 @@ class RunQuery(BaseModel):
     dry_run: bool = False
 
 
-def job(name: str) -> Callable[[Callable[[Tick], Any]], Callable[..., Any]]:
+Run = Callable[[Tick], object]
+"""What a job does; its report is anything that can be written as JSON."""
+
+
+class JobHandler:
+    """A job as Lambda calls it."""
+
+    def __init__(self, name: str, run: Run) -> None:
+        self.name = name
+        self.run = run
+        self.agnes = Contract("job", Needs.OPERATOR, summary=name)
+        update_wrapper(self, run)
+
+    def __call__(self, event: dict[str, Any] | None, context: object) -> dict[str, Any]:
+        return recorded(
+            function_of(context, self.run), event, context, lambda: self._answer(event or {}), kind="schedule"
+        )
+
+    def _answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        tick = Tick(at=wiring.clock().now(), dry_run=bool(asked.get("dry_run")))
+        told = "job.ran" if (by := asked.get("asked_by")) else None
+        actor = CURRENT_ACTOR.set(Actor(**(by or {}), client_kind="scheduler", request_id=asked.get("run_id") or ""))
+        try:
+            return run_job(self.name, self.run, tick, run_id=asked.get("run_id"), told=told)
+        except AgnesError as exc:
+            if isinstance(exc, UnavailableError) or exc.status == 500:
+                raise
+            return {"job": self.name, "ok": False, "error": exc.message}
+        finally:
+            CURRENT_ACTOR.reset(actor)
+
+
+def job(name: str) -> Callable[[Run], JobHandler]:
     """Make `run(tick) -> report` a scheduled function. The event may hold `dry_run`, and of a run that an operator asked
     for the `run_id` that they were given and who they are, `asked_by` (`agnes.ops.jobs`)."""
-
-    def decorate(run: Callable[[Tick], Any]) -> Callable[..., Any]:
-        @wraps(run)
-        def handler(event: Any, context: Any) -> Any:
-            named = function_of(context, run)
-            return recorded(named, event, context, lambda: answer(event), kind="schedule")
-
-        def answer(event: Any) -> Any:
-            asked = event or {}
-            tick = Tick(at=wiring.clock().now(), dry_run=bool(asked.get("dry_run")))
-            told = "job.ran" if (by := asked.get("asked_by")) else None
-            actor = CURRENT_ACTOR.set(
-                Actor(**(by or {}), client_kind="scheduler", request_id=asked.get("run_id") or "")
-            )
-            try:
-                return run_job(name, run, tick, run_id=asked.get("run_id"), told=told)
-            except AgnesError as exc:
-                if isinstance(exc, UnavailableError) or exc.status == 500:
-                    raise
-                return {"job": name, "ok": False, "error": exc.message}
-            finally:
-                CURRENT_ACTOR.reset(actor)
-
-        handler.agnes = Contract("job", Needs.OPERATOR, summary=name)
-        handler.run = run
-        return handler
-
-    return decorate
+    return partial(JobHandler, name)
 
 
-def run_job(
-    name: str, run: Callable[[Tick], Any], tick: Tick, *, run_id: str | None = None, told: str | None = None
-) -> dict[str, Any]:
+def run_job(name: str, run: Run, tick: Tick, *, run_id: str | None = None, told: str | None = None) -> dict[str, Any]:
     """Run a job now and leave its heartbeat; the operator's trigger routes call this too. `told` is the action under which
     the audit has it, as done by whoever is here now."""
     run_id = run_id or new_ulid(tick.at)
@@ -121,7 +124,8 @@ def run_job(
     _leave(name, beat, dry_run=tick.dry_run)
     if error is not None:
         raise error
-    return json.loads(encode(beat))
+    written: dict[str, Any] = json.loads(encode(beat))
+    return written
 
 
 def _leave(name: str, beat: dict[str, Any], *, dry_run: bool) -> None:
@@ -141,7 +145,8 @@ def _leave(name: str, beat: dict[str, Any], *, dry_run: bool) -> None:
 def _last_success(key: str, heartbeat: bytes) -> str | None:
     """None also for a heartbeat that is damaged: it is written again."""
     try:
-        return json.loads(sealed.opened(key, heartbeat)).get("last_success_at")
+        said: str | None = json.loads(sealed.opened(key, heartbeat)).get("last_success_at")
+        return said
     except (ValueError, AttributeError):
         return None
 
@@ -158,34 +163,43 @@ def _tell(action: str, beat: dict[str, Any], error: AgnesError | None, *, dry_ru
     )
 
 
-def queue_job(name: str) -> Callable[[Callable[[dict], Any]], Callable[..., Any]]:
+Failures = dict[str, list[dict[str, str]]]
+"""`batchItemFailures`: the messages that the queue gives out again, each as `itemIdentifier`."""
+
+
+class QueueHandler:
+    """The consumer of a queue as Lambda calls it."""
+
+    def __init__(self, name: str, handle: Callable[[dict[str, Any]], None]) -> None:
+        self.name = name
+        self.handle = handle
+        self.agnes = Contract("queue", Needs.OPERATOR, summary=name)
+        update_wrapper(self, handle)
+
+    def __call__(self, event: dict[str, Any], context: object) -> Failures:
+        return recorded(
+            function_of(context, self.handle), event, context, lambda: self._answer(event["Records"]), kind="queue"
+        )
+
+    def _answer(self, records: Iterable[dict[str, Any]]) -> Failures:
+        failures = []
+        for record in records:
+            actor = CURRENT_ACTOR.set(Actor(client_kind="queue", request_id=record["messageId"]))
+            try:
+                with wiring.state().session({}):
+                    self.handle(json.loads(record["body"]))
+            except Exception as exc:
+                _log_failure(self.name, record, exc)
+                failures.append({"itemIdentifier": record["messageId"]})
+                _sooner(record)
+            finally:
+                CURRENT_ACTOR.reset(actor)
+        return {"batchItemFailures": failures}
+
+
+def queue_job(name: str) -> Callable[[Callable[[dict[str, Any]], None]], QueueHandler]:
     """Make `handle(body)` the consumer of a queue: one call a message, failures reported one by one."""
-
-    def decorate(handle: Callable[[dict], Any]) -> Callable[..., Any]:
-        @wraps(handle)
-        def handler(event: dict, context: Any) -> dict:
-            named = function_of(context, handle)
-            return recorded(named, event, context, lambda: answer(event), kind="queue")
-
-        def answer(event: dict) -> dict:
-            failures = []
-            for record in event["Records"]:
-                actor = CURRENT_ACTOR.set(Actor(client_kind="queue", request_id=record["messageId"]))
-                try:
-                    with wiring.state().session({}):
-                        handle(json.loads(record["body"]))
-                except Exception as exc:
-                    _log_failure(name, record, exc)
-                    failures.append({"itemIdentifier": record["messageId"]})
-                    _sooner(record)
-                finally:
-                    CURRENT_ACTOR.reset(actor)
-            return {"batchItemFailures": failures}
-
-        handler.agnes = Contract("queue", Needs.OPERATOR, summary=name)
-        return handler
-
-    return decorate
+    return partial(QueueHandler, name)
 
 
 def _log_failure(name: str, record: dict[str, Any], exc: Exception) -> None:

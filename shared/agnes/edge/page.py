@@ -8,14 +8,13 @@ says so in `content_policy`, directives that are added to the Content-Security-P
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 from urllib.parse import urlencode
 
 import pydantic
 
 from agnes import wiring
 from agnes.edge import notice
-from agnes.edge.endpoint import Contract, View, beside_people, guarded, invoke, takes_request
+from agnes.edge.endpoint import Contract, RouteView, View, beside_people, invoke, takes_request
 from agnes.edge.errors import CORRECT_FIELDS
 from agnes.edge.needs import Needs
 from agnes.edge.refused import NOT_SENT, Refused
@@ -35,10 +34,10 @@ def page(
     query: type[pydantic.BaseModel] | None = None,
     body: type[pydantic.BaseModel] | None = None,
     reads: Iterable[str] = (),
-) -> Callable[[View], View]:
+) -> Callable[[View], RouteView]:
     """Make a view a page that reads these state files. Whoever is not signed in is sent to the login page, with the way back."""
 
-    def decorate(view: View) -> View:
+    def decorate(view: View) -> RouteView:
         contract = Contract("page", needs, query, body, reads=beside_people(reads), takes_request=takes_request(view))
 
         def call(request: Request, who: Principal | None) -> Reply:
@@ -47,20 +46,21 @@ def page(
                 return value
             return answered(value, request, who)
 
-        return guarded(view, contract, call, on_error=error_of_page)
+        return RouteView(view, contract, call, on_error=error_of_page)
 
     return decorate
 
 
 def answered(
-    value: Any, request: Request, who: Principal | None, *, form: Refused = NOT_SENT, status: int | None = None
+    value: object, request: Request, who: Principal | None, *, form: Refused = NOT_SENT, status: int | None = None
 ) -> Reply:
     """The page of a page object, with the notice that waits for it and, after a refused form, what was typed into it."""
     said = notice.read(request)
-    more = getattr(value, "content_policy", "")
+    more: str = getattr(value, "content_policy", "")
+    own_status: int = getattr(value, "status", 200)
     return Reply(
         body=render(value, who=who, path=request.path, notice=said, form=form),
-        status=status or getattr(value, "status", 200),
+        status=own_status if status is None else status,
         content_type="text/html; charset=utf-8",
         headers={"Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; {more}"} if more else {},
         cookies=(notice.end(wiring.settings()),) if said else (),

@@ -8,7 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from agnes import wiring
 from agnes.edge.reply import TEXT
@@ -16,6 +16,8 @@ from agnes.edge.request import HTTP_API
 from agnes.hosting.bill import Tariff
 from agnes.hosting.ledger import Sums
 from agnes.kernel import metering
+
+A = TypeVar("A")
 
 COMPRESSED_FROM_BYTES = 1024
 EVERY = 16
@@ -27,7 +29,7 @@ _ratios: dict[str, float] = {}
 _answers: Counter[str] = Counter()
 
 
-def recorded(function: str, event: Any, context: Any, call: Callable[[], Any], *, kind: str) -> Any:
+def recorded(function: str, event: Any, context: Any, call: Callable[[], A], *, kind: str) -> A:
     """What `call` returns. `kind` is `api`, `schedule` or `queue`."""
     with _invocation(function, event, context, kind) as sums:
         answer = call()

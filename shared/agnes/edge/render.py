@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -53,12 +53,12 @@ class Shell:
 class Held(Protocol):
     """Where `once` keeps what it made: something of the page's own choice, that ends with what it was made from."""
 
-    def get(self, key: tuple) -> Any | None: ...
+    def get(self, key: tuple[Hashable, ...]) -> Any | None: ...
 
-    def put(self, key: tuple, value: Any) -> None: ...
+    def put(self, key: tuple[Hashable, ...], value: Any) -> None: ...
 
 
-def once(held: Held, key: tuple, macro: Callable[..., Any], *args: Any) -> Any:
+def once(held: Held, key: tuple[Hashable, ...], macro: Callable[..., Any], *args: Any) -> Any:
     """What `macro` renders of `args`, kept under `key`; pages show the same card a hundred times a second."""
     found = held.get(key)
     if found is None:
@@ -122,7 +122,8 @@ def compile_ahead(name: str) -> None:
     """Compile a template and all that it extends, includes and imports, which else happens when it is first rendered."""
     from jinja2 import meta
 
-    env, waiting, met = environment(), [name], set()
+    env, met = environment(), set[str]()
+    waiting: list[str | None] = [name]
     while waiting:
         found = waiting.pop()
         if found is None or found in met:

@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any, Protocol
 
 import msgspec
-from chalice import Response
+from chalice.app import Response
 
 JSON = "application/json"
 
@@ -44,18 +44,27 @@ def Download(body: bytes, *, filename: str, content_type: str, headers: dict[str
 
 
 class File(Protocol):
-    """What somebody takes away: its bytes, or, of a large one, where it can be had."""
+    """What somebody takes away: its bytes, or, of a large one, where it can be had. One of the two is None."""
 
-    filename: str
-    content_type: str
-    body: bytes | None
-    url: str | None
+    @property
+    def filename(self) -> str: ...
+
+    @property
+    def content_type(self) -> str: ...
+
+    @property
+    def body(self) -> bytes | None: ...
+
+    @property
+    def url(self) -> str | None: ...
 
 
 def handed(file: File) -> Reply:
     """The file itself, or the way to it."""
-    if file.body is None:
+    if file.url is not None:
         return Redirect(file.url, status=302)
+    if file.body is None:
+        raise ValueError(f"{file.filename} has neither bytes nor an address")
     return Download(file.body, filename=file.filename, content_type=file.content_type)
 
 

@@ -60,7 +60,7 @@ class Request:
     @property
     def is_http_api(self) -> bool:
         """Whether an HTTP API sent the event; a REST API's has no version."""
-        return self.raw.get("version") == HTTP_API
+        return bool(self.raw.get("version") == HTTP_API)
 
     @cached_property
     def body(self) -> bytes:

@@ -44,8 +44,8 @@ def is_open(scope: Scope | None, *, needs: Needs, method: str, route_scope: Scop
     return route_scope is scope
 
 
-def ends_soon(who: Principal, now: datetime) -> bool:
-    """Whether the caller's token ends within two weeks; of one that sets up a computer that is known."""
+def near_end(who: Principal, now: datetime) -> datetime | None:
+    """When the caller's token ends, if within two weeks; of one that sets up a computer that is known."""
     if who.via is not Via.TOKEN or who.expires_at is None or who.scope is Scope.BOOTSTRAP:
-        return False
-    return who.expires_at - now <= WARN_BEFORE_END
+        return None
+    return who.expires_at if who.expires_at - now <= WARN_BEFORE_END else None

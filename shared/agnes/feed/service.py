@@ -99,7 +99,7 @@ def offered(db: Db, who: Principal, on: ServingIndex, damaged: Collection[str] =
     ] + [
         Hidden("flea", e.owner_username, e.served_name, blocked_because(e.version, blocked[e.tree_id]).text)
         for e in entities
-        if e.tree_id in blocked
+        if e.tree_id is not None and e.tree_id in blocked
     ]
     claims = {p.resource: Claim("curated", p.marketplace_id, p.served_name) for p in own}
     claims |= {e.id: Claim("flea", e.owner_username, e.served_name) for e in entities}
@@ -146,7 +146,7 @@ def _renames(
         old_name = old.partition("/")[2]
         if old_name in taken:
             continue
-        if new in names:
+        if new is not None and new in names:
             if found.get(old_name) is None:
                 found[old_name] = names[new]
         elif new is None and (old in subscribed or granted.requires(old)):
@@ -342,7 +342,10 @@ def repository_of(store: ObjectStore, view: View, blocked: frozenset[str] = froz
 
     def pack(commit: str, common: frozenset[str]) -> bytes:
         wanted = view if commit == view.commit else find_view(store, commit)
-        return build_pack(store, wanted, [find_view(store, oid) for oid in sorted(common)])
+        if wanted is None:
+            raise UnavailableError(f"commit {commit} was removed while it was fetched", hint="Fetch again.")
+        known = [find_view(store, oid) for oid in sorted(common)]
+        return build_pack(store, wanted, [older for older in known if older is not None])
 
     return upload_pack.Repository(
         commit=view.commit,

@@ -83,9 +83,9 @@ def sweep(
             for marketplace_id in ids:
                 standing_still.enter_context(claims.claimed(store, marketplace_id, clock=clock, seconds=SWEEP_SECONDS))
             with state.read(*FILES) as db:  # what a sync has committed until now
-                used = {trees.PREFIX: trees_in_use(db, store), assets.PREFIX: assets_in_use(db)}
+                in_use = {trees.PREFIX: trees_in_use(db, store), assets.PREFIX: assets_in_use(db)}
             for prefix, names in due.items():
-                _remove(store, prefix, names - used[prefix], now)
+                _remove(store, prefix, names - in_use[prefix], now)
     except claims.SyncRunning as running:
         return report | {"trees_removed": 0, "assets_removed": 0, "postponed": running.message}
     return report

@@ -100,7 +100,8 @@ def receipt_of(store: ObjectStore, commit: str) -> Receipt | None:
 
 def contents(store: ObjectStore, plugins: Sequence[ViewPlugin]) -> list[tuple[Tree, bytes]]:
     """Raises a TreeDamaged that names all of them that are damaged."""
-    found, damaged = [], {}
+    found: list[tuple[Tree, bytes]] = []
+    damaged: dict[str, str] = {}
     for plugin in plugins:
         try:
             found.append((trees.get(store, plugin.tree_id), trees.read_pack(store, plugin.tree_id)))

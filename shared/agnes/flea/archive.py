@@ -228,7 +228,7 @@ def _end_of_member(body: bytes, member: zipfile.ZipInfo, limit: int) -> int:
     is_later = bool(flags & _HAS_DESCRIPTOR) and not any((crc, packed, size))
     if not exact and not is_later:
         raise ArchiveInvalid(f"{shown} has another size or checksum in its own header than in the directory")
-    end = data + member.compress_size
+    end: int = data + member.compress_size
     if end > limit:
         raise ArchiveInvalid(f"{shown} is cut off")
     return end + (_descriptor_bytes(body, end, member, shown) if flags & _HAS_DESCRIPTOR else 0)

@@ -16,21 +16,23 @@ from dataclasses import dataclass, fields
 
 @dataclass(slots=True)
 class Calls:
-    """Requests to the object store by price class, bytes, and requests to other services."""
+    """Requests to the object store by price class, bytes, and requests to other services.
 
-    gets: int = 0
-    puts: int = 0
+    Whole numbers, but in sums of runs of which only some were noted (`agnes.hosting.ledger`)."""
+
+    gets: float = 0
+    puts: float = 0
     """PUT, COPY and POST: S3 has one price for them; a large object is written in several."""
-    lists: int = 0
-    removals: int = 0
-    handed_gets: int = 0
+    lists: float = 0
+    removals: float = 0
+    handed_gets: float = 0
     """Presigned URLs that were handed out: whoever uses one makes the request, and the bucket's owner pays for it."""
-    handed_puts: int = 0
-    bytes_read: int = 0
-    bytes_written: int = 0
-    messages: int = 0
+    handed_puts: float = 0
+    bytes_read: float = 0
+    bytes_written: float = 0
+    messages: float = 0
     """Requests to queues, ten messages at most in each."""
-    secrets: int = 0
+    secrets: float = 0
 
     def add(self, other: Calls) -> None:
         for name in NAMES:

@@ -246,7 +246,7 @@ class Message:
     """One piece of queued work: a queue's name and a JSON-able body."""
 
     queue: str
-    body: dict
+    body: dict[str, Any]
 
 
 class Queue(Protocol):

@@ -28,8 +28,12 @@ class PatternSet(Protocol):
 
 
 class Patterns(Protocol):
-    version: str
-    """Of the library: what it finds may change with it."""
+    def __hash__(self) -> int: ...
+
+    @property
+    def version(self) -> str:
+        """Of the library: what it finds may change with it."""
+        ...
 
     def compile(self, patterns: Sequence[str]) -> PatternSet:
         """Raises PatternInvalid."""
@@ -45,7 +49,8 @@ class SecretFound:
 
 
 class SecretScanner(Protocol):
-    version: str
+    @property
+    def version(self) -> str: ...
 
     def secrets(self, line: str) -> list[SecretFound]:
         """Of one line, without placeholders such as `sk-xxxx`."""
@@ -63,7 +68,8 @@ class PythonFound:
 
 
 class PythonScanner(Protocol):
-    version: str
+    @property
+    def version(self) -> str: ...
 
     def findings(self, source: bytes) -> list[PythonFound] | None:
         """Of one module, by line; None for what does not parse."""

@@ -7,6 +7,7 @@ A *state file* is a DuckDB database, attached under its own name, so SQL always 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ class State(Protocol):
     """Of all state files."""
 
     @property
-    def spared(self) -> Collection[str]:
+    def spared(self) -> AbstractSet[str]:
         """Files that were found damaged by the last read that could do without them."""
         ...
 

@@ -11,7 +11,7 @@ Messages quote nothing of what a server sent.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 from agnes.kernel.errors import AgnesError, BadRequestError, UnavailableError
 
@@ -61,7 +61,7 @@ class WebReader(Protocol):
         max_bytes: int,
         known: Validators | None = None,
         accept: str = "*/*",
-        into: BinaryIO | None = None,
+        into: IO[bytes] | None = None,
     ) -> WebFile | None:
         """The file at `url`; None if it still is the one that `known` describes. Raises the family above. What is large goes
         `into` a file as it comes, and is not in the answer then."""

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from agnes.kernel.git import EXECUTABLE, FILE, SYMLINK, GitDamaged, GitEntry
@@ -68,7 +68,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotIm
 class ArchiveSnapshot:
     """A `GitSnapshot` over a zip. Members are inflated when they are read."""
 
-    file: BinaryIO
+    file: IO[bytes]
     digest: str
     commit: str = ""
     _members: dict[str, zipfile.ZipInfo] = field(default_factory=dict)

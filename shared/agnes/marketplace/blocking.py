@@ -39,7 +39,12 @@ def blocked(db: Db) -> list[BlockedTree]:
     rows = db.execute(
         "SELECT tree_id, reason, blocked_at, blocked_by FROM marketplace.blocked_trees ORDER BY blocked_at DESC, tree_id"
     ).fetchall()
-    return [BlockedTree(*row, plugins=["/".join(h) for h in sorted(versions.holders(db, row[0]))]) for row in rows]
+    return [
+        BlockedTree(
+            tree_id, reason, blocked_at, blocked_by, ["/".join(h) for h in sorted(versions.holders(db, tree_id))]
+        )
+        for tree_id, reason, blocked_at, blocked_by in rows
+    ]
 
 
 def block(state: State, who: Principal, tree_id: str, reason: str, *, now: datetime) -> BlockedTree:

@@ -114,7 +114,7 @@ def declared(manifest: Mapping[str, Any] | None, entry: Mapping[str, Any], follo
     # What the client asks for it reads from the entry only where the plugin brings no plugin.json.
     asking = entry if manifest is None else manifest
     manifest = manifest or {}
-    found = {
+    found: dict[str, Any] = {
         "display_name": _text(entry.get("displayName")) or _text(manifest.get("displayName")),
         "dependencies": [_as_json(follow(d)) for d in dependencies.of_plugin(manifest, entry)],
         "optional": [_as_json(follow(d)) for d in dependencies.read(_either("optionalDependencies", manifest, entry))],
@@ -211,20 +211,23 @@ _SIGNALS = {
 def _relevance(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
-    given = value.get("signals") if isinstance(value.get("signals"), dict) else {}
+    given = value.get("signals")
     signals = [
-        words.format(text)
-        for key, words in _SIGNALS.items()
-        for text in (given.get(key) if isinstance(given.get(key), list) else ())
-        if isinstance(text, str)
+        words.format(text) for key, words in _SIGNALS.items() for text in _items(given, key) if isinstance(text, str)
     ]
     signals += [
         f"finds {pair['pattern']} in {pair['file']}"
-        for pair in (given.get("manifestDeps") if isinstance(given.get("manifestDeps"), list) else ())
+        for pair in _items(given, "manifestDeps")
         if isinstance(pair, dict) and isinstance(pair.get("file"), str) and isinstance(pair.get("pattern"), str)
     ]
     topic = _text(value.get("topic"))
     return {"topic": topic, "signals": signals[:MAX_SIGNALS]} if topic or signals else None
+
+
+def _items(value: Any, key: str) -> list[Any]:
+    """The list under a key; nothing where either is of another kind."""
+    items = value.get(key) if isinstance(value, dict) else None
+    return items if isinstance(items, list) else []
 
 
 def _text(value: Any) -> str:

@@ -53,13 +53,17 @@ def between_trees(before: Tree | None, after: Tree | None) -> FileDifference:
     """A file changed if its bytes or its executable bit did."""
     old = {f.path: (f.oid, f.executable) for f in before.files} if before else {}
     new = {f.path: (f.oid, f.executable) for f in after.files} if after else {}
-    lists = {
-        "added": sorted(new.keys() - old.keys()),
-        "changed": sorted(path for path in new.keys() & old.keys() if new[path] != old[path]),
-        "removed": sorted(old.keys() - new.keys()),
-    }
-    counts = {f"{name}_count": len(paths) for name, paths in lists.items()}
-    return FileDifference(**{name: paths[:MAX_LISTED_PATHS] for name, paths in lists.items()}, **counts)
+    added = sorted(new.keys() - old.keys())
+    changed = sorted(path for path in new.keys() & old.keys() if new[path] != old[path])
+    removed = sorted(old.keys() - new.keys())
+    return FileDifference(
+        added=added[:MAX_LISTED_PATHS],
+        changed=changed[:MAX_LISTED_PATHS],
+        removed=removed[:MAX_LISTED_PATHS],
+        added_count=len(added),
+        changed_count=len(changed),
+        removed_count=len(removed),
+    )
 
 
 def of_plugin(change: str, before: Plugin | None, after: Plugin | None, files: FileDifference) -> PluginDifference:

@@ -145,8 +145,8 @@ class External:
             yield npm.NpmSnapshot(self.web, release, self._seconds())
             return
         if isinstance(target, Archive):
-            with self.archives, ArchiveSnapshot.fetched(self.web, target, seconds=self._seconds()) as found:
-                yield found
+            with self.archives, ArchiveSnapshot.fetched(self.web, target, seconds=self._seconds()) as archive:
+                yield archive
             return
         last: GitMissing | None = None
         for ref in target.refs:

@@ -59,6 +59,10 @@ class _Wanted:
         return Reading(self.listed, self.kind, problem=problem, is_waiting=True)
 
 
+Key = tuple[object, ...]
+"""Of what is fetched: see `_key`."""
+
+
 @dataclass(slots=True)
 class Room:
     """Bytes of new content that a sync still takes. What is being read when it is used up is taken whole."""
@@ -80,7 +84,7 @@ class Fetching:
     def read(self, listed: Iterable[Listed], plugin_root: str, known: Mapping[str, Plugin]) -> dict[str, Reading]:
         """Readings by name of those of `listed` that are of other places and can be fetched."""
         readings: dict[str, Reading] = {}
-        groups: dict[tuple, list[_Wanted]] = {}
+        groups: dict[Key, list[_Wanted]] = {}
         for one in listed:
             wanted = self._wanted(one, plugin_root, known.get(one.entry.name))
             if isinstance(wanted, Reading):
@@ -102,7 +106,7 @@ class Fetching:
             readings.update(self._fetch(group, share=1))
         return readings
 
-    def _lot(self, key: tuple) -> str:
+    def _lot(self, key: Key) -> str:
         return hashlib.sha256(f"{self.sync_id} {key}".encode()).hexdigest()
 
     def _wanted(self, listed: Listed, plugin_root: str, known: Plugin | None) -> _Wanted | Reading | None:
@@ -168,7 +172,7 @@ class Fetching:
         return readings
 
 
-def _key(target: Target) -> tuple:
+def _key(target: Target) -> Key:
     """Equal for what one fetch brings."""
     return (Place, target.url, target.refs) if isinstance(target, Place) else (type(target), target)
 

@@ -22,7 +22,7 @@ def used_as(db: Db) -> list[UsedAs]:
         "SELECT marketplace_id, old_name, new_name, until FROM marketplace.past_renames ORDER BY until, old_name"
     ).fetchall():
         day = until.astimezone(UTC).date()
-        final = now.get((m, new), new)
+        final = now.get((m, new)) or new
         if final != old and begun.get((m, old)) != day:
             found.append((m, old, final, begun.get((m, old)), day))
         begun[m, old] = day

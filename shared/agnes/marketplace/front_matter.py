@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -24,7 +24,7 @@ _TABS = re.compile(r"^\t+", re.MULTILINE)
 class _Core(yaml.SafeLoader):
     """YAML 1.2's core schema, without aliases: nothing here needs them, and they are how a small file becomes a large one."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012 (PyYAML's own attribute)
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -39,8 +39,18 @@ _Core.add_implicit_resolver(f"{_TAG}int", re.compile(r"[-+]?[0-9]+\Z"), list("-+
 _Core.add_implicit_resolver(
     f"{_TAG}float", re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z"), list("-+0123456789.")
 )
-_Core.add_constructor(f"{_TAG}int", lambda loader, node: int(loader.construct_scalar(node)))
-_Core.add_constructor(f"{_TAG}float", lambda loader, node: float(loader.construct_scalar(node)))
+
+
+def _int(loader: _Core, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node))
+
+
+def _float(loader: _Core, node: yaml.ScalarNode) -> float:
+    return float(loader.construct_scalar(node))
+
+
+_Core.add_constructor(f"{_TAG}int", _int)
+_Core.add_constructor(f"{_TAG}float", _float)
 
 
 @dataclass(frozen=True, slots=True)

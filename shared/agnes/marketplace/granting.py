@@ -17,7 +17,7 @@ from agnes.kernel.errors import BadRequestError, ConflictError, NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
 from agnes.marketplace import repository
-from agnes.marketplace.model import RESOURCE_TYPE, marketplace_of, resource_id
+from agnes.marketplace.model import RESOURCE_TYPE, marketplace_of, parts_of, resource_id
 
 FILES = ("people", "marketplace")
 MAX_BATCH = 1000
@@ -182,9 +182,7 @@ def _nothing_to_grant(db: Db, missing: Sequence[str]) -> NothingToGrant:
             hint="Grant it when a sync brings it back, or grant the whole marketplace.",
             resource_ids=missing,
         )
-    names = [
-        name for slug, name in (each.split("/", 1) for each in repository.plugin_ids(db)) if slug == marketplace_id
-    ]
+    names = [name for slug, name in map(parts_of, repository.plugin_ids(db)) if slug == marketplace_id]
     hint = f"See `agnes admin marketplace plugins {marketplace_id}`."
     if not names:
         hint = f"It lists no plugins yet: run `agnes admin marketplace sync {marketplace_id}`, or grant the whole marketplace."

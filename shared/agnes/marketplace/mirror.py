@@ -143,7 +143,7 @@ class Mirror:
         if not by_url:
             return
         with ThreadPoolExecutor(MIRROR_PARALLEL, thread_name_prefix="mirror") as pool:
-            for copies in pool.map(lambda item: self._copies(*item[0], item[1]), by_url.items()):
+            for copies in pool.map(lambda item: self._copies(item[0][0], item[0][1], item[1]), by_url.items()):
                 self._take(copies)
 
     def asset(self, plugin: str, kind: str, url: str) -> tuple[Asset, str]:

@@ -24,6 +24,12 @@ def marketplace_of(granted: str) -> str:
     return granted.partition("/")[0]
 
 
+def parts_of(plugin_resource: str) -> tuple[str, str]:
+    """(marketplace, plugin): the inverse of `resource_id`."""
+    marketplace_id, _, plugin = plugin_resource.partition("/")
+    return marketplace_id, plugin
+
+
 class NewMarketplace(BaseModel):
     """Input of POST /api/marketplaces; the rules are in `agnes.marketplace.rules`."""
 

@@ -78,7 +78,7 @@ def offers(db: Db) -> list[Offer]:
         " coalesce(withheld, problem, ''), version, tree_id, git_oid, description, raw, released_at, declared"
         " FROM marketplace.plugins WHERE removed_at IS NULL"
     ).fetchall()
-    return [Offer(*row[:7], Content(*row[7:]) if row[8] else None) for row in rows]
+    return [Offer._make((*row[:7], Content(*row[7:]) if row[8] else None)) for row in rows]
 
 
 def is_system(db: Db, marketplace_id: str, plugin: str) -> bool:
@@ -132,4 +132,7 @@ def shown(db: Db, resources: Collection[str]) -> dict[str, Shown]:
         WHERE removed_at IS NULL AND list_contains($wanted, marketplace_id || '/' || name)""",
         {"wanted": sorted(resources)},
     ).fetchall()
-    return {resource_id(*row[:2]): Shown(*row[2:9], json.loads(row[9]) if row[9] is not None else None) for row in rows}
+    return {
+        resource_id(*row[:2]): Shown._make((*row[2:9], json.loads(row[9]) if row[9] is not None else None))
+        for row in rows
+    }

@@ -54,7 +54,8 @@ def resolve(snapshot: GitSnapshot, path: str, *, within: str = "") -> Resolved:
 
     `within` is the folder of the repository that must not be left.
     """
-    todo, done, hops = path.split("/"), [], 0
+    todo, hops = path.split("/"), 0
+    done: list[str] = []
     tree = snapshot.folder("")
     while todo:
         segment = todo.pop(0)

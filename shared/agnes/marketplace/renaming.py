@@ -105,8 +105,8 @@ def carried(store: ObjectStore, old: Plugin, new: str, history: Sequence[Version
         row = replace(row, size_bytes=tree.size_bytes, file_count=len(tree.files))
         items = versions.items_of(version) or []
         moved = versions.of_row(row, items, commit=version.commit_sha or "", now=version.read_at, status=version.status)
-        decision = {"decided_at": version.decided_at, "decided_by": version.decided_by, "reason": version.reason}
-        found.append(Carried(version.id, replace(moved, **decision)))
+        decided = replace(moved, decided_at=version.decided_at, decided_by=version.decided_by, reason=version.reason)
+        found.append(Carried(version.id, decided))
     return found
 
 
@@ -194,8 +194,12 @@ def finish(outcome: Outcome, moved: Sequence[Move], begun: Mapping[str, str], ex
         if not (change.plugin in gone and change.change == "removed")
     ]
     # Who had decided about the old name has decided about the new one: a plugin that takes the old one begins anew.
-    unset = {"is_system": False, "pinned_version": None, "rollout_version": None, "rollout_group": None}
-    outcome.rows = [replace(row, **unset) if row.name in gone and row.removed_at else row for row in outcome.rows]
+    outcome.rows = [
+        replace(row, is_system=False, pinned_version=None, rollout_version=None, rollout_group=None)
+        if row.name in gone and row.removed_at
+        else row
+        for row in outcome.rows
+    ]
     written = {name for name, _ in outcome.items}
     for move in moved:
         if move.new not in begun or begun[move.new] != move.old:

@@ -238,7 +238,7 @@ def recent_syncs(db: Db, *, before: str | None, limit: int) -> list[RecentSync]:
         """,  # noqa: S608 (constant)
         {"before": before, "limit": limit},
     ).fetchall()
-    return [RecentSync(*_sync(row), row[14]) for row in rows]
+    return [RecentSync(*(*_sync(row), row[14])) for row in rows]
 
 
 def sync_outcomes(db: Db, since: datetime) -> dict[str, int]:
@@ -272,7 +272,8 @@ def remove_syncs(db: Db, ids: Sequence[str]) -> None:
 
 
 def _text(value: Any) -> str:
-    return value.isoformat()
+    text: str = value.isoformat()
+    return text
 
 
 _PLUGIN_TYPES = {f.name: "VARCHAR" for f in fields(Plugin)} | {

@@ -6,6 +6,7 @@ import difflib
 import zlib
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
@@ -262,7 +263,7 @@ def _find(db: Db, of: tuple[str, str], version_id: str | None) -> tuple[Plugin, 
     return plugin, version
 
 
-def _change(of: tuple[str, str], action: str, shown: dict, was: dict) -> Change:
+def _change(of: tuple[str, str], action: str, shown: dict[str, Any], was: dict[str, Any]) -> Change:
     return Change(f"marketplace.plugin.{action}", f"plugin:{of[0]}/{of[1]}", shown, was)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from agnes.marketplace import differences, versions
 from agnes.marketplace.differences import FileDifference, PluginDifference
@@ -74,7 +75,7 @@ def settle(
         after = read if reading.is_external else versions.serve(read, history, standing.blocked, now=now)
         if after.tree_id is not None:
             same_tree = before is not None and before.tree_id == after.tree_id
-            after = replace(after, released_at=before.released_at if same_tree else now)
+            after = replace(after, released_at=before.released_at if before is not None and same_tree else now)
         held = reading.content is not None and (after.tree_id, after.raw) != (read.tree_id, read.raw)
         touched = standing.files.get(name, FileDifference())
         if before is None or before.removed_at is not None:
@@ -126,12 +127,9 @@ def _row(marketplace_id: str, before: Plugin | None, reading: Reading, now: date
     return Plugin(
         marketplace_id=marketplace_id,
         name=entry.name,
-        description=_cut(
-            entry.description
-            or (manifest and manifest.description)
-            or (said_before.description if said_before else ""),
-            MAX_DESCRIPTION_CHARACTERS,
-        ),
+        description=(
+            entry.description or (manifest and manifest.description) or (said_before.description if said_before else "")
+        )[:MAX_DESCRIPTION_CHARACTERS],
         upstream_version=_cut(
             entry.version or (manifest and manifest.version) or (said_before.upstream_version if said_before else None)
         ),
@@ -166,16 +164,16 @@ def _row(marketplace_id: str, before: Plugin | None, reading: Reading, now: date
     )
 
 
-def _cut(text: str | None, most: int = MAX_TEXT_CHARACTERS) -> str | None:
+def _cut(text: str | None) -> str | None:
     """What is stored and shown of a text of any length."""
-    return text[:most] if text else text
+    return text[:MAX_TEXT_CHARACTERS] if text else text
 
 
-def _content_columns(content: Content | None, kept: Plugin | None, now: datetime) -> dict:
+def _content_columns(content: Content | None, kept: Plugin | None, now: datetime) -> dict[str, Any]:
     columns = ("tree_id", "git_oid", "version", "fingerprint", "size_bytes", "file_count")
     if content is not None:
-        same_tree = kept is not None and kept.tree_id == content.tree_id
-        return {c: getattr(content, c) for c in columns} | {"released_at": kept.released_at if same_tree else now}
+        same = kept if kept is not None and kept.tree_id == content.tree_id else None
+        return {c: getattr(content, c) for c in columns} | {"released_at": same.released_at if same else now}
     if kept is not None:
         return {c: getattr(kept, c) for c in (*columns, "released_at")}
     return dict.fromkeys(("tree_id", "git_oid", "version", "fingerprint", "released_at")) | {

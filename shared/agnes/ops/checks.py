@@ -69,7 +69,7 @@ def tried(
     now = clock.now()
     known = _held.get(store)
     is_known = known is not None and timedelta(0) <= now - known.at < KEPT
-    if not is_known or (every_seconds is not None and known.work is None):
+    if known is None or not is_known or (every_seconds is not None and known.work is None):
         failing = {file: code for file in health.names(migrations) if (code := _try(state, store, migrations, file))}
         work = _work(store, now, every_seconds) if every_seconds else None
         known = _held[store] = Checks(now, health.probe(store, clock), failing, work)

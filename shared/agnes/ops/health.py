@@ -112,12 +112,12 @@ def health(
     current = sum(file.current.get(series, 0) for file in files.values() for series in file.expected)
     is_damaged = any(line.endswith("state_damaged") for line in failing)
     if is_damaged or any(file.status == "damaged" for file in files.values()):
-        status = "degraded" if is_damaged and not not_ready else "unhealthy"
-        return Health(status, "damaged", current, total, list(failing))
+        return Health(
+            "degraded" if is_damaged and not not_ready else "unhealthy", "damaged", current, total, list(failing)
+        )
     if any(file.status == "mismatch" for file in files.values()):
         return Health("unhealthy", "mismatch", current, total, list(failing))
-    status = "unhealthy" if not_ready else "degraded" if failing else "ok"
-    return Health(status, "ok", current, total, list(failing))
+    return Health("unhealthy" if not_ready else "degraded" if failing else "ok", "ok", current, total, list(failing))
 
 
 def detailed(
@@ -136,6 +136,7 @@ def detailed(
     except UnavailableError:
         return Detailed("unhealthy", build.version, build.commit, now, probed, {}, {})
     files = {file: failed(found, failing[file]) if file in failing else found for file, found in files.items()}
+    status: Literal["healthy", "degraded", "unhealthy"]
     if any(file.status in ("mismatch", "damaged", "unreachable") for file in files.values()):
         status = "unhealthy"
     elif probed.status == "error" or any(job.status == "error" for job in jobs.values()):
@@ -222,14 +223,16 @@ def _is_later(key: str) -> bool:
 def _file(head: dict[str, Any] | None, expected: Schema) -> FileHealth:
     if head is None:
         return FileHealth("new", 0, {}, expected)
-    current = head.get("schema")
+    schema = head.get("schema")
     if (
-        not isinstance(current, dict)
+        not isinstance(schema, dict)
         or not isinstance(head.get("generation"), int)
-        or not all(isinstance(number, int) for number in current.values())
+        or not all(isinstance(number, int) for number in schema.values())
     ):
         return FileHealth("damaged", 0, {}, expected, code="state_damaged")
+    current: dict[str, int] = schema
     writable_from = {series: current.get(f"{series}.writers", current.get(series, 0)) for series in expected}
+    status: Literal["ok", "migrating", "mismatch"]
     unknown = {series.removesuffix(".writers") for series in current} - expected.keys()
     if unknown or any(number > expected[series] for series, number in writable_from.items()):
         status = "mismatch"

@@ -148,9 +148,15 @@ def run_of(store: ObjectStore, name: str, run_id: str | None) -> Run:
         beat = _beat(store, job.name, kind)
         if beat and run_id in (None, beat["run_id"]):
             at = datetime.fromisoformat(beat["at"])
-            status = "done" if beat["ok"] else "failed"
             return Run(
-                job.name, beat["run_id"], status, kind == "dry-run", at, beat["seconds"], beat["error"], beat["report"]
+                job.name,
+                beat["run_id"],
+                "done" if beat["ok"] else "failed",
+                kind == "dry-run",
+                at,
+                beat["seconds"],
+                beat["error"],
+                beat["report"],
             )
     return Run(job.name, run_id, "pending", dry_run=False, at=None, seconds=None, error=None, report=None)
 

@@ -14,6 +14,7 @@ from agnes.kernel.llm import (
     ModelRefused,
     ModelUnavailable,
     Prompt,
+    Said,
     TokenCounts,
     Trouble,
 )
@@ -21,12 +22,19 @@ from agnes.kernel.ports import Secret
 
 if TYPE_CHECKING:
     import anthropic
+    from anthropic.types import AssistantMessageParam, UserMessageParam
 
 ATTEMPTS = 3
 _PAUSE_SECONDS = 0.3
 PATIENT_SECONDS = 2.0
 """Before the second attempt of a patient question, twice as long before the third."""
 OVERLOADED = 529
+
+
+def _message(turn: Said) -> UserMessageParam | AssistantMessageParam:
+    if turn.role == "user":
+        return {"role": "user", "content": turn.text}
+    return {"role": "assistant", "content": turn.text}
 
 
 class Claude:
@@ -91,7 +99,9 @@ class Claude:
             raise ModelOutputUnusable(problem, spent)
         raise ModelUnavailable(f"no answer within {prompt.seconds:g} seconds", trouble=Trouble.SLOW, tokens=spent)
 
-    def _send(self, client: anthropic.Anthropic, prompt: Prompt, tokens: int, seconds: float) -> Any:
+    def _send(
+        self, client: anthropic.Anthropic, prompt: Prompt, tokens: int, seconds: float
+    ) -> anthropic.types.Message:
         import anthropic
 
         try:
@@ -99,7 +109,7 @@ class Claude:
                 model=prompt.model,
                 max_tokens=tokens,
                 system=prompt.system,
-                messages=[{"role": turn.role, "content": turn.text} for turn in prompt.turns],
+                messages=[_message(turn) for turn in prompt.turns],
                 output_config={"format": {"type": "json_schema", "schema": prompt.schema}},
                 timeout=seconds,
             )
@@ -139,7 +149,7 @@ class Claude:
         if isinstance(error, _NotTheApi) or error.trouble is Trouble.REFUSED:
             return None
         if prompt.is_patient:
-            return self._patient_seconds * 2**attempt
+            return self._patient_seconds * 2.0**attempt
         return _PAUSE_SECONDS * (attempt + 1) if error.trouble in (Trouble.UNREACHABLE, Trouble.OVERLOADED) else None
 
     def _given_key(self) -> Secret:

@@ -8,6 +8,8 @@ from typing import Any
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import Secret
 
+_MISSING = "ResourceNotFoundException"
+
 
 class SecretsManager:
     """boto3 is imported and its client made at the first call. Its retries are harmless: it gives every
@@ -24,13 +26,13 @@ class SecretsManager:
         return boto3.client("secretsmanager", endpoint_url=self._endpoint_url)
 
     def get(self, name: str) -> Secret | None:
-        found = self._call("get_secret_value", name, absent_is_fine=True)
+        found = self._if_there("get_secret_value", name)
         return None if found is None else Secret(found["SecretString"])
 
     def put(self, name: str, secret: Secret) -> None:
-        put = self._call("put_secret_value", name, absent_is_fine=True, SecretString=secret.value)
+        put = self._if_there("put_secret_value", name, SecretString=secret.value)
         if put is None and not self._created(name, secret):
-            self._call("put_secret_value", name, absent_is_fine=False, SecretString=secret.value)
+            self._call("put_secret_value", name, SecretString=secret.value)
 
     def add(self, name: str, secret: Secret) -> Secret:
         """Creating is what Secrets Manager does once; a read may see it a moment later only."""
@@ -41,7 +43,7 @@ class SecretsManager:
 
     def remove(self, name: str) -> None:
         """At once: a name may be used again, which a recovery window would forbid."""
-        self._call("delete_secret", name, absent_is_fine=True, ForceDeleteWithoutRecovery=True)
+        self._if_there("delete_secret", name, ForceDeleteWithoutRecovery=True)
 
     def _created(self, name: str, secret: Secret) -> bool:
         """False if there is one already."""
@@ -58,15 +60,25 @@ class SecretsManager:
         return True
 
     def _kept(self, name: str) -> Secret:
-        return Secret(self._call("get_secret_value", name, absent_is_fine=False)["SecretString"])
+        kept = self._call("get_secret_value", name)
+        return Secret(kept["SecretString"])
 
-    def _call(self, operation: str, name: str, *, absent_is_fine: bool, **arguments: Any) -> dict[str, Any] | None:
+    def _call(self, operation: str, name: str, **arguments: Any) -> dict[str, Any]:
+        """AWS's answer. Raises UnavailableError, also for a secret that is missing."""
+        answer = self._if_there(operation, name, **arguments)
+        if answer is None:
+            raise UnavailableError(f"Secrets Manager failed for {self._id(name)}: {_MISSING}")
+        return answer
+
+    def _if_there(self, operation: str, name: str, **arguments: Any) -> dict[str, Any] | None:
+        """AWS's answer, None if there is no such secret. Raises UnavailableError."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            return getattr(self._client, operation)(SecretId=self._id(name), **arguments)
+            answer: dict[str, Any] = getattr(self._client, operation)(SecretId=self._id(name), **arguments)
+            return answer
         except ClientError as error:
-            if absent_is_fine and error.response["Error"]["Code"] == "ResourceNotFoundException":
+            if error.response["Error"]["Code"] == _MISSING:
                 return None
             raise self._unavailable(name, error) from error
         except BotoCoreError as error:

@@ -11,12 +11,12 @@ import io
 import socket
 import ssl
 from contextlib import closing
-from typing import Any, BinaryIO
+from typing import IO, Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from agnes.kernel.git import GitRefused, GitUnreachable
 from agnes.kernel.web import Validators, WebFailed, WebFile, WebRefused, WebTooLarge, WebUnreachable
-from agnes.outside.git.addresses import Dial, Resolve, dial, judged_addresses
+from agnes.outside.git.addresses import Dial, Resolve, SocketAddress, dial, judged_addresses
 from agnes.outside.git.limits import MAX_REDIRECTS, STALL_SECONDS
 from agnes.outside.git.transport import Alarm
 
@@ -50,7 +50,7 @@ class JudgedWeb:
         max_bytes: int,
         known: Validators | None = None,
         accept: str = "*/*",
-        into: BinaryIO | None = None,
+        into: IO[bytes] | None = None,
     ) -> WebFile | None:
         headers = {"User-Agent": "agnes", "Accept": accept, "Accept-Encoding": "identity", "Connection": "close"}
         if known is not None and known.etag:
@@ -87,7 +87,7 @@ class JudgedWeb:
         raise WebFailed(f"the server redirects more than {MAX_REDIRECTS} times")
 
     def _connect(
-        self, origin: tuple[str, str, int], addresses: list[tuple[int, tuple]], alarm: Alarm
+        self, origin: tuple[str, str, int], addresses: list[tuple[int, SocketAddress]], alarm: Alarm
     ) -> http.client.HTTPConnection:
         scheme, host, port = origin
         alarm.check()
@@ -129,10 +129,10 @@ class JudgedWeb:
 class _Body:
     """What is received, in memory or in a file. Raises WebTooLarge."""
 
-    def __init__(self, max_bytes: int, into: BinaryIO | None) -> None:
+    def __init__(self, max_bytes: int, into: IO[bytes] | None) -> None:
         self._max_bytes = max_bytes
-        self._file = into if into is not None else io.BytesIO()
-        self._is_in_memory = into is None
+        self._memory = io.BytesIO()
+        self._into = into
         self.size = 0
 
     def require(self, size: int) -> None:
@@ -143,14 +143,15 @@ class _Body:
         self.size += len(part)
         self.require(self.size)
         try:
-            self._file.write(part)
+            (self._memory if self._into is None else self._into).write(part)
         except OSError as exc:  # of this machine, and not of the server
             raise WebUnreachable(
                 f"there is no room for the file: {exc.strerror}", hint="Free some disk space."
             ) from exc
 
     def whole(self) -> bytes:
-        return self._file.getvalue() if self._is_in_memory else b""
+        """Nothing of what went into a file."""
+        return self._memory.getvalue()
 
 
 def _parts(url: str) -> tuple[str, str, int, str]:

@@ -362,8 +362,7 @@ class _Deciding:
         if first is not None and first.tree_id in self._plugins.blocked:
             return blocked_because(first.version, self._plugins.blocked[first.tree_id])
         if versions.withheld:
-            kind = BLOCKED if " is blocked: " in versions.withheld else NO_VERSION
-            return Reason(kind, versions.withheld)
+            return Reason(BLOCKED if " is blocked: " in versions.withheld else NO_VERSION, versions.withheld)
         return Reason(NO_VERSION, NO_VERSION_CLAUSE)
 
     def flea(self) -> Iterable[Entitlement]:
@@ -390,6 +389,6 @@ class _Deciding:
     def _why_no_entity(self, entity: Entity) -> Reason:
         if not entity.is_served:
             return Reason(NOT_APPROVED, f"its status is {entity.status}")
-        if entity.tree_id in self._plugins.blocked:
+        if entity.tree_id is not None and entity.tree_id in self._plugins.blocked:
             return blocked_because(entity.version, self._plugins.blocked[entity.tree_id])
         return self._resolution.withheld[entity.id]

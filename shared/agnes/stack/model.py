@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, StrictBool
 
@@ -21,9 +21,17 @@ class Claim(NamedTuple):
     name: str
 
 
-NOT_GRANTED, NOT_ADDED, DISABLED, REMOVED = "not_granted", "not_added", "disabled", "removed_upstream"
-NO_VERSION, BLOCKED, DAMAGED, NOT_APPROVED = "no_version", "blocked_version", "damaged", "not_approved"
-NAME_CONFLICT, MISSING_DEPENDENCY, OUT_OF_RANGE = "name_conflict", "missing_dependency", "version_out_of_range"
+NOT_GRANTED: Final = "not_granted"
+NOT_ADDED: Final = "not_added"
+DISABLED: Final = "disabled"
+REMOVED: Final = "removed_upstream"
+NO_VERSION: Final = "no_version"
+BLOCKED: Final = "blocked_version"
+DAMAGED: Final = "damaged"
+NOT_APPROVED: Final = "not_approved"
+NAME_CONFLICT: Final = "name_conflict"
+MISSING_DEPENDENCY: Final = "missing_dependency"
+OUT_OF_RANGE: Final = "version_out_of_range"
 
 RESOLVED = (NAME_CONFLICT, MISSING_DEPENDENCY, OUT_OF_RANGE)
 """Why something is not served that could be, if the person had nothing else or more."""

@@ -16,7 +16,7 @@ from agnes.kernel.state import Change, Db, State, Tx
 from agnes.marketplace import assets, needs, offering
 from agnes.marketplace import service as marketplace
 from agnes.marketplace.assets import Asset
-from agnes.marketplace.model import resource_id
+from agnes.marketplace.model import parts_of, resource_id
 from agnes.marketplace.needs import Needs
 from agnes.marketplace.offering import Shown
 from agnes.stack import entitlement, repository, resolution
@@ -212,7 +212,7 @@ def holders(db: Db) -> Callable[[str], Holder]:
         return Holder(
             frozenset((plugin.marketplace_id, plugin.name) for plugin in plugins)
             | frozenset((entity.id, entity.served_name) for entity in on.entities(entities)),
-            {tuple(resource.split("/", 1)): since for resource, since in mine.items()}
+            {parts_of(resource): since for resource, since in mine.items()}
             | {(entity_id, entity.served_name): entities[entity_id] for entity_id, entity in known.items()},
         )
 

@@ -51,7 +51,9 @@ def plugins(db: Db) -> Plugins:
     """What marketplaces can serve to whom. Of `db` it reads `marketplace` alone."""
     registered, early, needed = offering.registrations(db), offering.early(db), needs.needs(db)
     found: dict[str, PluginVersions] = {}
-    system, disabled, ranged = set(), set(), set()
+    system: set[str] = set()
+    disabled: set[str] = set()
+    ranged: set[str] = set()
     of: dict[str, list[str]] = defaultdict(list)
 
     def served(registration: Registration, name: str, content: Content, *, is_system: bool) -> ServedPlugin:

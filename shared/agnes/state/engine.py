@@ -15,9 +15,9 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import duckdb
 
@@ -40,6 +40,11 @@ class CopySpoiled(Exception):
 
 class ReadCopy(Protocol):
     """One generation, attached for reading."""
+
+    @property
+    def schema(self) -> str:
+        """Where its tables are, for a connection's search path."""
+        ...
 
     def close(self) -> None: ...
 
@@ -86,8 +91,8 @@ class Engine(Protocol):
         """A private copy with these migrations made, which nobody publishes. Raises DatabaseUnreadable."""
         ...
 
-    def reading(self, copies: Sequence[ReadCopy]) -> Any:
-        """A context manager: a connection that sees these generations."""
+    def reading(self, copies: Sequence[ReadCopy]) -> AbstractContextManager[Db]:
+        """A connection that sees these generations."""
         ...
 
     def open(self, file: str, snapshot: Path | None, log: bytes) -> WorkingCopy:
@@ -148,10 +153,10 @@ class DuckDb:
             migrated.unlink(missing_ok=True)
 
     @contextmanager
-    def reading(self, copies: Sequence[_Attached]) -> Iterator[duckdb.DuckDBPyConnection]:
+    def reading(self, copies: Sequence[ReadCopy]) -> Iterator[duckdb.DuckDBPyConnection]:
         db = self._connect()
         try:
-            db.execute(f"SET search_path='{','.join(f'{copy.alias}.{copy.file}' for copy in copies)}'")
+            db.execute(f"SET search_path='{','.join(copy.schema for copy in copies)}'")
             yield db
         except duckdb.Error as error:
             self.suspect(error)
@@ -244,11 +249,11 @@ class DuckDb:
 class _Attached:
     def __init__(self, engine: DuckDb, file: str, alias: str) -> None:
         self._engine = engine
-        self.file = file
-        self.alias = alias
+        self._alias = alias
+        self.schema = f"{alias}.{file}"
 
     def close(self) -> None:
-        self._engine.detach(self.alias)
+        self._engine.detach(self._alias)
 
 
 class _Opened:

@@ -25,6 +25,7 @@ from agnes.state.contention import CommitContended, Contender
 from agnes.state.engine import DuckDb, Engine
 from agnes.state.group import Group
 from agnes.state.head import FORM, TAIL_GENERATIONS, Head, StateDamaged, UnknownStateFile, check_name, head_key
+from agnes.state.history import KEEP_GENERATIONS, KEEP_SECONDS, Pruned, Restorable
 from agnes.state.material import Material
 from agnes.state.migrations import COMMON, Migration, Plan, packaged
 from agnes.state.pointer import Known, Pointer
@@ -110,6 +111,10 @@ class StateFiles:
     With `tail_generations` of 0 each log is an object of its own as well, so a lost head loses no commit; a commit is two writes then.
     """
 
+    engine: Engine
+    material: Material
+    """Both since the first use."""
+
     def __init__(
         self,
         store: ObjectStore,
@@ -135,7 +140,9 @@ class StateFiles:
         self.publisher = publisher
         self._cache_dir = cache_dir
         self._cache_limit_bytes = cache_limit_bytes
-        self._new_engine = engine or (lambda work: DuckDb(work, memory_limit=memory_limit, threads=threads))
+        self._new_engine: Callable[[Path], Engine] = engine or (
+            lambda work: DuckDb(work, memory_limit=memory_limit, threads=threads)
+        )
         self._migrations = packaged() if migrations is None else migrations
         self._files: dict[str, _File] = {}
         self._cache: LocalCache | None = None
@@ -165,6 +172,12 @@ class StateFiles:
                 common = self._migrations.get(COMMON, packaged()[COMMON])
                 self._files[name] = _File(self, Plan(name, common, self._migrations[name]))
             return self._files[name]
+
+    @property
+    def _work(self) -> Path:
+        """The folder of the cache that this process alone uses; before the first use, the whole cache."""
+        cache = self._cache
+        return cache.work if cache else self._cache_dir
 
     def session(self, expect: Mapping[str, int] | None = None) -> AbstractContextManager[session.Session]:
         """Reads inside are never older than `expect` (generation by file) or than what was committed inside;
@@ -266,7 +279,7 @@ class StateFiles:
         with self._lock:
             name = part.plan.file
             if name not in self._empties or self._empties[name].engine is not self.engine:
-                self._empties[name] = EmptyReader(self.engine, part.plan, self._cache.work)
+                self._empties[name] = EmptyReader(self.engine, part.plan, self._work)
             return self._empties[name]
 
     def commit(self, file: str, change: Callable[[Tx], T], *, actor: Actor | None = None) -> T:
@@ -276,7 +289,7 @@ class StateFiles:
         """
         part = self._opened(file)
         request = self.request(file, change, actor or CURRENT_ACTOR.get())
-        value = part.group.commit(request)
+        value: T = part.group.commit(request)
         self._note(file, request.generation)
         return value
 
@@ -312,8 +325,8 @@ class StateFiles:
                 renewed.append(name)
         return renewed
 
-    def history(self, file: str) -> list[dict]:
-        """What can be restored, newest first: generation, at, kind (`snapshot` or `log`), size_bytes, nonce."""
+    def history(self, file: str) -> list[Restorable]:
+        """What can be restored, newest first."""
         part = self._opened(file)
         return history.listed(self.store, file, part.pointer.refresh())
 
@@ -349,12 +362,11 @@ class StateFiles:
     def check(self, file: str) -> repair.Checked:
         """Read the newest generation whole; if it does not hold, older ones until one does."""
         part = self._opened(file)
-        work = self._cache.work if self._cache else self._cache_dir
         return repair.check(
             self.store,
             file,
             material=self.material,
-            new_engine=lambda: self._new_engine(work),
+            new_engine=lambda: self._new_engine(self._work),
             schema=part.plan.schema,
         )
 
@@ -389,10 +401,19 @@ class StateFiles:
         self._note(file, request.generation)
         return request.generation
 
-    def prune(self, file: str, **keep: float) -> history.Pruned:
-        """Remove what is older than the newest 50 generations and 24 hours (`keep_generations`, `keep_seconds`)."""
+    def prune(
+        self, file: str, *, keep_generations: int = KEEP_GENERATIONS, keep_seconds: float = KEEP_SECONDS
+    ) -> Pruned:
+        """Remove what is older than the newest 50 generations and 24 hours."""
         part = self._opened(file)
-        return history.prune(self.store, file, part.pointer.refresh(), clock=self.clock, **keep)
+        return history.prune(
+            self.store,
+            file,
+            part.pointer.refresh(),
+            clock=self.clock,
+            keep_generations=keep_generations,
+            keep_seconds=keep_seconds,
+        )
 
     def close(self) -> None:
         """Detach everything and remove this process's own folder of the cache."""

@@ -125,7 +125,7 @@ class Published:
     """Its log was published in the head: `sha256` and `size` are those of the whole log, which may have no object."""
 
     @property
-    def results(self) -> dict[str, list]:
+    def results(self) -> dict[str, list[list[Any]]]:
         """One a call, by the ids of their intents. Raises ValueError."""
         return dict(json.loads(unpack(self.packed_results))) if self.packed_results else {}
 
@@ -277,7 +277,7 @@ def _log_2(raw: dict[str, Any]) -> Log | None:
     return Log(**(raw["log"] or {"key": "", "sha256": "", "size": 0}), **raw["tail"])
 
 
-def _lead(raw: list | None) -> Lead | None:
+def _lead(raw: list[Any] | None) -> Lead | None:
     return Lead(str(raw[0]), datetime.fromisoformat(raw[1]), float(raw[2]), bool(raw[3])) if raw else None
 
 
@@ -294,18 +294,18 @@ def unpack(packed: str) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def encode_lines(lines: tuple[Published, ...]) -> list[list]:
+def encode_lines(lines: tuple[Published, ...]) -> list[list[Any]]:
     return [_shortest([getattr(line, name) for name in Published.__slots__]) for line in lines]
 
 
-def _shortest(values: list) -> list:
+def _shortest(values: list[Any]) -> list[Any]:
     """Without the defaults at its end."""
     while not values[-1]:
         values.pop()
     return values
 
 
-def decode_lines(lines: list[list]) -> tuple[Published, ...]:
+def decode_lines(lines: list[list[Any]]) -> tuple[Published, ...]:
     return tuple(Published(*line) for line in lines)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal, TypedDict
 
 from agnes.kernel import sealed
 from agnes.kernel.errors import NotFoundError
@@ -58,8 +59,18 @@ class Pruned:
     objects: int
 
 
-def listed(store: ObjectStore, file: str, known: Known | None) -> list[dict]:
-    """One dict a generation, newest first."""
+class Restorable(TypedDict):
+    """A generation that can be restored."""
+
+    generation: int
+    at: str
+    kind: Literal["snapshot", "log"]
+    size_bytes: int
+    nonce: str
+
+
+def listed(store: ObjectStore, file: str, known: Known | None) -> list[Restorable]:
+    """One a generation, newest first."""
     if known is None:
         return []
     lines = _Lines(store, file, known.head)
@@ -68,7 +79,7 @@ def listed(store: ObjectStore, file: str, known: Known | None) -> list[dict]:
     return [_facts(line) for line in found if line]
 
 
-def _facts(line: Published) -> dict:
+def _facts(line: Published) -> Restorable:
     return {
         "generation": line.generation,
         "at": line.at,

@@ -229,7 +229,7 @@ class Publisher:
                 return found, line.generation
         return None
 
-    def _results(self, line: Published) -> dict[str, list]:
+    def _results(self, line: Published) -> dict[str, list[list[Any]]]:
         try:
             return line.results
         except ValueError as error:
@@ -299,15 +299,16 @@ class Publisher:
 
     def _upload(self, copy: WorkingCopy, head: Head | None, work: Round) -> Head:
         """The head of the next generation; all objects that it names are stored."""
-        fold = (
+        if (
             head is None
             or work.base is not None
             or self._must_fold(copy)
             or self._is_time_to_fold(head, copy.log_size())
-        )
-        if fold:
+        ):
             self._store_log(head, is_replaced=work.base is not None)
-        made = self._folded(copy, head, work.base or head) if fold else self._logged(copy, head)
+            made = self._folded(copy, head, work.base or head)
+        else:
+            made = self._logged(copy, head)
         results = {name: [encode_result(r.value, r.error) for r in asked] for name, asked in work.answers.items()}
         line = replace(made.history[-1], packed_results=pack(json.dumps(results).encode()) if results else "")
         history = self._turn_page((*(head.history if head else ()), line))
@@ -410,7 +411,7 @@ class Publisher:
                 self._store.write(key, body, expect=ANYTHING, content_type=content_type)
                 if not verify or _holds(self._store, key, body):
                     return
-                failure = TryAgain(key, "what was read back is not what was written")
+                failure: TryAgain | OutcomeUnknown = TryAgain(key, "what was read back is not what was written")
             except (TryAgain, OutcomeUnknown) as error:
                 failure = error
         raise TryAgain(key, "the store was busy to the end") from failure

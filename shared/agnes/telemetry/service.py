@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -70,11 +71,13 @@ def waiting(store: ObjectStore) -> Waiting:
 
 def quarantined(db: Db, since: datetime) -> tuple[int, int]:
     """Transcripts that are not counted: all, and those that were received since then; `db` has `telemetry`."""
-    return db.execute(
+    every, recent = one_row(
+        db,
         "SELECT count(*), count(*) FILTER (received_at >= $since) FROM telemetry.transcripts "
         "WHERE quarantine_reason IS NOT NULL",
         {"since": since},
-    ).fetchone()
+    )
+    return every, recent
 
 
 def damage(db: Db, since: datetime) -> Damage:
@@ -82,24 +85,26 @@ def damage(db: Db, since: datetime) -> Damage:
     return damages.since(db, since)
 
 
-def last_sessions(db: Db, user_ids: list[str], *, since: datetime) -> dict[str, tuple[datetime, int]]:
+def last_sessions(db: Db, user_ids: Sequence[str], *, since: datetime) -> dict[str, tuple[datetime, int]]:
     """User id → (when their last session ended, how many ended since then); `db` has `telemetry`."""
     rows = db.execute(
         """SELECT user_id, max(coalesce(ended_at, extracted_at)),
             count(*) FILTER (coalesce(ended_at, extracted_at) >= $since)
         FROM telemetry.sessions WHERE list_contains($ids, user_id) GROUP BY 1""",
-        {"ids": user_ids, "since": since},
+        {"ids": list(user_ids), "since": since},
     ).fetchall()
     return {user_id: (last, count) for user_id, last, count in rows}
 
 
 def recent_sessions(db: Db, *, since: datetime) -> tuple[int, int]:
     """(sessions that ended since then, people whose they are); `db` has `telemetry`."""
-    return db.execute(
+    sessions, people = one_row(
+        db,
         """SELECT count(*), count(DISTINCT user_id) FROM telemetry.sessions
         WHERE coalesce(ended_at, extracted_at) >= ?""",
         [since],
-    ).fetchone()
+    )
+    return sessions, people
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ def bills(db: Db, since: datetime) -> Bills:
         FROM billed""",  # noqa: S608 (fixed parts)
         {"since": since},
     )
-    return Bills(*counts, tuple(models))
+    return Bills(*(*counts, tuple(models)))
 
 
 def extract_usage(
@@ -218,6 +223,6 @@ def daily_series(db: Db, item: ItemKey, *, today: date) -> list[tuple[date, int]
         """,  # noqa: S608 (fixed parts)
         list(item),
     ).fetchall()
-    found = dict(rows)
+    found: dict[date, int] = dict(rows)
     days = [today - timedelta(days=back) for back in reversed(range(SERIES_DAYS))]
     return [(day, found.get(day, 0)) for day in days]

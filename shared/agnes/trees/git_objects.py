@@ -43,7 +43,7 @@ def pack_entry(kind: int, content: bytes, *, level: int = 6) -> bytes:
     return entry_header(kind, len(content)) + zlib.compress(content, level)
 
 
-def pack(entries: Iterable[bytes], count: int) -> bytes:
+def pack(entries: Iterable[bytes | memoryview], count: int) -> bytes:
     """A whole pack of `count` encoded entries."""
     body = b"PACK" + (2).to_bytes(4, "big") + count.to_bytes(4, "big") + b"".join(entries)
     return body + hashlib.sha1(body, usedforsecurity=False).digest()

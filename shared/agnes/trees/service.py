@@ -66,7 +66,8 @@ def get(store: ObjectStore, tree_id: str) -> Tree:
 
 def get_all(store: ObjectStore, tree_ids: Iterable[str]) -> list[Tree]:
     """The same for several, in order; a TreeDamaged names all that are damaged."""
-    found, damaged = [], {}
+    found: list[Tree] = []
+    damaged: dict[str, str] = {}
     for one in tree_ids:
         try:
             found.append(get(store, one))

@@ -131,7 +131,8 @@ def judged(value: Mapping[str, Any], request: Request) -> Answer:
         raise Unreliable(f"the words of {len(wrong)} files are not those of their delimiters")
     if RISKS.index(read[request.canary].risk) < RISKS.index("high"):
         raise Unreliable("it called a planted attack harmless")
-    if any(one.file not in request.words for one in (*answer.findings, *answer.descriptions)):
+    named = [one.file for one in answer.findings] + [one.file for one in answer.descriptions]
+    if any(file not in request.words for file in named):
         raise Unreliable("it names a file that is not there")
     return answer
 

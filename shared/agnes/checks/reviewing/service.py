@@ -257,7 +257,8 @@ def _kept(digest: str, answer: Answer, paths: Mapping[int, str], hidden: frozens
         )
         for one in poor
     ]
-    risk = max((one.risk for one in answer.files if one.file in paths), key=RISKS.index, default="safe")
+    risks = [one.risk for one in answer.files if one.file in paths]
+    risk = max(risks, key=RISKS.index, default=RISKS[0])
     return ChunkRead(digest, risk, tuple(found), bool(poor), _said(answer.summary, hidden))
 
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from agnes.claude_code import hook_guards
 from agnes.claude_code.events import GUARDS, KNOWN
-from agnes.claude_code.hook_forms import is_matched
+from agnes.claude_code.hook_forms import Matched, is_matched
 from agnes.marketplace import components
 from agnes.marketplace.finding.model import Component
 from agnes.marketplace.finding.plugin import Plugin, short, why
@@ -20,7 +20,7 @@ from agnes.marketplace.manifest import PLUGIN_MANIFEST
 
 HOOKS_FILE = "hooks/hooks.json"
 _ENTRY = "the catalog's entry"
-_MATCHED = TypeAdapter(components.Matched)
+_MATCHED = TypeAdapter(Matched)
 
 
 class Hooks(Plugin):
@@ -107,7 +107,8 @@ class Hooks(Plugin):
                 return group if isinstance(group, dict) else None
             self.warn(f"{where}: hooks.{event}: {why(exc)}")
             return _with_sound_hooks(group)
-        return group
+        sound: dict[str, Any] = group
+        return sound
 
     def module(self, named: list[tuple[str, str]]) -> None:
         if len(named) > 1:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachable, FileUnreadable
-from agnes.outside.drops.walk import Named, walk
+from agnes.outside.drops.walk import Kind, Named, walk
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -90,7 +90,7 @@ class FolderDrop:
 
 def _named(name: str, found: os.stat_result) -> Named:
     if stat.S_ISREG(found.st_mode):
-        kind = "file"
+        kind: Kind = "file"
     elif stat.S_ISDIR(found.st_mode):
         kind = "folder"
     else:

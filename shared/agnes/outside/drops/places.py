@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from agnes.kernel.drops import DropRefused, DropUnreachable
 from agnes.kernel.git import GitRefused, GitUnreachable
-from agnes.outside.git.addresses import judged_addresses
+from agnes.outside.git.addresses import SocketAddress, judged_addresses
 
 
-def addresses_of(host: str, port: int, *, allow: frozenset[str]) -> list[tuple[int, tuple]]:
+def addresses_of(host: str, port: int, *, allow: frozenset[str]) -> list[tuple[int, SocketAddress]]:
     """Raises DropRefused for a private address that AGNES_COLLECT_ALLOW does not allow, DropUnreachable for none."""
     try:
         return judged_addresses(host, port, allow_private="private" in allow)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachable, FileUnreadable, Place
 from agnes.kernel.ports import Secret
 from agnes.outside.drops.places import addresses_of
-from agnes.outside.drops.walk import Named, walk
+from agnes.outside.drops.walk import Kind, Named, walk
 from agnes.outside.git.addresses import dial
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def open_sftp(place: Place, credential: Secret | None, *, seconds: float, allow:
         try:
             yield SftpDrop(
                 loop,
-                loop.run(connection.start_sftp_client(path_encoding=None), SILENCE_SECONDS, place.host),
+                loop.run(_client_of(connection), SILENCE_SECONDS, place.host),
                 place.host,
             )
         finally:
@@ -132,13 +132,19 @@ class SftpDrop:
             if attributes.permissions is None or not stat.S_ISREG(attributes.permissions):
                 return None
             async with self._client.open(file.path.encode(), "rb", encoding=None) as stream:
-                return await stream.read(file.size_bytes)
+                content: bytes | str = await stream.read(file.size_bytes)
+                assert isinstance(content, bytes)  # it is opened without an encoding
+                return content
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
             return None
         except (asyncssh.SFTPNoConnection, asyncssh.SFTPConnectionLost):
             raise
         except asyncssh.SFTPError as error:  # a permission, a bad disk: the server's word on this file
             raise FileUnreadable(f"{self._host}: {file.path}: {error.reason}") from error
+
+
+async def _client_of(connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
+    return await connection.start_sftp_client(path_encoding=None)
 
 
 class _Loop:
@@ -243,7 +249,7 @@ def _named(entry: asyncssh.SFTPName) -> Named | None:
     if name in (".", "..") or "/" in name or "\0" in name or not name:
         return None  # what the server says of other folders is not asked for
     mode = attributes.permissions or 0
-    kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
+    kinds: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
     size, mtime = attributes.size or 0, attributes.mtime or 0
     return Named(
         name, kinds.get(stat.S_IFMT(mode), "other"), size, f"{size}-{int(mtime)}", datetime.fromtimestamp(mtime, UTC)

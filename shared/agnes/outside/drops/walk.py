@@ -15,12 +15,15 @@ SYMLINK, NO_FILE, BAD_NAME = "symlink", "not_a_file", "bad_name"
 """Problems of what matches and is not read."""
 
 
+Kind = Literal["file", "folder", "link", "other"]
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """One entry of a folder. `other` is a device, a socket, a pipe."""
 
     name: str
-    kind: Literal["file", "folder", "link", "other"]
+    kind: Kind
     size_bytes: int = 0
     version: str = ""
     modified_at: datetime | None = None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from agnes.kernel.git import GitRefused, GitUnreachable
 
-Resolve = Callable[..., list[tuple]]
+SocketAddress = tuple[str, int] | tuple[str, int, int, int]
+"""(host, port), of IPv6 with two more numbers."""
+Resolve = Callable[..., Sequence[tuple[int, int, int, str, Any]]]
 """As socket.getaddrinfo."""
 Dial = Callable[..., socket.socket]
 """As `dial` below."""
@@ -53,7 +56,7 @@ def is_public(address: str) -> bool:
 
 def judged_addresses(
     host: str, port: int, *, allow_private: bool, resolve: Resolve = socket.getaddrinfo
-) -> list[tuple[int, tuple]]:
+) -> list[tuple[int, SocketAddress]]:
     """(family, socket address) of a host, all public unless private ones are allowed.
 
     Raises GitRefused if any is not: a name with one private address is not half safe.
@@ -74,7 +77,7 @@ def judged_addresses(
     return addresses
 
 
-def dial(addresses: list[tuple[int, tuple]], *, seconds: float) -> socket.socket:
+def dial(addresses: Sequence[tuple[int, SocketAddress]], *, seconds: float) -> socket.socket:
     """A connection to the first address that answers, within `seconds` for all. Raises OSError."""
     until = time.monotonic() + seconds
     error: OSError | None = None

@@ -23,7 +23,7 @@ _Children = dict[str, tuple[int, str]]
 """Name → mode and id."""
 
 
-class Spool(AbstractContextManager):
+class Spool(AbstractContextManager["Spool"]):
     """Raw objects by id, in one temporary file that goes when this is closed."""
 
     def __init__(self, limits: GitLimits) -> None:
@@ -100,8 +100,8 @@ class SpooledSnapshot:
             for _ in range(8):  # a tag may name a tag
                 if spool.kind(oid) != Tag.type_num:
                     break
-                oid = ShaFile.from_raw_string(Tag.type_num, spool.raw(oid, Tag.type_num)).object[1].decode()
-            commit = ShaFile.from_raw_string(Commit.type_num, spool.raw(oid, Commit.type_num))
+                oid = Tag.from_string(spool.raw(oid, Tag.type_num)).object[1].decode()
+            commit = Commit.from_string(spool.raw(oid, Commit.type_num))
             return cls(oid, spool, commit.tree.decode())
         except (ValueError, AttributeError, FileFormatException) as exc:
             raise GitDamaged(f"the repository's object {oid} is damaged") from exc

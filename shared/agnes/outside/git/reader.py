@@ -7,13 +7,15 @@ import re
 import socket
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dulwich.errors import NotGitRepository
+from dulwich.objects import ObjectID
+from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from agnes.kernel.errors import AgnesError
@@ -72,12 +74,12 @@ class DulwichGit:
         """Fill the spool over HTTP; the id that `ref` names, or None if that is `known`."""
         wanted: list[str] = []
 
-        def determine_wants(refs: dict[bytes, bytes], depth: int | None = None) -> list[bytes]:  # noqa: ARG001
+        def determine_wants(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:  # noqa: ARG001
             oid = _pick(refs, ref)
             if oid == known:
                 return []
             wanted.append(oid)
-            return [oid.encode()]
+            return [ObjectID(oid.encode())]
 
         prefixes = [b"HEAD"] if _FULL_SHA.fullmatch(ref) else [ref.encode()]
         with (
@@ -122,10 +124,10 @@ class DulwichGit:
         except (NotGitRepository, OSError) as exc:
             raise GitMissing("there is no git repository at this path") from exc
         with closing(repo):
-            oid = _pick(dict(repo.get_refs()), ref)
+            oid = _pick(repo.get_refs(), ref)
             if oid == known:
                 return None
-            copy_commit(lambda wanted: repo.object_store[wanted.encode()], spool, oid)
+            copy_commit(lambda wanted: repo.object_store[ObjectID(wanted.encode())], spool, oid)
             return oid
 
 
@@ -149,7 +151,8 @@ class _Sink:
             self._start += data[:HEADER_BYTES]
             if len(self._start) >= HEADER_BYTES and int.from_bytes(self._start[8:12], "big") > self._limits.objects:
                 raise too_many_objects(self._limits.objects)
-        return self._file.write(data)
+        written: int = self._file.write(data)
+        return written
 
 
 class _Nothing:
@@ -165,11 +168,11 @@ class _Nothing:
     def nak(self) -> None: ...
 
 
-def _pick(refs: dict[bytes, bytes], ref: str) -> str:
+def _pick(refs: Mapping[Ref, ObjectID], ref: str) -> str:
     """The id that a ref names. Raises GitMissing."""
     if _FULL_SHA.fullmatch(ref):
         return ref
-    found = refs.get(ref.encode())
+    found = refs.get(Ref(ref.encode()))
     if found:
         return found.decode()
     if ref == "HEAD":

@@ -21,7 +21,7 @@ from dulwich.client import AbstractHttpGitClient, default_user_agent_string
 
 from agnes.kernel.git import GitDenied, GitFailed, GitMissing, GitRefused, GitTooLarge, GitUnreachable
 from agnes.kernel.ports import Secret
-from agnes.outside.git.addresses import Dial, Resolve, judged_addresses
+from agnes.outside.git.addresses import Dial, Resolve, SocketAddress, judged_addresses
 from agnes.outside.git.limits import MAX_REDIRECTS, STALL_SECONDS, GitLimits
 
 _PORTS = {"http": 80, "https": 443}
@@ -152,7 +152,7 @@ class JudgedHttpClient(AbstractHttpGitClient):
         text = path.decode() if isinstance(path, bytes) else path
         return urljoin(self._base_url, text).rstrip("/") + "/"
 
-    def _http_request(
+    def _http_request(  # type: ignore[override]  # of a response dulwich uses no more than an _Answer has
         self,
         url: str,
         headers: dict[str, str] | None = None,
@@ -200,7 +200,7 @@ class JudgedHttpClient(AbstractHttpGitClient):
         return _Answer(response, limit, self._alarm, self._limits.reads), response
 
     def _connect(
-        self, scheme: str, host: str, port: int, addresses: list[tuple[int, tuple]]
+        self, scheme: str, host: str, port: int, addresses: list[tuple[int, SocketAddress]]
     ) -> http.client.HTTPConnection:
         self._alarm.check()
         try:

@@ -358,12 +358,14 @@ class FolderStore(SelfSigned):
 
     def _stat(self, path: str) -> os.stat_result | None:
         try:
-            return self._os.stat(path)
+            found: os.stat_result = self._os.stat(path)
+            return found
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def _private(self, path: str, flags: int) -> int:
-        return self._os.open(path, flags, 0o600)
+        opened: int = self._os.open(path, flags, 0o600)
+        return opened
 
     def _make_folders(self, path: str) -> None:
         """Make a folder and those above it, durably."""

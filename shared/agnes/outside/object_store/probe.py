@@ -198,7 +198,8 @@ def _serves_a_download(trial: _Trial) -> bool:
             return False
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our store's own URL
-            return answer.read() == body
+            got: bytes = answer.read()
+            return got == body
     except urllib.error.HTTPError as refused:
         refused.close()
         if refused.code < 500:
@@ -230,7 +231,9 @@ def _upload(store: ObjectStore, url: str, body: bytes, headers: dict[str, str]) 
         raise UnavailableError(f"no answer to a presigned PUT: {type(error).__name__}") from error
 
 
-HINTS = {_serves_a_download: "Set the clocks of this machine and of the store, and check AGNES_S3_PUBLIC_ENDPOINT."}
+HINTS: dict[Callable[[_Trial], bool], str] = {
+    _serves_a_download: "Set the clocks of this machine and of the store, and check AGNES_S3_PUBLIC_ENDPOINT."
+}
 CONDITIONS: tuple[Callable[[_Trial], bool], ...] = (
     _reads_what_was_written,
     _creates_once,

@@ -145,11 +145,10 @@ class S3Store:
         elif isinstance(expect, Unchanged):
             where["IfMatch"] = _quoted(expect.version)
         try:
-            if isinstance(body, mmap):
-                if len(body) > self._part_bytes and isinstance(expect, Anything):
-                    return self._write_parts(where, body, content_type)
-                body = Pieces(body)
-            return _version(self._client.put_object(**where, Body=body, ContentType=content_type))
+            if isinstance(body, mmap) and len(body) > self._part_bytes and isinstance(expect, Anything):
+                return self._write_parts(where, body, content_type)
+            sent = Pieces(body) if isinstance(body, mmap) else body
+            return _version(self._client.put_object(**where, Body=sent, ContentType=content_type))
         except ClientError as error:
             raise _refused_write(key, expect, error) from error
         except BotoCoreError as error:
@@ -161,7 +160,8 @@ class S3Store:
         """A large file in parts; what a failure leaves of it the bucket's lifecycle removes."""
         started = self._client.create_multipart_upload(**where, ContentType=content_type)
         where = {**where, "UploadId": started["UploadId"]}
-        pieces, parts = Pieces(body), []
+        pieces = Pieces(body)
+        parts: list[dict[str, int | str]] = []
         while piece := pieces.read(self._part_bytes):
             number = len(parts) + 1
             answer = self._client.upload_part(**where, PartNumber=number, Body=piece)

@@ -129,8 +129,8 @@ def execute(db: Any, duckdb: Any, sql: str) -> dict[str, Any]:
     """Raises Failed."""
     try:
         done = db.execute(sql)
-        names, rows, cut = columns(done.description), [], False
-        size = 0
+        names, size, cut = columns(done.description), 0, False
+        rows: list[list[Any]] = []
         while not cut and (batch := done.fetchmany(BATCH)):
             for row in batch:
                 values = [sound(value) for value in row]

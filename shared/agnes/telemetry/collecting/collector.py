@@ -227,10 +227,10 @@ class _Collecting:
         self.report.seen += 1
         problem = problem_of(file)
         who = self._people.of(self._kept.location, file.person)
-        if problem is None and isinstance(who, str):
-            problem = who
         if problem is not None:
             self.report.refuse(_shown(file.path), problem)
+        elif isinstance(who, str):
+            self.report.refuse(_shown(file.path), who)
         elif known is not None and known.outcome in CLOSED:
             self.report.refuse(file.path, known.outcome)
         elif known is not None and known.version == file.version:

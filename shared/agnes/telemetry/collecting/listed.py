@@ -18,7 +18,7 @@ class People:
     """Who a word in a path is, by a location's rule. Never a guess: what two people could be is nobody."""
 
     def __init__(self, accounts: Iterable[User]) -> None:
-        self._by_id = {user.id: user for user in accounts}
+        self._by_id: dict[str, User] = {user.id: user for user in accounts}
         self._by_email = {user.email.lower(): user for user in self._by_id.values()}
         self._by_local: dict[str, list[User]] = {}
         for user in self._by_id.values():

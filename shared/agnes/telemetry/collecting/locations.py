@@ -156,8 +156,15 @@ def proposed(who: Principal, given: NewLocation, *, clock: Clock) -> tuple[Locat
     secret = credential_of(given.kind, given.credential)
     shown = fingerprint(values["host_key"]) if values["host_key"] else ""
     now = clock.now()
-    made = {"has_credential": secret is not None, "created_by": who.email, "created_at": now, "updated_at": now}
-    return Location(**values, **made, fingerprint=shown), secret
+    location = Location(
+        **values,
+        has_credential=secret is not None,
+        created_by=who.email,
+        created_at=now,
+        updated_at=now,
+        fingerprint=shown,
+    )
+    return location, secret
 
 
 def with_shown_key(drops: Drops, place: Place) -> str:

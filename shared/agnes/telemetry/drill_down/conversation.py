@@ -196,7 +196,8 @@ class Reading:
             raise InvalidCursor
         horizon = self._horizon
         reached = [(place, piece) for place, piece in self._kept if horizon is None or place < horizon]
-        size, found = 0, []
+        size = 0
+        found: list[tuple[Place, Piece]] = []
         for place, piece in reached[: self._limit]:
             size += len(msgspec.json.encode(piece))
             if found and size > part_bytes:
@@ -235,7 +236,8 @@ class Reading:
         if self._horizon is not None:
             before = min(before, self._horizon) if before else self._horizon
         lines_left, bytes_left = max(FILE_LINES, self._lines // 2), self._bytes // 2
-        is_agent, found, end = file.file != MAIN, [], None
+        is_agent, end = file.file != MAIN, None
+        found: list[tuple[Place, Piece]] = []
         for at, offset, line, blank in _timed_lines(file, start, now, untimed):
             begin = Place(at, is_agent, file.file, offset, 0)
             is_new = after is None or file.file != after.file or offset > after.offset or after.number < _WHOLE_LINE
@@ -405,7 +407,7 @@ def _time(line: memoryview, latest: datetime) -> int:
         at = _head(line).timestamp
     except records.UNREADABLE:
         record = records.lenient(bytes(line))
-        at = record and record.timestamp
+        at = record.timestamp if record else None
     if at is None:
         return 0
     try:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import Db, State, one_number
+from agnes.kernel.state import Db, State, one_number, one_row
 from agnes.telemetry import keys
 from agnes.telemetry.drill_down import sessions, viewing
 from agnes.telemetry.drill_down.sessions import SessionRow
@@ -139,7 +139,7 @@ def token_stats(state: State, store: ObjectStore, who: Principal, *, days: int, 
                 _RANKED.format(by="NULL::DATE", most=MODELS), {"since": since, "until": today}
             ).fetchall()
         ]
-        lifetime = bench.db.execute(f"SELECT {_SPENT} FROM user_model_daily").fetchone()  # noqa: S608 (fixed parts)
+        lifetime = one_row(bench.db, f"SELECT {_SPENT} FROM user_model_daily")  # noqa: S608 (fixed parts)
     daily = [TokenDay(day, _sum(of_day[day]), tuple(of_day[day])) for day in _days(since, days)]
     return TokenStats(days, tuple(daily), tuple(by_model), tuple(row for row in rows if row), Tokens(*lifetime))
 
@@ -173,7 +173,8 @@ def _model(line: Sequence[Any]) -> TokenModel:
 def _sum(lines: Sequence[TokenModel]) -> Tokens:
     counts = [sum(getattr(line.tokens, name) for line in lines) for name in (*TOKENS, "total_tokens")]
     costs = [line.tokens.cost_usd for line in lines if line.tokens.cost_usd is not None]
-    return Tokens(*counts, math.fsum(costs) if costs else None, sum(line.tokens.unpriced_tokens for line in lines))
+    cost, unpriced = math.fsum(costs) if costs else None, sum(line.tokens.unpriced_tokens for line in lines)
+    return Tokens(*(*counts, cost, unpriced))
 
 
 def session_stats(state: State, who: Principal, *, days: int, today: date) -> SessionStats:
@@ -189,13 +190,15 @@ def session_stats(state: State, who: Principal, *, days: int, today: date) -> Se
                 {"user": user_id, "since": since, "today": today},
             ).fetchall()
         }
-        lifetime = db.execute(
+        lifetime = one_row(
+            db,
             """SELECT count(*), coalesce(sum(user_messages), 0)::BIGINT, coalesce(sum(active_seconds), 0),
                 min(started_at), max(ended_at)
             FROM telemetry.sessions WHERE user_id = $user""",
             {"user": user_id},
-        ).fetchone()
-    return SessionStats(days, tuple(daily.get(day, SessionDay(day)) for day in _days(since, days)), *lifetime)
+        )
+    shown = tuple(daily.get(day, SessionDay(day)) for day in _days(since, days))
+    return SessionStats(days, shown, *lifetime)
 
 
 def home_stats(state: State, store: ObjectStore, who: Principal, window: str, *, now: datetime) -> HomeStats:
@@ -238,8 +241,8 @@ def home_stats(state: State, store: ObjectStore, who: Principal, window: str, *,
         with_cost=False,
     ) as bench:
         prompted = one_number(bench.db, "SELECT coalesce(sum(prompts), 0)::BIGINT FROM user_daily")
-        took = one_number(bench.db, f"SELECT coalesce(sum({ALL_TOKENS}), 0)::BIGINT FROM user_model_daily")  # noqa: S608
-    return HomeStats(window, len(did), prompted + prompts, took + spent, len(folders), len(estimated))
+        used = one_number(bench.db, f"SELECT coalesce(sum({ALL_TOKENS}), 0)::BIGINT FROM user_model_daily")  # noqa: S608
+    return HomeStats(window, len(did), prompted + prompts, used + spent, len(folders), len(estimated))
 
 
 class _Straddling(NamedTuple):
@@ -282,20 +285,19 @@ def _events_behind(
     estimated = [_Straddling(*row) for row in rows[READ_SESSIONS:]]
     for one in (_Straddling(*row) for row in rows[:READ_SESSIONS]):
         listed = stored.files(store, user_id, one.session_id)
-        files: list[TranscriptFile] | None = []
-        if sum(file.size_bytes for file in listed) > left_bytes or len(listed) > viewing.MAX_FILES:
-            files = None
-        else:
+        files: list[TranscriptFile] = []
+        is_too_much = sum(file.size_bytes for file in listed) > left_bytes or len(listed) > viewing.MAX_FILES
+        if not is_too_much:
             for file, body in stored.packed_bodies(store, listed):
                 left_bytes -= packed.stated_bytes(body)
                 plain = stored.transcript_of(file, body) if left_bytes >= 0 else None
                 left_lines -= plain.body.count(b"\n") if plain else 0
-                if left_bytes < 0 or left_lines < 0:
-                    files = None
+                is_too_much = left_bytes < 0 or left_lines < 0
+                if is_too_much:
                     break
                 if plain is not None:
                     files.append(plain)
-        if files is None:
+        if is_too_much:
             estimated.append(one)
             continue
         events = extract(files, SessionKey(user_id, one.session_id, ""), Served()).events

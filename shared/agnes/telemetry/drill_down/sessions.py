@@ -231,7 +231,7 @@ def kpis(state: State, query: SessionsFilter, *, now: datetime) -> Kpis:
         )
     count, invocations, errors, failed = found[0], found[4], found[5], found[6]
     rate = errors / invocations if invocations else None
-    return Kpis(*found, active, rate, failed / count if count else None)
+    return Kpis(*(*found, active, rate, failed / count if count else None))
 
 
 def facets(state: State, query: SessionsFilter, *, now: datetime) -> Facets:

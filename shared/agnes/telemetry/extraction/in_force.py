@@ -37,9 +37,9 @@ class InForce:
         """Whether the latest instruction was another than the skill's text."""
         self.skill: str | None = None
         """That the last response was stamped with."""
-        self._said: tuple[str | None, ...] = (None, None, None)
+        self._said: tuple[str | None, str | None, str | None] = (None, None, None)
         """Of the record before: most have the same attribution."""
-        self._names = self._said
+        self._names: tuple[str | None, str | None, str | None] = (None, None, None)
 
     def attribute(self, event: Event, record: Record) -> tuple[str | None, ...]:
         """As the client wrote it: plugin, skill and agent."""

@@ -52,7 +52,7 @@ class Head(msgspec.Struct):
     pruned_before: date | None
     epoch: str
     """Of the reprocessing that it belongs to; empty for the inbox."""
-    sessions: list[Reading]
+    sessions: Sequence[Reading]
     notes: dict[str, SessionId]
     """Those that it has dealt with, and whose they are."""
     events_sha256: str = ""
@@ -79,7 +79,7 @@ class Found(Reading):
 
 
 class Prepared(Head):
-    sessions: list[Found]
+    sessions: Sequence[Found]
 
     def candidates(self) -> list[Candidate]:
         return [Candidate(one.session, one.based_on, one.row, one.transcripts) for one in self.sessions]

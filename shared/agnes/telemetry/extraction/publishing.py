@@ -170,9 +170,11 @@ class Publisher:
             for name, of_days in untouched.items():
                 making.bases[name] |= {day: fetched[key] for day, key in of_days.items()}
             items, use = (making.bases[name] for name in (rollups.ITEM_USER_DAILY, rollups.USE_DAILY))
-            how = {"today": changes.windows_day, "renamed": renamed, "held": making.made_last}
-            together = making.beside(lambda other: windows.together(other, use, **how))
-            changes.windows = windows.of_items(bench, items, use, price_list, **how)
+            today, held = changes.windows_day, making.made_last
+            together = making.beside(
+                lambda other: windows.together(other, use, today=today, renamed=renamed, held=held)
+            )
+            changes.windows = windows.of_items(bench, items, use, price_list, today=today, renamed=renamed, held=held)
             changes.together = making.wait(together)
         changes.daily_days = [day for day in days if day > since]
         changes.daily_since = since

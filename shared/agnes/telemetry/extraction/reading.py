@@ -12,7 +12,17 @@ from agnes.telemetry.extraction import spending, standing, typed
 from agnes.telemetry.extraction.identifiers import KEY_LIMIT, UUID_LENGTH, hashed, short
 from agnes.telemetry.extraction.in_force import InForce, count_for
 from agnes.telemetry.extraction.naming import cleaned
-from agnes.telemetry.extraction.records import Block, Lines, Message, Record, Usage, called_skill, first_text, value_of
+from agnes.telemetry.extraction.records import (
+    Attachment,
+    Block,
+    Lines,
+    Message,
+    Record,
+    Usage,
+    called_skill,
+    first_text,
+    value_of,
+)
 from agnes.telemetry.extraction.responses import Unnumbered
 from agnes.telemetry.keys import MAIN
 from agnes.telemetry.model import SYNTHETIC_MODEL, Event, EventType, TranscriptFile
@@ -95,25 +105,25 @@ class Reading:
                     self._now = at
                     if self._first is None:
                         self._first = at
-            if kind == "assistant":
+            if kind == "assistant" and message is not None:
                 self._cost(record, message, number)
                 content = message.content
                 if content.__class__ is list:
                     for block in content:
                         if block.type == "tool_use":
                             self._call(record, message, block, number)
-            elif kind == "user":
+            elif kind == "user" and message is not None:
                 self._unnumbered.segment += 1
                 content = message.content
                 if content.__class__ is list and len(content) == 1 and (block := content[0]).type == "tool_result":
                     if block.is_error:
                         failed(block.tool_use_id or "")
                 else:
-                    self._user(some, line, number)
+                    self._user(record, message, some, line, number)
             elif kind == "attachment":
                 if (attachment := record.attachment) is not None:
                     if attachment.type == typed.QUEUED:
-                        self._queued(record, number)
+                        self._queued(record, attachment, number)
                     elif attachment.type in listings.KINDS and (self._agent_id or not record.isSidechain):
                         self._context.add(attachment)
             elif kind == "tool_use_result":
@@ -139,9 +149,8 @@ class Reading:
             return None
         return None if at < EARLIEST else min(at, self._received_at)
 
-    def _user(self, some: Lines, first: int, line: int) -> None:
-        record = some.records[line - first]
-        content = record.message.content
+    def _user(self, record: Record, message: Message, some: Lines, first: int, line: int) -> None:
+        content = message.content
         texts: list[str] = []
         has_others = False
         if content.__class__ is list:
@@ -157,7 +166,7 @@ class Reading:
                     texts.append(said)
             if is_result:
                 return
-        elif content:
+        elif isinstance(content, str) and content:
             texts.append(content)
         self._unnumbered.turn += 1
         marks = some.marks(line - first)
@@ -177,9 +186,8 @@ class Reading:
             self._add(self._event(record, EventType.PROMPT, self._id(record, EventType.PROMPT, line)))
             self._commands(record, texts, line)
 
-    def _queued(self, record: Record, line: int) -> None:
+    def _queued(self, record: Record, attachment: Attachment, line: int) -> None:
         """A text that was typed while a turn was running and that this turn took up; the turn goes on."""
-        attachment = record.attachment
         self._in_force.told()
         texts, has_others = typed.queued_content(attachment)
         if record.isSidechain or self._agent_id:

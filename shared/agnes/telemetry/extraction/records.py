@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -150,13 +150,18 @@ class Marks(Struct, gc=False):
     """A further command of a line that holds several."""
 
 
-FullRecord = msgspec.defstruct(
-    "FullRecord",
-    [(field.name, field.type, field.default) for field in msgspec.structs.fields(Marks)],
-    bases=(Record,),
-    gc=False,
-)
-"""A record with its marks, of a line that was read by itself."""
+if TYPE_CHECKING:
+
+    class FullRecord(Record, Marks):
+        """A record with its marks, of a line that was read by itself."""
+
+else:  # a Struct has one base at run time
+    FullRecord = msgspec.defstruct(
+        "FullRecord",
+        [(field.name, field.type, field.default) for field in msgspec.structs.fields(Marks)],
+        bases=(Record,),
+        gc=False,
+    )
 
 
 _strict = msgspec.json.Decoder(FullRecord).decode
@@ -271,7 +276,7 @@ def _at_once(block: memoryview, count: int) -> list[Record | None] | None:
         records = _strict_lines(block)
     except UNREADABLE:
         return None
-    return records if len(records) == count else None
+    return [*records] if len(records) == count else None
 
 
 def _one_by_one(view: memoryview, start: int, ends: list[int], lenience: Lenience) -> Iterator[FullRecord | None]:
@@ -296,7 +301,8 @@ def _one_by_one(view: memoryview, start: int, ends: list[int], lenience: Lenienc
 def _line_ends(body: bytes, start: int) -> tuple[list[int], bool]:
     """Where the lines from `start` end, some hundred kilobytes of them or as many as there are before the next blank one, and
     whether each begins and ends as an object."""
-    find, size, ends, sound = body.find, len(body), [], True
+    find, size, sound = body.find, len(body), True
+    ends: list[int] = []
     limit = start + _BLOCK_BYTES
     while start < size:
         end = find(b"\n", start)
@@ -328,10 +334,11 @@ def lenient(line: bytes) -> FullRecord | None:
 def record_of(found: dict[str, Any]) -> FullRecord:
     """A record of a JSON object; fields of another type than theirs are left out."""
     message, attachment = found.get("message"), found.get("attachment")
+    plain: dict[str, Any] = {name: text(found.get(name)) for name in _TEXTS}
+    plain |= {name: bool(found.get(name)) for name in _FLAGS}
+    plain |= {name: _raw(found[name]) for name in _RAWS if name in found}
     return FullRecord(
-        **{name: text(found.get(name)) for name in _TEXTS},
-        **{name: bool(found.get(name)) for name in _FLAGS},
-        **{name: _raw(found[name]) for name in _RAWS if name in found},
+        **plain,
         totalCostUSD=dollars(found.get("totalCostUSD")),
         timestamp=time(found.get("timestamp")),
         origin=_origin(found.get("origin")),
@@ -362,10 +369,11 @@ def _origin(found: Any) -> Origin | None:
 
 
 def _attachment(found: dict[str, Any]) -> Attachment:
+    plain: dict[str, Any] = {name: text(found.get(name)) for name in ("type", "commandMode", "source_uuid")}
+    plain |= {name: bool(found.get(name)) for name in ("isMeta", "textNotTyped", "carriedByCompaction")}
+    plain |= {name: _raw(found[name]) for name in _ATTACHED if name in found}
     return Attachment(
-        **{name: text(found.get(name)) for name in ("type", "commandMode", "source_uuid")},
-        **{name: bool(found.get(name)) for name in ("isMeta", "textNotTyped", "carriedByCompaction")},
-        **{name: _raw(found[name]) for name in _ATTACHED if name in found},
+        **plain,
         origin=_origin(found.get("origin")),
     )
 
@@ -383,9 +391,10 @@ def _message(found: dict[str, Any]) -> Message:
 def usage_of(found: dict[str, Any]) -> Usage:
     """Of an object that was read without expectations: what is of another type is left out."""
     kept, tools = found.get("cache_creation"), found.get("server_tool_use")
+    plain: dict[str, Any] = {name: _count(found.get(name)) for name in _COUNTS}
+    plain |= {name: text(found.get(name)) for name in ("service_tier", "inference_geo", "speed")}
     return Usage(
-        **{name: _count(found.get(name)) for name in _COUNTS},
-        **{name: text(found.get(name)) for name in ("service_tier", "inference_geo", "speed")},
+        **plain,
         cache_creation=CacheCreation(**{name: _count(kept.get(name)) for name in CacheCreation.__struct_fields__})
         if isinstance(kept, dict)
         else None,
@@ -398,11 +407,9 @@ _COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_cr
 
 
 def _block(found: dict[str, Any]) -> Block:
-    return Block(
-        **{name: text(found.get(name)) for name in ("type", "id", "name", "tool_use_id")},
-        **{name: _raw(found[name]) for name in ("input", "text") if name in found},
-        is_error=bool(found.get("is_error")),
-    )
+    plain: dict[str, Any] = {name: text(found.get(name)) for name in ("type", "id", "name", "tool_use_id")}
+    plain |= {name: _raw(found[name]) for name in ("input", "text") if name in found}
+    return Block(**plain, is_error=bool(found.get("is_error")))
 
 
 def text(value: Any) -> str | None:

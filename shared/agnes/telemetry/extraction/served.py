@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from agnes.flea import service as flea
-from agnes.kernel.state import Db
+from agnes.kernel.state import Db, Row
 from agnes.marketplace import browsing, former_names
 
 CURATED, FLEA, BUILTIN = "curated", "flea", "builtin"
@@ -146,7 +146,7 @@ class Served:
         """Items of declared servers, by plugin and server as a tool's name has them."""
         return {
             _NOT_IN_TOOL_NAMES.sub("_", f"{served_name}_{written}"): plugin.item(written, (MCP,))
-            for served_name, (plugin, *_) in reversed(self.plugins.items())
+            for served_name, (plugin, *_) in reversed(list(self.plugins.items()))
             for kind, written in plugin.items
             if kind == MCP
         }
@@ -171,10 +171,10 @@ def _precedence(
 
 def served_names(db: Db) -> Served:
     """All curated plugins, then what the flea market has served."""
-    inner: dict[tuple[str, str], list[tuple]] = defaultdict(list)
-    for marketplace_id, plugin, *item in browsing.inner_names(db):
-        inner[marketplace_id, plugin].append(tuple(item))
-    items = {plugin: names_inside(listed) for plugin, listed in inner.items()}
+    inner: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for marketplace_id, plugin_name, *item in browsing.inner_names(db):
+        inner[marketplace_id, plugin_name].append(tuple(item))
+    items = {which: names_inside(rows) for which, rows in inner.items()}
     found: dict[str, tuple[ServedPlugin, ...]] = {}
     for name, prefix, marketplace_id in browsing.written_names(db):
         plugin = ServedPlugin(CURATED, marketplace_id, name, items.get((marketplace_id, name), {}))
@@ -198,7 +198,7 @@ def served_names(db: Db) -> Served:
     return Served(found)
 
 
-def names_inside(rows: Iterable[tuple]) -> dict[tuple[str, str], str]:
+def names_inside(rows: Iterable[Row]) -> dict[tuple[str, str], str]:
     """(kind, name that a transcript may hold) → name, of rows that begin with kind, name and declared name.
 
     Declared names lose to the names that the newest client writes. Of a skill's own name 2.1.197 keeps the plugin's prefix and

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from agnes.claude_code.prices import prompt_tiers
-from agnes.telemetry.extraction.records import MAX_TOKENS, Usage, text, usage_of, value_of
+from agnes.telemetry.extraction.records import MAX_TOKENS, CacheCreation, Usage, text, usage_of, value_of
 from agnes.telemetry.model import LEAST_TIER, PROMPT_TIERS, Event, EventType
 
 MOST_ITERATIONS = 64
@@ -55,7 +55,7 @@ def raise_to(event: Event, usage: Usage) -> None:
         event.cache_creation_tokens = n
     kept = usage.cache_creation
     if kept is not None and (kept.ephemeral_1h_input_tokens or usage.cache_creation_input_tokens is None):
-        _raise_writes(event, usage)
+        _raise_writes(event, usage, kept)
     tools = usage.server_tool_use
     if tools is not None and (n := tools.web_search_requests) and event.web_searches < n <= MAX_TOKENS:
         event.web_searches = n
@@ -79,9 +79,8 @@ def bound_rates(responses: Collection[Event]) -> None:
             event.speed, event.service_tier, event.inference_geo = "other", None, None
 
 
-def _raise_writes(event: Event, usage: Usage) -> None:
+def _raise_writes(event: Event, usage: Usage, kept: CacheCreation) -> None:
     """Cache writes by their life. Without a total it is the sum of the two; what is in neither is of five minutes."""
-    kept = usage.cache_creation
     hour = _counted(kept.ephemeral_1h_input_tokens)
     if usage.cache_creation_input_tokens is None:
         total = min(hour + _counted(kept.ephemeral_5m_input_tokens), MAX_TOKENS)

@@ -25,6 +25,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date, timedelta
+from functools import partial
 
 import msgspec
 
@@ -46,6 +47,7 @@ from agnes.telemetry.lake import ledger, objects
 from agnes.telemetry.lake.batch import Workbench, workbench
 from agnes.telemetry.lake.damage import LakeDamaged
 from agnes.telemetry.lake.ledger import Progress
+from agnes.telemetry.lake.renames import Renamed
 from agnes.telemetry.model import FILE, PROCESSOR_VERSION, Limits, Report
 from agnes.telemetry.transcripts.tombstones import TombstonesUnreadable
 
@@ -69,7 +71,7 @@ class ExtractionRun:
         clock: Clock,
         served_for: Callable[[Db], ServedFor],
         served_files: Sequence[str],
-        used_as: Callable[[Db], Sequence[tuple]] | None = None,
+        used_as: Callable[[Db], Renamed] | None = None,
         limits: Limits | None = None,
         queue: Queue | None = None,
     ) -> None:
@@ -140,7 +142,7 @@ class ExtractionRun:
     def run_batch(self, batch_id: str) -> Report:
         """What a message of the queue names; nothing if that is done already. Raises LedgerMoved, UnavailableError."""
         for batch in inbox.batches(self._store, [keys.batch(batch_id)]):
-            self._repairing(lambda batch=batch: self._prepare(batch))
+            self._repairing(partial(self._prepare, batch))
         # Whoever publishes looks again after the claim is given back, so that nothing is left between two.
         before: list[str] = []
         while (due := self._due()) and due != before and self._has_time():
@@ -326,22 +328,23 @@ class ExtractionRun:
         if self._queue is None or len(free) <= self._limits.fan_out_at:
             return free
         size = self._limits.batch_notes
-        self._send([Batch(self._new_id(), notes=free[start : start + size]) for start in range(0, len(free), size)])
+        batches = [Batch(self._new_id(), notes=free[start : start + size]) for start in range(0, len(free), size)]
+        self._send(self._queue, batches)
         return []
 
-    def _send(self, batches: Sequence[Batch]) -> None:
+    def _send(self, queue: Queue, batches: Sequence[Batch]) -> None:
         """First the batches, then their messages: a message that is lost is sent again, one without a batch is nothing."""
         for batch in batches:
             key = keys.batch(batch.id)
             objects.put(self._store, self._clock, key, sealed.seal(key, msgspec.json.encode(batch)), objects.JSON)
-        self._queue.send([Message(QUEUE, {"batch": batch.id}) for batch in batches])
+        queue.send([Message(QUEUE, {"batch": batch.id}) for batch in batches])
         self.report.sent += len(batches)
 
     def _send_again(self, found: Inbox) -> None:
         if self._queue is not None:
             before = self._clock.now() - SENT_AGAIN_AFTER
             late = [key for key, sent_at in found.batches.items() if sent_at < before]
-            self._send(inbox.batches(self._store, late))
+            self._send(self._queue, inbox.batches(self._store, late))
 
     def _prepare(self, batch: Batch) -> list[SessionId]:
         """Harvest a batch; it is done when what was found is there. Several may do the same: one will be published.
@@ -349,7 +352,7 @@ class ExtractionRun:
         Those of its sessions that were dealt with: no more than one round's.
         """
         noted = self._noted(batch.notes)
-        sessions = self._readable([*dict.fromkeys([*noted, *map(tuple, batch.sessions)])])
+        sessions = self._readable([*dict.fromkeys([*noted, *batch.sessions])])
         finished: list[SessionId] = []
         if sessions:
             with self._workbench() as bench:
@@ -392,7 +395,7 @@ class ExtractionRun:
                 if one.is_current(pruned_before) and (events is not None or not one.sessions):
                     current.append(one)
                     paths += [events] if events is not None else []
-            noted = self._readable({tuple(session) for one in group for session in one.notes.values()})
+            noted = self._readable({session for one in group for session in one.notes.values()})
             candidates = [each for one in current for each in one.candidates()]
             candidates = [each for each in candidates if each.session[0] not in self._unreadable]
             plan = self._publisher.plan(candidates, also=noted)
@@ -402,7 +405,7 @@ class ExtractionRun:
         done = []
         for one in group:
             found = {candidate.session: candidate for candidate in one.candidates()}
-            done += [note for note, session in one.notes.items() if not plan.dropped(found.get(tuple(session)))]
+            done += [note for note, session in one.notes.items() if not plan.dropped(found.get(session))]
         self._store.remove(done)
         self.report.left -= len(done)
         prepared.remove(self._store, group)
@@ -413,7 +416,7 @@ class ExtractionRun:
         """Sessions of older rules, and those that a reprocessing asked for: aside, as long as there is time."""
         epoch, missing = self._missing(prepared.heads(self._store, found.aside))
         given = {
-            tuple(session)
+            session
             for batch in inbox.batches(self._store, found.batches)
             if batch.epoch == epoch
             for session in batch.sessions
@@ -422,7 +425,7 @@ class ExtractionRun:
         if self._queue is not None and len(missing) > self._limits.fan_out_at:
             size = self._limits.batch_notes
             parts = (missing[start : start + size] for start in range(0, len(missing), size))
-            self._send([Batch(self._new_id(), sessions=part, epoch=epoch) for part in parts])
+            self._send(self._queue, [Batch(self._new_id(), sessions=part, epoch=epoch) for part in parts])
             return
         while missing and self._has_time():
             self._keep()

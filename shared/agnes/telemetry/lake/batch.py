@@ -77,7 +77,7 @@ class Written:
 
 
 class Workbench:
-    def __init__(self, folder: Path, db: Roomy) -> None:
+    def __init__(self, folder: Path, db: Roomy | duckdb.DuckDBPyConnection) -> None:
         self.folder = folder
         self.db = db
         # Of the connection, not of the database.

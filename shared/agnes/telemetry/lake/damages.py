@@ -133,8 +133,8 @@ def _is_lost(db: Db, key: str, day: date) -> bool:
     """Whether `key` is a rollup of a day whose events were pruned."""
     if not key.startswith(keys.ROLLUPS):
         return False
-    (pruned,) = one_row(db, "SELECT coalesce($day < pruned_before, false) FROM telemetry.progress", {"day": day})
-    return pruned
+    (is_pruned,) = one_row(db, "SELECT coalesce($day < pruned_before, false) FROM telemetry.progress", {"day": day})
+    return bool(is_pruned)
 
 
 def _lacks_rollup(db: Db, key: str, day: date) -> bool:

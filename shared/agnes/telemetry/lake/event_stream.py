@@ -8,7 +8,7 @@ beside the event files of its days.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -84,7 +84,7 @@ class EventStream:
         self._slices = 0
         self._renamed: Renamed = ()
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         """Raises UnavailableError, also if the disk is full."""
         try:
             yield from self._parquet() if self._kind == "parquet" else self._text()
@@ -124,7 +124,7 @@ class EventStream:
             writer.close()
         yield sink.taken()
 
-    def _sorted(self) -> Iterator[Path]:
+    def _sorted(self) -> Generator[Path, None, None]:
         """One slice after another as a file, which is removed when the next one is asked for; at least one."""
         groups = self._groups() or [_Group([], 0)]
         begins = [_BEGINNING, *(datetime(*group.days[0].timetuple()[:3], tzinfo=UTC) for group in groups[1:]), _END]

@@ -316,12 +316,12 @@ class _Worker:
         """Whether it was the last one. Raises ExportCancelled and what went wrong."""
         status, until = self._status, self._clock.monotonic() + seconds
         self._before = sum(part.rows for part in status.parts)
-        self._say(status="running", attempt=status.attempt + 1, rows=self._before)
+        self._say(replace(self._status, status="running", attempt=status.attempt + 1, rows=self._before))
         where, parameters = export.conditions(self._state, status.own_filters)
 
         def goes_on(stream: EventStream) -> bool:
             if self._clock.now() - (self._status.updated_at or status.created_at) >= SAYS_EVERY:
-                self._say(rows=self._before + stream.rows)
+                self._say(replace(self._status, rows=self._before + stream.rows))
             return self._clock.monotonic() < until
 
         stream = EventStream(
@@ -341,11 +341,14 @@ class _Worker:
         parts = [*status.parts, Part(filename, stream.rows, size, self._key)]
         is_done = stream.reached is None
         self._say(
-            status="done" if is_done else "queued",
-            attempt=0,
-            rows=self._before + stream.rows,
-            parts=parts,
-            reached=stream.reached,
+            replace(
+                self._status,
+                status="done" if is_done else "queued",
+                attempt=0,
+                rows=self._before + stream.rows,
+                parts=parts,
+                reached=stream.reached,
+            )
         )
         return is_done
 
@@ -357,7 +360,7 @@ class _Worker:
             else "an error in Agnes; see its log"
         )
         try:
-            self._say(status="failed", error=words, parts=[], rows=0)
+            self._say(replace(self._status, status="failed", error=words, parts=[], rows=0))
         except ExportCancelled:
             return
         self._store.remove([part.key for part in self._status.parts])
@@ -367,9 +370,9 @@ class _Worker:
         if self._key:
             self._store.remove([self._key])
 
-    def _say(self, **changed: object) -> None:
+    def _say(self, changed: Status) -> None:
         """Raises ExportCancelled."""
-        status = replace(self._status, updated_at=self._clock.now(), **changed)
+        status = replace(changed, updated_at=self._clock.now())
         key, body = keys.export_status(status.id), _encoded(status)
         try:
             self._version = self._store.write(key, body, expect=Unchanged(self._version))
@@ -405,8 +408,7 @@ def _all(store: ObjectStore) -> Iterator[Status]:
 def _get(store: ObjectStore, export_id: str) -> tuple[Status, Version]:
     key = keys.export_status(export_id)
     found = store.read(key) if _ID.fullmatch(export_id) else None
-    status = _status(key, found) if isinstance(found, Blob) else None
-    if status is None:
+    if not isinstance(found, Blob) or (status := _status(key, found)) is None:
         raise ExportNotFound(export_id)
     return status, found.version
 

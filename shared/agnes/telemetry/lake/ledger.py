@@ -13,6 +13,7 @@ import msgspec
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.state import Db, Tx, one_number, one_row
 from agnes.telemetry.lake.damage import Written
+from agnes.telemetry.lake.renames import Renamed
 from agnes.telemetry.model import BILLED
 
 SESSION_COLUMNS = {
@@ -127,7 +128,9 @@ class Known:
     def is_stale(self, progress: Progress, processor_version: int) -> bool:
         """Extracted by older rules, or before a reprocessing was asked for."""
         before = progress.reprocess_before
-        return self.processor_version != processor_version or (before is not None and self.extracted_at < before)
+        return self.processor_version != processor_version or (
+            before is not None and (self.extracted_at is None or self.extracted_at < before)
+        )
 
 
 @dataclass(slots=True)
@@ -355,7 +358,7 @@ def renamed(db: Db) -> list[tuple[str, str, str, date | None, date | None]]:
     ).fetchall()
 
 
-def set_renamed(tx: Tx, rows: Sequence[tuple]) -> None:
+def set_renamed(tx: Tx, rows: Renamed) -> None:
     """Also has the next run make the windows anew, which are made of them."""
     tx.db.execute("DELETE FROM telemetry.renamed")
     if rows:
@@ -365,11 +368,13 @@ def set_renamed(tx: Tx, rows: Sequence[tuple]) -> None:
 
 def rows_before(db: Db, day: date) -> tuple[int, int]:
     """Rows of the event files of days before `day`, and of the others."""
-    return db.execute(
+    before, since = one_row(
+        db,
         "SELECT coalesce(sum(events) FILTER (day < $day), 0)::BIGINT, coalesce(sum(events) FILTER (day >= $day), 0)::BIGINT "
         "FROM telemetry.batches",
         {"day": day},
-    ).fetchone()
+    )
+    return before, since
 
 
 def prune(tx: Tx, day: date, *, at: datetime) -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from agnes.kernel.errors import UnavailableError
-from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore, OutcomeUnknown, TryAgain
+from agnes.kernel.ports import ANYTHING, Blob, Clock, NotModified, ObjectStore, OutcomeUnknown, TryAgain
 from agnes.telemetry.lake import damage
 from agnes.telemetry.lake.damage import LakeDamaged, Written
 
@@ -45,9 +45,10 @@ class Pace:
         return self._left > 0
 
 
-def read_all(store: ObjectStore, wanted: Sequence[str]) -> list[object]:
+def read_all(store: ObjectStore, wanted: Sequence[str]) -> list[Blob | NotModified | None]:
     """What `read` says of each key, in their order."""
-    found, pace = [], Pace()
+    found: list[Blob | NotModified | None] = []
+    pace = Pace()
     for key in wanted:
         with pace:
             found.append(store.read(key))

@@ -94,9 +94,16 @@ class Price:
     def rates(self) -> Rates:
         """Dollars a token."""
         one_hour = self.input * float(listed.CACHE_WRITE_1H) if self.cache_write_1h is None else self.cache_write_1h
-        kinds = (self.input, self.output, self.cache_read, self.cache_write, one_hour)
         web = listed.WEB_SEARCH if self.web_search is None else self.web_search / 1000
-        return Rates(*(price / 1e6 for price in kinds), web)
+        million = 1e6
+        return Rates(
+            self.input / million,
+            self.output / million,
+            self.cache_read / million,
+            self.cache_write / million,
+            one_hour / million,
+            web,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +187,17 @@ def _name(model: str) -> str:
 
 
 def _in_proportion(rates: Rates, usual: Rates, asked: Rates) -> Rates:
-    kinds = _KINDS[:-1]
-    scaled = (
-        getattr(rates, kind) * (getattr(asked, kind) / known if (known := getattr(usual, kind)) else 1)
-        for kind in kinds
+    def scaled(rate: float, usual: float, asked: float) -> float:
+        return rate * (asked / usual if usual else 1)
+
+    return Rates(
+        scaled(rates.input, usual.input, asked.input),
+        scaled(rates.output, usual.output, asked.output),
+        scaled(rates.cache_read, usual.cache_read, asked.cache_read),
+        scaled(rates.cache_write, usual.cache_write, asked.cache_write),
+        scaled(rates.cache_write_1h, usual.cache_write_1h, asked.cache_write_1h),
+        rates.web_search,
     )
-    return Rates(*scaled, rates.web_search)
 
 
 def _listed() -> list[Price]:
@@ -194,7 +206,11 @@ def _listed() -> list[Price]:
         Price(
             model,
             date.fromisoformat(since) if since else _LISTED_FROM,
-            *(float(amount) for amount in amounts),
+            input=float(each),
+            output=float(output),
+            cache_read=float(cache_read),
+            cache_write=float(cache_write),
+            cache_write_1h=float(one_hour),
             web_search=listed.WEB_SEARCH * 1000,
             set_at=None,
             set_by=source,
@@ -203,7 +219,7 @@ def _listed() -> list[Price]:
             above_tokens=above,
         )
         for source, rows in ((price_table.SOURCE, price_table.PRICES), ("claude-code 2.1.332", listed.SUPPLEMENT))
-        for model, speed, since, above, *amounts in rows
+        for model, speed, since, above, each, output, cache_read, cache_write, one_hour in rows
     ]
 
 

@@ -13,7 +13,8 @@ WRITTEN = "written_plugin"
 
 def renames_table(renamed: Renamed) -> str:
     """The renames as a relation of SQL; there may be none."""
-    rows = ", ".join(f"({', '.join(_literal(value) for value in row)})" for row in renamed or [(None,) * 5])
+    nothing: list[Sequence[str | date | None]] = [(None,) * 5]
+    rows = ", ".join(f"({', '.join(_literal(value) for value in row)})" for row in renamed or nothing)
     return (
         f"(SELECT m::VARCHAR AS marketplace_id, o::VARCHAR AS old_name, n::VARCHAR AS new_name, s::DATE AS since, "  # noqa: S608
         f"u::DATE AS until FROM (VALUES {rows}) AS r(m, o, n, s, u))"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from agnes.kernel.ports import Blob, ObjectStore
+from agnes.kernel.ports import Blob, NotModified, ObjectStore
 from agnes.telemetry import keys
 from agnes.telemetry.keys import MAIN, TranscriptId, agent_path
 from agnes.telemetry.model import TranscriptFile
@@ -61,10 +61,10 @@ def files(store: ObjectStore, user_id: str, session_id: str | None = None) -> li
     return sorted(found, key=lambda file: (file.which.session_id, file.agent_id is not None, file.which.file))
 
 
-def packed_bodies(store: ObjectStore, wanted: Iterable[StoredFile]) -> Iterator[tuple[StoredFile, bytes]]:
+def packed_bodies(store: ObjectStore, wanted: Iterable[StoredFile]) -> Generator[tuple[StoredFile, bytes], None, None]:
     """Each with its packed bytes, read side by side but never far ahead; what was removed meanwhile is left out."""
     waiting = deque(wanted)
-    reading: deque[tuple[StoredFile, Future]] = deque()
+    reading: deque[tuple[StoredFile, Future[Blob | NotModified | None]]] = deque()
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
         while waiting or reading:
             while waiting and len(reading) < 2 * _READS_AT_ONCE:

@@ -156,14 +156,13 @@ def restore(store: ObjectStore) -> int:
         pair = (keys.tombstones(user_id), keys.tombstones_copy(user_id))
         blobs = [blob if isinstance(blob := store.read(key), Blob) else None for key in pair]
         main, copy = (_decoded(key, blob) if blob else None for key, blob in zip(pair, blobs, strict=True))
-        if main is None and copy is None:
-            log.error("%s and its copy are damaged", pair[0], extra={"user_id": user_id})
-            continue
-        wanted = main or copy
         if main is None:
+            if copy is None:
+                log.error("%s and its copy are damaged", pair[0], extra={"user_id": user_id})
+                continue
             expect = Unchanged(blobs[0].version) if blobs[0] else ABSENT
             with suppress(PreconditionFailed):
-                store.write(pair[0], _encoded(pair[0], wanted), expect=expect, content_type="application/json")
+                store.write(pair[0], _encoded(pair[0], copy), expect=expect, content_type="application/json")
                 written += 1
         elif copy is None or replace(copy, version=None) != replace(main, version=None):
             store.write(pair[1], _encoded(pair[1], main), expect=ANYTHING, content_type="application/json")

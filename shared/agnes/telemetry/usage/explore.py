@@ -183,7 +183,8 @@ def kpis(state: State, store: ObjectStore, who: Principal, wish: EventsFilter, *
         unpriced = bench.db.execute(
             "SELECT DISTINCT coalesce(nullif(model, ''), 'unknown') FROM found WHERE unpriced_tokens > 0 ORDER BY 1"
         ).fetchall()
-    return Kpis(calls, errors, errors / calls if calls else 0.0, *rest, [model for (model,) in unpriced])
+    rate = errors / calls if calls else 0.0
+    return Kpis(*(calls, errors, rate, *rest, [model for (model,) in unpriced]))
 
 
 def facets(state: State, store: ObjectStore, who: Principal, wish: EventsFilter, *, now: datetime) -> Facets:

@@ -5,6 +5,7 @@ Everything comes from base rollups (agnes.telemetry.lake.rollups), so that a mon
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -148,7 +149,7 @@ def _tools(bench: Workbench, order: str, having: str = "true") -> tuple[ToolLine
     return tuple(ToolLine(*row) for row in rows)
 
 
-def _people(bench: Workbench, accounts: dict[str, tuple[str, str]]) -> tuple[PersonLine, ...]:
+def _people(bench: Workbench, accounts: Mapping[str, tuple[str, str]]) -> tuple[PersonLine, ...]:
     rows = bench.db.execute(
         f"""
         WITH did AS (
@@ -165,9 +166,9 @@ def _people(bench: Workbench, accounts: dict[str, tuple[str, str]]) -> tuple[Per
         """  # noqa: S608 (fixed parts)
     ).fetchall()
     return tuple(
-        PersonLine(user_id, *accounts.get(user_id, ("", "")), *did, Spent(*spent))
-        for user_id, *rest in rows
-        for did, spent in [(rest[:4], rest[4:])]
+        PersonLine(user_id, email, name, sessions, prompts, calls, errors, Spent(*spent))
+        for user_id, sessions, prompts, calls, errors, *spent in rows
+        for email, name in [accounts.get(user_id, ("", ""))]
     )
 
 
@@ -255,5 +256,5 @@ def summary(state: State, store: ObjectStore, who: Principal, window: Window, *,
         ],
         "models": found.models,
         "dau_series": series,
-        "dau_avg": round(sum(day["users"] for day in series) / len(series), 2),
+        "dau_avg": round(sum(active.get(day, 0) for day in month.days) / len(series), 2),
     }  # fmt: skip

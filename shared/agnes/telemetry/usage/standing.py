@@ -16,20 +16,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 from agnes.accounts import directory
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.stack import service as stack
+from agnes.stack.model import StackEntity, StackPlugin
 from agnes.telemetry import keys
 from agnes.telemetry.model import FILE
 from agnes.telemetry.usage.model import Span, span_of
 from agnes.telemetry.usage.standing_figures import Described, Key, Measured, Standing, describe, measure, total
 
 FILES = (FILE, *stack.FILES)
-WINDOW = "30d"
+WINDOW: Final = "30d"
 """A month, as everywhere."""
 NEW_DAYS = 7
 """A plugin that came later is not called unused."""
@@ -212,7 +213,7 @@ def _of_everybody(
     found: Measured,
     *,
     described: Described,
-    accounts: dict[str, tuple[str, str]],
+    accounts: Mapping[str, tuple[str, str]],
     now: datetime,
 ) -> PluginStanding:
     """`loaded` are those who called it or had it loaded, whether it is in their stack now or not."""
@@ -259,8 +260,8 @@ def _of_everybody(
     )
 
 
-def _curated_line(line: stack.StackPlugin) -> MyPlugin:
-    locked = "system" if line.is_system else "required" if line.required else ""
+def _curated_line(line: StackPlugin) -> MyPlugin:
+    locked: Literal["", "required", "system"] = "system" if line.is_system else "required" if line.required else ""
     path = f"/api/marketplace/curated/{line.marketplace_id}/{line.plugin_name}/install"
     return replace(
         _line(("curated", line.marketplace_id, line.plugin_name), None, in_stack=True),
@@ -270,7 +271,7 @@ def _curated_line(line: stack.StackPlugin) -> MyPlugin:
     )
 
 
-def _entity_line(line: stack.StackEntity) -> MyPlugin:
+def _entity_line(line: StackEntity) -> MyPlugin:
     return replace(
         _line(("flea", line.entity_id, line.name), None, in_stack=True),
         added_at=line.installed_at,
