@@ -40,9 +40,10 @@ check: lint ## the minute-long subset: lint, architecture, and the unit, edge an
 	$(PYTEST) -n 2 --dist worksteal tests/architecture tests/unit tests/edge tests/contract \
 	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not oidc and not browser and not spark and not attack and not lambda_layers"
 
-lint: .venv/.dev ## ruff
+lint: .venv/.dev ## ruff, and mypy over everything but the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check --extend-exclude '*.md'
+	$(BIN)/mypy
 
 prices: .venv/.dev ## write the table of list prices from the pinned library genai-prices
 	$(BIN)/python -m agnes_local.price_list
@@ -116,7 +117,7 @@ docs: .venv/.dev ## write the generated pages (docs/settings.md)
 	$(BIN)/python -m tests.architecture.decisions_page
 
 clean: ## remove what was built, not what was installed or stored
-	rm -rf build .pytest_cache .ruff_cache .hypothesis
+	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -type d -exec rm -rf {} +
 
 # ---- the virtual environment: one stamp an extra, renewed when the pins change
