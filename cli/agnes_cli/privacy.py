@@ -15,12 +15,23 @@ import os
 
 LIST = "agnes-sessions-private.txt"
 TOLD = "agnes-sessions-told.txt"
+NOTICES = "notices"
+"""How many notices wait, as `agnes_cli.notice_count` writes it."""
 
 
 def folder() -> str:
     """As `config.folder`, without its imports."""
     given = os.environ.get("AGNES_CONFIG_DIR")
     return os.path.expanduser(given) if given else os.path.join(os.path.expanduser("~"), ".config", "agnes")
+
+
+def waiting_notices() -> int:
+    """What the last command that asked the server knew; 0 where nothing is known."""
+    try:
+        with open(os.path.join(folder(), NOTICES)) as file:
+            return int(file.read(9))
+    except (OSError, ValueError):
+        return 0
 
 
 def private_ids() -> set[str]:

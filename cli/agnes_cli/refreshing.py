@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agnes_cli import config, download
+from agnes_cli import config, download, notice_count
 from agnes_cli.claude_code import Claude, ClaudeFailed, Installed
 from agnes_cli.failures import Failure
 from agnes_cli.marketplace_copy import NAME, MarketplaceCopy, read_json
@@ -77,6 +77,7 @@ class Refresh:
         return outcome
 
     def _download(self) -> Outcome:
+        notice_count.ask(self._server)
         info = self._server.get("/marketplace/info")  # says better than git why somebody is refused
         outcome = Outcome(str(info.get("etag")), hidden=info.get("hidden") or [])
         if outcome.commit == self._copy.commit(self._server.url):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -55,6 +55,22 @@ class Server:
 
     def put(self, path: str, body: dict[str, Any]) -> Any:
         return self._call("PUT", path, json=body)
+
+    def send_form(
+        self,
+        method: str,
+        path: str,
+        fields: Mapping[str, str | list[str]],
+        files: Sequence[tuple[str, tuple[str, bytes]]] = (),
+    ) -> Any:
+        """Send a multipart form; `files` are (field, (filename, bytes))."""
+        # Without a file httpx would send another kind of form.
+        parts = list(files) + [
+            (name, (None, value))
+            for name, given in fields.items()
+            for value in ([given] if isinstance(given, str) else given)
+        ]
+        return self._call(method, path, files=parts)
 
     def delete(self, path: str, **query: Any) -> Any:
         return self._call("DELETE", path, params=_given(query))

@@ -9,10 +9,14 @@ STDIN_LIMIT_BYTES = 1 << 20
 
 
 def show() -> None:
-    """Print PRIVATE if the session of the hook's JSON on standard input is private. Never fails."""
+    """Print how many notices wait, and PRIVATE if the session of the hook's JSON on standard input is private. Never fails."""
     try:
-        from agnes_cli.privacy import private_ids
+        from agnes_cli.privacy import private_ids, waiting_notices
 
+        if count := waiting_notices():
+            line = f"{count} Flea market notice{'' if count == 1 else 's'}: agnes store notices\n"
+            sys.stdout.buffer.write(line.encode())
+            sys.stdout.flush()
         text = sys.stdin.buffer.read(STDIN_LIMIT_BYTES)
         named = {session_id for session_id in private_ids() if session_id.encode() in text}
         if not named:  # as in most sessions; importing json takes longer than all the rest

@@ -229,6 +229,12 @@ class Settings(BaseModel):
         "claude-haiku-4-5-20251001", description="The model that turns questions about usage into SQL."
     )
 
+    flea_review: Literal["model", "admin", "off"] = Field(
+        "model",
+        description="Who reviews what people share after the rules: a model and, where that is not enough, an admin; an "
+        "admin; nobody. Without a key of the Claude API `model` waits for an admin.",
+    )
+
     @field_validator("agnes_git_allow", "agnes_collect_allow", "agnes_trusted_proxies", "oidc_allow", mode="before")
     @classmethod
     def _comma_list(cls, value: object) -> object:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from agnes.directory.discovery import Discovery
     from agnes.directory.model import Provider, ProviderKey
     from agnes.directory.signing_on import SigningOn
+    from agnes.flea.market import Market
+    from agnes.flea.reviewing import Reviewer
     from agnes.hosting.ledger import Ledger
     from agnes.marketplace.sync import Syncing
     from agnes.state import StateFiles
@@ -64,6 +66,7 @@ class Parts(TypedDict, total=False):
     git: GitReader
     web: WebReader
     drops: Drops
+    flea_reviewer: Reviewer
     language_model: LanguageModel
     mailer: Mailer
     provider_web: ProviderWeb
@@ -161,6 +164,13 @@ class Wiring:
         from agnes.outside.drops import OutsideDrops
 
         return OutsideDrops(allow=self.settings.agnes_collect_allow, own_bucket=self.settings.agnes_bucket)
+
+    @built_once
+    def flea_reviewer(self) -> Reviewer:
+        """What gives an opinion about what people share."""
+        from agnes.flea.reviewing import NoReviewer
+
+        return NoReviewer()
 
     @built_once
     def language_model(self) -> LanguageModel:
@@ -411,6 +421,17 @@ def syncing() -> Syncing:
         following.follow(state(), now=clock().now())
 
     return Syncing(state(), store(), git(), secrets(), clock(), web(), settings().agnes_npm_registry, after)
+
+
+def market() -> Market:
+    """What sharing in the Flea market works with."""
+    from agnes.flea.market import Market
+
+    return Market(state(), store(), queue(), clock(), settings().flea_review)
+
+
+def flea_reviewer() -> Reviewer:
+    return current().flea_reviewer
 
 
 def drops() -> Drops:

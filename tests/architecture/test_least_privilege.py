@@ -6,6 +6,7 @@ against the IAM statements of the function that makes it, as the composer wrote 
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import random
@@ -32,8 +33,10 @@ from infra.compose import Composition
 from tests.builders import flea
 from tests.builders.acme_team import ENVIRON, WORDS, Team
 from tests.builders.answering_api import KEY, AnsweringApi, wrote
+from tests.builders.archives import SKILL, packed
 from tests.builders.drop_places import folder_place
 from tests.builders.house import Answer, House, routes
+from tests.builders.market import multipart
 from tests.builders.openid_provider import CLIENT, ISSUER, FakeProvider
 from tests.builders.people import Person
 from tests.builders.telemetry_house import complete, declare, put, upload, upload_form
@@ -376,6 +379,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert ask("GET", "bob", "/marketplace/guide/flea").status == 200
     for path in (f"/api/marketplace/flea/{entity}/detail", f"/marketplace/flea/{entity}/skill/notes"):
         assert ask("GET", "bob", path).status == 200
+    shared(house, team)
     fetch(house, team.tokens["bob"])
     [served, *_] = ask("GET", "bob", "/marketplace/info").json()["plugins"]
     team.post("ada", f"/api/admin/blocked-trees/{served['tree_id']}", {"reason": "a test"}, 200)
@@ -576,6 +580,67 @@ def signed_on(house: GuardedHouse) -> None:
         brought = urlencode(house.provider.authorize(begun.headers["location"]))
         ended = house.get(f"/auth/oidc/callback?{brought}", cookie=begun.cookies[0].partition(";")[0])
         assert ended.headers["location"].startswith(arrived)
+
+
+def shared(house: GuardedHouse, team: Team) -> None:
+    """What somebody shares: from its preview to its end."""
+
+    def send(method: str, path: str, status: int, body: bytes = b"", **fields: str) -> Any:
+        files = [("file", "notes.zip", body)] if body else []
+        if method == "POST" and path == "/api/store/entities":
+            files.append(("photo", "cover.png", b"\x89PNG\r\n\x1a\n"))
+        form, headers = multipart(fields, files)
+        answer = house.call(method, path, token=team.tokens["bob"], body=form, headers=headers)
+        assert answer.status == status, answer.text
+        return answer.json()
+
+    def reviewed() -> None:
+        record = {"messageId": "m", "body": json.dumps(house.queue.sent[-1].body)}
+        assert house.run("flea-queue_review", {"Records": [record]}) == {"batchItemFailures": []}
+
+    entities = "/api/store/entities"
+    archive = packed({"SKILL.md": SKILL})
+    send("POST", f"{entities}/preview", 200, archive)
+    wish = {"filename": "x.zip", "size_bytes": len(archive), "sha256": hashlib.sha256(archive).hexdigest()}
+    upload = team.post("bob", "/api/store/uploads", wish, 201)
+    put(house, upload, archive)
+    send("POST", f"{entities}/preview", 200, upload_id=upload["upload_id"])
+    made = send("POST", entities, 201, upload_id=upload["upload_id"])
+    entity = f"{entities}/{made['id']}"
+    reviewed()
+    queue = "/api/admin/store/submissions"
+    [waiting] = team.call("GET", "ada", queue).json()["items"]
+    submission = f"{queue}/{waiting['id']}"
+    team.post("ada", f"{submission}/rescan", None, 200)
+    team.post("ada", f"{submission}/approve", {}, 200)
+    for path in ("", "/files", "/photo"):
+        assert team.call("GET", "bob", f"{entity}{path}").status == 200, path
+    for path in ("categories", "owners", "entities", "mine", f"mine/{made['id']}", "notices"):
+        assert team.call("GET", "bob", f"/api/store/{path}").status == 200, path
+    for path in (submission, f"{submission}/bundle.zip"):
+        assert team.call("GET", "ada", path).status == 200, path
+    send("PUT", entity, 200, packed({"SKILL.md": SKILL + "More.\n"}))
+    reviewed()
+    second = team.call("GET", "bob", f"/api/store/mine/{made['id']}").json()["waiting"]["submission_id"]
+    team.post("ada", f"{queue}/{second}/reject", {"reason": "Not yet."}, 200)
+    team.post("bob", f"/api/store/submissions/{second}/appeal", {"reason": "Why not?"}, 200)
+    team.post("ada", f"{queue}/{second}/retry", {}, 200)
+    house.clock.sleep(700)
+    house.run("flea-cron_reap")
+    team.post("bob", f"/api/store/submissions/{second}/withdraw", None, 200)
+    assert team.call("DELETE", "ada", f"{queue}/{second}").status == 204
+    team.post("ada", f"{submission}/quarantine", {"reason": "A drill."}, 200)
+    team.post("ada", f"{submission}/release", {"reason": "It was a drill."}, 200)
+    team.post("ada", f"{entity}/report", {"reason": "It is spelt wrongly."}, 200)
+    assert team.call("POST", "bob", "/api/store/notices/read").status == 204
+    assert team.call("POST", "bob", f"{entity}/archive").status == 200
+    assert team.call("PUT", "bob", f"{entity}/audience", {"audience": "private"}).status == 200
+    team.post("bob", f"{entity}/transfer", {"email": "nobody@example.com"}, 400)
+    assert team.call("POST", "bob", f"{entity}/versions/1/restore").status == 400
+    house.state.commit("flea", lambda tx: tx.db.execute("UPDATE flea.submissions SET rules = 'old'"))
+    for job in ("purge", "rescan", "digest"):
+        house.run(f"flea-cron_{job}")
+    assert team.call("DELETE", "bob", entity).status == 200
 
 
 def page_files(house: GuardedHouse, plugin: str) -> list[str]:

@@ -53,9 +53,9 @@ def test_every_domain_that_stores_trees_keeps_their_ids_in_such_a_column():
     assert storing <= set(sweeping.FILES)
 
 
-def test_assets_are_stored_by_marketplaces_alone():
-    """`sweeping.assets_in_use` asks nobody else."""
+def test_every_domain_that_stores_assets_is_asked():
+    """By `sweeping.assets_in_use`."""
     storing = {
         domain for (domain, _), entry in tables.load().items() if any(p.startswith("assets/") for p in entry.puts)
     }
-    assert storing == {"marketplace"}
+    assert storing == {"marketplace", "flea"}

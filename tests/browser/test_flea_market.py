@@ -82,7 +82,7 @@ def test_a_search_of_both_sources_is_paged_as_one_list(visit, shot):
 def test_flea_pages(visit, shot, path, title, call, crumbs):
     page = visit.open(path, permissions=["clipboard-read", "clipboard-write"])
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
-    assert page.locator(".breadcrumb li").all_inner_texts() == ["Marketplace", "Flea Market", *crumbs]
+    assert page.locator(".breadcrumb li").all_inner_texts() == ["Marketplace", "Flea market", *crumbs]
     expect(page.locator(".details")).to_contain_text("Owner")
     if call:
         page.get_by_role("button", name=f"Copy {call}").click()
@@ -105,7 +105,7 @@ def test_the_flea_tab_and_a_search_of_both(visit, shot):
     page = visit.open()
     page.get_by_role("searchbox").fill("notes")
     expect(page.locator("#summary")).to_contain_text("for “notes”")
-    page.get_by_role("link", name="Flea Market").first.click()
+    page.get_by_role("link", name="Flea market").first.click()
     expect(page.get_by_role("heading", name="All items")).to_be_visible()
     assert "tab=flea" in page.url
     assert "q=notes" in page.url

@@ -62,7 +62,7 @@ def flea(name: str, *, kind: str = "skill", owner: str = "bob", age_days: float 
             "updated": NOW - timedelta(days=age_days),
             "released": None,
             "marketplace_id": name,
-            "marketplace_name": "Flea Market",
+            "marketplace_name": "Flea market",
             "detail_url": f"/marketplace/flea/{name}",
             "item_key": ("flea", name, f"{name}-by-{owner}", kind, f"{name}-by-{owner}"),
             "owner_id": owner,

@@ -7,6 +7,7 @@ from agnes import wiring
 from agnes.browse import service
 from agnes.browse.inside import DOCUMENT_TYPES
 from agnes.edge import Download, Function, Needs, Reply, endpoint
+from agnes.flea import listing
 from agnes.kernel.principal import Principal
 
 app = Function("browse-get_document")
@@ -24,6 +25,10 @@ def get_document(who: Principal, slug: str, plugin: str, path: str) -> Reply:
 @endpoint(needs=Needs.LOGIN, reads=service.FILES)
 def get_entity_document(who: Principal, entity_id: str, path: str) -> Reply:
     """Download a document of what somebody shared; its path is one segment, too."""
+    with wiring.state().read("flea") as db:
+        own = listing.document(db, wiring.store(), who, entity_id, path)
+    if own is not None and own.body is not None:
+        return _saved(own.body, own.filename)
     return _saved(service.entity_document(wiring.state(), wiring.store(), who, entity_id=entity_id, path=path), path)
 
 

@@ -365,9 +365,19 @@ class Sights:
         return frozenset(n for n in self.content.varying if self.content.entries[n].only_for)
 
     @cached_property
+    def _for_groups(self) -> frozenset[int]:
+        """Approved flea entities that their owners share with some groups."""
+        entries = self.content.entries
+        return frozenset(n for n, e in enumerate(entries) if e.audience and e.status == "approved")
+
+    @cached_property
     def _open(self) -> frozenset[int]:
         """What needs no grant, by nobody's being an exception: system plugins, approved flea entities."""
-        free = {n for n, e in enumerate(self.content.entries) if not e.grant and e.status == "approved"}
+        free = {
+            n
+            for n, e in enumerate(self.content.entries)
+            if not e.grant and e.status == "approved" and e.audience is None
+        }
         return self.content.system | free
 
     def of(self, who: Principal) -> Visible:
@@ -380,6 +390,9 @@ class Sights:
             numbers = set(self._open)
             for group in who.group_ids:
                 numbers |= self._granted_by.get(group, frozenset())
+            numbers |= {
+                n for n in self._for_groups if not who.group_ids.isdisjoint(self.content.entries[n].audience or ())
+            }
             numbers -= {n for n in self._early if self.content.entries[n].only_for not in who.group_ids}
             if owner or who.is_admin:
                 numbers |= {

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
+from urllib.parse import quote
 
 from agnes.accounts import directory
-from agnes.browse.model import OTHER, Entry, Inner, Source, Words
+from agnes.browse.model import OTHER, Document, Entry, Inner, Source, Words
+from agnes.flea import listing, trees_of
 from agnes.flea import service as flea
 from agnes.kernel.state import Db
 from agnes.marketplace import versions
@@ -16,7 +18,7 @@ from agnes.stack.model import blocked_reason
 
 SOURCE: Source = "flea"
 FILES = (*flea.FILES, "marketplace")
-MARKET = "Flea Market"
+MARKET = "Flea market"
 
 _SHOWN: dict[str, Literal["approved", "pending", "quarantined", "archived"]] = {
     "approved": "approved",
@@ -51,11 +53,22 @@ def entries(db: Db) -> list[Entry]:
             item_key=(SOURCE, entity.id, entity.served_name, "plugin", entity.served_name),
             status=_SHOWN[entity.status],
             owner_id=entity.owner_user_id,
+            audience=None if entity.audience == "everyone" else frozenset(entity.audience_groups),
             author_name=people.get(entity.owner_user_id, ""),
             size_bytes=entity.size_bytes,
             tree_id=entity.tree_id or "",
             blocked=blocked_reason(entity.version, blocked[entity.tree_id]) if entity.tree_id in blocked else "",
-            words=Words(display_name=entity.name, video_url=entity.video_url),
+            words=Words(
+                display_name=entity.name,
+                video_url=entity.video_url,
+                cover_url=listing.photo_url(entity),
+                documents=tuple(
+                    Document(
+                        one.filename, f"/api/store/entities/{entity.id}/docs/{quote(one.filename)}", one.size_bytes
+                    )
+                    for one in trees_of.assets_of(entity.docs)
+                ),
+            ),
             inner=tuple(Inner(*row) for row in inside.get(entity.id, ())),
         )
         for entity in found

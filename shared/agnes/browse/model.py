@@ -16,7 +16,7 @@ from agnes.stack.model import Claim
 Source = Literal["curated", "flea"]
 Kind = Literal["plugin", "skill", "agent"]
 COVERS = 8
-TAB_LABELS = {"curated": "Curated Marketplace", "flea": "Flea Market", "my": "My Stack"}
+TAB_LABELS = {"curated": "Curated Marketplace", "flea": "Flea market", "my": "My Stack"}
 
 CATEGORIES = {
     "Code & Engineering": "code",
@@ -228,6 +228,8 @@ class Entry:
     """What a group must be granted to see it; empty for what everybody may see."""
     only_for: str = ""
     """Id of the only group that is served it, while no version is served to everybody."""
+    audience: frozenset[str] | None = None
+    """Ids of the groups that its owner shares it with; None for everybody, empty for nobody else."""
     is_system: bool = False
     order_in_stack: int = 0
     """Place in My Stack: by registration of the marketplace, then name."""

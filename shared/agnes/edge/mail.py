@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from agnes import wiring
@@ -54,3 +55,26 @@ def send_link(link: NewLink, *, by: str) -> SentLink:
         log.warning("%s", exc.message, extra={"code": exc.code, "mail": link.purpose})
         return SentLink(url, is_sent=False)
     return SentLink(url, is_sent=True)
+
+
+def send_digests(*, now: datetime, dry_run: bool) -> dict[str, int]:
+    """Mail what nobody has read about what they share; how many messages and lines. What a mail server does not take is tried
+    again by the next run."""
+    from agnes.flea import upkeep
+
+    mailer, state = wiring.mailer(), wiring.state()
+    waiting = upkeep.digests(state) if mailer.is_on else []
+    report = {"people": len(waiting), "notices": sum(len(one.notices) for one in waiting), "failed": 0}
+    sent = []
+    for one in [] if dry_run else waiting:
+        try:
+            mailer.send(compose("flea_digest", one.to, name=one.name or one.to, lines=one.notices))
+        except UnavailableError as exc:
+            log.warning("%s", exc.message, extra={"code": exc.code, "mail": "flea_digest"})
+            report["failed"] += 1
+            continue
+        upkeep.mark_mailed(state, one, now=now)
+        sent.append(one)
+    if sent and not report["failed"]:
+        upkeep.mark_admins_mailed(state, sent, now=now)
+    return report

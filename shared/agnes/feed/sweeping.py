@@ -110,7 +110,7 @@ def trees_of_rows(db: Db) -> set[str]:
 
 def assets_in_use(db: Db) -> set[str]:
     """What a page shows, and every good copy of the mirror."""
-    return browsing.asset_hashes(db)
+    return browsing.asset_hashes(db) | flea.asset_hashes(db)
 
 
 def _old(store: ObjectStore, prefix: str, now: datetime) -> set[str]:

@@ -43,6 +43,11 @@ def tree_ids(db: Db) -> set[str]:
     return repository.tree_ids(db)
 
 
+def asset_hashes(db: Db) -> set[str]:
+    """SHA-256 of every picture and document that a row names: none of them may be removed."""
+    return repository.asset_hashes(db)
+
+
 def holders(db: Db, tree_ids: Iterable[str]) -> dict[str, list[str]]:
     """Tree → served names of the entities whose live version it is."""
     wanted = set(tree_ids)

@@ -17,6 +17,15 @@ def installs(db: Db, users: list[str] | None) -> list[tuple[str, str, datetime]]
     ).fetchall()
 
 
+def count_installs(db: Db, entities: list[str]) -> dict[str, int]:
+    """Entity id → how many people have it, of those of `entities` that somebody has."""
+    rows = db.execute(
+        "SELECT entity_id, count(*) FROM stack.entity_installs WHERE list_contains(?, entity_id) GROUP BY entity_id",
+        [entities],
+    ).fetchall()
+    return {entity_id: int(count) for entity_id, count in rows}
+
+
 def subscribed(db: Db, users: list[str] | None) -> list[tuple[str, str, Since]]:
     """(user id, `<slug>/<plugin>`, since when) of every subscription, or of those of these people."""
     return db.execute(

@@ -98,8 +98,11 @@ def subscriptions(db: Db, who: Principal, on: ServingIndex) -> Mapping[str, Sinc
 
 
 def added_entities(db: Db, who: Principal, on: ServingIndex) -> Collection[str]:
-    """Ids of the flea entities that the person added. Of `db` it reads `stack` alone."""
-    return repository.added_entities(db, who.user_id) if on.flea else ()
+    """Ids of the flea entities that the person added and that are for them. Of `db` it reads `stack` alone."""
+    if not on.flea:
+        return ()
+    found = repository.added_entities(db, who.user_id)
+    return [one for one in found if one not in on.flea or on.flea[one].may_have(who.user_id, who.group_ids)]
 
 
 def served_plugins(db: Db, who: Principal, on: ServingIndex) -> list[ServedPlugin]:

@@ -67,10 +67,10 @@ def listed(team: Team, who: str, query: str = "tab=flea") -> list[str]:
 
 
 def test_there_is_no_tab_until_there_is_something_in_it(team):
-    assert "Flea Market" not in page(team, "eve", "/marketplace")
+    assert "Flea market" not in page(team, "eve", "/marketplace")
     plant(team, "notes")
     shown = page(team, "eve", "/marketplace?tab=flea")
-    assert "Flea Market" in shown
+    assert "Flea market" in shown
     assert "by bob" in shown
 
 
@@ -124,7 +124,7 @@ def test_the_answers_have_the_names_of_the_api(team):
     whole = team.call("GET", "eve", f"/api/marketplace/flea/{plugin}/detail").json()
     assert [line["name"] for line in whole["skills"] + whole["agents"]] == ["notes", "auditor"]
     inner = team.call("GET", "eve", f"/api/marketplace/flea/{plugin}/skill/notes").json()
-    assert (inner["marketplace_id"], inner["marketplace_name"]) == ("", "Flea Market")
+    assert (inner["marketplace_id"], inner["marketplace_name"]) == ("", "Flea market")
     assert inner["parent_display_name"] == "kit"
 
 

@@ -1,0 +1,16 @@
+"""Review the submission that a message names."""
+
+from typing import Any
+
+from agnes import wiring
+from agnes.edge import Function, queue_job
+from agnes.flea import reviewing
+
+app = Function("flea-queue_review")
+
+
+@app.lambda_function()
+@queue_job("flea.review")
+def run(body: dict[str, Any]) -> None:
+    """One worker holds a submission at a time; a model that is away has the message come again."""
+    reviewing.review(wiring.market(), wiring.flea_reviewer(), str(body["submission_id"]))
