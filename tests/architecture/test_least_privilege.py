@@ -625,7 +625,7 @@ def shared(house: GuardedHouse, team: Team) -> None:
     team.post("ada", f"{queue}/{second}/reject", {"reason": "Not yet."}, 200)
     team.post("bob", f"/api/store/submissions/{second}/appeal", {"reason": "Why not?"}, 200)
     team.post("ada", f"{queue}/{second}/retry", {}, 200)
-    house.clock.sleep(700)
+    house.state.commit("flea", lambda tx: tx.db.execute("UPDATE flea.submissions SET updated_at = '2026-01-01'"))
     house.run("flea-cron_reap")
     team.post("bob", f"/api/store/submissions/{second}/withdraw", None, 200)
     assert team.call("DELETE", "ada", f"{queue}/{second}").status == 204

@@ -17,7 +17,7 @@ def get_categories(_who: Principal) -> list[str]:
 
 
 @app.route("/api/store/owners", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=("flea",))
 def get_owners(who: Principal) -> list[listing.OwnerLine]:
     """List who shares something that you may see."""
     with wiring.state().read(*listing.FILES) as db:

@@ -11,7 +11,7 @@ app = Function("flea-get_entities")
 
 
 @app.route("/api/store/entities", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, query=EntitiesQuery)
+@endpoint(needs=Needs.LOGIN, query=EntitiesQuery, reads=("flea", "stack"))
 def get_entities(who: Principal, query: EntitiesQuery) -> EntityPage:
     """List what is shared with you, the newest first."""
     with wiring.state().read(*entity_listing.FILES) as db:
@@ -19,7 +19,7 @@ def get_entities(who: Principal, query: EntitiesQuery) -> EntityPage:
 
 
 @app.route("/api/store/entities/{entity_id}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=("flea", "stack"))
 def get_entity(who: Principal, entity_id: str) -> EntityLine:
     """Describe one entity."""
     with wiring.state().read(*entity_listing.FILES) as db:

@@ -17,7 +17,7 @@ class Files(BaseModel):
 
 
 @app.route("/api/store/entities/{entity_id}/files", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=("flea",))
 def get_files(who: Principal, entity_id: str) -> Files:
     """List the files of the live version."""
     with wiring.state().read("flea") as db:
@@ -25,7 +25,7 @@ def get_files(who: Principal, entity_id: str) -> Files:
 
 
 @app.route("/api/store/entities/{entity_id}/photo", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=("flea",))
 def get_photo(who: Principal, entity_id: str) -> Reply:
     """Show its picture; the URL that pages have changes with it."""
     with wiring.state().read("flea") as db:

@@ -11,7 +11,7 @@ app = Function("flea-get_mine")
 
 
 @app.route("/api/store/mine", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=("flea",))
 def get_mine(who: Principal) -> list[Owned]:
     """List what you share, the newest first, with every version and its state."""
     with wiring.state().read("flea") as db:
@@ -19,7 +19,7 @@ def get_mine(who: Principal) -> list[Owned]:
 
 
 @app.route("/api/store/mine/{entity_id}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=("flea",))
 def get_one_of_mine(who: Principal, entity_id: str) -> Owned:
     """Describe one of them."""
     with wiring.state().read("flea") as db:
@@ -27,7 +27,7 @@ def get_one_of_mine(who: Principal, entity_id: str) -> Owned:
 
 
 @app.route("/api/store/notices", methods=["GET"])
-@endpoint(needs=Needs.LOGIN)
+@endpoint(needs=Needs.LOGIN, reads=("flea",))
 def get_notices(who: Principal) -> Notices:
     """List what you were told, the newest first."""
     with wiring.state().read("flea") as db:
