@@ -27,7 +27,7 @@ from infra.discovery import ROOT, CompositionError
 
 Prefix = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_./*-]*$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
-Layer = Literal["git", "arrow", "llm", "web", "sftp", "passwords", "identity"]
+Layer = Literal["git", "arrow", "llm", "web", "sftp", "passwords", "identity", "checks"]
 
 STACK_FILES = frozenset({"root"})
 """Templates in infra/ that are no domain's table."""

@@ -229,6 +229,15 @@ class Settings(BaseModel):
         "claude-haiku-4-5-20251001", description="The model that turns questions about usage into SQL."
     )
 
+    flea_review_model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
+        "haiku", description="The model that reviews what people share: haiku, sonnet, opus, or a model's full name."
+    )
+    flea_review_person_usd: float = Field(
+        5.0, ge=0, description="Dollars that reviews of one person's submissions may cost in 24 hours; 0 is no cap."
+    )
+    flea_review_total_usd: float = Field(
+        50.0, ge=0, description="Dollars that all reviews may cost in 24 hours; 0 is no cap."
+    )
     flea_review: Literal["model", "admin", "off"] = Field(
         "model",
         description="Who reviews what people share after the rules: a model and, where that is not enough, an admin; an "

@@ -168,9 +168,9 @@ class Wiring:
     @built_once
     def flea_reviewer(self) -> Reviewer:
         """What gives an opinion about what people share."""
-        from agnes.flea.reviewing import NoReviewer
+        from agnes.flea.reviewing import ModelReviewer
 
-        return NoReviewer()
+        return ModelReviewer(self.language_model, self.scanners, self.clock, self.settings.flea_review_model)
 
     @built_once
     def language_model(self) -> LanguageModel:
@@ -427,7 +427,7 @@ def market() -> Market:
     """What sharing in the Flea market works with."""
     from agnes.flea.market import Market
 
-    return Market(state(), store(), queue(), clock(), settings().flea_review)
+    return Market(state(), store(), queue(), clock(), current().scanners, settings().flea_review)
 
 
 def flea_reviewer() -> Reviewer:

@@ -20,7 +20,13 @@ SKILL = (
     "for each: what changed, for whom, and what to do about it. Leave out what nobody but the team notices.\n"
 )
 AGENT = SKILL.replace("name: notes", "name: auditor").replace("# Release notes", "# Auditor")
-MANIFEST = json.dumps({"name": "kit", "version": "1.2.0", "description": "Release notes and an auditor for budgets."})
+MANIFEST = json.dumps(
+    {
+        "name": "kit",
+        "version": "1.2.0",
+        "description": "Release notes and an auditor for budgets. Use it when a version or a quarter ends.",
+    }
+)
 PLUGIN = {".claude-plugin/plugin.json": MANIFEST, "skills/notes/SKILL.md": SKILL, "agents/auditor.md": AGENT}
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agnes.flea.checking import Report, Review
-from agnes.flea.model import Submission
+from agnes import checks
+from agnes.checks import Reason, Verdict
+from agnes.kernel.llm import TokenCounts
 from agnes.kernel.ports import Message
-from agnes.trees.model import TreeFile
 from tests.builders.archives import SKILL, packed
 from tests.builders.house import Answer, House
 from tests.builders.people import Person
@@ -43,18 +43,31 @@ class QueueHere:
         pass
 
 
+def said(verdict: Verdict, message: str = "", *, reason: Reason | None = None, path: str = "") -> checks.Review:
+    """A review with this verdict, and a finding if there is a message."""
+    found = (
+        checks.Finding("review.other", checks.Severity.CRITICAL, path, 3, message, "Remove it.", checks.Stage.REVIEW),
+    )
+    is_safe = verdict is Verdict.SAFE
+    return checks.Review(
+        verdict, reason, "safe" if is_safe else "critical", "", found if message else (), "scripted", 1, (),
+        TokenCounts(1000, 100), 0.01,
+    )  # fmt: skip
+
+
 @dataclass
 class ScriptedReviewer:
-    """Says what a test has it say; with an error, raises that."""
+    """Says what a test has it say."""
 
-    verdict: Review = field(default_factory=lambda: Review("safe", "Nothing to object to.", [], "scripted", 0.01))
-    error: Exception | None = None
-    seen: list[tuple[Submission, dict[str, bytes]]] = field(default_factory=list)
+    verdict: checks.Review = field(default_factory=lambda: said(Verdict.SAFE))
+    seen: list[checks.Bundle] = field(default_factory=list)
 
-    def review(self, of: Submission, files: list[TreeFile], report: Report) -> Review:
-        self.seen.append((of, {file.path: file.body for file in files}))
-        if self.error is not None:
-            raise self.error
+    def review(
+        self, bundle: checks.Bundle, report: checks.Report, *, budget: checks.Budget, earlier: Sequence[checks.ChunkRead]
+    ) -> checks.Review:  # fmt: skip
+        self.seen.append(bundle)
+        budget.allowance()
+        budget.record(checks.Spend(self.verdict.model, self.verdict.tokens, self.verdict.cost_usd))
         return self.verdict
 
 

@@ -1,33 +1,33 @@
-"""Checks of what somebody wants to share: what it can do on a laptop, and what rules find in it.
+"""Checks of what somebody wants to share (`agnes.checks`), and the reports that are kept of them.
 
-The seam to whatever checks files: `check` takes the served files and gives a report that holds no secret's value.
+A report is an object of its own, named by its content, since a queue of thousands would make the state file large.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import msgspec
 
+from agnes import checks
+from agnes.checks import Bundle, Outcome, Stage
 from agnes.flea.content import Baked
 from agnes.kernel import sealed
 from agnes.kernel.errors import AgnesError, InvalidError
 from agnes.kernel.ports import ANYTHING, Blob, ObjectStore
-from agnes.marketplace import capabilities
+from agnes.kernel.scanning import Scanners
 
 REPORTS = "flea/reports/"
 Severity = Literal["info", "low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "low", "medium", "high", "critical")
 BLOCKING = frozenset({"high", "critical"})
-HOLDING = frozenset({"medium"})
-GAINS = (
-    "mods", "hooks", "monitors", "servers", "shell", "workflows", "programs", "downloads", "packages", "dependencies",
-    "settings", "channels", "tools", "options", "hosts", "executables",
-)  # fmt: skip
-"""Groups of capabilities of which more is never without a human's look: all but texts and themes."""
+GAINS = checks.GAINS
+_NO_DANGER = ("name.", "update.")
+"""Rules about names and about what an update gains: what they find is no danger by itself, so it waits for an admin and is not
+blocked."""
 MAX_FINDINGS = 500
 
 
@@ -80,6 +80,16 @@ class Report:
         worst = self.everything[0].severity if self.everything else "info"
         return "none" if worst == "info" else worst
 
+    @property
+    def blocking(self) -> Finding | None:
+        """What a rule found that keeps it from being served; None if nothing does."""
+        return next((f for f in self.everything if f.severity in BLOCKING and not f.rule.startswith(_NO_DANGER)), None)
+
+    @property
+    def holding(self) -> list[str]:
+        """What an admin has to look at although it is no danger by itself."""
+        return [f.message for f in self.everything if f.severity in BLOCKING and f.rule.startswith(_NO_DANGER)]
+
 
 class ReportMissing(AgnesError):
     code = "report_missing"
@@ -106,33 +116,72 @@ class ChecksFailed(InvalidError):
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What is checked beside the files: the words that the owner gave."""
+    """What is checked beside the files: the words, documents and picture that the owner gave."""
 
-    type: str
-    name: str
+    type: Literal["skill", "agent", "plugin"]
+    served_name: str
     description: str
-    changes: str = ""
     documents: Mapping[str, bytes] = field(default_factory=dict)
     photo_name: str = ""
+    photo: bytes = b""
+    video_url: str = ""
+
+    def bundle(self, files: Mapping[str, bytes], executables: Collection[str]) -> Bundle:
+        return Bundle(
+            self.type,
+            self.served_name,
+            files,
+            self.description,
+            frozenset(executables),
+            self.documents,
+            self.photo_name,
+            self.photo,
+            self.video_url,
+        )
 
 
-def check(baked: Baked, offered: Offered, *, left_out: Sequence[str] = ()) -> Report:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    report: Report
+    gained: list[str]
+    """Groups of capabilities of which it has more than the live version."""
+
+
+def check(
+    baked: Baked,
+    offered: Offered,
+    scanners: Scanners,
+    *,
+    live: Bundle | None = None,
+    curated_names: Collection[str] = (),
+    left_out: Sequence[str] = (),
+) -> Checked:
     """Check every byte. Raises ChecksFailed for what its owner has to correct before anybody looks at it."""
-    found = capabilities.of(baked.by_path, baked.executables, {})
+    found = checks.check(
+        offered.bundle(baked.by_path, baked.executables), scanners, live=live, curated_names=curated_names
+    )
+    if found.outcome is Outcome.INVALID:
+        raise ChecksFailed([_finding(one) for one in found.of(Stage.MANIFEST, Stage.CONTENT)])
     notes = [*baked.notes, *(f"{path}: not part of the {offered.type}, so it is left out" for path in left_out)]
-    return Report(asdict(found), [], rules_digest(), notes, [asdict(one) for one in baked.components])
+    report = Report(
+        asdict(found.capabilities),
+        [_finding(one) for one in found.findings],
+        found.rules,
+        notes,
+        [asdict(one) for one in baked.components],
+    )
+    gained = [group for group in GAINS if found.gained is not None and getattr(found.gained, group)]
+    return Checked(report, gained)
 
 
-def rules_digest() -> str:
-    """Changes with the rules: what was checked by others is checked again."""
-    return "capabilities-1"
+def review_of(said: checks.Review) -> Review:
+    """What is kept of a review."""
+    found = [_finding(one) for one in said.findings]
+    return Review(said.risk or "none", said.summary or said.sentence, found, said.model, said.cost_usd or 0.0)
 
 
-def gained(before: Mapping[str, Sequence[str]] | None, after: Mapping[str, Sequence[str]]) -> list[str]:
-    """Groups of capabilities of which the second has something that the first has not; none without a first."""
-    if before is None:
-        return []
-    return [group for group in GAINS if set(after.get(group, ())) - set(before.get(group, ()))]
+def _finding(one: checks.Finding) -> Finding:
+    return Finding(one.rule, one.severity.value, one.path, one.line, one.message, one.advice)
 
 
 def put(store: ObjectStore, report: Report) -> str:

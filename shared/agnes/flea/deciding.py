@@ -6,8 +6,10 @@ Each is one commit that looks at the state once more, so of two who decide at on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from agnes import checks
 from agnes.flea import checking, notices, quotas, repository, submitting, trees_of
 from agnes.flea.content import bake, unbaked
 from agnes.flea.limits import MAX_REASON_CHARACTERS, MIN_REASON_CHARACTERS, REPORTS_TO_HOLD
@@ -133,11 +135,11 @@ def rescan(market: Market, who: Principal, submission_id: str) -> Submission:
 def check_again(market: Market, found: Submission) -> bool:
     """Check a stored version again; whether it was found unsafe. Raises BundleMissing, TreeDamaged, EventRefused."""
     report = report_of(market, found)
-    is_unsafe = report.risk in checking.BLOCKING
+    worst = next((one for one in report.findings if one == report.blocking), None)  # a rule's, not the model's
+    is_unsafe = worst is not None
     event = Event.RESCAN_BLOCKED if is_unsafe else Event.RESCAN_CLEAN
     after(found.status, event, by=found.decided_by)
     digest = checking.put(market.store, report)
-    worst = report.everything[0] if is_unsafe else None
     market.state.commit(
         "flea",
         put_rescan(
@@ -239,19 +241,23 @@ def items_of(market: Market, found: Submission) -> list[Item]:
 
 
 def report_of(market: Market, found: Submission) -> checking.Report:
-    """Check the stored files of a version as they were checked when they were shared, with what the model said of them."""
+    """Check the stored files of a version by the rules of now, with what the model said of them before.
+
+    Raises BundleMissing, TreeDamaged.
+    """
     files = trees_of.files(market.store, require_tree(found))
     baked = bake(unbaked(found.type, found.served_name, files), served=found.served_name, description=found.description)
+    offered = checking.Offered(found.type, found.served_name, found.description, video_url=found.video_url or "")
     try:
-        report = checking.check(baked, checking.Offered(found.type, found.name, found.description, found.changes))
-    except checking.ChecksFailed as exc:
+        report = checking.check(baked, offered, market.scanners).report
+    except checking.ChecksFailed as exc:  # what a description has to say has changed: that is no danger
         finding = checking.Finding("content", "medium", "", 0, exc.message)
-        report = checking.Report({}, [finding], checking.rules_digest())
+        report = checking.Report({}, [finding], checks.digest(market.scanners))
     try:
         said = checking.read(market.store, found.report_sha256).review
     except checking.ReportMissing:
         said = None
-    return checking.Report(report.capabilities, report.findings, report.rules, report.notes, report.components, said)
+    return replace(report, review=said)
 
 
 def _reason(event: Event, given: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agnes.checks import Bundle
 from agnes.flea import checking, content, naming, offers, repository, trees_of
 from agnes.flea.checking import Offered, Report
 from agnes.flea.content import Baked, Component, Recognised
@@ -16,7 +17,7 @@ from agnes.flea.offers import Offer
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db
-from agnes.marketplace import browsing
+from agnes.marketplace import assets, browsing
 from agnes.marketplace.assets import Asset
 
 FILES = ("flea", "marketplace")
@@ -84,13 +85,15 @@ def preview(market: Market, who: Principal, offer: Offer) -> Preview:
     baked = content.bake(found, served=served, description=described)
     findings: list[checking.Finding] = []
     try:
-        report = checking.check(baked, Offered(found.type, name, described), left_out=found.left_out)
+        report = checking.check(
+            baked, Offered(found.type, served, described), market.scanners, curated_names=names, left_out=found.left_out
+        ).report
         findings = report.everything
     except checking.ChecksFailed as exc:
         problems.append(exc.message)
         report = Report({}, [], "")
-    hold = hold_reason(name, names, report, [])
-    outcome = "blocked" if report.risk in checking.BLOCKING else "hold" if hold else "review"
+    hold = hold_reason(report, [])
+    outcome = "blocked" if report.blocking else "hold" if hold else "review"
     return Preview(
         found.type,
         name,
@@ -137,41 +140,48 @@ def prepared(
         photo, docs = offers.pictures(offer, of[1] if of else None)
     else:
         photo, docs = next(iter(pictures[0]), None), tuple(pictures[1])
-    report = checking.check(
-        baked,
-        Offered(
-            found.type,
-            name,
-            described,
-            offer.changes,
-            {asset.filename: asset.body for asset in docs if asset.body is not None},
-            photo.filename if photo else "",
-        ),
-        left_out=found.left_out,
-    )
-    live = of[1] if of else None
-    before = checking.read(market.store, live.report_sha256).capabilities if live else None
-    gained = checking.gained(before, report.capabilities)
     with market.state.read("marketplace") as db:
         names = trusted_names(db)
-    hold = hold_reason(name, names, report, gained)
+    words = {"changes": offer.changes.encode()} if offer.changes else {}
+    offered = Offered(
+        found.type,
+        served,
+        described,
+        {asset.filename: asset.body for asset in docs if asset.body is not None} | words,
+        photo.filename if photo else "",
+        (photo.body or b"") if photo else b"",
+        offer.video_url or "",
+    )
+    live = bundle_of(market, of[1]) if of and of[1] else None
+    checked = checking.check(baked, offered, market.scanners, live=live, curated_names=names, left_out=found.left_out)
+    report, gained = checked.report, checked.gained
+    hold = hold_reason(report, gained)
     return Prepared(
         found.type, name, served, described, offers.category(offer.category), offer.video_url or None, photo, docs, baked,
         report, gained, hold,
     )  # fmt: skip
 
 
-def hold_reason(name: str, trusted: Sequence[str], report: Report, gained: Sequence[str]) -> str:
+def hold_reason(report: Report, gained: Sequence[str]) -> str:
     """Why a clean review is not enough; empty if it is."""
-    reasons = []
-    if gained:
-        reasons.append(f"it can do more than the live version ({', '.join(gained)})")
-    if alike := naming.like(name, trusted):
-        reasons.append(f"its name is like that of the curated plugin {alike}")
-    worst = next((one for one in report.findings if one.severity in checking.HOLDING), None)
-    if worst is not None:
-        reasons.append(f"{worst.path}: {worst.message}")
-    return "; ".join(reasons)
+    reasons = [f"it can do more than the live version ({', '.join(gained)})"] if gained else []
+    return "; ".join([*reasons, *report.holding])
+
+
+def bundle_of(market: Market, of: Submission) -> Bundle | None:
+    """A stored version as it is checked and reviewed; None once its files are gone. Raises TreeDamaged."""
+    if of.tree_id is None:
+        return None
+    files = trees_of.files(market.store, of.tree_id)
+    offered = Offered(of.type, of.served_name, of.description, video_url=of.video_url or "")
+    pictures = trees_of.assets_of(of.photo)
+    documents = {one.filename: assets.read(market.store, one) for one in trees_of.assets_of(of.docs)}
+    if of.changes:
+        documents["changes"] = of.changes.encode()
+    offered = replace(offered, documents=documents)
+    if pictures:
+        offered = replace(offered, photo_name=pictures[0].filename, photo=assets.read(market.store, pictures[0]))
+    return offered.bundle({file.path: file.body for file in files}, [file.path for file in files if file.executable])
 
 
 def trusted_names(db: Db) -> list[str]:

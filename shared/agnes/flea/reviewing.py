@@ -7,34 +7,43 @@ admin, as it does where the model cannot answer: nothing approves itself.
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from agnes.flea import checking, repository, trees_of
-from agnes.flea.checking import Report, Review
+import msgspec
+
+from agnes import checks
+from agnes.checks import Bundle, ChunkRead, Verdict
+from agnes.flea import checking, repository, spending
+from agnes.flea.checking import Report
 from agnes.flea.deciding import items_of, require_tree
 from agnes.flea.limits import LEASE, MAX_ATTEMPTS
 from agnes.flea.market import Market
 from agnes.flea.model import Submission
 from agnes.flea.moving import BundleMissing, decode_items, encode_items, move, require
+from agnes.flea.preparing import bundle_of
+from agnes.flea.spending import NO_CAPS, Caps
 from agnes.flea.transitions import Event, Status
+from agnes.kernel import sealed
 from agnes.kernel.calls import registered
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ids import new_nonce
-from agnes.kernel.llm import ModelNotConfigured, ModelOutputUnusable, ModelRefused, ModelUnavailable
+from agnes.kernel.llm import LanguageModel
+from agnes.kernel.ports import ANYTHING, Blob, Clock
+from agnes.kernel.scanning import Scanners
 from agnes.kernel.state import Change, Tx
+from agnes.marketplace.assets import AssetNotFound
 from agnes.trees.damage import TreeDamaged
-from agnes.trees.model import TreeFile
 
-log = logging.getLogger("agnes.flea")
-
-NO_MODEL = "no model is configured for reviews"
+CHUNKS = "flea/reviews/"
+RUN_SECONDS = 200.0
+"""Of one run: shorter than the lease, which a slower one would outlive."""
 
 
 class ReviewUnavailable(UnavailableError):
-    """The model did not answer; the queue brings the submission again."""
+    """The model did not answer, or one run was too short; the queue brings the submission again."""
 
     code = "review_unavailable"
 
@@ -43,18 +52,38 @@ class ReviewUnavailable(UnavailableError):
 
 
 class Reviewer(Protocol):
-    """What gives an opinion about a version's files."""
+    """What gives an opinion about a version."""
 
-    def review(self, of: Submission, files: list[TreeFile], report: Report) -> Review:
-        """Raises ModelNotConfigured, ModelUnavailable, ModelRefused, ModelOutputUnusable, UnavailableError."""
+    def review(
+        self, bundle: Bundle, report: checks.Report, *, budget: checks.Budget, earlier: Sequence[ChunkRead]
+    ) -> checks.Review:
+        """Its own troubles become verdicts; what the budget raises passes through."""
         ...
 
 
-class NoReviewer:
-    """An installation without a model: everything waits for an admin."""
+@dataclass(frozen=True, slots=True)
+class ModelReviewer:
+    """A language model that reads all of it (`agnes.checks.review`)."""
 
-    def review(self, of: Submission, files: list[TreeFile], report: Report) -> Review:  # noqa: ARG002 (the port's)
-        raise ModelNotConfigured
+    language_model: LanguageModel
+    scanners: Scanners
+    clock: Clock
+    model: str
+
+    def review(
+        self, bundle: Bundle, report: checks.Report, *, budget: checks.Budget, earlier: Sequence[ChunkRead]
+    ) -> checks.Review:
+        return checks.review(
+            bundle,
+            report,
+            language_model=self.language_model,
+            scanners=self.scanners,
+            budget=budget,
+            clock=self.clock,
+            model=self.model,
+            earlier=earlier,
+            run_seconds=RUN_SECONDS,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +95,7 @@ class Reviewed:
     """A status, or `skipped`: somebody else has it, or it is not in review any more."""
 
 
-def review(market: Market, reviewer: Reviewer, submission_id: str) -> Reviewed:
+def review(market: Market, reviewer: Reviewer, submission_id: str, *, caps: Caps = NO_CAPS) -> Reviewed:
     """Review one submission. Raises ReviewUnavailable while it is worth trying again, UnavailableError."""
     worker = new_nonce()
     if not market.state.commit("flea", take(submission_id=submission_id, worker=worker, at=market.clock.now())):
@@ -76,48 +105,64 @@ def review(market: Market, reviewer: Reviewer, submission_id: str) -> Reviewed:
     if found is None:
         return Reviewed(submission_id, "skipped")
     try:
-        files = trees_of.files(market.store, require_tree(found))
-        report = checking.read(market.store, found.report_sha256)
-        said = reviewer.review(found, files, report)
-    except ModelNotConfigured:
-        return _finish(market, found, worker, Event.REVIEW_HOLD, NO_MODEL)
-    except (BundleMissing, TreeDamaged, checking.ReportMissing, ModelRefused) as exc:
+        require_tree(found)
+        bundle = bundle_of(market, found)
+        if bundle is None:
+            raise BundleMissing
+        stored = checking.read(market.store, found.report_sha256)
+        with market.state.read("flea") as db:
+            entity = repository.find(db, found.entity_id)
+            live = repository.submission(db, entity.submission_id) if entity and entity.submission_id else None
+        before = bundle_of(market, live) if live is not None else None
+    except (BundleMissing, TreeDamaged, checking.ReportMissing, AssetNotFound) as exc:
         return _finish(market, found, worker, Event.REVIEW_FAILED, exc.message)
-    except (ModelUnavailable, ModelOutputUnusable) as exc:
-        if found.attempts + 1 >= MAX_ATTEMPTS:
-            return _finish(market, found, worker, Event.REVIEW_FAILED, exc.message)
-        market.state.commit("flea", give_back(submission_id=submission_id, worker=worker, at=market.clock.now()))
-        raise ReviewUnavailable(exc.message) from exc
-    whole = Report(report.capabilities, report.findings, report.rules, report.notes, report.components, said)
-    event, why = _verdict(market, found, whole)
-    return _finish(market, found, worker, event, why, report=whole)
-
-
-def _verdict(market: Market, found: Submission, report: Report) -> tuple[Event, str]:
-    said = report.review
-    if said is None:
-        return Event.REVIEW_FAILED, "the review has no result"
-    worst = next(iter(report.everything), None)
-    if said.risk in ("high", "critical") or report.risk in checking.BLOCKING:
-        shown = f"{worst.path}: {worst.message}" if worst and worst.path else worst.message if worst else said.summary
-        return Event.REVIEW_UNSAFE, shown
-    gained = _gained_now(market, found, report)
+    checked = checks.check(bundle, market.scanners, live=before)
+    spent = spending.Spending(market.state, market.clock, caps, found)
+    said = reviewer.review(bundle, checked, budget=spent, earlier=_chunks(market, found))
+    if said.verdict is Verdict.ERROR:
+        _keep_chunks(market, found, said)
+        if said.is_temporary and found.attempts + 1 < MAX_ATTEMPTS:
+            market.state.commit("flea", give_back(submission_id=submission_id, worker=worker, at=market.clock.now()))
+            raise ReviewUnavailable(said.sentence)
+        return _finish(market, found, worker, Event.REVIEW_FAILED, said.sentence)
+    whole = replace(stored, review=checking.review_of(said))
+    if said.verdict is Verdict.WAITING:
+        return _finish(market, found, worker, Event.REVIEW_HOLD, said.sentence, report=whole)
+    if said.verdict is Verdict.UNSAFE:
+        worst = next(iter(said.findings), None)
+        why = f"{worst.path}: {worst.message}" if worst else said.sentence
+        return _finish(market, found, worker, Event.REVIEW_UNSAFE, why, report=whole)
     reasons = [found.hold_reason] if found.hold_reason else []
-    if gained and set(gained) - set(found.gained):
+    gained = [g for g in checks.GAINS if checked.gained is not None and getattr(checked.gained, g)]
+    if set(gained) - set(found.gained):  # another version is live now than when it was shared
         reasons.append(f"it can do more than the live version ({', '.join(gained)})")
-    if said.risk not in ("safe", "none", "low") or report.risk in checking.HOLDING:
-        reasons.append(said.summary or "the review found something that a person should look at")
-    return (Event.REVIEW_HOLD, "; ".join(reasons)) if reasons else (Event.REVIEW_CLEAN, "")
+    event = Event.REVIEW_HOLD if reasons else Event.REVIEW_CLEAN
+    return _finish(market, found, worker, event, "; ".join(reasons), report=whole)
 
 
-def _gained_now(market: Market, found: Submission, report: Report) -> list[str]:
-    """Against what is live now, which may be another version than when it was shared."""
-    with market.state.read("flea") as db:
-        entity = repository.find(db, found.entity_id)
-        live = repository.submission(db, entity.submission_id) if entity and entity.submission_id else None
-    if live is None:
+def _chunks_key(found: Submission) -> str:
+    return f"{CHUNKS}{found.id}.json"
+
+
+def _chunks(market: Market, found: Submission) -> list[ChunkRead]:
+    """What an earlier run of the review has read; nothing if that cannot be read any more."""
+    key = _chunks_key(found)
+    blob = market.store.read(key) if found.attempts else None
+    try:
+        body = sealed.opened(key, blob.body) if isinstance(blob, Blob) else b'{"read":[]}'
+        return msgspec.json.decode(body, type=_Chunks).read
+    except (msgspec.DecodeError, sealed.Unsealed):
         return []
-    return checking.gained(checking.read(market.store, live.report_sha256).capabilities, report.capabilities)
+
+
+def _keep_chunks(market: Market, found: Submission, said: checks.Review) -> None:
+    key = _chunks_key(found)
+    body = sealed.seal(key, msgspec.json.encode(_Chunks(list(said.read))))
+    market.store.write(key, body, expect=ANYTHING, content_type="application/json")
+
+
+class _Chunks(msgspec.Struct, frozen=True):
+    read: list[ChunkRead]
 
 
 def _finish(

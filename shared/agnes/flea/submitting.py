@@ -383,8 +383,7 @@ def _submit(
 
 def first_event(review: ReviewMode, report: Report, hold_reason: str) -> tuple[Event, str]:
     """(what happens to a new submission, why)."""
-    if report.risk in checking.BLOCKING:
-        worst = report.everything[0]
+    if worst := report.blocking:
         return Event.SUBMIT_BLOCKED, f"{worst.path}: {worst.message}"
     if review == "model":
         return Event.SUBMIT_TO_MODEL, ""

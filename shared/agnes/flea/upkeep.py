@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from agnes import checks
 from agnes.access import service as access
 from agnes.accounts import directory
 from agnes.flea import checking, notices, repository, submitting, uploads
@@ -121,7 +122,7 @@ def _sweep_uploads(market: Market, now: datetime, *, dry_run: bool) -> int:
 def rescan(market: Market, *, dry_run: bool = False) -> dict[str, int]:
     """Check again what was checked by other rules than those of now, what is live first. What is live and found unsafe is
     quarantined. One version that cannot be checked stops no other."""
-    rules = checking.rules_digest()
+    rules = checks.digest(market.scanners)
     with market.state.read("flea") as db:
         live = {row[0] for row in db.execute("SELECT submission_id FROM flea.entities").fetchall()}
         kept = [status for status in Status if Event.RESCAN_CLEAN in allowed(status)]

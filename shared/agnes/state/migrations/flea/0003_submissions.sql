@@ -70,6 +70,18 @@ CREATE TABLE flea.complaints (
     PRIMARY KEY (entity_id, user_id)
 );
 
+-- What each request of a review cost.
+CREATE TABLE flea.spending (
+    id VARCHAR PRIMARY KEY,
+    submission_id VARCHAR NOT NULL,
+    submitter_id VARCHAR NOT NULL,
+    model VARCHAR NOT NULL,
+    input_tokens BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    usd DOUBLE,                          -- by the list price; none for a model without one
+    spent_at TIMESTAMPTZ NOT NULL
+);
+
 -- What people are told of, newest last.
 CREATE TABLE flea.notices (
     id VARCHAR PRIMARY KEY,
