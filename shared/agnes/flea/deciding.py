@@ -22,7 +22,7 @@ from agnes.kernel import audit
 from agnes.kernel.calls import registered
 from agnes.kernel.errors import BadRequestError, NotFoundError
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import Change, Db, State, Tx
+from agnes.kernel.state import Change, Db, State, Tx, one_number
 from agnes.marketplace import always_on, inventory
 from agnes.marketplace.model import Item
 
@@ -172,10 +172,11 @@ def complain(market: Market, who: Principal, entity_id: str, reason: str) -> int
         entity = repository.find(db, entity_id)
     if entity is None or not entity.is_visible_to(who):
         raise EntityNotFound(entity_id)
-    return market.state.commit(
+    count: int = market.state.commit(
         "flea",
         put_complaint(entity_id=entity_id, user_id=who.user_id, email=who.email, reason=words, at=market.clock.now()),
     )
+    return count
 
 
 @registered("flea.deciding.put_complaint")
@@ -188,17 +189,18 @@ def put_complaint(tx: Tx, *, entity_id: str, user_id: str, email: str, reason: s
         ON CONFLICT (entity_id, user_id) DO UPDATE SET reason = excluded.reason, reported_at = excluded.reported_at, closed_at = NULL""",
         [entity_id, user_id, reason, at],
     )
-    count = int(
-        tx.db.execute(
-            "SELECT count(*) FROM flea.complaints WHERE entity_id = ? AND closed_at IS NULL AND user_id <> ?",
-            [entity_id, entity.owner_user_id],
-        ).fetchone()[0]
+    count = one_number(
+        tx.db,
+        "SELECT count(*) FROM flea.complaints WHERE entity_id = ? AND closed_at IS NULL AND user_id <> ?",
+        [entity_id, entity.owner_user_id],
     )
     tx.record(Change("store.entity.report", f"store_entity:{entity_id}", {"reason": reason, "reports": count}))
     live = repository.submission(tx.db, entity.submission_id) if entity.submission_id else None
-    where = {"entity_id": entity_id, "submission_id": live.id if live else "", "at": at}
     url = f"/admin/store/submissions/{live.id}" if live else f"/marketplace/flea/{entity_id}"
-    notices.put(tx.db, ADMINS, "complaint", f"{email} reported {entity.served_name}: {reason}", url=url, **where)
+    notices.put(
+        tx.db, ADMINS, "complaint", f"{email} reported {entity.served_name}: {reason}", at=at, url=url,
+        entity_id=entity_id, submission_id=live.id if live else "",
+    )  # fmt: skip
     if count >= REPORTS_TO_HOLD and live is not None and live.status in SERVABLE and entity.status == APPROVED:
         move(tx, live, Event.QUARANTINE, at=at, why=f"{count} people reported it; an admin looks at it")
     return count

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from agnes.flea import notices, repository
@@ -143,13 +144,11 @@ def tell(tx: Tx, event: Event, of: Submission, entity: Entity | None, *, why: st
     owner = entity.owner_user_id if entity else of.submitter_id
     name = of.name if entity is None or entity.submission_id in (None, of.id) else f"{of.name}, version {of.n},"
     shown = {"name": name, "email": of.submitter_email, "why": _sentence(why)}
-    where = {"entity_id": of.entity_id, "submission_id": of.id, "at": at}
+    put = partial(notices.put, tx.db, at=at, entity_id=of.entity_id, submission_id=of.id)
     if event in _TO_OWNER:
-        notices.put(tx.db, owner, event, _TO_OWNER[event].format(**shown), url=f"/store/mine/{of.entity_id}", **where)
+        put(owner, event, _TO_OWNER[event].format(**shown), url=f"/store/mine/{of.entity_id}")
     if event in _TO_ADMINS:
-        notices.put(
-            tx.db, ADMINS, event, _TO_ADMINS[event].format(**shown), url=f"/admin/store/submissions/{of.id}", **where
-        )
+        put(ADMINS, event, _TO_ADMINS[event].format(**shown), url=f"/admin/store/submissions/{of.id}")
 
 
 def _sentence(why: str) -> str:

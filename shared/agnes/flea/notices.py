@@ -14,7 +14,7 @@ from agnes.flea.model import ADMINS
 from agnes.kernel.calls import registered
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import Db, State, Tx
+from agnes.kernel.state import Db, State, Tx, one_number
 
 SHOWN = 100
 KEEP = timedelta(days=180)
@@ -62,11 +62,11 @@ def of(db: Db, who: Principal, *, limit: int = SHOWN) -> Notices:
 
 
 def unread(db: Db, who: Principal) -> int:
-    row = db.execute(
+    return one_number(
+        db,
         "SELECT count(*) FROM flea.notices WHERE list_contains($to, user_id) AND read_at IS NULL",
         {"to": _recipients(who)},
-    ).fetchone()
-    return int(row[0])
+    )
 
 
 def mark_read(state: State, who: Principal, *, now: datetime) -> None:
@@ -99,10 +99,10 @@ def set_mailed(tx: Tx, ids: Sequence[str], *, at: datetime) -> None:
 
 
 def prune(tx: Tx, *, before: datetime) -> int:
-    row = tx.db.execute("SELECT count(*) FROM flea.notices WHERE told_at < ?", [before]).fetchone()
-    if row[0]:
+    count = one_number(tx.db, "SELECT count(*) FROM flea.notices WHERE told_at < ?", [before])
+    if count:
         tx.db.execute("DELETE FROM flea.notices WHERE told_at < ?", [before])
-    return int(row[0])
+    return count
 
 
 def _recipients(who: Principal) -> list[str]:

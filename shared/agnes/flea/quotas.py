@@ -17,7 +17,8 @@ class QuotaExceeded(LimitError):
     code = "quota_exceeded"
 
     def __init__(self, what: str, count: int, limit: int, hint: str, **facts: int) -> None:
-        super().__init__(f"{what}: {count}, the limit is {limit}", hint=hint, limit=limit, **facts)
+        super().__init__(f"{what}: {count}, the limit is {limit}", hint=hint, limit=limit)
+        self.facts |= facts
 
 
 def require_room(db: Db, user_id: str, at: datetime) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from agnes.flea.model import Entity, Submission
-from agnes.kernel.state import Db
+from agnes.kernel.state import Db, one_number, one_row
 from agnes.marketplace.model import Item
 
 _COLUMNS = ", ".join(Entity.__dataclass_fields__)
@@ -170,8 +170,7 @@ def change_submission(db: Db, submission_id: str, changes: Mapping[str, Any]) ->
 
 
 def last_number(db: Db, entity_id: str) -> int:
-    row = db.execute("SELECT coalesce(max(n), 0) FROM flea.submissions WHERE entity_id = ?", [entity_id]).fetchone()
-    return int(row[0])
+    return one_number(db, "SELECT coalesce(max(n), 0) FROM flea.submissions WHERE entity_id = ?", [entity_id])
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +188,14 @@ class Counts:
 
 
 def counts(db: Db, user_id: str, *, since: datetime, open_: Sequence[str], strikes: Sequence[str]) -> Counts:
-    row = db.execute(
+    row = one_row(
+        db,
         """SELECT count(*) FILTER (list_contains($open, status)), count(*) FILTER (created_at > $since),
             count(*) FILTER (created_at > $since AND list_contains($strikes, status)),
             (SELECT count(*) FROM flea.entities WHERE owner_user_id = $who)
         FROM flea.submissions WHERE submitter_id = $who""",
         {"who": user_id, "since": since, "open": list(open_), "strikes": list(strikes)},
-    ).fetchone()
+    )
     return Counts(*map(int, row))
 
 
@@ -251,14 +251,14 @@ def queue(db: Db, wanted: SubmissionFilter) -> tuple[list[tuple[Submission, str,
         order += " DESC" if wanted.descending else " ASC"
     tables = "flea.submissions s LEFT JOIN flea.entities e ON e.id = s.entity_id"
     columns = ", ".join(f"s.{f.name}" for f in fields(Submission))
-    total = db.execute(f"SELECT count(*) FROM {tables} WHERE {where}", given).fetchone()[0]  # noqa: S608 (constant)
+    total = one_number(db, f"SELECT count(*) FROM {tables} WHERE {where}", given)  # noqa: S608 (constant)
     rows = db.execute(
         f"""SELECT {columns}, coalesce(e.status, ''),
             (SELECT count(*) FROM flea.complaints c WHERE c.entity_id = s.entity_id AND c.closed_at IS NULL)
         FROM {tables} WHERE {where} ORDER BY {order}, s.id DESC LIMIT $limit OFFSET $skip""",  # noqa: S608 (constant)
         {**given, "limit": wanted.limit, "skip": wanted.skip},
     ).fetchall()
-    return [(Submission(*row[:-2]), row[-2], int(row[-1])) for row in rows], int(total)
+    return [(Submission(*row[:-2]), row[-2], int(row[-1])) for row in rows], total
 
 
 def count_by_status(db: Db) -> dict[str, int]:

@@ -13,7 +13,7 @@ from tests.builders.market import FleaMarket, said
 from tests.builders.people import Person, add_person, sign_in
 from tests.builders.telemetry_house import put
 
-HOOKS = '{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "curl https://example.com"}]}]}}'
+HOOKS = '{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "echo done"}]}]}}'
 
 
 def test_from_upload_to_the_feed(market: FleaMarket, bob: Person, eve: Person) -> None:
