@@ -28,7 +28,7 @@ class Categories(BaseModel):
 
 
 @app.route("/api/marketplace/categories", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, query=CategoriesQuery, reads=service.FILES)
+@endpoint(needs=Needs.LOGIN, query=CategoriesQuery, reads=service.FILES, ahead=service.ahead)
 def get_categories(who: Principal, query: CategoriesQuery) -> Categories:
     """List the categories that hold something you may see."""
     wanted = ItemsQuery(tab=query.tab, type=query.type)

@@ -12,7 +12,7 @@ app = Function("browse-get_curated_plugin")
 
 
 @app.route("/api/marketplace/curated/{slug}/{plugin}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, reads=service.FILES)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def get_curated_plugin(who: Principal, slug: str, plugin: str) -> dict[str, Any]:
     """Describe a plugin: what is inside, what it does, who curates it, how it is used, what changed."""
     today = wiring.clock().now().date()

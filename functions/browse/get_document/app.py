@@ -14,7 +14,7 @@ app = Function("browse-get_document")
 
 
 @app.route("/api/marketplace/curated/{slug}/{plugin}/doc/{path}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, reads=service.FILES)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def get_document(who: Principal, slug: str, plugin: str, path: str) -> Reply:
     """Download a document; its path in the plugin is one segment, with `%2F` for each slash."""
     body = service.document(wiring.state(), wiring.store(), who, marketplace_id=slug, plugin=plugin, path=path)
@@ -22,7 +22,7 @@ def get_document(who: Principal, slug: str, plugin: str, path: str) -> Reply:
 
 
 @app.route("/api/store/entities/{entity_id}/docs/{path}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, reads=service.FILES)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def get_entity_document(who: Principal, entity_id: str, path: str) -> Reply:
     """Download a document of what somebody shared; its path is one segment, too."""
     with wiring.state().read("flea") as db:

@@ -12,7 +12,7 @@ app = Function("browse-get_flea")
 
 
 @app.route("/api/marketplace/flea/{entity_id}/detail", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, reads=service.FILES)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def get_entity(who: Principal, entity_id: str) -> dict[str, Any]:
     """Describe what somebody shared: what is inside, what it does, whose it is, how it is used."""
     today = wiring.clock().now().date()
@@ -21,14 +21,14 @@ def get_entity(who: Principal, entity_id: str) -> dict[str, Any]:
 
 
 @app.route("/api/marketplace/flea/{entity_id}/skill/{name}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, reads=service.FILES)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def get_skill(who: Principal, entity_id: str, name: str) -> dict[str, Any]:
     """Describe a skill of a flea plugin."""
     return _described(who, entity_id, "skill", name)
 
 
 @app.route("/api/marketplace/flea/{entity_id}/agent/{name}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, reads=service.FILES)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def get_agent(who: Principal, entity_id: str, name: str) -> dict[str, Any]:
     """Describe an agent of a flea plugin."""
     return _described(who, entity_id, "agent", name)

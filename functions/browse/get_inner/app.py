@@ -12,14 +12,14 @@ app = Function("browse-get_inner")
 
 
 @app.route("/api/marketplace/curated/{slug}/{plugin}/skill/{name}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, reads=service.FILES)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def get_skill(who: Principal, slug: str, plugin: str, name: str) -> dict[str, Any]:
     """Describe a skill of a plugin."""
     return _described(who, slug, plugin, "skill", name)
 
 
 @app.route("/api/marketplace/curated/{slug}/{plugin}/agent/{name}", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, reads=service.FILES)
+@endpoint(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def get_agent(who: Principal, slug: str, plugin: str, name: str) -> dict[str, Any]:
     """Describe an agent of a plugin."""
     return _described(who, slug, plugin, "agent", name)

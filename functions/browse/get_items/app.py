@@ -11,7 +11,7 @@ app = Function("browse-get_items")
 
 
 @app.route("/api/marketplace/items", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, query=ItemsQuery, reads=service.FILES)
+@endpoint(needs=Needs.LOGIN, query=ItemsQuery, reads=service.FILES, ahead=service.ahead)
 def get_items(who: Principal, query: ItemsQuery) -> Listing:
     """List what you may see, searched, sorted and paged, with facets, tab totals and what is popular."""
     return service.listing(wiring.state(), who, query, now=wiring.clock().now())

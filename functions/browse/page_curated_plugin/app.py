@@ -12,7 +12,7 @@ PATH = "/marketplace/curated/{slug}/{plugin}"
 
 
 @app.route(PATH, methods=["GET"])
-@page(needs=Needs.LOGIN, reads=service.FILES)
+@page(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def page_curated_plugin(who: Principal, slug: str, plugin: str) -> PluginPage:
     """Show a plugin."""
     today = wiring.clock().now().date()

@@ -12,7 +12,7 @@ PATH = "/marketplace/flea/{entity_id}"
 
 
 @app.route(PATH, methods=["GET"])
-@page(needs=Needs.LOGIN, reads=service.FILES)
+@page(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def page_entity(who: Principal, entity_id: str) -> PluginPage:
     """Show what somebody shared."""
     today = wiring.clock().now().date()
@@ -29,14 +29,14 @@ def change_stack(who: Principal, entity_id: str, body: StackForm) -> Reply:
 
 
 @app.route("/marketplace/flea/{entity_id}/skill/{name}", methods=["GET"])
-@page(needs=Needs.LOGIN, reads=service.FILES)
+@page(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def page_skill(who: Principal, entity_id: str, name: str) -> InnerPage:
     """Show a skill of a flea plugin."""
     return _shown(who, entity_id, "skill", name)
 
 
 @app.route("/marketplace/flea/{entity_id}/agent/{name}", methods=["GET"])
-@page(needs=Needs.LOGIN, reads=service.FILES)
+@page(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def page_agent(who: Principal, entity_id: str, name: str) -> InnerPage:
     """Show an agent of a flea plugin."""
     return _shown(who, entity_id, "agent", name)

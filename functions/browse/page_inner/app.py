@@ -10,14 +10,14 @@ app = Function("browse-page_inner")
 
 
 @app.route("/marketplace/curated/{slug}/{plugin}/skill/{name}", methods=["GET"])
-@page(needs=Needs.LOGIN, reads=service.FILES)
+@page(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def page_skill(who: Principal, slug: str, plugin: str, name: str) -> InnerPage:
     """Show a skill of a plugin."""
     return _shown(who, slug, plugin, "skill", name)
 
 
 @app.route("/marketplace/curated/{slug}/{plugin}/agent/{name}", methods=["GET"])
-@page(needs=Needs.LOGIN, reads=service.FILES)
+@page(needs=Needs.LOGIN, reads=service.FILES, ahead=service.ahead)
 def page_agent(who: Principal, slug: str, plugin: str, name: str) -> InnerPage:
     """Show an agent of a plugin."""
     return _shown(who, slug, plugin, "agent", name)

@@ -11,7 +11,7 @@ app = Function("browse-page_marketplace")
 
 
 @app.route("/marketplace", methods=["GET"])
-@page(needs=Needs.LOGIN, query=ItemsQuery, reads=service.FILES)
+@page(needs=Needs.LOGIN, query=ItemsQuery, reads=service.FILES, ahead=service.ahead)
 def page_marketplace(who: Principal, query: ItemsQuery) -> ListingPage:
     """Browse what you may add to your stack."""
     return listing_page(wiring.state(), who, query, now=wiring.clock().now())

@@ -12,7 +12,7 @@ app = Function("feed-get_info")
 
 
 @app.route("/marketplace/info", methods=["GET"])
-@endpoint(needs=Needs.LOGIN, scope=Scope.FEED, reads=service.STATE_FILES)
+@endpoint(needs=Needs.LOGIN, scope=Scope.FEED, reads=service.STATE_FILES, ahead=service.ahead)
 def get_info(who: Principal) -> dict[str, Any]:
     """Describe your marketplace."""
     return service.info(wiring.state(), wiring.store(), who, clock=wiring.clock(), generated_at=wiring.clock().now())

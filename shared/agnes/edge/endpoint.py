@@ -28,12 +28,14 @@ from agnes.edge.reply import BytesResponse, Reply, respond
 from agnes.edge.request import Request
 from agnes.edge.scopes import near_end
 from agnes.kernel.errors import AgnesError, UnsupportedError
+from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.scopes import Scope
-from agnes.kernel.state import CURRENT_ACTOR, Actor
+from agnes.kernel.state import CURRENT_ACTOR, Actor, State
 
 View = Callable[..., object]
 """A function of a domain's folder: the principal first, then what its contract declares, by name."""
+Ahead = Callable[[State, ObjectStore], object]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Contract:
     """The narrow scope whose tokens open this route, beside the wide ones (`agnes.edge.scopes`)."""
     reads: tuple[str, ...] = ()
     """State files that the view reads beside `people`, looked at when a request begins."""
+    ahead: Ahead | None = None
+    """Makes what every answer of the view needs, whoever asks; called before the first request (`agnes.edge.starting`)."""
     takes_request: bool = False
     """Whether the view has a parameter `request`; read once, a signature costs more than many a view."""
 
@@ -64,6 +68,7 @@ def endpoint(
     status: int = 200,
     scope: Scope | None = None,
     reads: Iterable[str] = (),
+    ahead: Ahead | None = None,
 ) -> Callable[[View], RouteView]:
     """Make a view an API route. `answers` is the type that it returns, for the API's description; `reads` are the state files
     that it reads."""
@@ -80,6 +85,7 @@ def endpoint(
             summary,
             scope,
             beside_people(reads),
+            ahead,
             takes_request(view),
         )
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from agnes.edge.endpoint import Contract, RouteView, View, beside_people, invoke, takes_request
+from agnes.edge.endpoint import Ahead, Contract, RouteView, View, beside_people, invoke, takes_request
 from agnes.edge.needs import Needs
 from agnes.edge.reply import Reply
 from agnes.edge.request import MAX_BODY_BYTES, Request
@@ -18,11 +18,15 @@ GZIP_MAGIC = b"\x1f\x8b"
 REALM = 'Basic realm="agnes-marketplace"'
 
 
-def git_endpoint(*, needs: Needs, scope: Scope | None = None, reads: Iterable[str] = ()) -> Callable[[View], RouteView]:
+def git_endpoint(
+    *, needs: Needs, scope: Scope | None = None, reads: Iterable[str] = (), ahead: Ahead | None = None
+) -> Callable[[View], RouteView]:
     """Make a view that reads these state files a route of git's smart HTTP protocol. The view returns a Reply."""
 
     def decorate(view: View) -> RouteView:
-        contract = Contract("git", needs, scope=scope, reads=beside_people(reads), takes_request=takes_request(view))
+        contract = Contract(
+            "git", needs, scope=scope, reads=beside_people(reads), ahead=ahead, takes_request=takes_request(view)
+        )
 
         def call(request: Request, who: Principal | None) -> Reply:
             reply = invoke(view, contract, request, who)

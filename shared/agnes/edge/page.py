@@ -14,7 +14,7 @@ import pydantic
 
 from agnes import wiring
 from agnes.edge import notice
-from agnes.edge.endpoint import Contract, RouteView, View, beside_people, invoke, takes_request
+from agnes.edge.endpoint import Ahead, Contract, RouteView, View, beside_people, invoke, takes_request
 from agnes.edge.errors import CORRECT_FIELDS
 from agnes.edge.needs import Needs
 from agnes.edge.refused import NOT_SENT, Refused
@@ -34,11 +34,14 @@ def page(
     query: type[pydantic.BaseModel] | None = None,
     body: type[pydantic.BaseModel] | None = None,
     reads: Iterable[str] = (),
+    ahead: Ahead | None = None,
 ) -> Callable[[View], RouteView]:
     """Make a view a page that reads these state files. Whoever is not signed in is sent to the login page, with the way back."""
 
     def decorate(view: View) -> RouteView:
-        contract = Contract("page", needs, query, body, reads=beside_people(reads), takes_request=takes_request(view))
+        contract = Contract(
+            "page", needs, query, body, reads=beside_people(reads), ahead=ahead, takes_request=takes_request(view)
+        )
 
         def call(request: Request, who: Principal | None) -> Reply:
             value = invoke(view, contract, request, who)

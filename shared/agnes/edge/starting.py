@@ -16,7 +16,7 @@ from agnes import settings, wiring
 from agnes.kernel.errors import AgnesError
 
 if TYPE_CHECKING:
-    from agnes.edge.endpoint import Contract
+    from agnes.edge.endpoint import Ahead, Contract
 
 log = logging.getLogger("agnes.edge")
 
@@ -38,7 +38,8 @@ def get_ready(views: Iterable[Any], *, is_snapshot: bool = False) -> None:
     views = list(views)
     files = dict.fromkeys(file for view in views for file in _files(view.agnes))
     try:
-        opening = threading.Thread(target=_open, args=(tuple(files),), name="agnes-start", daemon=True)
+        made = dict.fromkeys(view.agnes.ahead for view in views if view.agnes.ahead)
+        opening = threading.Thread(target=_open, args=(tuple(files), tuple(made)), name="agnes-start", daemon=True)
         opening.start()
         for name in {name for view in views for name in _templates(view)}:
             _compile(name)
@@ -56,13 +57,19 @@ def _files(contract: Contract) -> tuple[str, ...]:
     return () if contract.needs is Needs.PUBLIC and not contract.reads else ("people", *contract.reads)
 
 
-def _open(files: tuple[str, ...]) -> None:
+def _open(files: tuple[str, ...], ahead: tuple[Ahead, ...]) -> None:
     try:
         wiring.connect()
-        if files and not wiring.state().prepare(*files):
+        state = wiring.state()
+        if files and not state.prepare(*files):
             log.warning("not all of %s could be opened beforehand", ", ".join(files))
+            return  # they may not be there yet, and nothing is made here
+        for make in ahead:
+            make(state, wiring.store())
     except AgnesError as exc:
         log.warning("the state cannot be opened beforehand: %s", exc.message)
+    except Exception:
+        log.exception("the function could not get ready beforehand")
 
 
 def _templates(view: Any) -> list[str]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -152,6 +153,17 @@ def _renames(
         elif new is None and (old in subscribed or granted.requires(old)):
             found.setdefault(old_name, None)
     return found
+
+
+TREES_AHEAD = 64
+"""Indexes of some kilobytes each, read eight at once: a fifth of a second at 20 ms a read."""
+
+
+def ahead(state: State, store: ObjectStore) -> None:
+    """Make what is the same for everybody's feed, and read the indexes of the versions that most people are served."""
+    kept = serving.kept(state, store, serving.generations(state, spare=SPARED), spare=SPARED)
+    versions = (plugin.for_all for plugin in kept.index.marketplace.by_resource.values())
+    trees.fetch(store, islice((version.tree_id for version in versions if version), TREES_AHEAD))
 
 
 def feed_of(state: State, store: ObjectStore, who: Principal, *, clock: Clock) -> Feed:

@@ -12,10 +12,15 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import copy_context
+from time import perf_counter
 
 import msgspec
 
 from agnes.kernel import sealed
+from agnes.kernel.errors import UnavailableError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ANYTHING, Blob, ObjectStore
 from agnes.trees import building, damage, unpacking
@@ -27,6 +32,9 @@ from agnes.trees.rules import check_files
 __all__ = ["TreeDamaged", "build", "tree_id"]
 
 PREFIX = "trees/"
+AT_ONCE = 8
+WORTH_A_THREAD_SECONDS = 0.002
+"""A folder answers in less; object storage takes ten times as long."""
 
 
 def put(store: ObjectStore, files: Sequence[TreeFile], *, known: str | None = None) -> Tree:
@@ -60,15 +68,24 @@ def get(store: ObjectStore, tree_id: str) -> Tree:
         tree = _read_index(store, tree_id)
         if isinstance(tree, str):
             raise damage.report(store, tree_id, tree)
-        _trees.put(store, tree_id, tree, 200 * len(tree.files) + 200)
+        _keep(store, tree)
     return tree
 
 
+def _keep(store: ObjectStore, tree: Tree) -> None:
+    _trees.put(store, tree.id, tree, 200 * len(tree.files) + 200)
+
+
 def get_all(store: ObjectStore, tree_ids: Iterable[str]) -> list[Tree]:
-    """The same for several, in order; a TreeDamaged names all that are damaged."""
+    """The same for several, in order; a TreeDamaged names all that are damaged.
+
+    What is not in memory is read side by side, if the first read shows that the store is waited for.
+    """
+    wanted = list(tree_ids)
+    fetch(store, wanted)
     found: list[Tree] = []
     damaged: dict[str, str] = {}
-    for one in tree_ids:
+    for one in wanted:
         try:
             found.append(get(store, one))
         except TreeDamaged as exc:
@@ -76,6 +93,31 @@ def get_all(store: ObjectStore, tree_ids: Iterable[str]) -> list[Tree]:
     if damaged:
         raise TreeDamaged(damaged)
     return found
+
+
+def fetch(store: ObjectStore, tree_ids: Iterable[str]) -> None:
+    """Bring the indexes of these into memory; of what is damaged nothing is said here. Raises UnavailableError."""
+    missing = [one for one in dict.fromkeys(tree_ids) if _trees.get(store, one) is None]
+    if len(missing) < 3:
+        return
+    began = perf_counter()
+    _into_memory(store, missing[0])
+    if perf_counter() - began < WORTH_A_THREAD_SECONDS:
+        return
+    with ThreadPoolExecutor(min(AT_ONCE, len(missing) - 1), thread_name_prefix="agnes-trees") as pool:
+        for one in missing[1:]:
+            pool.submit(copy_context().run, _try_into_memory, store, one)
+
+
+def _try_into_memory(store: ObjectStore, tree_id: str) -> None:
+    with suppress(UnavailableError):
+        _into_memory(store, tree_id)
+
+
+def _into_memory(store: ObjectStore, tree_id: str) -> None:
+    tree = _read_index(store, tree_id)
+    if not isinstance(tree, str):
+        _keep(store, tree)
 
 
 def read_pack(store: ObjectStore, tree_id: str) -> bytes:

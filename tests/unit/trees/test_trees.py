@@ -1,6 +1,8 @@
 """A stored tree is what git and zip would make of the same files."""
 
 import subprocess
+import threading
+import time
 import zlib
 from datetime import UTC, datetime
 
@@ -12,6 +14,7 @@ from agnes.trees import git_objects as git
 from agnes.trees import packaging, service
 from agnes.trees.model import TreeFile
 from agnes.trees.rules import UnsafePath, check_files, check_path
+from tests.builders.slow_store import SlowStore
 
 FILES = (
     TreeFile("README.md", b"# finops\n"),
@@ -156,3 +159,35 @@ def test_the_manifest_carries_its_own_name_and_the_stamped_version():
 def test_refuses_a_broken_manifest(body):
     with pytest.raises(packaging.ManifestInvalid):
         packaging.package(name="x", files=[TreeFile(packaging.MANIFEST, body)])
+
+
+class WaitedFor(MemoryStore):
+    """Answers the first index after a while, and the others when all are asked for at once."""
+
+    def __init__(self, others: int) -> None:
+        super().__init__()
+        self._first = threading.Event()
+        self._together = threading.Barrier(others)
+
+    def read(self, key, *, unless=None):
+        if self._first.is_set():
+            self._together.wait(30)
+        else:
+            time.sleep(2 * service.WORTH_A_THREAD_SECONDS)
+            self._first.set()
+        return super().read(key, unless=unless)
+
+
+def test_indexes_are_read_side_by_side_where_the_store_is_waited_for():
+    store = WaitedFor(others=4)
+    ids = [service.put(store, [TreeFile("README.md", b"%d" % n)]).id for n in range(5)]
+    assert [tree.id for tree in service.get_all(store, ids)] == ids
+
+
+def test_all_that_is_damaged_is_named_however_it_is_read():
+    store = SlowStore(MemoryStore(), get_seconds=2 * service.WORTH_A_THREAD_SECONDS, put_seconds=0)
+    ids = [service.put(store, [TreeFile("README.md", b"%d" % n)]).id for n in range(5)]
+    store.remove([service.index_key(ids[1]), service.index_key(ids[3])])
+    with pytest.raises(service.TreeDamaged) as failed:
+        service.get_all(store, ids)
+    assert set(failed.value.found) == {ids[1], ids[3]}
