@@ -154,10 +154,10 @@ class RouteView:
 
 
 def _looking(request: Request, contract: Contract) -> AbstractContextManager[None]:
-    """A look at what the view reads, side by side with the one that tells who asks; none for who brings no credential."""
-    if not contract.reads or find_credential(request, basic=contract.needs is Needs.GIT) is None:
+    """A look at `people`, while the sign-in of who asks is read, and at what the view reads; none for who brings no credential."""
+    if find_credential(request, basic=contract.needs is Needs.GIT) is None:
         return nullcontext()
-    return wiring.state().looking(*contract.reads)
+    return wiring.state().looking("people", *contract.reads)
 
 
 def invoke(view: View, contract: Contract, request: Request, who: Principal | None) -> object:
