@@ -78,7 +78,7 @@ simulate: .venv/.dev ## the seeded simulation of the state files (SEEDS=2000)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 attack: .venv/.dev ## the attack on a running installation, and histories of killed processes on the folder store
-	$(PYTEST) -m "attack and not minio" --timeout 600 tests/attack tests/histories
+	$(PYTEST) -m "attack and not minio" --timeout 600 tests/attack tests/histories tests/edge/ops/test_damaged_writes.py
 
 histories: .venv/.dev ## histories of 16 processes that are killed and paused, checked, on both stores (KILLS=1000)
 	$(BIN)/python -m tests.histories --store folder --kills $(KILLS)

@@ -20,7 +20,7 @@ def get_doc(who: Principal, slug: str, plugin: str, key: str) -> Reply:
     if asset.content_type.startswith("image/"):
         raise UnsupportedError("this is a picture, not a document", hint="Fetch it from `asset`.")
     if asset.size_bytes > MAX_INLINE_BYTES:
-        return Redirect(assets.url(wiring.store(), asset), status=302)
+        return Redirect(assets.url(wiring.store(), asset, now=wiring.clock().now()), status=302)
     headers = {"Cache-Control": assets.IMMUTABLE, "Content-Security-Policy": "default-src 'none'"}
     return Download(
         assets.read(wiring.store(), asset), filename=asset.filename, content_type=asset.content_type, headers=headers

@@ -96,7 +96,7 @@ class AccessPage:
 
 def access_page(state: State, query: AccessQuery) -> AccessPage:
     """Of the chosen group and marketplace; of Everyone and the first marketplace if none is chosen or it is gone."""
-    with state.read(*FILES, spare=stack.SPARED) as db:
+    with state.read(*FILES, spare=(*stack.SPARED, "stack")) as db:
         groups, marketplaces = access.groups(db), marketplace.marketplaces(db)
         group = _chosen(groups, query.group_id or EVERYONE)
         shown = _chosen(marketplaces, query.marketplace_id)

@@ -135,8 +135,8 @@ class MarketplacePage:
     marketplace: Marketplace
     plugins: list[PluginLine]
     """Those of this page."""
-    people: Mapping[str, int]
-    """Plugin → people who have it in their stack."""
+    people: Mapping[str, int] | None
+    """Plugin → people who have it in their stack; None where that cannot be read."""
     served: int
     waiting: list[Waiting]
     syncs: list[SyncLine]
@@ -150,8 +150,8 @@ class MarketplacePage:
         return self.marketplace.name
 
     @property
-    def holders(self) -> int:
-        return max(self.people.values(), default=0)
+    def holders(self) -> int | None:
+        return max(self.people.values(), default=0) if self.people is not None else None
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,8 @@ class PluginPage:
     plugin: Plugin
     versions: list[VersionLine]
     groups: list[Group]
-    people: int
-    """Who have it in their stack."""
+    people: int | None
+    """Who have it in their stack; None where that cannot be read."""
     everybody: int
     """Active accounts."""
     needs: tuple[Need, ...] = ()
@@ -230,7 +230,9 @@ def marketplace_page(state: State, marketplace_id: str, query: SearchQuery, *, n
         waiting = versions.waiting(db, marketplace_id)
         syncs = service.syncs(db, marketplace_id, limit=SHOWN_SYNCS)
     counts = browse.holder_counts(state)
-    people = {line.name: counts.get(f"{marketplace_id}/{line.name}", 0) for line in every}
+    people = (
+        {line.name: counts.get(f"{marketplace_id}/{line.name}", 0) for line in every} if counts is not None else None
+    )
     matching = [line for line in every if words in f"{line.name} {line.display_name} {line.description}".casefold()]
     shown = matching[query.offset : query.offset + PLUGINS_A_PAGE]
     return MarketplacePage(
@@ -248,6 +250,7 @@ def marketplace_page(state: State, marketplace_id: str, query: SearchQuery, *, n
 
 def plugin_page(state: State, marketplace_id: str, name: str) -> PluginPage:
     """Raises MarketplaceNotFound, PluginNotFound."""
+    counts = browse.holder_counts(state)
     with state.read(*FILES) as db:
         plugin = service.get_plugin(db, marketplace_id, name)
         return PluginPage(
@@ -255,7 +258,7 @@ def plugin_page(state: State, marketplace_id: str, name: str) -> PluginPage:
             plugin,
             review.lines(db, marketplace_id, name),
             access.groups(db),
-            browse.holder_counts(state).get(f"{marketplace_id}/{name}", 0),
+            counts.get(f"{marketplace_id}/{name}", 0) if counts is not None else None,
             accounts.count_users(db).active,
             needs.needs(db).of(marketplace_id, plugin.declared),
         )

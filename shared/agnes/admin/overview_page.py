@@ -18,6 +18,8 @@ from agnes.telemetry import service as telemetry
 from agnes.telemetry.model import FILE as TELEMETRY
 
 FILES = (*stack.FILES, TELEMETRY)
+SPARED = (*stack.SPARED, "stack", "marketplace", TELEMETRY)
+"""Without these the rest is shown, with a note."""
 RECENT = timedelta(days=30)
 
 
@@ -66,7 +68,8 @@ class OverviewPage:
 
 
 def overview_page(state: State, health: Pulse, *, now: datetime) -> OverviewPage:
-    with state.read(*FILES, spare=(*stack.SPARED, TELEMETRY)) as db:
+    with state.read(*FILES, spare=SPARED) as db:
+        is_whole = not set(SPARED) & set(state.spared)
         registered = marketplace.marketplaces(db)
         plugins = marketplace.plugins(db)
         waiting = versions.count_waiting(db)
@@ -119,7 +122,10 @@ def overview_page(state: State, health: Pulse, *, now: datetime) -> OverviewPage
         )
     return OverviewPage(
         attention=attention,
-        steps=[
+        # What cannot be read is not still to do.
+        steps=[]
+        if not is_whole
+        else [
             Step(
                 "Register a marketplace",
                 "A git repository of plugins for Claude Code.",

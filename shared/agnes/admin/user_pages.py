@@ -197,7 +197,7 @@ def user_page(
 ) -> UserPage:
     """Raises NotFoundError, UnavailableError."""
     query = PageOf(limit=SESSIONS_A_PAGE, offset=offset)
-    with state.read(*FILES, spare=(*stack.SPARED, TELEMETRY)) as db:
+    with state.read(*FILES, spare=(*stack.SPARED, "stack", "marketplace", TELEMETRY)) as db:
         user = accounts.get_user(db, user_id)
         memberships = access.memberships(db, user_id)
         joined = {membership.group_id for membership in memberships}

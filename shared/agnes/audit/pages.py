@@ -88,4 +88,6 @@ def activity_page(
     """Raises UnavailableError."""
     facets, kpis = service.overview(state, store, since=query.since(now), now=now)
     found = service.activity(state, store, query, now=now)
-    return ActivityPage(beat, query, found, facets, kpis, service.syncs(state, before=None, limit=SYNCS), now)
+    return ActivityPage(
+        beat, query, found, facets, kpis, service.syncs(state, before=None, limit=SYNCS, spare=("marketplace",)), now
+    )

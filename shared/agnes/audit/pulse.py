@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from agnes.audit import service
-from agnes.flea import service as flea
+from agnes.audit import service, stored_files
+from agnes.audit.stored_files import Damaged
 from agnes.kernel import sealed
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.ports import ANYTHING, Blob, Clock, DeadLetters, ObjectStore
@@ -24,7 +24,6 @@ from agnes.ops import checks, health, jobs
 from agnes.ops.health import JobHealth, StoreHealth
 from agnes.telemetry import service as telemetry
 from agnes.telemetry.lake.damages import Damage
-from agnes.trees import damage
 
 Color = Literal["green", "yellow", "red"]
 
@@ -102,8 +101,8 @@ class Facts:
     """State files that cannot be read, each with the code of the error."""
     lake: Damage | None = None
     """Damaged usage data of 7 days; None where nobody could say."""
-    damaged_plugins: dict[str, bool] = field(default_factory=dict)
-    """Plugins whose stored files are damaged: whether their source does not have them any more."""
+    damaged: Damaged = field(default_factory=Damaged)
+    """Stored files of plugins and of their pages."""
     warnings: list[str] = field(default_factory=list)
     """Of /api/health/detailed, beside those of jobs and of the store."""
     broken: list[str] = field(default_factory=list)
@@ -161,7 +160,7 @@ def _fields(facts: Facts) -> Iterator[Field]:
     yield Field("store", "Store", f"a write and a read took {facts.store.round_trip_ms:g} ms", 0, "green")
     yield _state_files(facts)
     yield _lake(facts)
-    yield _trees(facts)
+    yield _stored_files(facts)
     yield _scheduler(facts)
     for schedule in facts.schedules:
         yield _schedule(facts, schedule)
@@ -210,22 +209,12 @@ def _lake(facts: Facts) -> Field:
     return Field(key, label, "no damage in 7 days", 0, "green")
 
 
-def _trees(facts: Facts) -> Field:
-    """Stored files of plugins that are damaged."""
-    key, label, found = "plugin_files", "Files of plugins", facts.damaged_plugins
-    if not found:
+def _stored_files(facts: Facts) -> Field:
+    """Stored files of plugins and of their pages that are damaged."""
+    key, label, found = "plugin_files", "Files of plugins", facts.damaged
+    if not found.count:
         return Field(key, label, "no damage is known", 0, "green")
-    lost = sorted(name for name, is_lost in found.items() if is_lost)
-    named = ", ".join(sorted(found)[:_DAYS]) + (" and more" if len(found) > _DAYS else "")
-    value = f"damaged: {named}; feeds leave {'it' if len(found) == 1 else 'them'} out"
-    advice = (
-        "The next sync stores them again; now: agnes admin marketplace sync --all. Find out what damaged the store."
-    )
-    if lost:
-        advice = (
-            f"The source of {', '.join(lost[:_DAYS])} does not have these files any more. Restore trees/ from a backup."
-        )
-    return Field(key, label, value, len(found), "red", advice, HELP)
+    return Field(key, label, found.value, found.count, "red" if found.plugins else "yellow", found.advice, HELP)
 
 
 def _scheduler(facts: Facts) -> Field:
@@ -394,7 +383,6 @@ def _facts(
             quarantined, quarantined_today = telemetry.quarantined(db, day_ago)
             bills = telemetry.bills(db, day_ago)
             lake = telemetry.damage(db, now - DAMAGE_SHOWN)
-    plugins = _damaged_plugins(state, store, tried.files)
     files = health.files(store, migrations)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     _, kpis = service.overview(state, store, since=midnight, now=now)
@@ -417,30 +405,12 @@ def _facts(
         active_users=kpis.active_users,
         unreadable=dict(tried.files),
         lake=lake,
-        damaged_plugins=plugins,
+        damaged=stored_files.find(state, store, tried.files),
         warnings=[f"{file} is migrating" for file, found in files.items() if found.status == "migrating"],
         broken=[
             f"{file} was written by a newer release" for file, found in files.items() if found.status == "mismatch"
         ],
     )
-
-
-def _damaged_plugins(state: State, store: ObjectStore, unreadable: Mapping[str, str]) -> dict[str, bool]:
-    """By name, or by the tree's id where no state file says whose it is."""
-    notes = damage.notes(store)
-    if not notes:
-        return {}
-    holders: dict[str, list[str]] = {}
-    for file, find in (("marketplace", marketplace.damaged_plugins), ("flea", flea.holders)):
-        if file not in unreadable:
-            with state.read(file) as db:
-                for tree_id, names in find(db, notes).items():
-                    holders.setdefault(tree_id, []).extend(names)
-    return {
-        name: bool(note.lost)
-        for tree_id, note in notes.items()
-        for name in holders.get(tree_id, [f"tree {tree_id[:12]}"])
-    }
 
 
 def _counted(dead_letters: DeadLetters) -> dict[str, int] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -125,9 +125,12 @@ def overview(
     )
 
 
-def syncs(state: State, *, before: str | None, limit: int) -> list[RecentSync]:
-    """The sync history of all marketplaces, newest first. Raises UnavailableError."""
-    with state.read("marketplace") as db:
+def syncs(state: State, *, before: str | None, limit: int, spare: Collection[str] = ()) -> list[RecentSync]:
+    """The sync history of all marketplaces, newest first; none where its state file may be spared and is damaged.
+
+    Raises UnavailableError.
+    """
+    with state.read("marketplace", spare=spare) as db:
         return marketplace.recent_syncs(db, before=before, limit=limit)
 
 

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from agnes.browse import entitled
 from agnes.browse.entitled import Reader
-from agnes.browse.model import NO_FIGURES, NO_SHARED, Entry, Figures, Usage
+from agnes.browse.model import NO_FIGURES, NO_SHARED, NO_STACKS, Entry, Figures, Usage
 from agnes.browse.recent import Key, Part, Recent
 from agnes.browse.search import Index
 from agnes.claude_code.components import CALLED
@@ -437,12 +437,14 @@ class Catalogue:
     """Rows of the listing, each made once."""
     cards: Recent = field(default_factory=lambda: Recent(CARDS_REMEMBERED))
     """The same as they are shown."""
+    knows_stacks: bool = True
+    """False where the state file that has everybody's stack is damaged; then nobody seems to have anything."""
 
     @property
     def notices(self) -> list[str]:
         """What of the state could not be read, in words for everybody."""
-        shared = [] if self.content.is_whole else [NO_SHARED]
-        return shared if self.measures.is_current else [*shared, NO_FIGURES]
+        known = {NO_STACKS: self.knows_stacks, NO_SHARED: self.content.is_whole, NO_FIGURES: self.measures.is_current}
+        return [notice for notice, is_known in known.items() if not is_known]
 
     def held_by(self, who: Principal) -> frozenset[int] | set[int]:
         """What is in the person's stack, whether they may still see it or not."""

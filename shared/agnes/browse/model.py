@@ -398,9 +398,17 @@ NO_FILES = (
     "The stored files of this plugin are damaged: they cannot be shown, and feeds leave the plugin out, until the next sync of "
     "its marketplace has stored them again."
 )
+NO_FILES_OF_SHARED = (
+    "The stored files of what a colleague shared are damaged: they cannot be shown, and feeds leave it out. Agnes tries to rebuild "
+    "them every night. If this note stays, the owner has to share it again, or an operator restores the files from a backup."
+)
 NO_SHARED = (
     "What colleagues have shared in the flea market cannot be read right now, so it is left out here and in feeds. Everything "
     "else works. Admins see what to do on the health page."
+)
+NO_STACKS = (
+    "Stacks cannot be read right now, so these pages do not show what you have added, and nothing can be added or removed. "
+    "Nothing is lost: Claude Code keeps the plugins that it has. Admins see what to do on the health page."
 )
 NO_FIGURES = (
     "Usage figures are not up to date: their data cannot be read right now. Everything else works. "

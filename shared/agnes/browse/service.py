@@ -15,7 +15,9 @@ from agnes.browse.entitled import Reader, adding
 from agnes.browse.listing import ItemsQuery, item_of
 from agnes.browse.model import (
     NO_FILES,
+    NO_FILES_OF_SHARED,
     NO_SHARED,
+    NO_STACKS,
     NO_WORDS,
     CategoryFacet,
     Document,
@@ -84,9 +86,14 @@ def listing(state: State, who: Principal, query: ItemsQuery, *, now: datetime) -
     return view.listing(catalogue(state), who, query, now=now)
 
 
-def holder_counts(state: State) -> Mapping[str, int]:
-    """`<slug>/<plugin>` → people who have it, of what can be browsed; from the catalogue that the pages use."""
+def holder_counts(state: State) -> Mapping[str, int] | None:
+    """`<slug>/<plugin>` → people who have it, of what can be browsed; from the catalogue that the pages use.
+
+    None where a state file that says so is damaged: nobody should take that for nobody.
+    """
     known = catalogue(state)
+    if not known.knows_stacks:
+        return None
     return {resource: known.holdings.counts[number] for resource, number in known.content.granted.items()}
 
 
@@ -120,7 +127,7 @@ def _detail(
     shown = {n for n, _ in together}
     beside = [n for n, _ in known.holdings.together(number) if n in visible and n not in shown][:TOGETHER]
     content = inside.contents(store, entry)
-    notices = [NO_FILES] if content.is_damaged else []
+    notices = [_no_files(entry)] if content.is_damaged else []
     notices += known.notices
     adds, cannot_add = _adding(known, number, who, stack)
     return PluginDetail(
@@ -247,7 +254,7 @@ def _inner_detail(
         files=content.files,
         bundle_size=sum(file.size for file in content.files),
         daily_series=inside.daily(state, known, entry, _key(entry, inner), today=today),
-        notice=NO_FILES if content.is_damaged else "",
+        notice=_no_files(entry) if content.is_damaged else "",
     )
 
 
@@ -293,12 +300,21 @@ def _flea(state: State, who: Principal, entity_id: str) -> tuple[Catalogue, int]
         or number in known.held_by(who)
         or known.content.entries[number].owner_id == who.user_id
     ):
+        if not known.knows_stacks:  # somebody may have it, though it is archived
+            raise UnavailableError(
+                NO_STACKS, code="state_damaged", hint="An operator runs agnes-local state check stack."
+            )
         if not known.content.is_whole:
             raise UnavailableError(
                 NO_SHARED, code="state_damaged", hint="An operator runs agnes-local state check flea."
             )
         raise EntityNotFound(entity_id)
     return known, number
+
+
+def _no_files(entry: Entry) -> str:
+    """A marketplace is synced again; what somebody shared is stored nowhere else."""
+    return NO_FILES if entry.source == "curated" else NO_FILES_OF_SHARED
 
 
 def _document(entry: Entry, file: FileLine) -> Document:

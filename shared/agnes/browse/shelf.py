@@ -34,8 +34,9 @@ SOURCE_FILES = tuple(dict.fromkeys(file for source in SOURCES for file in source
 log = logging.getLogger("agnes.browse")
 
 FIGURES = "telemetry"
-FILES = ("people", "stack", *SOURCE_FILES, FIGURES)
-SPARED = ("flea",)
+SHARED, STACKS = "flea", "stack"
+FILES = ("people", STACKS, *SOURCE_FILES, FIGURES)
+SPARED = (SHARED, STACKS)
 """State files without which the rest is shown, with a note."""
 UNREADABLE = (-1, "")
 """In place of the generation of a file, where nobody can say which it is."""
@@ -90,8 +91,8 @@ def _newly_made(state: State, files: Sequence[str], seen: Versions, made: Made |
     if seen[FIGURES] != UNREADABLE:
         try:
             with state.read(*files, FIGURES, spare=SPARED) as db:
-                is_whole = state.spared.isdisjoint(SPARED)
-                return _renewed(db, seen, made, is_whole=is_whole) if made else _made(db, seen, is_whole=is_whole)
+                without = frozenset(state.spared)
+                return _renewed(db, seen, made, without=without) if made else _made(db, seen, without=without)
         except AgnesError as exc:
             if exc.status < 500:
                 raise
@@ -101,8 +102,8 @@ def _newly_made(state: State, files: Sequence[str], seen: Versions, made: Made |
             seen = {**seen, FIGURES: UNREADABLE}
     with state.read(*files, spare=SPARED) as db:
         log.error("the marketplace is shown without current figures: telemetry cannot be read")
-        how = {"figures": False, "is_whole": state.spared.isdisjoint(SPARED)}
-        return _renewed(db, seen, made, **how) if made else _made(db, seen, **how)
+        without = frozenset([*state.spared, FIGURES])
+        return _renewed(db, seen, made, without=without) if made else _made(db, seen, without=without)
 
 
 def _version_or_none(state: State, file: str) -> tuple[int, str]:
@@ -119,27 +120,34 @@ def _is_as_new(made: Versions, seen: Versions) -> bool:
     return made == seen or all(made[file][0] >= seen[file][0] for file in seen)
 
 
-def _made(db: Db, seen: Versions, *, figures: bool = True, is_whole: bool = True) -> Made:
-    """Every layer."""
-    content = _content(db, is_whole=is_whole)
-    measures = _measures(db, content) if figures else Measures(content, {}, is_current=False)
+def _made(db: Db, seen: Versions, *, without: Collection[str] = ()) -> Made:
+    """Every layer. `without` are files that cannot be read: `db` has nothing in them."""
+    content = _content(db, is_whole=SHARED not in without)
+    measures = _measures(db, content) if FIGURES not in without else Measures(content, {}, is_current=False)
     reach = _reach(db)
     return Made(
         seen,
         _mark_of_people(db),
         _marks_of_stacks(db),
-        Catalogue(content, measures, reach, _holdings(db, content, reach), Sights(content, measures, reach)),
+        Catalogue(
+            content,
+            measures,
+            reach,
+            _holdings(db, content, reach),
+            Sights(content, measures, reach),
+            knows_stacks=STACKS not in without,
+        ),
     )
 
 
-def _renewed(db: Db, seen: Versions, made: Made, *, figures: bool = True, is_whole: bool = True) -> Made:
+def _renewed(db: Db, seen: Versions, made: Made, *, without: Collection[str] = ()) -> Made:
     """Every layer whose files changed, made again; the others are kept."""
     changed = {file for file in seen if made.versions[file] != seen[file]}
     old = made.catalogue
-    content = _content(db, is_whole=is_whole) if changed & set(SOURCE_FILES) else old.content
+    content = _content(db, is_whole=SHARED not in without) if changed & set(SOURCE_FILES) else old.content
     is_new = content is not old.content
     measures = old.measures
-    if not figures:
+    if FIGURES in without:
         if is_new or measures.is_current:
             measures = Measures(content, measures.of_item, is_current=False)
     elif is_new or FIGURES in changed or not measures.is_current:
@@ -158,9 +166,10 @@ def _renewed(db: Db, seen: Versions, made: Made, *, figures: bool = True, is_who
         holdings = old.holdings
     seeing = (content, measures, reach)
     sights = old.sights if seeing == (old.content, old.measures, old.reach) else Sights(*seeing)
-    if sights is old.sights and holdings is old.holdings:
+    knows_stacks = STACKS not in without
+    if sights is old.sights and holdings is old.holdings and knows_stacks == old.knows_stacks:
         return Made(seen, mark, marks, old)
-    return Made(seen, mark, marks, Catalogue(content, measures, reach, holdings, sights))
+    return Made(seen, mark, marks, Catalogue(content, measures, reach, holdings, sights, knows_stacks=knows_stacks))
 
 
 def _content(db: Db, *, is_whole: bool) -> Content:

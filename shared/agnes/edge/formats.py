@@ -73,8 +73,13 @@ def lasting(seconds: float | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """A message as a sentence on a page: a capital first, a full stop last, the rest as it is."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    """A message as a sentence on a page: a capital first, a full stop last, the rest as it is.
+
+    A key, an address or a name in small letters (`state/people/head.json`) keeps its case: it is what people search for.
+    """
+    first = text.partition(" ")[0]
+    begun = text if any(mark in first.rstrip(".,:;") for mark in "/_.@") else text[:1].upper() + text[1:]
+    return begun + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 FILTERS = {

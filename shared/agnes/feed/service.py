@@ -98,7 +98,12 @@ def offered(db: Db, who: Principal, on: ServingIndex, damaged: Collection[str] =
         for p in own
         if p.tree_id in blocked
     ] + [
-        Hidden("flea", e.owner_username, e.served_name, blocked_because(e.version, blocked[e.tree_id]).text)
+        Hidden(
+            "flea",
+            e.owner_username,
+            e.served_name,
+            blocked_because(e.version, blocked[e.tree_id], is_shared=True).text,
+        )
         for e in entities
         if e.tree_id is not None and e.tree_id in blocked
     ]

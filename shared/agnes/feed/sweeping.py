@@ -59,8 +59,8 @@ def sweep(
             _still(kept.assets, old[assets.PREFIX], assets_in_use(db), now),
         )
         ids = [m.id for m in marketplaces(db)]
-        used = trees_of_rows(db)
-    verified = verifying.verify(state, store, used, clock=clock, now=now) if not dry_run else {}
+        used, files = trees_of_rows(db), assets_in_use(db)
+    verified = verifying.verify(state, store, used, files, clock=clock, now=now) if not dry_run else {}
     due = {
         trees.PREFIX: {name for name, since in condemned.trees.items() if since <= now - GRACE},
         assets.PREFIX: {name for name, since in condemned.assets.items() if since <= now - GRACE},

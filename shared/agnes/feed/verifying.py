@@ -1,13 +1,14 @@
-"""Reading what is stored of plugins, so that damage is found before somebody needs it: trees that rows name, and zips.
+"""Reading what is stored of plugins, so that damage is found before somebody needs it: trees, covers and documents that rows
+name, and zips.
 
-In another order each night and for VERIFY_SECONDS, so that all of a large installation is read in a few nights. Of a damaged tree a
-note is left for the next sync (`agnes.marketplace.rebuilding`); a damaged zip is removed, and made again by who asks for it.
+In another order each night and for VERIFY_SECONDS, so that all of a large installation is read in a few nights. Of a damaged tree
+or file of a page a note is left for the next sync (`agnes.marketplace.rebuilding`); a damaged zip is removed, and made again by who asks for it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 
@@ -18,7 +19,7 @@ from agnes.feed.limits import VERIFY_SECONDS
 from agnes.flea import service as flea
 from agnes.kernel.ports import Blob, Clock, ObjectStore
 from agnes.kernel.state import State
-from agnes.marketplace import rebuilding
+from agnes.marketplace import assets, rebuilding
 from agnes.trees import damage
 from agnes.trees import service as trees
 
@@ -27,15 +28,27 @@ log = logging.getLogger("agnes.feed")
 LOST = "its stored files were damaged; its owner uploads it again, or an operator restores them from a backup"
 
 
-def verify(state: State, store: ObjectStore, used: Collection[str], *, clock: Clock, now: datetime) -> dict[str, int]:
-    """How many objects were read, and how many of them are damaged. Raises UnavailableError."""
+def verify(
+    state: State,
+    store: ObjectStore,
+    used: Collection[str],
+    files: Collection[str] = (),
+    *,
+    clock: Clock,
+    now: datetime,
+) -> dict[str, int]:
+    """Read the trees `used`, the `files` of pages (by digest) and the zips.
+
+    Returns how many objects were read, and how many of them are damaged. Raises UnavailableError."""
     began, verified, damaged = clock.monotonic(), 0, 0
     _close_notes(state, store, used)
-    for kind, name in _in_turn(used, _stored_zips(store), now):
+    assets.close(store, assets.noted(store) - set(files))
+    are_whole = {"tree": _is_whole_tree, "zip": _is_whole_zip, "file": _is_whole_file}
+    for kind, name in _in_turn({"tree": used, "zip": _stored_zips(store), "file": files}, now):
         if clock.monotonic() - began > VERIFY_SECONDS:
             break
         verified += 1
-        damaged += not (_is_whole_tree(store, name) if kind == "tree" else _is_whole_zip(store, name))
+        damaged += not are_whole[kind](store, name)
     return {"verified": verified, "damaged": damaged}
 
 
@@ -62,9 +75,16 @@ def _stored_zips(store: ObjectStore) -> list[str]:
     return [e.key.removeprefix(zips.ZIPS)[:-4] for e in store.list(zips.ZIPS) if e.key.endswith(".zip")]
 
 
-def _in_turn(used: Collection[str], commits: Collection[str], now: datetime) -> Iterator[tuple[str, str]]:
-    found = [*(("tree", name) for name in used), *(("zip", name) for name in commits)]
+def _in_turn(kinds: Mapping[str, Collection[str]], now: datetime) -> Iterator[tuple[str, str]]:
+    found = [(kind, name) for kind, names in kinds.items() for name in names]
     yield from sorted(found, key=lambda one: sha256(f"{now:%Y-%m-%d} {one}".encode()).digest())
+
+
+def _is_whole_file(store: ObjectStore, digest: str) -> bool:
+    reason = assets.problem(store, digest)
+    if reason is not None:
+        assets.report(store, digest, reason)
+    return reason is None
 
 
 def _is_whole_tree(store: ObjectStore, tree_id: str) -> bool:

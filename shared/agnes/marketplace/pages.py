@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +28,14 @@ class Pages:
     left: int = MAX_ASSETS_BYTES
 
     @classmethod
-    def of(cls, mirror: Mirror, snapshot: GitSnapshot, known: Mapping[str, Plugin]) -> Pages:
+    def of(
+        cls, mirror: Mirror, snapshot: GitSnapshot, known: Mapping[str, Plugin], damaged: Collection[str] = ()
+    ) -> Pages:
+        """`damaged` are digests of files that are stored again though a page names them already."""
         body = _file(snapshot, metadata.METADATA, MAX_METADATA_BYTES + 1)
         given, warnings = metadata.read(body) if body is not None else ({}, [])
-        return cls(mirror.store, mirror.marketplace_id, snapshot, given, warnings, mirror, set(_stored(known.values())))
+        stored = assets.named(plugin.metadata for plugin in known.values()).keys() - set(damaged)
+        return cls(mirror.store, mirror.marketplace_id, snapshot, given, warnings, mirror, stored)
 
     def fetch(self, names: Iterable[str]) -> None:
         """Bring the copies of what these plugins' pages name of other servers up to date."""
@@ -67,9 +71,3 @@ def _file(snapshot: GitSnapshot, path: str, most: int) -> bytes | None:
         return snapshot.read(entry.oid)
     except GitDamaged:
         return None
-
-
-def _stored(plugins: Iterable[Plugin]) -> Iterable[str]:
-    for plugin in plugins:
-        for described in (plugin.metadata or {}).get("assets", {}).values():
-            yield described["sha256"]

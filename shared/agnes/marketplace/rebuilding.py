@@ -1,6 +1,7 @@
-"""Damaged trees of a marketplace: found by the notes that readers left, and stored again from its repository.
+"""Damaged trees, covers and documents of a marketplace: found by the notes that readers left, and stored again from its repository.
 
-looked at    each noted tree of its plugins and their versions; an index alone is written again from its pack
+looked at    each noted tree of its plugins and their versions; an index alone is written again from its pack; each noted file
+             that its pages show
 moved        what is left of the others, below `damaged/`
 read again   plugins that have or had one, whatever the sync would have skipped; and older versions from their own commits
 settled      a whole tree's note goes; of another one it says why, and the version before it is served meanwhile
@@ -16,6 +17,7 @@ import msgspec
 
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Db
+from agnes.marketplace import assets
 from agnes.marketplace.model import Plugin
 from agnes.marketplace.versions import Version
 from agnes.trees import damage
@@ -42,6 +44,8 @@ class Rebuilding:
     """That are whole: somebody restored them, or they were written again from what was left."""
     lost: dict[str, str] = field(default_factory=dict)
     """Tree → why it is not served."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Digest → name of covers and documents that are stored again."""
 
     def look(self) -> None:
         """Raises UnavailableError."""
@@ -55,10 +59,17 @@ class Rebuilding:
             else:
                 trees.put_away(self.store, tree_id)
                 self.damaged[tree_id] = note
+        shown = assets.named(plugin.metadata for plugin in self.rows.values())
+        for sha256 in sorted(assets.noted(self.store) & shown.keys()):
+            if assets.problem(self.store, sha256) is None:
+                assets.close(self.store, [sha256])
+            else:
+                assets.put_away(self.store, sha256)
+                self.files[sha256] = shown[sha256]
 
     @property
     def is_due(self) -> bool:
-        return bool(self.damaged or self.healed)
+        return bool(self.damaged or self.healed or self.files)
 
     @property
     def names(self) -> set[str]:
@@ -100,6 +111,12 @@ class Rebuilding:
                 damage.update(self.store, msgspec.structs.replace(note, lost=LOST))
                 log.error("%s is lost (tree %s): %s", called, tree_id, LOST)
                 lines.append(f"{called}: {LOST}")
+        for sha256, filename in self.files.items():
+            if assets.problem(self.store, sha256) is None:
+                assets.close(self.store, [sha256])
+                lines.append(f"{filename}: the stored copy was damaged and is stored again")
+            else:
+                lines.append(f"{filename}: the stored copy was damaged, and its source did not give it again")
         return lines
 
     def _called(self, tree_id: str) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 from agnes.accounts import directory
 from agnes.kernel.errors import BadRequestError, ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import Clock, Secret, Secrets
+from agnes.kernel.ports import Clock, ObjectStore, Secret, Secrets
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
-from agnes.marketplace import granting, needs, rebuilding, repository, rules
+from agnes.marketplace import assets, granting, needs, rebuilding, repository, rules
 from agnes.marketplace.model import (
     DisabledFlag,
     Marketplace,
@@ -307,6 +307,19 @@ def recent_syncs(db: Db, *, before: str | None = None, limit: int = 50) -> list[
 def damaged_plugins(db: Db, tree_ids: Iterable[str]) -> dict[str, list[str]]:
     """Tree → `<marketplace>/<plugin>` of what has or had it."""
     return rebuilding.holders(db, tree_ids)
+
+
+def damaged_pages(db: Db, store: ObjectStore) -> list[str]:
+    """`<marketplace>/<plugin>` of those whose page has a cover or document that was found damaged. Raises UnavailableError."""
+    noted = assets.noted(store)
+    if not noted:
+        return []
+    rows = db.execute(
+        """SELECT DISTINCT p.marketplace_id || '/' || p.name FROM marketplace.plugins p, json_each(p.metadata, '$.assets') a
+        WHERE p.metadata IS NOT NULL AND list_contains($ids, a.value ->> 'sha256') ORDER BY ALL""",
+        {"ids": sorted(noted)},
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def sync_outcomes(db: Db, since: datetime) -> dict[str, int] | None:

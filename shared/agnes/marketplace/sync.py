@@ -212,7 +212,7 @@ class _Run:
     def _read(self, snapshot: GitSnapshot, known: dict[str, Plugin], copied: Mirror) -> _Found:
         registry, tools = self.registry, self.tools
         catalog = self._catalog(snapshot)
-        pages = Pages.of(copied, snapshot, known)
+        pages = Pages.of(copied, snapshot, known, self.rebuilding.files)
         pages.fetch(listed.entry.name for listed in catalog.plugins)
         renames, lost = renaming.resolved(catalog)
         names = renaming.names(catalog, renames, self.past.renamed_elsewhere)

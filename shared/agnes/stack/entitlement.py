@@ -48,6 +48,10 @@ from agnes.stack.resolution import Candidate, Lookup, Resolution
 T = TypeVar("T")
 
 LEFT_OUT = "is left out: its stored files are damaged, and the next sync stores them again"
+LEFT_OUT_SHARED = (
+    "is left out: its stored files are damaged. Agnes tries to rebuild them every night; if that fails, its owner shares it "
+    "again, or an operator restores them from a backup"
+)
 NO_VERSION_CLAUSE = "has no version that can be served"
 NOT_GRANTED_CLAUSE = "is not granted to any of your groups"
 
@@ -199,10 +203,11 @@ def of_entity(entity: Entity) -> Candidate:
     return Candidate(entity.id, Claim("flea", entity.owner_username, entity.served_name), entity.version, (), entity)
 
 
-def blocked_because(version: str, reason: str) -> Reason:
-    """Why a version is not served whose tree is blocked; `reason` is what `ServingIndex.marketplace.blocked` has."""
+def blocked_because(version: str, reason: str, *, is_shared: bool = False) -> Reason:
+    """Why a version is not served whose tree is blocked; `reason` is what `ServingIndex.marketplace.blocked` has. What a
+    colleague shared has no marketplace that could be synced."""
     if reason == LEFT_OUT:
-        return Reason(DAMAGED, f"version {version} {LEFT_OUT}")
+        return Reason(DAMAGED, f"version {version} {LEFT_OUT_SHARED if is_shared else LEFT_OUT}")
     return Reason(BLOCKED, blocked_reason(version, reason))
 
 
@@ -390,5 +395,5 @@ class _Deciding:
         if not entity.is_served:
             return Reason(NOT_APPROVED, f"its status is {entity.status}")
         if entity.tree_id is not None and entity.tree_id in self._plugins.blocked:
-            return blocked_because(entity.version, self._plugins.blocked[entity.tree_id])
+            return blocked_because(entity.version, self._plugins.blocked[entity.tree_id], is_shared=True)
         return self._resolution.withheld[entity.id]

@@ -37,7 +37,8 @@ class TreeDamaged(UnavailableError):
         named = ", ".join(f"{tree_id[:12]} is {reason}" for tree_id, reason in sorted(found.items())[:5])
         super().__init__(
             f"the stored files of a plugin are damaged (tree {named})",
-            hint="The next sync of its marketplace stores them again. An admin can sync it now; see damaged-data.md.",
+            hint="The next sync of its marketplace stores them again; an admin can sync it now. What a colleague shared is rebuilt "
+            "every night if it can be; see damaged-data.md.",
         )
         self.found = dict(found)
 

@@ -210,6 +210,13 @@ def test_a_shared_plugin_is_built_again_from_its_pack_or_named_as_lost(team, tmp
     team.harm(f"trees/{tree['budget']}.pack", "one bit")
     assert team.zip_names("bob") == {"finops", "chartkit"}
     assert team.queued == []
+    for name in ("notes", "budget"):
+        told = team.call("GET", "bob", f"/api/marketplace/flea/id-{name}/detail").json()["notice"]
+        assert "share it again" in told
+        assert "sync" not in told
+    assert all("sync" not in each["reason"] for each in team.info("bob")["hidden"])
+    assert "feed.sweep" in team.health()["advice"]
+    assert "sync" not in team.health()["advice"]
     used = set(tree.values()) | set(team.tree.values())
     verifying.verify(house.state, house.store, used, clock=house.clock, now=now)
     team.house.clock.sleep(31)

@@ -28,10 +28,9 @@ SESSION = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 NEEDS = {
     "people": r".*",  # nobody can be told from anybody without it
     "marketplace": r"/marketplace.*|/api/(marketplace|my-stack|store|admin/(blocked-trees|grants|users|access|activity/sync)).*"
-    r"|/admin.*|/me/unused|/api/me/(effective-access|(stats/)?unused)|/api/admin/(usage|telemetry)/unused",
-    "stack": r"/marketplace.*|/api/(marketplace/|my-stack|store).*|/admin(/access|/unused|/users/.*|/marketplaces/.*)?|/me/unused"
-    r"|/api/admin/(usage|telemetry)/unused"
-    r"|/api/me/(stats/)?unused|/api/admin/grants.*",
+    r"|/admin/(access|marketplaces|unused).*|/me/unused|/api/me/(effective-access|(stats/)?unused)|/api/admin/(usage|telemetry)/unused",
+    # No feed and no stack of one person: clients would remove what they have.
+    "stack": r"/marketplace(\.zip|\.git.*|/info)|/api/my-stack|(/admin|/me|/api/me/stats|/api/admin/(usage|telemetry))/unused",
     "flea": r"(/api)?/marketplace/flea/.*|/api/store/.*",
     "telemetry": r"/api/(me|admin)/(usage|telemetry|sessions|stats|home-stats|users/[^/]+/(sessions|archive)|prices|unused|kpis)?.*"
     r"|/me/.*|/admin/(usage|sessions|ask|unused|users/[^/]+/redact|prices).*|/api/admin/run.*",
@@ -127,6 +126,17 @@ def test_each_route_without_each_file(
                 wrong.append(f"{path}: {answer.status} {answer.text[:200]}")
             elif (not re.fullmatch(NEEDS[file], path) and not path.endswith("ready")) or path in PUBLIC:
                 wrong.append(f"{path}: needs {file}")
+        if file == "stack":
+            for path in ("/admin/marketplaces/acme", "/admin/marketplaces/acme/plugins/finops"):
+                page = ask(house, path, world.tokens["ada"]).text
+                assert "unknown" in page
+                assert "0 people" not in page
+            assert "Stacks cannot be read right now" in ask(house, "/marketplace?tab=curated", world.tokens["ada"]).text
+            assert "left out here: stack" in ask(house, "/admin", world.tokens["ada"]).text
+        if file == "marketplace":
+            overview = ask(house, "/admin", world.tokens["ada"]).text
+            assert "left out here: marketplace" in overview
+            assert "Register a marketplace" not in overview
         if file == "flea":
             listing = ask(house, "/marketplace?tab=curated", world.tokens["ada"])
             assert "flea market cannot be read" in listing.text
