@@ -121,7 +121,7 @@ class Process:
 
     def consume(self) -> list[str]:
         """Give what waits to the consumers of the queues; the messages that failed, which go on waiting."""
-        queue = self.house.wiring.part("queue")
+        queue = self.house.wiring.queue
         waiting, failed = list(queue), []
         queue.clear()
         for message in waiting:
@@ -186,7 +186,7 @@ def install(folder: Path, api_url: str) -> Installation:
         made = _Maker(house, folder)
         writes = made.writes()
         house.state.migrate()
-        house.wiring.part("queue").clear()
+        house.wiring.queue.clear()
         house.state.close()
         missing = declared_writes() - {(write.method, write.route) for write in writes}
         assert not missing, f"routes that write and are not in tests/builders/every_write.py: {sorted(missing)}"

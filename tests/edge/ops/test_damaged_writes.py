@@ -140,7 +140,7 @@ def test_a_damaged_state_file_refuses_what_needs_it_and_loses_nothing(
     again = used.opened(tmp_path / "repaired")
     again.house.store._held = store._held
     again.house.clock.sleep(120)  # after as many tries to set it up as one address has
-    again.house.wiring.part("queue").extend(process.house.wiring.part("queue"))
+    again.house.wiring.queue.extend(process.house.wiring.queue)
     with again.house as house:
         stuck = [problem_of(again, write, statuses[write.name], names=f"state/{file}/") for write in refused]
         assert [problem for problem in stuck if problem] == []
