@@ -164,8 +164,8 @@ def kinds(store: MemoryStore) -> dict[str, list[str]]:
     """Every object that is no state file's material, by what it is."""
     found: dict[str, list[str]] = {}
     for entry in store.list(""):
-        if entry.key.endswith(MATERIAL) or entry.key.endswith(".copy.json"):  # a copy is what heals its original
-            continue
+        if entry.key.endswith((*MATERIAL, ".copy.json")) or entry.key.startswith("sign-ins/"):
+            continue  # a copy heals its original; who has a damaged sign-in signs in again
         first, _, rest = entry.key.partition("/")
         ending = entry.key.rpartition("/")[2].rpartition(".")[2]
         name = f"{first}/{rest.partition('/')[0]}/{ending}" if first in ("telemetry", "feed") else first
