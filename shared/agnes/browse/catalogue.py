@@ -395,11 +395,8 @@ class Sights:
             }
             numbers -= {n for n in self._early if self.content.entries[n].only_for not in who.group_ids}
             if owner or who.is_admin:
-                numbers |= {
-                    n
-                    for n, e in enumerate(self.content.entries)
-                    if not e.grant and (who.is_admin or (e.owner_id == owner and e.status != "archived"))
-                }
+                shared = [(n, e) for n, e in enumerate(self.content.entries) if not e.grant]
+                numbers |= {n for n, e in shared if who.is_admin or (e.owner_id == owner and e.status != "archived")}
             found = Visible(self.content, self.measures, numbers, self._results.part(key))
             if len(self._of) >= VISIBLE_REMEMBERED:
                 self._of.clear()
@@ -438,7 +435,7 @@ class Catalogue:
     cards: Recent = field(default_factory=lambda: Recent(CARDS_REMEMBERED))
     """The same as they are shown."""
     knows_stacks: bool = True
-    """False where the state file that has everybody's stack is damaged; then nobody seems to have anything."""
+    """False where the state file `stack` is damaged; then nobody seems to have anything."""
 
     @property
     def notices(self) -> list[str]:

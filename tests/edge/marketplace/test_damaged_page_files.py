@@ -15,7 +15,7 @@ from agnes.kernel.ports import ANYTHING, Blob
 from agnes.marketplace import assets
 from agnes.outside.object_store.memory import MemoryStore
 from tests.builders.acme_team import ENVIRON, Team, code
-from tests.builders.every_write import Sent
+from tests.builders.copied_installation import Sent
 from tests.builders.house import START, House
 from tests.builders.sample_marketplace import PNG
 

@@ -18,7 +18,8 @@ import pytest
 from agnes.kernel.ports import ANYTHING, Blob
 from agnes.outside.object_store.memory import MemoryStore
 from tests.builders.answering_api import AnsweringApi, wrote
-from tests.builders.every_write import FILES, JOBS, Installation, Process, Write, install
+from tests.builders.copied_installation import FILES, JOBS, Installation, Process, Write
+from tests.builders.every_write import install
 
 HARMS = ("unreadable head", "no head", "truncated material")
 OBJECT_HARMS = ("absent", "empty", "truncated", "one bit", "another's")
