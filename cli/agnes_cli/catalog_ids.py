@@ -68,4 +68,5 @@ def _of_id(found: str) -> Named:
 def _listed(server: Server, tab: str, name: str) -> list[dict[str, Any]]:
     if name.startswith(FLEA) and tab == "flea":
         return []  # an id is no word to search for
-    return server.get("/api/marketplace/items", tab=tab, q=name[:200], page_size=100)["items"]
+    items: list[dict[str, Any]] = server.get("/api/marketplace/items", tab=tab, q=name[:200], page_size=100)["items"]
+    return items

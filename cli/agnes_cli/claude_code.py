@@ -63,7 +63,7 @@ class Claude:
         others = {name for name, _, origin in (_id(entry) for entry in entries) if origin != marketplace}
         for entry in entries:
             name, _, origin = _id(entry)
-            scope, project = entry.get("scope"), entry.get("projectPath")
+            scope, project = str(entry.get("scope")), entry.get("projectPath")
             here = scope == "user" or (
                 scope in ("project", "local") and project and Path(project).resolve() == self._root.resolve()
             )

@@ -149,6 +149,7 @@ def by_zip(copy: MarketplaceCopy, server: Any) -> str:
     found = server.find_redirect("/marketplace.zip", etag=known)
     if found is None:
         return known
+    commit: str
     commit, address = found
     with tempfile.TemporaryFile(dir=copy.home) as file:
         with server.object(address) as pieces:

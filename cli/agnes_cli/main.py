@@ -28,7 +28,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        return importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}").command
+        found: click.Command = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}").command
+        return found
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

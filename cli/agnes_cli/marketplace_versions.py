@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from agnes_cli import shown
@@ -111,13 +113,14 @@ def rollout(plugin: str, version: str | None, group: str | None, off: bool, as_j
     from agnes_cli.server import connect
 
     _either(version, off=off)
-    if not off and not group:
-        raise BadInput("say which group gets it first", hint="--group NAME; `agnes admin group list` shows them.")
-    with connect() as server:
-        path = _route(plugin, "rollout")
-        if off:
+    path = _route(plugin, "rollout")
+    if off:
+        with connect() as server:
             found = server.delete(path)
-        else:
+    elif not group:
+        raise BadInput("say which group gets it first", hint="--group NAME; `agnes admin group list` shows them.")
+    else:
+        with connect() as server:
             found = server.post(path, {"version": version, "group_id": people.group(server, group)["id"]})
     _show(found, as_json)
 
@@ -188,7 +191,7 @@ def _route(plugin: str, *rest: str) -> str:
     return route("api", "marketplaces", slug, "plugins", name, *rest)
 
 
-def _decide(plugin: str, version: str, decision: dict, *, as_json: bool) -> None:
+def _decide(plugin: str, version: str, decision: dict[str, Any], *, as_json: bool) -> None:
     from agnes_cli.server import connect
 
     with connect() as server:
@@ -196,7 +199,7 @@ def _decide(plugin: str, version: str, decision: dict, *, as_json: bool) -> None
     _show(found, as_json)
 
 
-def _show(found: list[dict], as_json: bool) -> None:
+def _show(found: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         shown.as_json(found)
     else:

@@ -59,7 +59,9 @@ class Outcome:
 class Refresh:
     """`server` is an open `Server`; `say` gets a line of progress a step."""
 
-    def __init__(self, copy: MarketplaceCopy, server: Any, token: str, claude: Claude | None, say: Callable) -> None:
+    def __init__(
+        self, copy: MarketplaceCopy, server: Any, token: str, claude: Claude | None, say: Callable[[str], object]
+    ) -> None:
         self._copy = copy
         self._server = server
         self._token = token

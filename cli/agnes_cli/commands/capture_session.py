@@ -66,9 +66,13 @@ def _captured(workspace: Workspace, said: object) -> str:
 
 
 def _push_in_background(workspace: Workspace) -> None:
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.Popen(
-        [sys.executable, "-m", "agnes_cli", "push", "--quiet"], cwd=workspace.root, start_new_session=True, **quiet
+        [sys.executable, "-m", "agnes_cli", "push", "--quiet"],
+        cwd=workspace.root,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 

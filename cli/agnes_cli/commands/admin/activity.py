@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,7 +34,13 @@ _SINCE = re.compile(r"([1-9]\d{0,5})([mhd]?)")
 _MINUTES = {"": 1, "m": 1, "h": 60, "d": 1440}
 
 
-class Since(click.ParamType):
+if TYPE_CHECKING:
+    _Minutes = click.ParamType[int]
+else:  # not generic in older releases of click
+    _Minutes = click.ParamType
+
+
+class Since(_Minutes):
     """30m, 24h, 7d, or minutes."""
 
     name = "since"
@@ -66,7 +72,7 @@ def _filters(command: Any) -> Any:
 @click.group(invoke_without_command=True)
 @_filters
 @click.pass_context
-def command(ctx: click.Context, **options: Any) -> None:
+def command(ctx: click.Context, /, **options: Any) -> None:
     """Who did what, how the house does, what syncs did. Without a word: the list."""
     if ctx.invoked_subcommand is None:
         _list(**options)

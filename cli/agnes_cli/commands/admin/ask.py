@@ -85,7 +85,7 @@ def _lines() -> Iterator[str]:
 def _ask(server: Server, question: str, turns: list[dict[str, str]]) -> dict[str, Any]:
     from agnes_cli import config
 
-    answer = server.post(ASK, {"question": question, "history": turns[-TURNS:]})
+    answer: dict[str, Any] = server.post(ASK, {"question": question, "history": turns[-TURNS:]})
     if answer["sql"]:
         turn = {"question": answer["question"], "sql": answer["sql"]}
         config.remember_conversation(server.url, [*turns, turn][-TURNS:])

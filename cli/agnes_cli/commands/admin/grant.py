@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -128,7 +128,7 @@ def _kind(resource: str, kind: str | None) -> str:
     return kind or ("marketplace_plugin" if "/" in resource else "marketplace")
 
 
-def _create(server: Server, group_id: str, resources: list[str], kind: str | None) -> dict:
+def _create(server: Server, group_id: str, resources: list[str], kind: str | None) -> dict[str, Any]:
     """One resource by its own route; several must be plugins."""
     if len(resources) == 1:
         body = {"group_id": group_id, "resource_type": _kind(resources[0], kind), "resource_id": resources[0]}
@@ -139,7 +139,8 @@ def _create(server: Server, group_id: str, resources: list[str], kind: str | Non
             f"{', '.join(others)} cannot be granted together with others",
             hint="Several resources at once are plugins, MARKETPLACE/PLUGIN; grant each marketplace by itself.",
         )
-    return server.post(f"{GRANTS}/batch", {"group_id": group_id, "plugins": resources})
+    batch: dict[str, Any] = server.post(f"{GRANTS}/batch", {"group_id": group_id, "plugins": resources})
+    return batch
 
 
 def _grant_id(server: Server, grant: str, resource: str | None, kind: str | None) -> str:
@@ -151,5 +152,5 @@ def _grant_id(server: Server, grant: str, resource: str | None, kind: str | None
     found, resource = people.group(server, grant), _id(resource)
     for each in server.get(GRANTS, group_id=found["id"], resource_type=_kind(resource, kind)):
         if each["resource_id"] == resource:
-            return each["id"]
+            return str(each["id"])
     raise BadInput(f"{resource} is not granted to {shown.plain(found['name'])}", hint="See `agnes admin grant list`.")

@@ -230,7 +230,8 @@ def system(plugin: str, off: bool, as_json: bool) -> None:
 def _sync_one(server: Any, slug: str) -> dict[str, Any]:
     from agnes_cli.server import route
 
-    return server.post(route("api", "marketplaces", slug, "sync"))
+    report: dict[str, Any] = server.post(route("api", "marketplaces", slug, "sync"))
+    return report
 
 
 def _show_report(report: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from agnes_cli.failures import BadInput
 from agnes_cli.options import JSON
 
 RUN = "/api/admin/run"
-OF_THEIR_OWN = {
+OF_THEIR_OWN: dict[str, tuple[str, dict[str, Any]]] = {
     "telemetry.extract": ("/api/admin/run-session-processor", {"processor": "usage"}),
     "telemetry.collect": ("/api/admin/run-session-collector", {}),
     "telemetry.backfill": ("/api/admin/usage/backfill", {}),
@@ -89,7 +89,7 @@ def _run(server: Any, job: str, *, dry_run: bool, wait_seconds: int) -> dict[str
     started = server.post(path, dry_run=str(dry_run).lower())
     until = time.monotonic() + wait_seconds
     while True:
-        found = server.get(path, run_id=started["run_id"])
+        found: dict[str, Any] = server.get(path, run_id=started["run_id"])
         if found["status"] != "pending" or time.monotonic() >= until:
             return found
         time.sleep(LOOK_SECONDS)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from agnes_cli import saving, shown, spending, storing
 from agnes_cli.failures import BadInput, Refused
@@ -50,6 +51,7 @@ def command() -> None:
 @click.pass_context
 def list_(
     ctx: click.Context,
+    /,
     *,
     everything: bool,
     since: str,
@@ -65,7 +67,7 @@ def list_(
     page = {"limit": wish["limit"], "offset": wish["offset"]}
     if everything:
         kept = ("username", "everything", "limit", "offset", "as_json")
-        given = [name for name in ctx.params if ctx.get_parameter_source(name).name == "COMMANDLINE"]
+        given = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
         if not wish["username"] or not set(given) <= set(kept):
             raise BadInput("--everything goes with --user, --limit and --offset alone")
     with connect() as server:
@@ -139,14 +141,15 @@ def storage(person: str | None, *, limit: int, offset: int, as_json: bool) -> No
         if person is not None:
             user_id = _user_id(server, person)
             held = server.get(route("api", "admin", "users", user_id, "storage"))
-            found = {"people": [{"user_id": user_id, "user_email": person, "storage": held}], "next_offset": None}
+            found, people = held, [{"user_id": user_id, "user_email": person, "storage": held}]
         else:
             found = server.get(f"{SESSIONS}/storage", limit=limit, offset=offset)
+            people = found["people"]
     if as_json:
-        shown.as_json(found if person is None else found["people"][0]["storage"])
+        shown.as_json(found)
         return
-    shown.table(storing.COLUMNS, [storing.row(one) for one in found["people"]], none="There is nobody.")
-    if found["next_offset"] is not None:
+    shown.table(storing.COLUMNS, [storing.row(one) for one in people], none="There is nobody.")
+    if person is None and found["next_offset"] is not None:
         click.echo(f"{found['total']} in all; `--offset {found['next_offset']}` goes on.", err=True)
 
 

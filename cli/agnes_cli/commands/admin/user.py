@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -184,20 +185,21 @@ def _switch(user: str, verb: str, *, as_json: bool) -> None:
     shown.as_json(changed) if as_json else click.echo(f"{shown.plain(changed['email'])} is {state}.")
 
 
-def _through(item: dict, group: dict) -> str:
+def _through(item: dict[str, Any], group: dict[str, Any]) -> str:
     """The group, and the marketplace if that is what it was granted."""
     whole = group["granted"] != item["resource_id"]
     return f"{group['name']} (all of {group['granted']})" if whole else group["name"]
 
 
-def _result(line: dict) -> str:
-    return line["version"] if line["served"] else "no"
+def _result(line: dict[str, Any]) -> str:
+    return str(line["version"]) if line["served"] else "no"
 
 
-def _why(line: dict) -> str:
+def _why(line: dict[str, Any]) -> str:
     """Why it is served, and what decided the version; or why it is not."""
     if line["reason"]:
-        return line["reason"]["message"]
+        message: str = line["reason"]["message"]
+        return message
     because = ["system plugin"] if line["system"] else []
     because += [_granted(line, grant) for grant in line["granted_by"]]
     if line["dependency_of"]:
@@ -207,6 +209,6 @@ def _why(line: dict) -> str:
     return "; ".join([*because, line["version_reason"] or (line["decided_by"] or "")])
 
 
-def _granted(line: dict, grant: dict) -> str:
+def _granted(line: dict[str, Any], grant: dict[str, Any]) -> str:
     whole = f" (all of {grant['granted']})" if grant["granted"] != line["resource_id"] else ""
     return f"{'required for' if grant['required'] else 'granted to'} {grant['group_name']}{whole}"

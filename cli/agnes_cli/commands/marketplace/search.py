@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from agnes_cli import shown
@@ -56,7 +58,7 @@ def command(
         click.echo(f"{first + 1} to {last} of {found['total']}; --page {page + 1} shows more.", err=True)
 
 
-def _state(item: dict) -> str:
+def _state(item: dict[str, Any]) -> str:
     if item["hidden_reason"]:
         return "added, not served"
     return "required" if item["is_system"] or item["required"] else "added" if item["installed"] else ""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from agnes_cli import shown
@@ -23,14 +25,14 @@ def command(as_json: bool) -> None:
     shown.table(COLUMNS, rows, none="Nothing was granted to any of your groups yet. Ask an admin.")
 
 
-def _granted(entry: dict) -> dict:
+def _granted(entry: dict[str, Any]) -> dict[str, Any]:
     found = f"curated-{entry['marketplace_id']}/{entry['plugin_name']}"
     needed = f"needed by {', '.join(entry['required_by'])}" if entry["required_by"] else ""
     note = "; ".join(filter(None, (needed, entry["version_reason"], entry["problem"])))
     return entry | {"id": found, "state": _state(entry), "origin": entry["marketplace_name"], "problem": note}
 
 
-def _shared(entry: dict) -> dict:
+def _shared(entry: dict[str, Any]) -> dict[str, Any]:
     """From the flea market."""
     held_back = f" ({entry['status']})" if entry["status"] not in ("approved", "archived") else ""
     state = "added" if entry["served"] else f"added, not served{held_back}"
@@ -38,7 +40,7 @@ def _shared(entry: dict) -> dict:
     return entry | {"id": f"flea-{entry['entity_id']}", "state": state, "origin": origin}
 
 
-def _state(entry: dict) -> str:
+def _state(entry: dict[str, Any]) -> str:
     if entry["added_as_dependency"]:
         return "added as a dependency"
     state = "required" if entry["is_system"] else "added" if entry["enabled"] else "not added"
