@@ -402,7 +402,10 @@ def replace_setup(db: Db, secret_hash: str | None, *, now: datetime, expires_at:
     """Keep this secret and no other; None keeps none."""
     db.execute("DELETE FROM people.setup")
     if secret_hash is not None:
-        db.execute("INSERT INTO people.setup VALUES (?, ?, ?)", [secret_hash, now, expires_at])
+        db.execute(
+            "INSERT INTO people.setup (secret_hash, created_at, expires_at) VALUES (?, ?, ?)",
+            [secret_hash, now, expires_at],
+        )
 
 
 def find_identity(db: Db, issuer: str, subject: str) -> UserId | None:

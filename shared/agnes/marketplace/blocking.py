@@ -62,7 +62,8 @@ def block(state: State, who: Principal, tree_id: str, reason: str, *, now: datet
 
     def change(tx: Tx) -> BlockedTree:
         tx.db.execute(
-            "INSERT OR REPLACE INTO marketplace.blocked_trees VALUES (?, ?, ?, ?)", [tree_id, words, now, who.email]
+            "INSERT OR REPLACE INTO marketplace.blocked_trees (tree_id, reason, blocked_at, blocked_by) VALUES (?, ?, ?, ?)",
+            [tree_id, words, now, who.email],
         )
         touched = serve_again(tx.db, versions.holders(tx.db, tree_id), now=now)
         tx.record(Change("feed.tree.block", f"tree:{tree_id}", {"reason": words, "plugins": touched}))
@@ -75,7 +76,8 @@ def add(db: Db, reasons: Mapping[str, str], *, now: datetime) -> None:
     """Block content that is blocked content under another name: its plugin was renamed."""
     for tree_id, reason in reasons.items():
         db.execute(
-            "INSERT OR IGNORE INTO marketplace.blocked_trees VALUES (?, ?, ?, ?)", [tree_id, reason, now, "sync"]
+            "INSERT OR IGNORE INTO marketplace.blocked_trees (tree_id, reason, blocked_at, blocked_by) VALUES (?, ?, ?, ?)",
+            [tree_id, reason, now, "sync"],
         )
 
 

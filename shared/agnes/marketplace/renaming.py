@@ -222,7 +222,8 @@ def write(db: Db, marketplace_id: str, own: Resolved, known: Mapping[str, Plugin
         if old not in known or (old in before and before[old] == new):
             continue
         db.execute(
-            "INSERT OR REPLACE INTO marketplace.renames VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO marketplace.renames (marketplace_id, old_name, new_name, found_at, moved_at) "
+            "VALUES (?, ?, ?, ?, ?)",
             [marketplace_id, old, new, now, None if new is not None else now],
         )
         if new is not None:
@@ -230,7 +231,8 @@ def write(db: Db, marketplace_id: str, own: Resolved, known: Mapping[str, Plugin
     over = [old for old in before if old not in own]
     if over:
         db.execute(
-            """INSERT INTO marketplace.past_renames SELECT marketplace_id, old_name, new_name, ? FROM marketplace.renames
+            """INSERT INTO marketplace.past_renames (marketplace_id, old_name, new_name, until)
+            SELECT marketplace_id, old_name, new_name, ? FROM marketplace.renames
             WHERE marketplace_id = ? AND new_name IS NOT NULL AND old_name IN (SELECT unnest(?::VARCHAR[]))""",
             [now, marketplace_id, over],
         )

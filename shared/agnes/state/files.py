@@ -53,7 +53,8 @@ class Transaction:
         now = self.clock.now()
         before = None if change.before is None else json.dumps(change.before, default=str)
         self.db.execute(
-            f"INSERT INTO {self.file}.audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'ok', ?, ?, ?, ?)",  # noqa: S608 (checked)
+            f"""INSERT INTO {self.file}.audit ("at", id, user_id, email, action, resource, params, before, result, duration_ms,
+                client_ip, client_kind, request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'ok', ?, ?, ?, ?)""",  # noqa: S608 (checked)
             [
                 now,
                 new_ulid(now),

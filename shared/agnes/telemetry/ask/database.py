@@ -106,7 +106,7 @@ def with_events(database: Database, state: State, store: ObjectStore) -> None:
     if database.events_since is None:
         return
     with event_table.events(store, state, since=database.events_since) as bench, _attached(bench, database.path):
-        bench.db.execute(f"INSERT INTO usage.{EVENTS} SELECT {_EVENT} FROM events LIMIT {MAX_EVENTS}")  # noqa: S608
+        bench.db.execute(f"INSERT INTO usage.{EVENTS} BY NAME SELECT {_EVENT} FROM events LIMIT {MAX_EVENTS}")  # noqa: S608
 
 
 @contextmanager

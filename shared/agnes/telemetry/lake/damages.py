@@ -84,7 +84,7 @@ def take_out(
     for day, rows in held.items():
         for user_id, session_id, generation in rows:
             db.execute(
-                "INSERT INTO telemetry.damaged_sessions VALUES (?, ?, ?, ?)",
+                "INSERT INTO telemetry.damaged_sessions (key, user_id, session_id, generation) VALUES (?, ?, ?, ?)",
                 [first[day], user_id, session_id, generation],
             )
             db.execute(

@@ -335,20 +335,20 @@ def publish(tx: Tx, changes: Changes) -> None:
                 f"DELETE FROM telemetry.{table} WHERE user_id = ? AND session_id = ?",  # noqa: S608 (fixed parts)
                 [user_id, session_id],
             )
-    _put(db, "INSERT OR REPLACE INTO telemetry.sessions", changes.sessions, SESSION_COLUMNS)
-    _put(db, "INSERT OR REPLACE INTO telemetry.transcripts", changes.transcripts, TRANSCRIPT_COLUMNS)
+    _put(db, "telemetry.sessions", changes.sessions, SESSION_COLUMNS, replace=True)
+    _put(db, "telemetry.transcripts", changes.transcripts, TRANSCRIPT_COLUMNS, replace=True)
     _retire(db, changes)
-    _put(db, "INSERT INTO telemetry.batches", changes.batches, BATCH_COLUMNS)
-    _put(db, "INSERT INTO telemetry.rollup_parts", changes.parts, PART_COLUMNS)
+    _put(db, "telemetry.batches", changes.batches, BATCH_COLUMNS)
+    _put(db, "telemetry.rollup_parts", changes.parts, PART_COLUMNS)
     if changes.daily_days:
         db.execute("DELETE FROM telemetry.item_daily WHERE day IN (SELECT unnest($days))", {"days": changes.daily_days})
     if changes.daily_since is not None:
         db.execute("DELETE FROM telemetry.item_daily WHERE day < $since", {"since": changes.daily_since})
-    _put(db, "INSERT INTO telemetry.item_daily", changes.daily, DAILY_COLUMNS)
+    _put(db, "telemetry.item_daily", changes.daily, DAILY_COLUMNS)
     db.execute("DELETE FROM telemetry.item_windows")
-    _put(db, "INSERT INTO telemetry.item_windows", changes.windows, WINDOW_COLUMNS)
+    _put(db, "telemetry.item_windows", changes.windows, WINDOW_COLUMNS)
     db.execute("DELETE FROM telemetry.used_together")
-    _put(db, "INSERT INTO telemetry.used_together", changes.together, TOGETHER_COLUMNS)
+    _put(db, "telemetry.used_together", changes.together, TOGETHER_COLUMNS)
 
 
 def renamed(db: Db) -> list[tuple[str, str, str, date | None, date | None]]:
@@ -362,7 +362,10 @@ def set_renamed(tx: Tx, rows: Renamed) -> None:
     """Also has the next run make the windows anew, which are made of them."""
     tx.db.execute("DELETE FROM telemetry.renamed")
     if rows:
-        tx.db.executemany("INSERT INTO telemetry.renamed VALUES (?, ?, ?, ?, ?)", [list(row) for row in rows])
+        tx.db.executemany(
+            "INSERT INTO telemetry.renamed (marketplace_id, old_name, new_name, since, until) VALUES (?, ?, ?, ?, ?)",
+            [list(row) for row in rows],
+        )
     tx.db.execute("UPDATE telemetry.progress SET revision = revision + 1, windows_day = NULL")
 
 
@@ -382,7 +385,8 @@ def prune(tx: Tx, day: date, *, at: datetime) -> None:
     them up again: their rollups stay as they are."""
     db, when = tx.db, {"day": day}
     db.execute(
-        "INSERT INTO telemetry.retired SELECT key, $at FROM telemetry.batches WHERE day < $day", {**when, "at": at}
+        "INSERT INTO telemetry.retired (key, retired_at) SELECT key, $at FROM telemetry.batches WHERE day < $day",
+        {**when, "at": at},
     )
     db.execute("DELETE FROM telemetry.batches WHERE day < $day", when)
     db.execute(
@@ -418,12 +422,12 @@ def session_row(
     }
 
 
-def _put(db: Db, insert: str, rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
+def _put(db: Db, table: str, rows: list[dict[str, Any]], columns: dict[str, str], *, replace: bool = False) -> None:
     """One statement for many rows: row by row under a key is a thousand times slower (facts.md)."""
-    names = ", ".join(columns)
+    names, verb = ", ".join(columns), "INSERT OR REPLACE" if replace else "INSERT"
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         text = msgspec.json.encode(rows[start : start + _ROWS_AT_ONCE]).decode()
-        db.execute(f"{insert} ({names}) SELECT {names} FROM {_rows_of(columns)}", {"rows": text})  # noqa: S608 (fixed)
+        db.execute(f"{verb} INTO {table} ({names}) SELECT {names} FROM {_rows_of(columns)}", {"rows": text})  # noqa: S608 (fixed)
 
 
 def _rows_of(columns: dict[str, str]) -> str:
@@ -442,10 +446,13 @@ def _retire(db: Db, changes: Changes) -> None:
     days = [part["day"] for part in changes.parts]
     replaced = "day IN (SELECT unnest($days))"
     db.execute(
-        f"INSERT INTO telemetry.retired SELECT key, $at FROM telemetry.rollup_parts WHERE {replaced}",  # noqa: S608
+        f"INSERT INTO telemetry.retired (key, retired_at) SELECT key, $at FROM telemetry.rollup_parts WHERE {replaced}",  # noqa: S608
         {"days": days, "at": changes.at},
     )
     db.execute(f"DELETE FROM telemetry.rollup_parts WHERE {replaced}", {"days": days})  # noqa: S608 (fixed parts)
-    db.execute("INSERT INTO telemetry.retired SELECT unnest($keys), $at", {"keys": changes.merged, "at": changes.at})
+    db.execute(
+        "INSERT INTO telemetry.retired (key, retired_at) SELECT unnest($keys), $at",
+        {"keys": changes.merged, "at": changes.at},
+    )
     db.execute("DELETE FROM telemetry.batches WHERE key IN (SELECT unnest($keys))", {"keys": changes.merged})
     db.execute("DELETE FROM telemetry.retired WHERE key IN (SELECT unnest($keys))", {"keys": changes.forgotten})
