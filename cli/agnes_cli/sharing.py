@@ -113,8 +113,9 @@ def entity_path(entity_id: str, *more: str) -> str:
 def row(one: dict[str, Any]) -> dict[str, Any]:
     """A line of `agnes store mine`."""
     waiting = one["waiting"]
-    return one["entity"] | {
-        "served": one["entity"]["served_name"],
+    entity: dict[str, Any] = one["entity"]
+    return entity | {
+        "served": entity["served_name"],
         "label": one["label"],
         "waiting": f"{waiting['n']}: {waiting['label'].lower()}" if waiting else "",
         "todo": one["todo"],

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from agnes_cli import shown
@@ -24,7 +26,7 @@ def command(entity: str | None, as_json: bool) -> None:
     from agnes_cli.server import connect
 
     with connect() as server:
-        found = sharing.find_own(server, entity) if entity else server.get("/api/store/mine")
+        found: Any = sharing.find_own(server, entity) if entity else server.get("/api/store/mine")
     if as_json:
         shown.as_json(found)
     elif entity:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -60,7 +61,7 @@ def command(
         click.echo(f"{found['invocation_name']} is shared; `agnes store mine` says when it was reviewed.")
 
 
-def _show_preview(found: dict) -> None:
+def _show_preview(found: dict[str, Any]) -> None:
     shown.facts(
         {
             "Type": found["type"],
