@@ -69,7 +69,7 @@ def fill(data_dir: Path) -> str:
     shown = f"Sign in as {ADMIN[0]} with the password {password.value}" if is_new else "The accounts were there already"
     return (
         f"{sessions} sessions of {len(PEOPLE)} people. {shown}.\n"
-        "Its marketplace is a folder of this machine: start Agnes with AGNES_GIT_ALLOW=file if its nightly sync is to succeed."
+        "Its marketplace is a folder of this machine: start Agnes with AGNES_OUTBOUND_ALLOW=file if its nightly sync is to succeed."
     )
 
 

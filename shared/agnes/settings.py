@@ -51,6 +51,12 @@ class SettingsError(AgnesError):
     code = "invalid_settings"
 
 
+Outbound = Literal["git", "drops", "providers"]
+"""Kinds of outgoing work: marketplaces with their files and packages, drop locations of transcripts, identity providers."""
+OLD_OUTBOUND = {"git": "AGNES_GIT_ALLOW", "drops": "AGNES_COLLECT_ALLOW"}
+"""Kind → the old name of AGNES_OUTBOUND_ALLOW for it."""
+
+
 class Settings(BaseModel):
     """Field names are the variables' names in lower case."""
 
@@ -71,17 +77,20 @@ class Settings(BaseModel):
         (),
         description="SHA-256 of such tokens in hexadecimal digits, with a comma between: two while one replaces another.",
     )
-    agnes_git_allow: frozenset[Literal["file", "http", "private"]] = Field(
+    agnes_outbound_allow: frozenset[Literal["file", "folder", "http", "private"]] = Field(
         frozenset(),
-        description="What else than https to public addresses a marketplace's git URL may be: file, http, private. "
-        "`private` counts for covers, documents and npm packages, too.",
+        description="What else than https (and SFTP) to public addresses is asked: `private` addresses and plain `http`, by "
+        "marketplaces, their covers, documents and npm packages, identity providers and drop locations; `file`: marketplaces "
+        "in folders of this machine; `folder`: transcripts collected from such folders.",
+    )
+    agnes_git_allow: frozenset[Literal["file", "http", "private"]] = Field(
+        frozenset(), description="Old name of AGNES_OUTBOUND_ALLOW, which counts for marketplaces alone."
     )
     agnes_npm_registry: str = Field(
         "", description="URL of the registry that `npm` sources of marketplaces come from; none are fetched without it."
     )
     agnes_collect_allow: frozenset[Literal["folder", "http", "private"]] = Field(
-        frozenset(),
-        description="What else than SFTP and HTTPS at public addresses transcripts may be collected from: folder (of this machine), http, private.",
+        frozenset(), description="Old name of AGNES_OUTBOUND_ALLOW, which counts for drop locations alone."
     )
     agnes_keep_versions: int = Field(
         20, ge=1, description="Newest versions of each curated plugin that are kept, beside those in use."
@@ -244,7 +253,14 @@ class Settings(BaseModel):
         "admin; nobody. Without a key of the Claude API `model` waits for an admin.",
     )
 
-    @field_validator("agnes_git_allow", "agnes_collect_allow", "agnes_trusted_proxies", "oidc_allow", mode="before")
+    @field_validator(
+        "agnes_outbound_allow",
+        "agnes_git_allow",
+        "agnes_collect_allow",
+        "agnes_trusted_proxies",
+        "oidc_allow",
+        mode="before",
+    )
     @classmethod
     def _comma_list(cls, value: object) -> object:
         return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
@@ -260,6 +276,13 @@ class Settings(BaseModel):
     @classmethod
     def _digests(cls, value: object) -> object:
         return [word.strip().lower() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+    def outbound_allow(self, of: Outbound) -> frozenset[str]:
+        """What else than https to public addresses one kind of outgoing work may ask: by AGNES_OUTBOUND_ALLOW and by its old
+        name, which counts for that kind alone."""
+        old = {"git": self.agnes_git_allow, "drops": self.agnes_collect_allow, "providers": self.oidc_allow}[of]
+        own = {"git": {"file"}, "drops": {"folder"}, "providers": set()}[of]
+        return frozenset(old | (self.agnes_outbound_allow & {"http", "private", *own}))
 
     def is_operator_token(self, value: str) -> bool:
         """Whether this bearer is an operator's. The same work for every answer."""

@@ -6,6 +6,7 @@ Everything is built on first use and survives warm starts. Tests swap the whole 
 
 from __future__ import annotations
 
+import logging
 import secrets as random_secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from agnes.kernel.scanning import Scanners
 from agnes.kernel.signing import SigningKeys
 from agnes.kernel.web import WebReader
 from agnes.outside.metered import unmetered
-from agnes.settings import Settings, usable_cores
+from agnes.settings import OLD_OUTBOUND, Outbound, Settings, usable_cores
 
 if TYPE_CHECKING:
     from agnes.directory.discovery import Discovery
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from agnes.state import StateFiles
     from agnes.telemetry.transcripts.quotas import Limits as Quotas
 
+
+log = logging.getLogger("agnes.wiring")
 
 SIDE_BY_SIDE = 8
 """Looks at state files that a process has under way at once: there are six state files, and a store's client has
@@ -147,23 +150,29 @@ class Wiring:
 
         return SecretsFile(self.settings.agnes_data_dir / "secrets.json")
 
+    def _outbound_allow(self, of: Outbound) -> frozenset[str]:
+        old = OLD_OUTBOUND.get(of, "")
+        if old and getattr(self.settings, old.lower()):
+            log.warning("%s goes on working, but is the old name of AGNES_OUTBOUND_ALLOW: rename it", old)
+        return self.settings.outbound_allow(of)
+
     @built_once
     def git(self) -> GitReader:
         from agnes.outside.git import DulwichGit
 
-        return DulwichGit(allow=self.settings.agnes_git_allow)
+        return DulwichGit(allow=self._outbound_allow("git"))
 
     @built_once
     def web(self) -> WebReader:
         from agnes.outside.web import JudgedWeb
 
-        return JudgedWeb(allow=self.settings.agnes_git_allow)
+        return JudgedWeb(allow=self._outbound_allow("git"))
 
     @built_once
     def drops(self) -> Drops:
         from agnes.outside.drops import OutsideDrops
 
-        return OutsideDrops(allow=self.settings.agnes_collect_allow, own_bucket=self.settings.agnes_bucket)
+        return OutsideDrops(allow=self._outbound_allow("drops"), own_bucket=self.settings.agnes_bucket)
 
     @built_once
     def flea_reviewer(self) -> Reviewer:
@@ -214,7 +223,7 @@ class Wiring:
     def provider_web(self) -> ProviderWeb:
         from agnes.outside.provider_web import JudgedProviderWeb
 
-        return JudgedProviderWeb(allow=self.settings.oidc_allow)
+        return JudgedProviderWeb(allow=self._outbound_allow("providers"))
 
     @built_once
     def discovery(self) -> Discovery:

@@ -21,5 +21,5 @@ def page_marketplace(_who: Principal, id: str, query: SearchQuery) -> Marketplac
 @form(needs=Needs.ADMIN, body=MarketplaceForm, page=page_marketplace)
 def post_marketplace(who: Principal, id: str, body: MarketplaceForm) -> Done:
     """Change or remove it."""
-    context = AdminContext(wiring.state(), wiring.secrets(), wiring.clock(), wiring.settings().agnes_git_allow)
+    context = AdminContext(wiring.state(), wiring.secrets(), wiring.clock(), wiring.settings().outbound_allow("git"))
     return Done(*marketplace_pages.change(context, who, id, body))

@@ -20,5 +20,5 @@ def page_marketplaces(who: Principal) -> MarketplacesPage:
 @form(needs=Needs.ADMIN, body=NewMarketplaceForm, page=page_marketplaces)
 def post_marketplaces(who: Principal, body: NewMarketplaceForm) -> Done:
     """Register a marketplace; its first sync starts by itself."""
-    context = AdminContext(wiring.state(), wiring.secrets(), wiring.clock(), wiring.settings().agnes_git_allow)
+    context = AdminContext(wiring.state(), wiring.secrets(), wiring.clock(), wiring.settings().outbound_allow("git"))
     return Done(*marketplace_pages.register(context, wiring.queue(), who, body))

@@ -20,5 +20,5 @@ def page_plugin(_who: Principal, id: str, plugin: str) -> PluginPage:
 @form(needs=Needs.ADMIN, body=PluginForm, page=page_plugin)
 def post_plugin(who: Principal, id: str, plugin: str, body: PluginForm) -> Done:
     """Roll it back or out, switch it, or stop a version."""
-    context = AdminContext(wiring.state(), wiring.secrets(), wiring.clock(), wiring.settings().agnes_git_allow)
+    context = AdminContext(wiring.state(), wiring.secrets(), wiring.clock(), wiring.settings().outbound_allow("git"))
     return Done(*marketplace_pages.change_plugin(context, who, (id, plugin), body))

@@ -20,5 +20,5 @@ def page_review(_who: Principal, id: str, plugin: str, version: str) -> ReviewPa
 @form(needs=Needs.ADMIN, body=DecisionForm, page=page_review)
 def post_review(who: Principal, id: str, plugin: str, version: str, body: DecisionForm) -> Done:
     """Approve or reject it."""
-    context = AdminContext(wiring.state(), wiring.secrets(), wiring.clock(), wiring.settings().agnes_git_allow)
+    context = AdminContext(wiring.state(), wiring.secrets(), wiring.clock(), wiring.settings().outbound_allow("git"))
     return Done(*marketplace_pages.decide(context, who, (id, plugin, version), body))

@@ -28,7 +28,7 @@ def patch_marketplace(who: Principal, id: str, body: MarketplaceChange) -> Marke
         body,
         secrets=wiring.secrets(),
         clock=wiring.clock(),
-        allow=wiring.settings().agnes_git_allow,
+        allow=wiring.settings().outbound_allow("git"),
     )
 
 

@@ -27,5 +27,5 @@ def post_marketplace(who: Principal, body: NewMarketplace) -> Marketplace:
         body,
         secrets=wiring.secrets(),
         clock=wiring.clock(),
-        allow=wiring.settings().agnes_git_allow,
+        allow=wiring.settings().outbound_allow("git"),
     )

@@ -110,7 +110,7 @@ class AdminContext:
     secrets: Secrets
     clock: Clock
     allow: frozenset[str]
-    """What AGNES_GIT_ALLOW adds to https and public hosts."""
+    """What AGNES_OUTBOUND_ALLOW adds to https and public hosts."""
 
     @property
     def now(self) -> datetime:

@@ -5,7 +5,7 @@
     ├── GitMissing        no such repository, branch, tag or commit
     ├── GitTooLarge       over a stated limit
     └── GitDamaged        an object is missing, or is none
-    GitRefused      400   we do not go there (settings: AGNES_GIT_ALLOW)
+    GitRefused      400   we do not go there (settings: AGNES_OUTBOUND_ALLOW)
     GitUnreachable  503   no answer in time; try again
 
 Messages may quote the server, so adapters take the token out of them.

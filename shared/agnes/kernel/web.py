@@ -2,7 +2,7 @@
 
     WebFailed       502   the server or what it sent is no use; the same again gives the same
     └── WebTooLarge       over a stated limit
-    WebRefused      400   we do not go there (settings: AGNES_GIT_ALLOW)
+    WebRefused      400   we do not go there (settings: AGNES_OUTBOUND_ALLOW)
     WebUnreachable  503   no answer in time; try again
 
 Messages quote nothing of what a server sent.

@@ -138,7 +138,7 @@ def url(given: str, allow: frozenset[str]) -> str:
         raise BadRequestError(
             f"the URL must begin with https:// and not with {parts.scheme or 'nothing'}",
             code="url_scheme",
-            hint="Copy the HTTPS clone URL. An operator may allow more: AGNES_GIT_ALLOW.",
+            hint="Copy the HTTPS clone URL. An operator may allow more: AGNES_OUTBOUND_ALLOW.",
         )
     if parts.username is not None or parts.password is not None:
         raise BadRequestError("the URL holds credentials", code="url_has_credentials", hint="Send them as `token`.")
@@ -152,7 +152,7 @@ def url(given: str, allow: frozenset[str]) -> str:
         raise BadRequestError(
             f"the host {host} is private",
             code="url_private",
-            hint="An operator may allow it: AGNES_GIT_ALLOW=private.",
+            hint="An operator may allow it: AGNES_OUTBOUND_ALLOW=private.",
         )
     return text
 

@@ -113,7 +113,7 @@ def plugin_lines(db: Db, marketplace_id: str) -> list[PluginLine]:
 def register(
     state: State, who: Principal, given: NewMarketplace, *, secrets: Secrets, clock: Clock, allow: frozenset[str]
 ) -> Marketplace:
-    """Add a marketplace; it is not synced yet. `allow` is what AGNES_GIT_ALLOW adds to https and public hosts.
+    """Add a marketplace; it is not synced yet. `allow` is what AGNES_OUTBOUND_ALLOW adds to https and public hosts.
 
     Raises BadRequestError, ConflictError `marketplace_exists`.
     """

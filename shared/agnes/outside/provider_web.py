@@ -1,9 +1,8 @@
-"""Identity providers over HTTPS: names are resolved once, every address is judged, and only a judged one is dialled."""
+"""Identity providers over HTTPS (`agnes.outside.egress`)."""
 
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import re
 import socket
@@ -13,16 +12,13 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from agnes.kernel.git import GitRefused, GitUnreachable
 from agnes.kernel.ports import Secret
 from agnes.kernel.provider_web import ProviderBlocked, ProviderRefused, ProviderUnreachable
-from agnes.outside.git.addresses import Dial, Resolve, dial, judged_addresses
-from agnes.outside.git.transport import Alarm
+from agnes.outside.egress import PORTS, Alarm, Dial, Egress, EgressError, Origin, PrivateAddress, Resolve, dial
 
 SECONDS = 10.0
 """A person waits for the answer."""
 MAX_BYTES = 1_000_000
-_PORTS = {"http": 80, "https": 443}
 _ERROR_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 """RFC 6749 has `invalid_grant` and the like; nothing else of an answer is quoted."""
 
@@ -39,9 +35,7 @@ class JudgedProviderWeb:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._allow = allow
-        self._resolve = resolve
-        self._dial = dial
-        self._tls = tls
+        self._egress = Egress(allow_private="private" in allow, resolve=resolve, dial=dial, tls=tls)
 
     def get(self, url: str, *, bearer: Secret | None = None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {bearer.value}"} if bearer else {}
@@ -57,42 +51,34 @@ class JudgedProviderWeb:
         return self._ask("POST", url, urlencode(fields).encode(), headers)
 
     def _ask(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> dict[str, Any]:
-        scheme, host, port, target = self._parts(url)
+        origin, target = self._parts(url)
+        host = origin.host
         asked = {"User-Agent": "agnes", "Accept": "application/json", "Accept-Encoding": "identity", **headers}
+        asked["Connection"] = "close"
         try:
-            addresses = judged_addresses(host, port, allow_private="private" in self._allow, resolve=self._resolve)
-            with Alarm(SECONDS) as alarm, closing(self._connect(scheme, host, port, addresses, alarm)) as connection:
-                connection.request(method, target, body=body, headers=asked | {"Connection": "close"})
-                with closing(connection.getresponse()) as response:
-                    answer = response.read(MAX_BYTES + 1)
-                    alarm.check()
-                    return _json(host, response.status, answer)
-        except GitRefused as exc:
+            with (
+                Alarm(SECONDS) as alarm,
+                closing(
+                    self._egress.ask(origin, target, alarm, method=method, headers=asked, body=body, seconds=SECONDS)
+                ) as answer,
+            ):
+                received = b""
+                while len(received) <= MAX_BYTES and (part := answer.read1(65_536)):
+                    received += part
+                alarm.check()
+                return _json(host, answer.status, received)
+        except PrivateAddress as exc:
             raise ProviderBlocked(
-                f"the identity provider {host} is at a private address", hint="Set OIDC_ALLOW=private if it should be."
+                f"the identity provider {host} is at a private address",
+                hint="Set AGNES_OUTBOUND_ALLOW=private if it should be.",
             ) from exc
-        except (OSError, http.client.HTTPException, ValueError, GitUnreachable) as exc:
+        except EgressError as exc:
             raise ProviderUnreachable(
-                f"the identity provider {host} did not answer ({type(exc).__name__})", hint="Try again in a moment."
+                f"the identity provider {host} did not answer ({exc.message})", hint="Try again in a moment."
             ) from exc
 
-    def _connect(
-        self, scheme: str, host: str, port: int, addresses: list[tuple[int, tuple[Any, ...]]], alarm: Alarm
-    ) -> http.client.HTTPConnection:
-        sock = self._dial(addresses, seconds=SECONDS)
-        alarm.watch(sock)
-        sock.settimeout(SECONDS)
-        if scheme == "https":
-            sock = (self._tls or ssl.create_default_context()).wrap_socket(sock, server_hostname=host)
-            alarm.watch(sock)
-        connection = http.client.HTTPConnection(host, port)
-        connection.default_port = _PORTS[scheme]
-        connection.auto_open = 0
-        connection.sock = sock
-        return connection
-
-    def _parts(self, url: str) -> tuple[str, str, int, str]:
-        """(scheme, host, port, request target). Raises ProviderBlocked."""
+    def _parts(self, url: str) -> tuple[Origin, str]:
+        """Where a URL leads, and its request target. Raises ProviderBlocked."""
         try:
             parts = urlsplit(url)
             scheme, host, port = parts.scheme.lower(), (parts.hostname or "").lower(), parts.port
@@ -101,9 +87,10 @@ class JudgedProviderWeb:
         if not (scheme == "https" or (scheme == "http" and "http" in self._allow)) or not host or parts.username:
             raise ProviderBlocked(
                 "an address of the identity provider is no https URL",
-                hint="Set OIDC_ALLOW=http only to try things out.",
+                hint="Set AGNES_OUTBOUND_ALLOW=http only to try things out.",
             )
-        return scheme, host, port or _PORTS[scheme], (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return Origin(scheme, host, port or PORTS[scheme]), target
 
 
 def _json(host: str, status: int, body: bytes) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.git import GitDamaged, GitFailed, GitRefused, GitTooLarge, GitUnreachable
 from agnes.kernel.ports import Secret
+from agnes.outside.egress import dial, is_public
 from agnes.outside.git import DulwichGit
-from agnes.outside.git.addresses import dial, is_public
 from agnes.outside.git.limits import GitLimits
 from agnes.trees import git_objects as git
 from tests.builders.raw_git import FLUSH, GitAnswers, one_commit, pkt, sealed

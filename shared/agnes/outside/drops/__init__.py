@@ -11,7 +11,7 @@ from agnes.kernel.ports import Secret
 
 
 class OutsideDrops:
-    """`allow` is AGNES_COLLECT_ALLOW; `own_bucket` is the one that this installation keeps its own bytes in."""
+    """`allow` is AGNES_OUTBOUND_ALLOW; `own_bucket` is the one that this installation keeps its own bytes in."""
 
     def __init__(self, *, allow: frozenset[str] = frozenset(), own_bucket: str = "") -> None:
         self._allow = allow
@@ -46,7 +46,7 @@ class OutsideDrops:
             raise DropRefused(
                 "folders of the server's own machine are not collected",
                 code="folder_not_allowed",
-                hint="An operator may allow it: AGNES_COLLECT_ALLOW=folder.",
+                hint="An operator may allow it: AGNES_OUTBOUND_ALLOW=folder.",
             )
         if place.kind == "s3":
             if place.bucket == self._own_bucket:
@@ -55,5 +55,5 @@ class OutsideDrops:
                 raise DropRefused(
                     "the endpoint is not https",
                     code="http_not_allowed",
-                    hint="An operator may allow it: AGNES_COLLECT_ALLOW=http.",
+                    hint="An operator may allow it: AGNES_OUTBOUND_ALLOW=http.",
                 )

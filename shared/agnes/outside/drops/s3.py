@@ -19,8 +19,8 @@ from agnes.kernel.drops import (
     Place,
 )
 from agnes.kernel.ports import Secret
-from agnes.outside.drops.places import addresses_of
 from agnes.outside.drops.walk import BAD_NAME, is_text
+from agnes.outside.egress import PORTS, Alarm, Egress, EgressError, Origin, PrivateAddress, TimeUp
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
@@ -38,9 +38,6 @@ def open_s3(place: Place, credential: Secret | None, *, seconds: float, allow: f
     import boto3
     from botocore.config import Config
 
-    if place.endpoint:
-        parts = urlsplit(place.endpoint)
-        addresses_of(parts.hostname or "", parts.port or 443, allow=allow)
     given = json.loads(credential.value) if credential else {}
     client = boto3.session.Session(
         aws_access_key_id=given.get("access_key_id"), aws_secret_access_key=given.get("secret_access_key")
@@ -58,9 +55,46 @@ def open_s3(place: Place, credential: Secret | None, *, seconds: float, allow: f
         ),
     )
     try:
-        yield S3Drop(client, place.bucket, seconds=seconds)
+        with Alarm(seconds) as alarm:
+            if place.endpoint:  # AWS's own addresses are private ones where a network has an endpoint of S3
+                sender = _JudgedSender(Egress(allow_private="private" in allow), alarm)
+                client.meta.events.register("before-send.s3", sender)
+            yield S3Drop(client, place.bucket, seconds=seconds)
     finally:
         client.close()
+
+
+class _JudgedSender:
+    """Sends what botocore has prepared over the one way out: each request to an address that was judged just then."""
+
+    def __init__(self, egress: Egress, alarm: Alarm) -> None:
+        self._egress = egress
+        self._alarm = alarm
+
+    def __call__(self, request: Any, **_: Any) -> Any:
+        """As `before-send` has it: the answer. Raises DropRefused, and what botocore tries again."""
+        from botocore.awsrequest import AWSResponse
+        from botocore.exceptions import EndpointConnectionError
+
+        parts = urlsplit(request.url)
+        scheme = parts.scheme.lower()
+        origin = Origin(scheme, parts.hostname or "", parts.port or PORTS.get(scheme, 443))
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        headers = {
+            name: value.decode() if isinstance(value, bytes) else str(value) for name, value in request.headers.items()
+        }
+        body = request.body if isinstance(request.body, bytes) or request.body is None else request.body.encode()
+        try:
+            answer = self._egress.ask(
+                origin, target, self._alarm, method=request.method, headers=headers, body=body, seconds=READ_SECONDS
+            )
+        except PrivateAddress as exc:
+            raise DropRefused(exc.message, code="private_address", hint=exc.hint) from exc
+        except TimeUp as exc:
+            raise DropUnreachable("the time for this location is over", code="location_slow") from exc
+        except EgressError as exc:
+            raise EndpointConnectionError(endpoint_url=request.url.partition("?")[0], error=exc) from exc
+        return AWSResponse(request.url, answer.status, answer.headers, answer.raw)
 
 
 class S3Drop:

@@ -21,7 +21,7 @@ from agnes.kernel.drops import DropFile, DropPattern, DropRefused, DropUnreachab
 from agnes.kernel.ports import Secret
 from agnes.outside.drops.places import addresses_of
 from agnes.outside.drops.walk import Kind, Named, walk
-from agnes.outside.git.addresses import dial
+from agnes.outside.egress import dial
 
 if TYPE_CHECKING:
     import asyncssh

@@ -5,12 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
-STALL_SECONDS = 30.0
-"""A server that says nothing for so long has hung; git's own `http.lowSpeedTime` is often set so."""
-
-MAX_REDIRECTS = 5
-"""As the asset mirror (spec/01 §2); git itself follows 20."""
-
 
 @dataclass(frozen=True, slots=True)
 class GitLimits:

@@ -21,19 +21,19 @@ from dulwich.repo import Repo
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.git import GitFailed, GitMissing, GitSnapshot, GitTooLarge
 from agnes.kernel.ports import Secret
-from agnes.outside.git.addresses import Dial, Resolve, dial
+from agnes.outside.egress import Alarm, Dial, Egress, EgressError, Resolve, dial
 from agnes.outside.git.limits import GitLimits
 from agnes.outside.git.local import require_plain_files
 from agnes.outside.git.objects import Spool, SpooledSnapshot, copy_commit, too_many_objects
 from agnes.outside.git.packs import HEADER_BYTES, unpack
-from agnes.outside.git.transport import Alarm, JudgedHttpClient, check_scheme
+from agnes.outside.git.transport import JudgedHttpClient, check_scheme, git_error
 
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 _SPOOL_BYTES = 16_000_000
 
 
 class DulwichGit:
-    """A `GitReader`. `allow` holds what AGNES_GIT_ALLOW adds to https and public addresses."""
+    """A `GitReader`. `allow` holds what AGNES_OUTBOUND_ALLOW adds to https and public addresses."""
 
     def __init__(
         self,
@@ -46,9 +46,7 @@ class DulwichGit:
     ) -> None:
         self._allow = allow
         self._limits = limits or GitLimits()
-        self._resolve = resolve
-        self._dial = dial
-        self._tls = tls
+        self._egress = Egress(allow_private="private" in allow, resolve=resolve, dial=dial, tls=tls)
 
     @contextmanager
     def fetch(
@@ -61,12 +59,20 @@ class DulwichGit:
                 if scheme == "file":
                     oid = self._copy(url, ref, known, spool)
                 else:
-                    oid = self._receive(url, ref, spool, token=token, known=known, seconds=seconds)
+                    oid = self._received(url, ref, spool, token=token, known=known, seconds=seconds)
             except AgnesError as exc:
                 if token is None or not _mentions(exc.message, token):
                     raise
                 raise type(exc)(_redacted(exc.message, token), code=exc.code, hint=exc.hint) from None
             yield SpooledSnapshot.of(spool, oid) if oid else None
+
+    def _received(
+        self, url: str, ref: str, spool: Spool, *, token: Secret | None, known: str | None, seconds: float
+    ) -> str | None:
+        try:
+            return self._receive(url, ref, spool, token=token, known=known, seconds=seconds)
+        except EgressError as exc:
+            raise git_error(exc) from exc
 
     def _receive(
         self, url: str, ref: str, spool: Spool, *, token: Secret | None, known: str | None, seconds: float
@@ -92,16 +98,14 @@ class DulwichGit:
                     allow=self._allow,
                     limits=spool.limits,
                     alarm=alarm,
-                    resolve=self._resolve,
-                    dial=self._dial,
-                    tls=self._tls,
+                    egress=self._egress,
                 )
             ) as client,
         ):
             sink = _Sink(pack, spool.limits)
             try:
                 client.fetch_pack("", determine_wants, _Nothing(), sink, depth=1, ref_prefix=prefixes)
-            except AgnesError:
+            except (AgnesError, EgressError):
                 raise
             # dulwich raises GitProtocolError, HangupException, ValueError and AssertionError at what servers send.
             except Exception as exc:

@@ -1,4 +1,4 @@
-"""Where a git URL leads: names are resolved once, every address is judged, and only a judged one is dialled."""
+"""Where a host leads: names are resolved once, every address is judged, and only a judged one is dialled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agnes.kernel.git import GitRefused, GitUnreachable
+from agnes.outside.egress.errors import PRIVATE_HINT, NoAddress, PrivateAddress
 
 SocketAddress = tuple[str, int] | tuple[str, int, int, int]
 """(host, port), of IPv6 with two more numbers."""
@@ -59,21 +59,17 @@ def judged_addresses(
 ) -> list[tuple[int, SocketAddress]]:
     """(family, socket address) of a host, all public unless private ones are allowed.
 
-    Raises GitRefused if any is not: a name with one private address is not half safe.
+    Raises NoAddress, and PrivateAddress if any is not: a name with one private address is not half safe.
     """
     try:
         found = resolve(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as exc:
-        raise GitUnreachable(f"the host {host} has no address", hint="Check the URL.") from exc
+        raise NoAddress(f"the host {host} has no address", hint="Check the URL.") from exc
     addresses = [(family, address) for family, _, _, _, address in found]
     if not allow_private:
         for _, address in addresses:
             if not is_public(address[0]):
-                raise GitRefused(
-                    f"the host {host} has the private address {address[0]}",
-                    code="git_private_address",
-                    hint="An operator may allow it: AGNES_GIT_ALLOW=private.",
-                )
+                raise PrivateAddress(f"the host {host} has the private address {address[0]}", hint=PRIVATE_HINT)
     return addresses
 
 
