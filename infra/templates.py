@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from agnes.hosting.aws_prices import ApiKind
+from agnes.kernel import schedules
 from agnes.settings import Settings
 from infra import http_api, waited_for
 from infra.discovery import ROOT, Found
@@ -302,9 +303,12 @@ def _alarms(entries: Entries) -> dict[str, Any]:
 def expression_of(schedule: Schedule) -> str:
     """Of a schedule that no setting changes, as EventBridge writes it."""
     if schedule.cron:
-        return f"cron({schedule.cron})"
-    count, unit = schedule.every.split()
-    return f"rate({count} {unit.removesuffix('s') if count == '1' else unit})"
+        expression = f"cron({schedule.cron})"
+    else:
+        count, unit = schedule.every.split()
+        expression = f"rate({count} {unit.removesuffix('s') if count == '1' else unit})"
+    schedules.parse(expression)  # what the local scheduler and health could not follow is not composed
+    return expression
 
 
 def _queue(logical: str, queue: QueueSource, timeout_seconds: int) -> dict[str, Any]:

@@ -16,7 +16,6 @@ import fcntl
 import json
 import logging
 import os
-import re
 import signal
 import threading
 import time
@@ -30,13 +29,14 @@ from typing import Any
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from agnes import wiring
+from agnes.kernel import schedules
 from agnes.kernel.errors import AgnesError, ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import retry_seconds
+from agnes.kernel.schedules import Schedule, UnknownSchedule
 from agnes.outside.folder_jobs import QUEUE as TRIGGERS
 from agnes.outside.folder_queue import Delivery, FolderQueue
 from agnes.settings import Settings
@@ -49,12 +49,6 @@ IDLE_SECONDS = 0.25
 THREADS = 4
 WAIT_SECONDS = 900.0
 """How long a run that an operator asks for waits for the one that is going on."""
-
-_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
-_CRON = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
-_LAST_OR_NTH = re.compile(r"#|\d[LW]|(?<![A-Z])[LW](?![A-Z])")
-"""`L`, `W` and `#`, which no trigger of ours means the same by."""
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 log = logging.getLogger("agnes.scheduler")
 
@@ -74,30 +68,25 @@ def trigger(job: Job, settings: Settings, *, first: datetime) -> BaseTrigger:
     """When the job is due. Raises UnknownExpression for what EventBridge may know and we do not."""
     if job.setting:
         return IntervalTrigger(seconds=getattr(settings, job.setting), start_date=first, timezone=UTC)
-    if rate := _RATE.fullmatch(job.expression):
-        every = timedelta(**{f"{rate[2]}s": int(rate[1])})
-        return IntervalTrigger(seconds=int(every.total_seconds()), start_date=first, timezone=UTC)
-    cron = _CRON.fullmatch(job.expression)
-    if cron and not _LAST_OR_NTH.search(job.expression):
-        minute, hour, day, month, weekday, year = cron.groups()
-        try:
-            return CronTrigger(
-                minute=minute,
-                hour=hour,
-                day=day.replace("?", "*"),
-                month=month,
-                day_of_week=_weekday(weekday),
-                year=year,
-                timezone=UTC,
-            )
-        except ValueError as exc:
-            raise UnknownExpression(job) from exc
-    raise UnknownExpression(job)
+    try:
+        rule = schedules.parse(job.expression)
+    except UnknownSchedule as exc:
+        raise UnknownExpression(job) from exc
+    if rule.every_seconds is not None:
+        return IntervalTrigger(seconds=rule.every_seconds, start_date=first, timezone=UTC)
+    return ScheduleTrigger(rule)
 
 
-def _weekday(field: str) -> str:
-    """EventBridge counts from Sunday, 1; names are the same everywhere."""
-    return re.sub(r"(?<![/\d])[1-7]", lambda digit: _WEEKDAYS[int(digit[0]) - 1], field.replace("?", "*").lower())
+class ScheduleTrigger(BaseTrigger):
+    """As EventBridge's expression says."""
+
+    def __init__(self, rule: Schedule) -> None:
+        self._rule = rule
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """At or after now; after the last time, also where that is still to come."""
+        last_moment = now - timedelta(microseconds=1)
+        return self._rule.next_after(max(previous_fire_time, last_moment) if previous_fire_time else last_moment)
 
 
 class Runner:

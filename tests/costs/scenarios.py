@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,11 +20,11 @@ import zstandard
 
 from agnes.accounts import first_start
 from agnes.hosting.bill import Work
+from agnes.kernel import schedules
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.metering import NAMES, Calls, measured, unattributed
 from agnes.kernel.ports import Secret
 from agnes.kernel.principal import Principal, Via
-from agnes.ops import schedules
 from agnes.outside.metered import MeteredStore
 from agnes.settings import Settings
 from agnes.stack import service as stack
@@ -349,10 +349,9 @@ def templates(fleet: Fleet, found: Measured) -> None:
 
 
 def _times_a_month(expression: str) -> float:
-    if seconds := schedules.seconds_of(expression):
-        return MONTH_SECONDS / seconds
-    at = datetime(2026, 11, 1, tzinfo=UTC)
-    times, until = 0, at + timedelta(seconds=MONTH_SECONDS)
-    while (at := schedules.next_of_cron(expression, at)) and at < until:
-        times += 1
-    return times
+    rule = schedules.parse(expression)
+    if rule.every_seconds:
+        return MONTH_SECONDS / rule.every_seconds
+    begin = datetime(2026, 11, 1, tzinfo=UTC)
+    until = begin + timedelta(seconds=MONTH_SECONDS)
+    return sum(1 for _ in takewhile(lambda at: at < until, rule.times(begin)))

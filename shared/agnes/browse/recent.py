@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
+
+from cachetools import LRUCache
 
 Key = tuple[Hashable, ...]
 
@@ -15,22 +16,16 @@ class Recent:
     """The last few values by key, of one layer: when that is replaced, they go with it. Safe for several threads."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._held: OrderedDict[Key, Any] = OrderedDict()
+        self._held: LRUCache[Key, Any] = LRUCache(size)
         self._lock = Lock()
 
     def get(self, key: Key) -> Any | None:
         with self._lock:
-            found = self._held.get(key)
-            if found is not None:
-                self._held.move_to_end(key)
-            return found
+            return self._held.get(key)
 
     def put(self, key: Key, value: Any) -> None:
         with self._lock:
             self._held[key] = value
-            if len(self._held) > self._size:
-                self._held.popitem(last=False)
 
     def part(self, name: object) -> Part:
         return Part(self, name)

@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
+
+from cachetools import LRUCache
 
 from agnes.kernel.ports import ObjectStore
 
 
 class ImmutableCache:
-    """Least recently used values by store and key, up to a sum of sizes for each store.
+    """Least recently used values by store and key, up to a sum of sizes for each store. Safe for several threads.
 
     What it holds never changes, so nothing has to be taken out early. Sizes are the caller's: bytes, or 1 a value.
     """
 
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size
-        self._of_store: WeakKeyDictionary[ObjectStore, _Held] = WeakKeyDictionary()
+        self._of_store: WeakKeyDictionary[ObjectStore, LRUCache[str, tuple[Any, int]]] = WeakKeyDictionary()
         self._lock = Lock()
 
     def get(self, store: ObjectStore, key: str) -> Any | None:
         with self._lock:
             held = self._of_store.get(store)
-            if held is None or key not in held.values:
-                return None
-            held.values.move_to_end(key)
-            return held.values[key][0]
+            found = held.get(key) if held is not None else None
+            return found[0] if found is not None else None
 
     def put(self, store: ObjectStore, key: str, value: Any, size: int = 1) -> None:
+        """What is larger than all that may be held is not."""
         with self._lock:
-            held = self._of_store.setdefault(store, _Held())
-            if key in held.values or size > self._max_size:
-                return
-            held.values[key] = (value, size)
-            held.size += size
-            while held.size > self._max_size:
-                _, (_, freed) = held.values.popitem(last=False)
-                held.size -= freed
+            held = self._of_store.get(store)
+            if held is None:
+                held = self._of_store[store] = LRUCache(self._max_size, getsizeof=_size)
+            if size <= self._max_size and key not in held:
+                held[key] = (value, size)
 
 
-class _Held:
-    def __init__(self) -> None:
-        self.values: OrderedDict[str, tuple[Any, int]] = OrderedDict()
-        self.size = 0
+def _size(held: tuple[Any, int]) -> int:
+    return held[1]

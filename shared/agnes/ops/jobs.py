@@ -16,13 +16,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
-from agnes.kernel import sealed
+from agnes.kernel import schedules, sealed
 from agnes.kernel.errors import NotFoundError, UnavailableError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.jobs import Jobs
 from agnes.kernel.ports import Blob, ObjectStore
 from agnes.kernel.principal import Principal
-from agnes.ops import schedules
 from agnes.ops.version import BUILD
 
 log = logging.getLogger("agnes.ops")
@@ -107,7 +106,7 @@ def scheduled() -> tuple[Scheduled, ...]:
 def intervals(every_seconds: EverySeconds, now: datetime) -> dict[str, int]:
     """The longest time between two runs, in seconds, by job. Raises UnavailableError where nothing was built."""
     return {
-        job.name: every_seconds(job.setting) if job.setting else schedules.longest_gap(job.expression, now)
+        job.name: every_seconds(job.setting) if job.setting else schedules.parse(job.expression).longest_gap(now)
         for job in scheduled()
     }
 
@@ -184,14 +183,15 @@ def _beat(store: ObjectStore, name: str, kind: str) -> Mapping[str, Any] | None:
 
 
 def _job(job: Scheduled, beat: Mapping[str, Any] | None, every_seconds: EverySeconds, now: datetime) -> Job:
-    every = every_seconds(job.setting) if job.setting else schedules.seconds_of(job.expression)
+    rule = None if job.setting else schedules.parse(job.expression)
+    every = every_seconds(job.setting) if rule is None else rule.every_seconds
     last = None
     if beat:
         at = datetime.fromisoformat(beat["at"])
         last = LastRun(beat["run_id"], at, beat["seconds"], beat["ok"], beat["error"])
-    if every is None:
-        due = schedules.next_of_cron(job.expression, now)
-    else:
+    if rule is not None and every is None:
+        due = rule.next_after(now)
+    elif every is not None:
         due = max(now, last.at + timedelta(seconds=every)) if last else now
     shown = f"every {every} s" if every else job.expression
     return Job(job.name, shown, job.setting or None, every, last, due)

@@ -61,7 +61,7 @@ def test_expressions_mean_what_eventbridge_means(expression: str, first: datetim
 
 
 @pytest.mark.parametrize(
-    "expression", ["cron(0 4 L * ? *)", "cron(0 4 ? * 2#1 *)", "at(2026-01-01T00:00:00)", "rate(0.5 hours)"]
+    "expression", ["cron(0 4 15W * ? *)", "cron(0 4 * * * *)", "at(2026-01-01T00:00:00)", "rate(0.5 hours)"]
 )
 def test_what_is_not_known_is_refused(expression: str) -> None:
     with pytest.raises(UnknownExpression, match="does not know"):
