@@ -14,6 +14,7 @@ beside what waits, so a crowd does not keep it out.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from agnes.state.intents import Intent
 from agnes.state.material import Material, MaterialGone
 from agnes.state.pointer import Known, Pointer
 from agnes.state.publish import Publisher, Request, Round
+
+log = logging.getLogger("agnes.state")
 
 PATIENCE_SECONDS = 25.0
 UNREADABLE_TRIES = 8
@@ -70,6 +73,8 @@ class _Job:
     tried: int = 0
     unreadable: int = 0
     leads: int = 0
+    has_waited: bool = False
+    """For a writer that leads; said once."""
     is_done: bool = False
 
     @property
@@ -106,6 +111,7 @@ class Contender:
         self._read_seconds = 0.0
         self._round_seconds = 0.0
         self._lead_seen = ("", 0.0)
+        self._seen: Known | None = None
 
     def publish(
         self,
@@ -126,7 +132,7 @@ class Contender:
             if self._clock.monotonic() > job.deadline:
                 if job.intent:
                     raise OutcomeUnknown(head_key(self._file), "the change was left for others, and waits")
-                raise CommitContended(self._file, "others were always faster")
+                raise CommitContended(self._file, f"others were always faster{self._led_by()}")
 
     def discard(self) -> None:
         """Give up the working copy."""
@@ -137,8 +143,8 @@ class Contender:
         try:
             known = job.stand_in or self._look()
             return self._is_settled(job, known) or self._go_on(job, known)
-        except (PreconditionFailed, MaterialGone):
-            pass
+        except (PreconditionFailed, MaterialGone) as lost:
+            log.info("%s: try %d lost the swap to another writer (%s)", self._file, job.tried, type(lost).__name__)
         except DatabaseUnreadable as error:
             job.unreadable += 1
             self._forget(job, error)
@@ -157,6 +163,9 @@ class Contender:
             self._leave(job, known)
         elif not lead or lead.is_vacant:
             return self._take_the_lead(job)
+        if not job.has_waited:
+            job.has_waited = True
+            log.info("%s: waits for the writer that leads%s", self._file, self._led_by())
         self._pause()
         return False
 
@@ -238,6 +247,11 @@ class Contender:
         until = self._clock.now() + timedelta(seconds=seconds)
         return Lead(self._publisher.new_nonce(), until, seconds, is_vacant)
 
+    def _led_by(self) -> str:
+        """Who leads and until when, by the last look, for a message."""
+        lead = self._seen.head.lead if self._seen else None
+        return f" ({lead.nonce[:8]} leads until {lead.until:%H:%M:%S} UTC)" if lead else ""
+
     def _lead_of(self, known: Known | None) -> Lead | None:
         """Who leads, as far as anybody can tell: its clock may be wrong, and it may have been killed."""
         lead = known.head.lead if known else None
@@ -279,7 +293,7 @@ class Contender:
 
     def _look(self) -> Known | None:
         began = self._clock.monotonic()
-        known = self._pointer.refresh()
+        known = self._seen = self._pointer.refresh()
         self._read_seconds = self._clock.monotonic() - began
         return known
 

@@ -19,6 +19,7 @@ so a file gets it when none of them runs any more (`StateFiles.renew`). New file
 from __future__ import annotations
 
 import json
+import logging
 import re
 import zlib
 from base64 import b64decode, b64encode
@@ -43,6 +44,8 @@ alone, so every writer that writes it writes the same bytes, and a lost swap lea
 _FILE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _RESERVED = frozenset({"main", "temp", "system", "information_schema", "pg_catalog"})
 
+log = logging.getLogger("agnes.state")
+
 
 class UnknownStateFile(InvalidError):
     code = "unknown_state_file"
@@ -65,6 +68,8 @@ class StateDamaged(UnavailableError):
             hint=hint or f"An operator looks what is left: agnes-local state check {file}.",
         )
         self.key = key
+        # Here, and not where it is raised: a part of a page may be left out because of it, and nobody else says so.
+        log.error("%s is damaged: %s", key, reason)
 
 
 class HeadTooNew(UnavailableError):

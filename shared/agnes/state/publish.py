@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -64,6 +65,8 @@ from agnes.state.pointer import Known, Pointer
 from agnes.state.settle import write_settled
 
 TRIES = 8
+log = logging.getLogger("agnes.state")
+
 FOLD_LOG_BYTES = 4 * 2**20
 FOLD_COMMITS = 1000
 FOLD_SHIPPED_BYTES = 2 * 2**20
@@ -336,6 +339,7 @@ class Publisher:
     def _folded(self, copy: WorkingCopy, head: Head | None, start: Head | None) -> Head:
         """The next generation as a snapshot. `start` is what was migrated and changed: `head`, or what replaces it."""
         body = copy.fold()
+        log.info("%s is folded into a snapshot of %d bytes", self._file, len(body))
         generation, schema = _generation(head) + 1, self._plan.over(start.schema if start else {})
         line = replace(self._line(generation, body, base=generation), schema=schema)
         snapshot = Snapshot(line.key(self._file), generation, line.sha256, line.size)
