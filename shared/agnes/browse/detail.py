@@ -8,7 +8,7 @@ from typing import Literal
 
 from agnes.browse.model import Document, Entry, Figures, Inner, Item, Usage, Words
 from agnes.claude_code.callers import Callers
-from agnes.claude_code.components import KINDS, ComponentKind
+from agnes.claude_code.components import KINDS, SHOWN_APART, ComponentKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,6 @@ class Rollout:
     """What everybody else gets; empty if they get none."""
 
 
-_SHOWN_ELSEWHERE = frozenset({"skill", "agent", "option", "dependency"})
-
-
 @dataclass(frozen=True, slots=True)
 class PluginDetail:
     """One plugin, as its page and its API route show it (spec/02 §5)."""
@@ -146,7 +143,7 @@ class PluginDetail:
     @property
     def tables(self) -> tuple[tuple[ComponentKind, tuple[InnerLine, ...]], ...]:
         """What it is made of besides what has a section of its own, by kind in the order of `agnes.claude_code.components`."""
-        found = ((row, self.of_kind(row.kind)) for row in KINDS if row.kind not in _SHOWN_ELSEWHERE)
+        found = ((row, self.of_kind(row.kind)) for row in KINDS if row.kind not in SHOWN_APART)
         return tuple((row, lines) for row, lines in found if lines)
 
     @property

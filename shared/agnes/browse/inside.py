@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from agnes.browse.catalogue import Catalogue
 from agnes.browse.detail import Capability, ChangeLine, Day, FileLine
 from agnes.browse.model import Entry, Inner
-from agnes.claude_code.components import BY_DANGER
+from agnes.claude_code.components import BY_DANGER, BY_KIND
 from agnes.kernel.errors import AgnesError, UnsupportedError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ObjectStore
@@ -149,19 +149,8 @@ def capabilities(store: ObjectStore, entry: Entry) -> tuple[Capability, ...]:
 
 def _acting(inner: Inner) -> str:
     """One line of *Once added, it …*."""
-    if inner.kind == "hook":
-        return inner.detail or inner.name
-    if inner.kind == "shell":
-        return inner.detail
-    separator = {
-        "monitor": ": {}",
-        "setting": ": {}",
-        "mcp": " ({})",
-        "output-style": " ({})",
-        "dependency": " {}",
-        "package": " {}",
-    }.get(inner.kind)
-    return inner.name + (separator.format(inner.detail) if separator and inner.detail else "")
+    row = BY_KIND.get(inner.kind)
+    return row.line.format(name=inner.name, detail=inner.detail) if row and inner.detail else inner.name
 
 
 def changes(state: State, known: Catalogue, entry: Entry) -> tuple[ChangeLine, ...]:

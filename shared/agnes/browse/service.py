@@ -29,6 +29,7 @@ from agnes.browse.model import (
 )
 from agnes.browse.shelf import FILES as CATALOGUE_FILES
 from agnes.browse.shelf import catalogue
+from agnes.claude_code.components import BY_KIND
 from agnes.flea.service import EntityNotFound
 from agnes.kernel.errors import DeniedError, NotFoundError, UnavailableError
 from agnes.kernel.ports import ObjectStore
@@ -365,6 +366,5 @@ def _line(known: Catalogue, entry: Entry, number: int, inner: Inner) -> InnerLin
 
 def _invocation(entry: Entry, inner: Inner) -> str:
     """What Claude Code knows it by; a person types it with a slash, a subagent is asked for by name."""
-    if inner.kind in ("skill", "command", "workflow"):
-        return f"/{entry.prefix or entry.name}:{inner.name}"
-    return f"@agent-{entry.prefix or entry.name}:{inner.name}" if inner.kind == "agent" else ""
+    row = BY_KIND.get(inner.kind)
+    return row.written.format(plugin=entry.prefix or entry.name, name=inner.name) if row else ""

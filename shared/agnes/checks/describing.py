@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from agnes.checks.model import Bundle, Finding
 from agnes.checks.reporting import finding
+from agnes.claude_code.components import DESCRIBED
 from agnes.marketplace import front_matter, manifest, strict_json
 from agnes.marketplace.inventory import Inventory
 from agnes.trees.packaging import MANIFEST
@@ -61,11 +62,7 @@ def findings(bundle: Bundle, found: Inventory, thresholds: Thresholds = STANDARD
     declared = _declared_description(bundle)
     if declared is not None:
         yield from _description(declared, MANIFEST, thresholds.description, thresholds)
-    kinds = {
-        component.path: component.kind
-        for component in found.components
-        if component.kind in ("skill", "agent", "command")
-    }
+    kinds = {component.path: component.kind for component in found.components if component.kind in DESCRIBED}
     for path, head in found.heads.items():
         if path in kinds:
             yield from _text(path, kinds[path], head, thresholds)

@@ -52,6 +52,14 @@ class ComponentKind:
     """The word of `claude plugin validate` for it, empty where that lists none."""
     is_called: bool = False
     """A person or the model calls it by name: telemetry counts it."""
+    is_described: bool = False
+    """Its name and description are before the model in every session: one without a description is not found."""
+    written: str = ""
+    """How a person types it, of the plugin's prefix and its name; empty for what is not typed."""
+    line: str = "{name}"
+    """How one with a detail is named in a list of what a plugin does."""
+    is_shown_apart: bool = False
+    """Pages show it in a place of its own, and not in the list of components."""
 
 
 KINDS = (
@@ -61,39 +69,46 @@ KINDS = (
         "is no skills/ and none is declared",
         "name and description are in every session, the text once it is called; `!` commands, and hooks of its front matter, then run",
         Danger.TEXT, "texts", provides="skills", is_called=True,
+        is_described=True, written="/{plugin}:{name}", is_shown_apart=True,
     ),
     ComponentKind(
         "command", "Commands", ("commands",),
         "commands/**/*.md (a folder with a SKILL.md is one command), in place of it the declared files, folders and inline texts",
         "as a skill, and a person types it", Danger.TEXT, "texts", provides="commands", is_called=True,
+        is_described=True, written="/{plugin}:{name}",
     ),
     ComponentKind(
         "agent", "Agents", ("agents",), "agents/**/*.md, in place of it the declared files",
         "name and description are in every session, its text is the subagent's system prompt", Danger.TEXT, "texts",
         provides="agents", is_called=True,
+        is_described=True, written="@agent-{plugin}:{name}", is_shown_apart=True,
     ),
     ComponentKind(
         "shell", "Shell commands in texts", (), "!`…` and ```! blocks of skills and commands",
         "run whenever the text is called, before the model reads it", Danger.PROCESS, "shell",
         acts="runs shell commands when called",
         is_asked_for=True, detail="Command",
+        line="{detail}",
     ),
     ComponentKind(
         "workflow", "Workflows", ("workflows",), "workflows/*.js, in place of it the declared files and folders",
         "a script that starts agents, called as a command or by the model", Danger.PROCESS, "workflows",
         provides="workflows", is_called=True, acts="brings workflows, scripts that start agents",
         is_asked_for=True,
+        written="/{plugin}:{name}",
     ),
     ComponentKind(
         "output-style", "Output styles", ("outputStyles",), "output-styles/**/*.md, in place of it the declared files and folders",
         "replaces part of the system prompt while it is chosen, or at once with `force-for-plugin`", Danger.TEXT, "texts",
         provides="outputStyles", acts="brings output styles for the system prompt",
         is_asked_for=True,
+        line="{name} ({detail})",
     ),
     ComponentKind(
         "hook", "Hooks", ("hooks",),
         "hooks/hooks.json, beside it the declared files and tables; a table in the catalog's entry replaces the events that it names",
         "runs commands, requests and prompts at events of a session", Danger.PROCESS, "hooks", provides="hooks", acts="runs hooks", detail="Event",
+        line="{detail}",
     ),
     ComponentKind(
         "mod", "Mods", (), "`modules` of a file of hooks: one JavaScript module a plugin", "runs inside the client, not sandboxed",
@@ -103,6 +118,7 @@ KINDS = (
         "mcp", "MCP servers", ("mcpServers",), ".mcp.json, beside it the declared files, bundles (.mcpb, .dxt) and tables",
         "starts a program or talks to a host; its tools and instructions are put before the model", Danger.PROCESS, "servers",
         provides="mcpServers", acts="starts MCP servers", detail="Type",
+        line="{name} ({detail})",
     ),
     ComponentKind(
         "lsp", "LSP servers", ("lspServers",), ".lsp.json, beside it the declared files and tables",
@@ -112,6 +128,7 @@ KINDS = (
         "monitor", "Monitors", ("monitors",), "monitors/monitors.json, in place of it the declared file or list",
         "a shell command in the background of every session, not sandboxed; each line that it writes is put before the model",
         Danger.PROCESS, "monitors", provides="monitors", acts="runs commands in the background", detail="Command",
+        line="{name}: {detail}",
     ),
     ComponentKind(
         "channel", "Channels", ("channels",), "declared", "messages of one of its MCP servers are put before the model as they come",
@@ -137,20 +154,24 @@ KINDS = (
         "package.json with dependencies beside package-lock.json, npm-shrinkwrap.json, bun.lock or bun.lockb, without node_modules",
         "installed from the registry when the plugin is; their install scripts do not run, the plugin's programs load them",
         Danger.PROCESS, "packages", since="2.1.332", acts="installs npm packages", detail="Version",
+        line="{name} {detail}",
     ),
     ComponentKind(
         "setting", "Settings", ("settings",), "settings.json, in place of it the declared object: `agent` and `subagentStatusLine` only",
         "`agent` makes one of its agents the session's own system prompt, `subagentStatusLine` runs a command", Danger.PROCESS,
         "settings", acts="changes settings of the session", detail="Value",
+        line="{name}: {detail}",
     ),
     ComponentKind(
         "dependency", "Needed plugins", ("dependencies", "optionalDependencies"), "declared",
         "installs and enables another plugin, with all that it does", Danger.PROCESS, "dependencies", acts="installs other plugins", detail="Version",
+        line="{name} {detail}", is_shown_apart=True,
     ),
     ComponentKind(
         "option", "Options", ("userConfig",), "declared, also in a channel",
         "the person's answer, or the default, is put into commands of servers and hooks, and unless it is secret into texts",
         Danger.TEXT, "options", detail="Default",
+        is_shown_apart=True,
     ),
     ComponentKind(
         "theme", "Themes", ("themes",), "themes/*.json, in place of it the declared files and folders", "changes colours",
@@ -159,7 +180,12 @@ KINDS = (
 )  # fmt: skip
 BY_KIND = {row.kind: row for row in KINDS}
 
+SKILL, AGENT, COMMAND, WORKFLOW, MCP = "skill", "agent", "command", "workflow", "mcp"
+"""Kinds that telemetry and pages treat by themselves."""
+
 CALLED = frozenset(row.kind for row in KINDS if row.is_called)
+DESCRIBED = frozenset(row.kind for row in KINDS if row.is_described)
+SHOWN_APART = frozenset(row.kind for row in KINDS if row.is_shown_apart)
 BY_DANGER = tuple(
     sorted(KINDS, key=lambda row: (list(Danger).index(row.danger), not row.is_asked_for), reverse=True),
 )

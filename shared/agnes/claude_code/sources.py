@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from agnes.claude_code.versions import OLDEST
+
 GITHUB = "https://github.com"
 
 
@@ -23,7 +25,6 @@ class SourceKind:
     """Why Agnes does not fetch it; empty if it does."""
 
 
-OLDEST = "2.1.197"
 KINDS = {
     kind.name: kind
     for kind in (

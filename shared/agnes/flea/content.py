@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agnes.claude_code import manifests
-from agnes.claude_code.components import BY_KIND
+from agnes.claude_code.components import BY_KIND, DESCRIBED
 from agnes.flea import naming
 from agnes.flea.archive import ArchiveInvalid, is_archive, unpack
 from agnes.flea.model import EntityType
@@ -300,7 +300,7 @@ def _components(inside: inventory.Inventory) -> list[Component]:
     for component in inside.components:
         row = BY_KIND[component.kind]
         issues = [w.partition(": ")[2] for w in inside.warnings if w.startswith(f"{component.path}: ")]
-        if component.kind in ("skill", "agent", "command") and not component.description:
+        if component.kind in DESCRIBED and not component.description:
             issues.append("it has no description, so Claude does not know when to use it")
         found.append(
             Component(row.kind, component.name, component.path, component.description, ok=not issues, issues=issues)

@@ -13,12 +13,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from agnes.claude_code import components
 from agnes.flea import service as flea
 from agnes.kernel.state import Db, Row
 from agnes.marketplace import browsing, former_names
 
 CURATED, FLEA, BUILTIN = "curated", "flea", "builtin"
-SKILL, AGENT, COMMAND, WORKFLOW, MCP, PLUGIN = "skill", "agent", "command", "workflow", "mcp", "plugin"
+SKILL, AGENT, COMMAND = components.SKILL, components.AGENT, components.COMMAND
+WORKFLOW, MCP, PLUGIN = components.WORKFLOW, components.MCP, "plugin"
 
 MOST_REMEMBERED = 10_000
 """Names, of any length up to `naming.NAME_LIMIT`, whose items are remembered."""

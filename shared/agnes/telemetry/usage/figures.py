@@ -184,7 +184,7 @@ def costs(state: State, store: ObjectStore, who: Principal, *, by: CostBy, span:
     """Tokens and their cost by something. Of skills, agents and commands only what was in force while tokens were taken
     counts, of models, people and days everything. Raises DeniedError, UnavailableError."""
     who.require_admin()
-    is_item = by in ("plugin", "skill", "agent", "command")
+    is_item = by not in ("model", "user", "day")
     part = rollups.ITEM_MODEL if is_item else rollups.USER_MODEL
     table = f"{part}_daily"
     where = f"kind = '{by}'" if is_item else "true"
