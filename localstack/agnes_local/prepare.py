@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 from agnes import wiring
+from agnes.health import installation
+from agnes.health.installation import Migrations
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.ports import ObjectStore
-from agnes.ops import health
-from agnes.ops.health import Migrations
 from agnes.state import packaged
 from agnes_local import composed, grounds
 from agnes_local.process_life import log_as_json
@@ -57,7 +57,7 @@ def announced(answers: list[dict[str, Any]]) -> str:
 
 def overtaken(store: ObjectStore, migrations: Migrations) -> str:
     """What an operator should know of state files that a newer release has migrated; empty most of the time."""
-    newer = sorted(file for file, found in health.files(store, migrations).items() if found.status == "mismatch")
+    newer = sorted(file for file, found in installation.files(store, migrations).items() if found.status == "mismatch")
     if not newer:
         return ""
     return (

@@ -28,6 +28,7 @@ LADDER = (
     ("telemetry",),
     ("browse",),
     ("audit",),
+    ("health",),
     ("admin", "profile"),
 )
 """Domains import domains of lower rungs only; siblings never."""

@@ -6,8 +6,8 @@ from typing import Any
 from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
+from agnes.health import installation
 from agnes.hosting import ledger
-from agnes.ops import health
 
 app = Function("ops-cron_prune_state")
 
@@ -20,7 +20,7 @@ def run(tick: Tick) -> dict[str, Any]:
     Heads of an earlier form are renewed: a day after a roll-out no function of the earlier release runs any more.
     """
     state = wiring.state()
-    failed = {"failed_runs": health.forget_failed_runs(wiring.store(), tick.at, dry_run=tick.dry_run)}
+    failed = {"failed_runs": installation.forget_failed_runs(wiring.store(), tick.at, dry_run=tick.dry_run)}
     if tick.dry_run:
         return {file: {"generations": len(state.history(file))} for file in state.names} | failed
     renewed = {"renewed": files} if (files := state.renew()) else {}

@@ -5,9 +5,9 @@ from typing import Literal
 
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
+from agnes.health import checks, installation
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.principal import Principal
-from agnes.ops import checks, health
 from agnes.state import packaged
 
 app = Function("ops-get_health")
@@ -53,7 +53,7 @@ def get_ready(_who: Principal | None) -> Ready:
 
 @app.route("/api/health", methods=["GET"])
 @endpoint(needs=Needs.PUBLIC)
-def get_health(_who: Principal | None) -> health.Health:
+def get_health(_who: Principal | None) -> installation.Health:
     """Say what works and what does not; always 200, and at most 10 seconds old."""
     found = _tried()
-    return health.health(wiring.store(), packaged(), failing=found.failing, not_ready=found.not_ready)
+    return installation.health(wiring.store(), packaged(), failing=found.failing, not_ready=found.not_ready)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from agnes.access import service as access
 from agnes.accounts import service as accounts
 from agnes.accounts.model import UserCounts
-from agnes.audit.pulse import Pulse
+from agnes.health.report import HealthReport
 from agnes.kernel.state import State
 from agnes.marketplace import service as marketplace
 from agnes.marketplace import versions
@@ -59,7 +59,7 @@ class OverviewPage:
     served: int
     sessions_30d: int
     people_30d: int
-    health: Pulse
+    health: HealthReport
     today: date
 
     @property
@@ -67,7 +67,7 @@ class OverviewPage:
         return all(step.is_done for step in self.steps)
 
 
-def overview_page(state: State, health: Pulse, *, now: datetime) -> OverviewPage:
+def overview_page(state: State, health: HealthReport, *, now: datetime) -> OverviewPage:
     with state.read(*FILES, spare=SPARED) as db:
         is_whole = not set(SPARED) & set(state.spared)
         registered = marketplace.marketplaces(db)
@@ -161,7 +161,7 @@ def overview_page(state: State, health: Pulse, *, now: datetime) -> OverviewPage
     )
 
 
-def _failing(health: Pulse) -> list[Attention]:
+def _failing(health: HealthReport) -> list[Attention]:
     return [
         Attention(field.value, field.advice, "/admin/activity", field.label, is_urgent=True)
         for field in health.fields

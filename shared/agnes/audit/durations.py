@@ -34,3 +34,16 @@ def slow_actions(state: State, *, since: datetime) -> list[SlowAction]:
             {"since": since},
         ).fetchall()
     return [SlowAction(action, n, *(round(ms, 1) for ms in times)) for action, n, *times in rows]
+
+
+def ago(seconds: float) -> str:
+    return "just now" if seconds < 1 else f"{span(seconds)} ago"
+
+
+def span(seconds: float) -> str:
+    """90 → `1 minute`, 86400 → `1 day`."""
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return "0 seconds"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from urllib.parse import urlencode
 
 from agnes.audit import service
+from agnes.audit.durations import ago
 from agnes.audit.model import Activity, ActivityQuery, Facets, Kpis, Line
-from agnes.audit.pulse import Pulse, ago
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
 from agnes.marketplace.model import RecentSync
@@ -21,12 +22,40 @@ WORDS = {"green": "OK", "yellow": "Warning", "red": "Failing"}
 """What a colour says, so that it never says it alone."""
 
 
+class HealthField(Protocol):
+    """A fact of a health report."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def color(self) -> str: ...
+    @property
+    def advice(self) -> str: ...
+    @property
+    def help_url(self) -> str: ...
+
+
+class HealthSummary(Protocol):
+    """What the page shows of a health report, which is made above this domain (`agnes.health.report`)."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def sentence(self) -> str: ...
+    @property
+    def fields(self) -> Sequence[HealthField]: ...
+    @property
+    def at(self) -> datetime: ...
+
+
 @dataclass(frozen=True)
 class ActivityPage:
     template: ClassVar[str] = "audit/activity.html"
     title: ClassVar[str] = "Activity"
 
-    pulse: Pulse
+    health: HealthSummary
     query: ActivityQuery
     activity: Activity
     facets: Facets
@@ -83,11 +112,11 @@ class ActivityPage:
 
 
 def activity_page(
-    state: State, store: ObjectStore, query: ActivityQuery, beat: Pulse, *, now: datetime
+    state: State, store: ObjectStore, query: ActivityQuery, health: HealthSummary, *, now: datetime
 ) -> ActivityPage:
     """Raises UnavailableError."""
     facets, kpis = service.overview(state, store, since=query.since(now), now=now)
     found = service.activity(state, store, query, now=now)
     return ActivityPage(
-        beat, query, found, facets, kpis, service.syncs(state, before=None, limit=SYNCS, spare=("marketplace",)), now
+        health, query, found, facets, kpis, service.syncs(state, before=None, limit=SYNCS, spare=("marketplace",)), now
     )

@@ -6,7 +6,7 @@ the job's result, as it would be the same the next time.
 
     jobs/<name>/last.json              what the last run did, and when the last one that succeeded began
     jobs/<name>/dry-run.json           what the last dry run would have done
-    jobs/<name>/failed/<ulid>.json     each run that failed, for 14 days (agnes.ops.health counts them)
+    jobs/<name>/failed/<ulid>.json     each run that failed, for 14 days (agnes.health.installation counts them)
 
 A run that somebody asked for is a line of the audit, too, when it has ended: who, which job, whether dry, what became of it.
 """

@@ -8,9 +8,10 @@ import json
 import pytest
 
 from agnes.edge.job import Tick, run_job
+from agnes.health import installation
 from agnes.kernel.errors import ConflictError, UnavailableError
 from agnes.kernel.ports import ANYTHING
-from agnes.ops import health, jobs
+from agnes.ops import jobs
 from agnes.outside.dead_letters import FolderDeadLetters
 from infra import compose
 from tests.builders.acme_team import code
@@ -69,7 +70,7 @@ def test_the_last_success_outlives_failures(house):
         house.clock.sleep(200)
         with pytest.raises((UnavailableError, ConflictError)):
             run_job(name, run, Tick(house.clock.now()))
-    found = health.runs(house.store, house.clock.now())
+    found = installation.runs(house.store, house.clock.now())
     assert (found.jobs[name].last_success_at, len(found.failed[name])) == (succeeded_at, 2)
     with pytest.raises(UnavailableError):
         run_job(name, bad, Tick(house.clock.now()))
@@ -85,7 +86,7 @@ def test_the_last_success_outlives_failures(house):
     house.clock.sleep(15 * 86400)
     ran = importlib.import_module("functions.ops.cron_prune_state.app").run({}, None)
     assert ran["report"]["failed_runs"] == 3
-    assert health.runs(house.store, house.clock.now()).failed == {}
+    assert installation.runs(house.store, house.clock.now()).failed == {}
 
 
 def test_what_waits_and_who_was_here(house):

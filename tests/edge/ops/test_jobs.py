@@ -85,7 +85,7 @@ def test_a_job_that_fails_says_so(house):
     with claimed(house.store, keys.CLAIM, house.clock):
         run_id = house.post(f"{RUN}/telemetry.extract", token=admin.token).json()["run_id"]
     run = house.get(f"{RUN}/telemetry.extract?run_id={run_id}", token=admin.token).json()
-    assert (run["status"], "holds the inbox" in run["error"]) == ("failed", True)
+    assert (run["status"], "has the inbox (held by " in run["error"]) == ("failed", True)
     assert listed(house)["telemetry.extract"]["last"]["ok"] is False
     (line,) = ran(house, "job_ran")
     assert (line["user_id"], line["resource"], line["result"]) == (

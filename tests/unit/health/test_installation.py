@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from agnes.health import installation
 from agnes.kernel.clock import FixedClock
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import ANYTHING, Entry, Expect, Version
-from agnes.ops import health
 from agnes.outside.object_store.memory import MemoryStore
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -47,25 +47,25 @@ def head(store: MemoryStore, file: str, schema: dict[str, int], generation: int 
 
 
 def test_an_installation_that_was_never_used_is_well(store: MemoryStore) -> None:
-    assert health.health(store, KNOWN) == health.Health("ok", "ok", 0, 5)
+    assert installation.health(store, KNOWN) == installation.Health("ok", "ok", 0, 5)
 
 
 def test_all_migrated(store: MemoryStore) -> None:
     head(store, "people", {"common": 1, "people": 2})
     head(store, "stack", {"common": 1, "stack": 1})
-    assert health.health(store, KNOWN) == health.Health("ok", "ok", 5, 5)
+    assert installation.health(store, KNOWN) == installation.Health("ok", "ok", 5, 5)
 
 
 def test_files_made_by_newer_code_are_a_mismatch(store: MemoryStore) -> None:
     head(store, "people", {"common": 1, "people": 3})
-    assert health.health(store, KNOWN) == health.Health("unhealthy", "mismatch", 4, 5)
-    assert health.detailed(store, KNOWN, FixedClock(START)).status == "unhealthy"
+    assert installation.health(store, KNOWN) == installation.Health("unhealthy", "mismatch", 4, 5)
+    assert installation.detailed(store, KNOWN, FixedClock(START)).status == "unhealthy"
 
 
 def test_a_store_that_does_not_answer_is_no_leak() -> None:
-    found = health.health(Unreachable(), KNOWN)
-    assert found == health.Health("unhealthy", "unreachable", 0, 5)
-    told = health.detailed(Unreachable(), KNOWN, FixedClock(START))
+    found = installation.health(Unreachable(), KNOWN)
+    assert found == installation.Health("unhealthy", "unreachable", 0, 5)
+    told = installation.detailed(Unreachable(), KNOWN, FixedClock(START))
     assert (told.status, told.store.status, told.store.code) == ("unhealthy", "error", "unavailable")
     assert "vault" not in repr((found, told))
 
@@ -83,7 +83,7 @@ def test_a_store_that_does_not_answer_is_no_leak() -> None:
 def test_each_file_tells_where_it_stands(store: MemoryStore, schema: dict | None, status: str) -> None:
     if schema:
         head(store, "people", schema)
-    found = health.detailed(store, KNOWN, FixedClock(START))
+    found = installation.detailed(store, KNOWN, FixedClock(START))
     assert found.state["people"].status == status
     assert found.state["people"].generation == (7 if schema else 0)
 
@@ -99,7 +99,7 @@ def beat(store: MemoryStore, name: str, *, at: str, error: str | None = None) ->
 def test_jobs_tell_their_last_run(store: MemoryStore) -> None:
     beat(store, "telemetry.extract", at="2026-11-23T08:55:00Z")
     put(store, "jobs/telemetry.extract/cursor.json", {"not": "a heartbeat"})
-    found = health.detailed(store, KNOWN, FixedClock(START))
+    found = installation.detailed(store, KNOWN, FixedClock(START))
     assert found.status == "healthy"
     [job] = found.jobs.values()
     assert (job.status, job.age_seconds, job.seconds) == ("ok", 300, 1.5)
@@ -107,6 +107,6 @@ def test_jobs_tell_their_last_run(store: MemoryStore) -> None:
 
 def test_a_job_that_failed_degrades(store: MemoryStore) -> None:
     beat(store, "marketplace.sync", at="2026-11-23T03:00:00+00:00", error="acme did not answer")
-    found = health.detailed(store, KNOWN, FixedClock(START))
+    found = installation.detailed(store, KNOWN, FixedClock(START))
     assert found.status == "degraded"
     assert found.jobs["marketplace.sync"].error == "acme did not answer"

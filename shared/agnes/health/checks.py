@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
+from agnes.health import installation
+from agnes.health.installation import FileHealth, Migrations, StoreHealth
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.ids import time_of
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import State
-from agnes.ops import health, jobs
-from agnes.ops.health import FileHealth, Migrations, StoreHealth
+from agnes.ops import jobs
 from agnes.ops.jobs import EverySeconds
 
 KEPT = timedelta(seconds=10)
@@ -70,9 +71,11 @@ def tried(
     known = _held.get(store)
     is_known = known is not None and timedelta(0) <= now - known.at < KEPT
     if known is None or not is_known or (every_seconds is not None and known.work is None):
-        failing = {file: code for file in health.names(migrations) if (code := _try(state, store, migrations, file))}
+        failing = {
+            file: code for file in installation.names(migrations) if (code := _try(state, store, migrations, file))
+        }
         work = _work(store, now, every_seconds) if every_seconds else None
-        known = _held[store] = Checks(now, health.probe(store, clock), failing, work)
+        known = _held[store] = Checks(now, installation.probe(store, clock), failing, work)
     return known
 
 
@@ -80,7 +83,7 @@ def _work(store: ObjectStore, now: datetime, every_seconds: EverySeconds) -> tup
     """What waits too long. A schedule that never ran is not late: its installation may be a minute old."""
     try:
         every = jobs.intervals(every_seconds, now)
-        runs = health.runs(store, now).jobs
+        runs = installation.runs(store, now).jobs
         oldest = _oldest_note(store)
     except AgnesError:
         return ()  # the store or what was built is away: that is said elsewhere
@@ -110,7 +113,7 @@ def _oldest_note(store: ObjectStore) -> datetime | None:
 def _try(state: State, store: ObjectStore, migrations: Migrations, file: str) -> str:
     """Why a state file cannot be read; empty: it can."""
     try:
-        found, material = health.file_and_material(store, migrations, file)
+        found, material = installation.file_and_material(store, migrations, file)
         if found.status == "damaged" or not all(_is_there(store, *each) for each in material):
             return "state_damaged"
         if found.status in ("ok", "migrating"):
@@ -131,6 +134,6 @@ def _is_there(store: ObjectStore, key: str, size: int) -> bool:
 def with_checks(files: Mapping[str, FileHealth], checks: Checks) -> dict[str, FileHealth]:
     """What the heads say, corrected by what was tried."""
     return {
-        file: health.failed(found, checks.files[file]) if file in checks.files else found
+        file: installation.failed(found, checks.files[file]) if file in checks.files else found
         for file, found in files.items()
     }

@@ -6,15 +6,15 @@ import json
 
 import pytest
 
+from agnes.health import checks, installation
 from agnes.kernel.clock import FixedClock
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ANYTHING, Expect, TryAgain, Version
 from agnes.kernel.state import Change
-from agnes.ops import checks, health
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.state import StateFiles, packaged
 from infra import compose
-from tests.unit.ops.test_health import START, Unreachable
+from tests.unit.health.test_installation import START, Unreachable
 
 
 class Full(MemoryStore):
@@ -37,9 +37,9 @@ class World:
     def tried(self) -> checks.Checks:
         return checks.tried(self.state, self.store, packaged(), self.clock)
 
-    def health(self) -> health.Health:
+    def health(self) -> installation.Health:
         found = self.tried()
-        return health.health(self.store, packaged(), failing=found.failing, not_ready=found.not_ready)
+        return installation.health(self.store, packaged(), failing=found.failing, not_ready=found.not_ready)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_damage_is_told_though_this_process_has_a_copy(world, file, part, how):
     assert f"state.{file}: state_damaged" in found.failing
     assert found.status in ("unhealthy", "degraded")
     assert bool(world.tried().not_ready) == (file == "people")
-    told = health.detailed(
+    told = installation.detailed(
         world.store, packaged(), world.clock, probed=world.tried().store, failing=world.tried().files
     )
     assert (told.status, told.state[file].status) == ("unhealthy", "damaged")
@@ -104,7 +104,7 @@ def test_a_full_disk_is_degraded_and_still_ready(tmp_path):
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"{}", b'{"at": 3}'])
 def test_a_damaged_heartbeat_is_no_error(world, body):
     world.store.write("jobs/telemetry.extract/last.json", body, expect=ANYTHING)
-    assert health.runs(world.store, START).jobs == {}
+    assert installation.runs(world.store, START).jobs == {}
 
 
 def judged(world) -> list[str]:

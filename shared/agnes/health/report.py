@@ -1,6 +1,6 @@
-"""Is the house well? One field a fact, each with a colour and, where it is not green, what to do.
+"""Does the installation work? One field a fact, each with a colour and, where it is not green, what to do.
 
-`judge` is pure: facts in, a verdict out. `pulse` gathers the facts, once in 30 seconds for all processes together.
+`judge` is pure: facts in, a verdict out. `report` gathers the facts, once in 30 seconds for all processes together.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from agnes.audit import service, stored_files
-from agnes.audit.stored_files import Damaged
+from agnes.audit import service
+from agnes.audit.durations import ago, span
+from agnes.health import checks, installation, stored_files
+from agnes.health.installation import JobHealth, StoreHealth
+from agnes.health.stored_files import Damaged
 from agnes.kernel import sealed
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.ports import ANYTHING, Blob, Clock, DeadLetters, ObjectStore
 from agnes.kernel.state import State
 from agnes.marketplace import service as marketplace
-from agnes.ops import checks, health, jobs
-from agnes.ops.health import JobHealth, StoreHealth
+from agnes.ops import jobs
 from agnes.telemetry import service as telemetry
 from agnes.telemetry.lake.damages import Damage
 
@@ -43,7 +45,7 @@ _SAID = 2
 _DAYS = 5
 DAMAGE_SHOWN = timedelta(days=7)
 
-_held: WeakKeyDictionary[ObjectStore, Pulse] = WeakKeyDictionary()
+_held: WeakKeyDictionary[ObjectStore, HealthReport] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Pulse:
+class HealthReport:
     status: Color
     fields: list[Field]
     sentence: str
@@ -109,15 +111,15 @@ class Facts:
     """As `warnings`, but nothing can be written."""
 
 
-def pulse(
+def report(
     state: State,
     store: ObjectStore,
     dead_letters: DeadLetters,
-    migrations: health.Migrations,
+    migrations: installation.Migrations,
     interval_of: Callable[[str], int],
     *,
     clock: Clock,
-) -> Pulse:
+) -> HealthReport:
     """The verdict, at most 30 seconds old. Never raises for a store that does not answer: that is a verdict too."""
     now = clock.now()
     known = _held.get(store) or _stored(store)
@@ -130,11 +132,11 @@ def pulse(
     return known
 
 
-def judge(facts: Facts) -> Pulse:
+def judge(facts: Facts) -> HealthReport:
     """Overall it is as well as what is worst; the sentence says what that is and what to do."""
     fields = list(_fields(facts))
     status = max((each.color for each in fields), key=_WORST.index)
-    return Pulse(status, fields, _sentence(status, fields), facts.now)
+    return HealthReport(status, fields, _sentence(status, fields), facts.now)
 
 
 def _sentence(status: Color, fields: list[Field]) -> str:
@@ -362,17 +364,17 @@ def _facts(
     state: State,
     store: ObjectStore,
     dead_letters: DeadLetters,
-    migrations: health.Migrations,
+    migrations: installation.Migrations,
     interval_of: Callable[[str], int],
     *,
     clock: Clock,
 ) -> Facts:
     now = clock.now()
-    probed = health.probe(store, clock)
+    probed = installation.probe(store, clock)
     if probed.status == "error":
         return Facts(now, probed)
     day_ago = now - timedelta(days=1)
-    runs, waiting = health.runs(store, now), telemetry.waiting(store)
+    runs, waiting = installation.runs(store, now), telemetry.waiting(store)
     tried = checks.tried(state, store, migrations, clock)
     syncs, quarantined, quarantined_today, bills, lake = None, 0, 0, None, None
     if "marketplace" not in tried.files:
@@ -383,7 +385,7 @@ def _facts(
             quarantined, quarantined_today = telemetry.quarantined(db, day_ago)
             bills = telemetry.bills(db, day_ago)
             lake = telemetry.damage(db, now - DAMAGE_SHOWN)
-    files = health.files(store, migrations)
+    files = installation.files(store, migrations)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     _, kpis = service.overview(state, store, since=midnight, now=now)
     installed = next((entry.modified_at for entry in store.list(INSTALLED)), None)
@@ -420,13 +422,13 @@ def _counted(dead_letters: DeadLetters) -> dict[str, int] | None:
         return None
 
 
-def _stored(store: ObjectStore) -> Pulse | None:
+def _stored(store: ObjectStore) -> HealthReport | None:
     """What another process found."""
     try:
         found = store.read(KEY)
         if not isinstance(found, Blob):
             return None
-        known = msgspec.json.decode(sealed.opened(KEY, found.body), type=Pulse)
+        known = msgspec.json.decode(sealed.opened(KEY, found.body), type=HealthReport)
         return known if known.at.tzinfo is not None else None
     except (AgnesError, msgspec.DecodeError, sealed.Unsealed):  # it is judged anew
         return None
@@ -438,16 +440,3 @@ def _color(age: float, late: float, too_late: float) -> Color:
 
 def _seconds(span: timedelta) -> int:
     return int(span.total_seconds())
-
-
-def ago(seconds: float) -> str:
-    return "just now" if seconds < 1 else f"{span(seconds)} ago"
-
-
-def span(seconds: float) -> str:
-    """90 → `1 minute`, 86400 → `1 day`."""
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return "0 seconds"

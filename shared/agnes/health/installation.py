@@ -101,7 +101,7 @@ class Detailed:
 def health(
     store: ObjectStore, migrations: Migrations, *, failing: Sequence[str] = (), not_ready: Sequence[str] = ()
 ) -> Health:
-    """A read a state file, and what was tried beside it (`agnes.ops.checks`). Never raises."""
+    """A read a state file, and what was tried beside it (`agnes.health.checks`). Never raises."""
     expected = _schemas(migrations)
     total = sum(sum(schema.values()) for schema in expected.values())
     try:
