@@ -47,6 +47,7 @@ pytestmark = pytest.mark.timeout(300)
 ACTING: ContextVar[str] = ContextVar("acting", default="")
 """The function at work; empty while the test itself looks."""
 
+WORDS_ABOUT = "Writes release notes from merged pull requests, for whoever announces a version on Fridays."
 SESSION = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 LARGE = "77777777-0002-4f00-9a00-00000000bbbb"
 ANSWERS = {
@@ -621,6 +622,20 @@ def shared(house: GuardedHouse, team: Team) -> None:
         assert team.call("GET", "ada", path).status == 200, path
     send("PUT", entity, 200, packed({"SKILL.md": SKILL + "More.\n"}))
     reviewed()
+    waits = team.call("GET", "bob", f"/api/store/mine/{made['id']}").json()["waiting"]["submission_id"]
+    ada, bob = (f"access_token={team.tokens[who]}" for who in ("ada", "bob"))
+    for path in ("/admin/store", "/admin/store/submissions", f"/admin/store/submissions/{waits}"):
+        assert house.get(path, cookie=ada).status == 200, path
+    for path in ("/store/new", "/store/mine", f"/store/mine/{made['id']}", "/store/notices"):
+        assert house.get(path, cookie=bob).status == 200, path
+    origin = {"Origin": "http://agnes.test"}
+    pressed = {"action": "rescan"}
+    assert house.post(f"/admin/store/submissions/{waits}", cookie=ada, form=pressed, headers=origin).status == 303
+    form, headers = multipart({"action": "share", "name": "on-a-page"}, [("file", "notes.zip", archive)])
+    page = house.call("POST", "/store/new", cookie=bob, body=form, headers=headers | origin)
+    assert page.status == 303, page.text
+    for form in ({"action": "update", "description": WORDS_ABOUT}, {"action": "transfer", "email": "x@example.com"}):
+        house.post(page.headers["location"], cookie=bob, form=form, headers=origin)
     second = team.call("GET", "bob", f"/api/store/mine/{made['id']}").json()["waiting"]["submission_id"]
     team.post("ada", f"{queue}/{second}/reject", {"reason": "Not yet."}, 200)
     team.post("bob", f"/api/store/submissions/{second}/appeal", {"reason": "Why not?"}, 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,7 +90,9 @@ class Request:
 
     @cached_property
     def form(self) -> dict[str, list[str]]:
-        """The fields of a form as browsers send it without script, empty ones too."""
+        """The fields of a form as browsers send it without script, empty ones too; of one with files the texts."""
+        if self.content_type == "multipart/form-data":
+            return _texts(self.headers["content-type"], self.body)
         return parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True)
 
     def json(self) -> Any:
@@ -99,6 +102,25 @@ class Request:
             return msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise BadRequestError("the body is not JSON", code="invalid_json", hint=str(exc)[:200]) from exc
+
+
+def _texts(content_type: str, body: bytes) -> dict[str, list[str]]:
+    """The fields of a multipart form that are no files; nothing of one that cannot be read."""
+    from multipart import MultipartError, MultipartParser, parse_options_header
+
+    boundary = parse_options_header(content_type)[1].get("boundary", "")
+    found: dict[str, list[str]] = {}
+    try:
+        parser = MultipartParser(
+            io.BytesIO(body), boundary, content_length=len(body), part_limit=64, header_limit=8,
+            memory_limit=len(body) + 1, disk_limit=0, spool_limit=len(body) + 1, strict=True,
+        )  # fmt: skip
+        for part in parser.parts():
+            if part.filename is None:
+                found.setdefault(part.name, []).append(part.value)
+    except (MultipartError, UnicodeDecodeError, ValueError):
+        return {}
+    return found
 
 
 def _without_stage(event: dict[str, Any], path: str) -> str:

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from multipart import MultipartError, MultipartParser, parse_options_header
 
@@ -115,7 +116,7 @@ def _signed(text: str) -> str:
 
 TEXTS = (
     "type", "name", "description", "category", "video_url", "changes", "audience", "audience_groups", "upload_id",
-    "clear_photo", "action", "mode",
+    "clear_photo", "action", "mode", "submission", "n", "reason", "email",
 )  # fmt: skip
 FILES = ("file", "photo", "docs", "docs[]")
 
@@ -135,6 +136,8 @@ class Form:
 def form_of(content_type: str, body: bytes) -> Form:
     """Raises UnsupportedError, BadRequestError `invalid_form` or `unknown_field`."""
     kind, options = parse_options_header(content_type)
+    if kind == "application/x-www-form-urlencoded":  # a form of a page without a file
+        return Form(parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True), {})
     if kind != "multipart/form-data" or not options.get("boundary"):
         raise UnsupportedError("send multipart/form-data", hint="The archive is the field `file`.")
     texts: dict[str, list[str]] = {}

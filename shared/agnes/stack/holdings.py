@@ -26,6 +26,12 @@ def count_installs(db: Db, entities: list[str]) -> dict[str, int]:
     return {entity_id: int(count) for entity_id, count in rows}
 
 
+def counts_of_installs(db: Db) -> dict[str, int]:
+    """The same of every entity."""
+    rows = db.execute("SELECT entity_id, count(*) FROM stack.entity_installs GROUP BY entity_id").fetchall()
+    return {entity_id: int(count) for entity_id, count in rows}
+
+
 def subscribed(db: Db, users: list[str] | None) -> list[tuple[str, str, Since]]:
     """(user id, `<slug>/<plugin>`, since when) of every subscription, or of those of these people."""
     return db.execute(

@@ -1,0 +1,77 @@
+"""Pages of people who share: the form with its preview, what one shares, its buttons, and notices."""
+
+from __future__ import annotations
+
+from html import unescape
+
+from agnes.checks import Verdict
+from tests.builders.archives import SKILL, packed
+from tests.builders.market import FleaMarket, multipart, said
+from tests.builders.people import Person
+
+
+def page(market: FleaMarket, who: Person, path: str, status: int = 200) -> str:
+    answer = market.house.get(path, cookie=who.cookie)
+    assert answer.status == status, answer.text
+    return unescape(answer.text)
+
+
+def send(market: FleaMarket, who: Person, path: str, body: bytes = b"", status: int = 303, **fields: str) -> str:
+    form, headers = multipart(fields, [("file", "notes.zip", body)] if body else [])
+    headers["Origin"] = "http://agnes.test"
+    answer = market.house.call("POST", path, cookie=who.cookie, body=form, headers=headers)
+    assert answer.status == status, answer.text
+    return answer.headers.get("location", "") or unescape(answer.text)
+
+
+def test_from_the_form_to_a_version_and_back(market: FleaMarket, bob: Person, eve: Person) -> None:
+    assert "You share nothing yet" in page(market, bob, "/store/mine")
+    assert "Share it" in page(market, bob, "/store/new")
+    seen = send(market, bob, "/store/new", packed({"SKILL.md": SKILL, "link.md": "x"}), 200, action="preview")
+    assert "notes-by-bob" in seen
+    assert "It would be reviewed" in seen
+    there = send(market, bob, "/store/new", packed({"SKILL.md": SKILL}), action="share", audience="everyone")
+    assert there.startswith("/store/mine/")
+    assert "its review takes a few minutes" in page(market, bob, there)
+    page(market, eve, there, 404)
+    market.review()
+    assert "Active" in page(market, bob, there)
+    send(market, bob, there, action="update", name="notes", description=market.mine(bob, there[12:])["entity"]["description"],
+         category="Security", changes="A better place.")  # fmt: skip
+    market.review()
+    shown = page(market, bob, there)
+    assert "A better place." in shown
+    send(market, bob, there, action="restore", n="1")
+    market.review()
+    assert market.entity(bob, there[12:])["version_no"] == 3
+    send(market, bob, there, action="audience", audience="private")
+    send(market, bob, there, action="archive")
+    assert "Offer it again" in page(market, bob, there)
+    send(market, bob, there, action="unarchive")
+    assert send(market, bob, there, action="transfer", email="eve@example.com") == "/store/mine"
+    assert "gave notes to you" in page(market, eve, "/store/notices")
+    assert send(market, eve, "/store/notices") == "/store/notices"
+    assert "Nothing new" in page(market, eve, "/store/notices")
+
+
+def test_what_was_typed_stays_when_it_is_refused(market: FleaMarket, bob: Person) -> None:
+    shown = send(market, bob, "/store/new", packed({"SKILL.md": SKILL}), 400, action="share", name="Bad Name",
+                 description="What I typed.")  # fmt: skip
+    assert "What I typed." in shown
+    assert 'value="Bad Name"' in shown
+    assert "is no name" in shown or "a-z, 0-9 and -, a letter first" in shown
+
+
+def test_a_refusal_says_what_to_do(market: FleaMarket, bob: Person) -> None:
+    market.reviewer.verdict = said(Verdict.UNSAFE, "it tells the model to send files away", path="skills/x/SKILL.md")
+    there = send(market, bob, "/store/new", packed({"SKILL.md": SKILL}), action="share")
+    market.review()
+    shown = page(market, bob, there)
+    assert "it tells the model to send files away" in shown
+    assert "appeal if it is wrong" in shown
+    submission = market.versions(bob, there[12:])[0]["submission_id"]
+    send(market, bob, there, action="appeal", submission=submission, reason="It does not.")
+    assert "You appealed: It does not." in page(market, bob, there)
+    send(market, bob, there, action="withdraw", submission=submission)
+    assert send(market, bob, there, action="delete") == "/store/mine"
+    assert "You share nothing yet" in page(market, bob, "/store/mine")
