@@ -115,6 +115,7 @@ deploy: deployable .venv/.dev infra ## put it on AWS with SAM (ARCH=arm64, STACK
 docs: .venv/.dev ## write the generated pages (docs/settings.md)
 	$(BIN)/python -m tests.architecture.settings_page
 	$(BIN)/python -m tests.architecture.decisions_page
+	$(BIN)/python -m tests.architecture.rule_hints
 
 clean: ## remove what was built, not what was installed or stored
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis

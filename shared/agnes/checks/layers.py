@@ -113,11 +113,15 @@ def _comments(body: bytes) -> Iterator[Layer]:
 
 def _unicode(body: bytes) -> Iterator[Layer]:
     text = body[: MAX_LAYER_BYTES * 2].decode("utf-8", "replace")
-    if tags := "".join(chr(ord(c) - 0xE0000) for c in text if "\U000e0020" <= c <= "\U000e007e"):
+    characters = set(text)
+    if any("\U000e0020" <= c <= "\U000e007e" for c in characters):
+        tags = "".join(chr(ord(c) - 0xE0000) for c in text if "\U000e0020" <= c <= "\U000e007e")
         yield Layer(tags.encode(), "invisible tag characters", body.find(b"\xf3\xa0"), is_hidden=True)
-    if len(bits := [c for c in text if "\U000e0100" <= c <= "\U000e01ef"]) > 3:
+    if any("\U000e0100" <= c <= "\U000e01ef" for c in characters):
+        bits = [c for c in text if "\U000e0100" <= c <= "\U000e01ef"]
         plain = bytes(min(255, ord(c) - 0xE0100 + 16) for c in bits)
-        yield Layer(plain, "invisible variation selectors", body.find(b"\xf3\xa0\x84"), is_hidden=True)
+        if len(plain) > 3:
+            yield Layer(plain, "invisible variation selectors", body.find(b"\xf3\xa0\x84"), is_hidden=True)
     plain_text = plain_letters(text)
     if plain_text != text:
         yield Layer(plain_text.encode(), "look-alike or invisible characters", -1)
@@ -127,8 +131,9 @@ def plain_letters(text: str) -> str:
     """Compatibility forms and look-alikes as plain letters, without invisible characters; lines stay lines."""
     if text.isascii():
         return text
-    folded = unicodedata.normalize("NFKD", text).translate(_CONFUSABLE)
-    return "".join(c for c in folded if unicodedata.category(c) not in ("Cf", "Mn", "Me", "Co"))
+    folded = unicodedata.normalize("NFKD", text)
+    gone = {ord(c): None for c in set(folded) if unicodedata.category(c) in ("Cf", "Mn", "Me", "Co")}
+    return folded.translate(_CONFUSABLE | gone)
 
 
 def leet(body: bytes) -> bytes:

@@ -138,8 +138,11 @@ class Work:
     scanned_bytes: int = 0
     """Every layer: a file as it is, normalised, decoded, and members of archives."""
     layers: int = 0
+    windows: int = 0
+    """Passages around words of rules that were looked at."""
+    window_bytes: int = 0
     spans: int = 0
-    """Places of patterns that were looked at one by one."""
+    """Places of patterns in them."""
     unread: int = 0
     """Files or members that a bound kept from being read whole; each has a finding."""
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from agnes.checks import capabilities, describing, files, kinds, layers, lookalikes, matching, updating
 from agnes.checks.describing import STANDARD, Thresholds
-from agnes.checks.matching import Matcher
+from agnes.checks.matching import Counts, Crowded, Matcher
 from agnes.checks.model import Bundle, Finding, Report, Severity, Work
 from agnes.checks.reporting import finding
 from agnes.checks.rules import RULES
@@ -64,7 +64,13 @@ def check(
     scan.add(lookalikes.findings(bundle.name, curated_names))
     now = capabilities.of(bundle)
     gained = capabilities.gained(live, now) if live else None
-    report = Report(scan.sorted(), now, gained, digest(scanners), scan.work)
+    report = Report(
+        scan.sorted(),
+        now,
+        gained,
+        digest(scanners),
+        replace(scan.work, windows=scan.counts.windows, window_bytes=scan.counts.window_bytes, spans=scan.counts.spans),
+    )
     if live is None or gained is None:
         return report
     before = _Scan(scanners, scan.matcher)
@@ -85,19 +91,20 @@ class _Scan:
     scanners: Scanners
     matcher: Matcher
     findings: dict[tuple[str, str, int], Finding] = field(default_factory=dict)
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    reported: dict[tuple[str, str], int] = field(default_factory=dict)
     work: Work = field(default_factory=Work)
     python_bytes: int = 0
+    counts: Counts = field(default_factory=Counts)
 
     def add(self, found: Iterable[Finding]) -> None:
         for one in found:
             key = (one.rule, one.path, one.line)
             known = self.findings.get(key)
             if known is None:
-                count = self.counts.get((one.rule, one.path), 0)
+                count = self.reported.get((one.rule, one.path), 0)
                 if count >= MAX_PER_FILE:
                     continue
-                self.counts[one.rule, one.path] = count + 1
+                self.reported[one.rule, one.path] = count + 1
             if known is None or known.severity.rank < one.severity.rank:
                 self.findings[key] = one
 
@@ -149,7 +156,11 @@ class _Scan:
         self, path: str, body: bytes, where: Where, *, line: int | None = None, how: str = "", is_hidden: bool = False
     ) -> Iterator[Finding]:
         lines = _Lines(body)
-        for hit in self.matcher.hits(body, where):
+        for hit in self.matcher.hits(body, where, self.counts):
+            if isinstance(hit, Crowded):
+                place = lines.of(hit.at) if line is None else line
+                yield finding("file.crowded", path, place, detail=hit.rule.reason.partition(":")[0])
+                continue
             severity = matching.severity_in(hit.rule, where)
             if is_hidden and severity.holds:
                 severity = Severity.CRITICAL  # whoever hides it knows what it is

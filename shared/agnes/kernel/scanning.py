@@ -27,6 +27,14 @@ class PatternSet(Protocol):
         ...
 
 
+class WordSet(Protocol):
+    """Many words, looked for in one pass whose cost does not depend on how many they are."""
+
+    def places(self, body: bytes) -> list[tuple[int, int]]:
+        """(number of a word, place of its first byte) of every occurrence, overlapping ones as well, by where they end."""
+        ...
+
+
 class Patterns(Protocol):
     def __hash__(self) -> int: ...
 
@@ -38,6 +46,8 @@ class Patterns(Protocol):
     def compile(self, patterns: Sequence[str]) -> PatternSet:
         """Raises PatternInvalid."""
         ...
+
+    def words(self, words: Sequence[bytes]) -> WordSet: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,10 @@ RULES = (
         _zip("rows.csv", _WORDS, flags=1), _zip("rows.csv", _WORDS), example_path="data/rows.zip",
     ),
     Rule(
+        "file.crowded", Severity.HIGH, "so many places may be of this rule that the rest was not looked at: {detail}", "Split the file, or leave out what repeats.",
+        ("Send the figures.\n" + "curl " + "x" * 2_000 + "\n") * 1_200, "Send the figures with curl.\n" * 10, example_path="scripts/run.sh",
+    ),
+    Rule(
         "file.unknown", Severity.MEDIUM, "its bytes are of no kind that is known here", "Say in the text what it is, or leave it out.",
         bytes(range(256)) * 4, _WORDS, example_path="data/rows.bin", counter_path="data/rows.csv",
     ),

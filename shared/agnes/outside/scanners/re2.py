@@ -1,4 +1,8 @@
-"""Patterns by RE2, which matches in time linear in the text whatever the pattern: it has no backreferences and no lookaround."""
+"""Patterns by RE2 and words by Aho and Corasick's automaton: both take time linear in the text, whatever is looked for.
+
+RE2 has no backreferences and no lookaround. ASCII patterns are matched over bytes, so that a byte that is no UTF-8 hides nothing;
+patterns of other characters over UTF-8.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,10 @@ class Re2Patterns:
     def version(self) -> str:
         from importlib.metadata import version
 
-        return f"re2 {version('google-re2')}"
+        return f"re2 {version('google-re2')}, ahocorasick-rs {version('ahocorasick-rs')}"
+
+    def words(self, words: Sequence[bytes]) -> Words:
+        return Words(words)
 
     def compile(self, patterns: Sequence[str]) -> Re2Set:
         key = tuple(patterns)
@@ -57,14 +64,16 @@ class Re2Set:
     def _one(self, number: int) -> Any:
         if number not in self._single:
             try:
-                self._single[number] = _library().compile(self._patterns[number].encode(), _options(8 << 20))
+                self._single[number] = _library().compile(
+                    self._patterns[number].encode(), _options(8 << 20, is_ascii=_is_ascii(self._patterns[number]))
+                )
             except Exception as error:
                 raise PatternInvalid(f"{self._patterns[number]}: {error}") from None
         return self._single[number]
 
     @cached_property
     def _set(self) -> Any:
-        found = _library().Set.SearchSet(_options(SET_MEMORY_BYTES))
+        found = _library().Set.SearchSet(_options(SET_MEMORY_BYTES, is_ascii=all(map(_is_ascii, self._patterns))))
         for pattern in self._patterns:
             try:
                 found.Add(pattern.encode())
@@ -75,15 +84,31 @@ class Re2Set:
         return found
 
 
+class Words:
+    def __init__(self, words: Sequence[bytes]) -> None:
+        from ahocorasick_rs import BytesAhoCorasick, MatchKind
+
+        self._machine = BytesAhoCorasick(list(words), matchkind=MatchKind.Standard)
+
+    def places(self, body: bytes) -> list[tuple[int, int]]:
+        found = self._machine.find_matches_as_indexes(body, overlapping=True)
+        return [(number, start) for number, start, _ in found]
+
+
 def _library() -> Any:
     import re2
 
     return re2
 
 
-def _options(memory: int) -> Any:
+def _is_ascii(pattern: str) -> bool:
+    return pattern.isascii() and "\\x{" not in pattern
+
+
+def _options(memory: int, *, is_ascii: bool) -> Any:
     options = _library().Options()
     options.max_mem = memory
-    options.encoding = _library().Options.Encoding.LATIN1
+    encoding = _library().Options.Encoding
+    options.encoding = encoding.LATIN1 if is_ascii else encoding.UTF8
     options.log_errors = False
     return options
