@@ -132,8 +132,9 @@ def plain_letters(text: str) -> str:
     if text.isascii():
         return text
     folded = unicodedata.normalize("NFKD", text)
-    gone = {ord(c): None for c in set(folded) if unicodedata.category(c) in ("Cf", "Mn", "Me", "Co")}
-    return folded.translate(_CONFUSABLE | gone)
+    table: dict[int, str | None] = dict(_CONFUSABLE)
+    table |= {ord(c): None for c in set(folded) if unicodedata.category(c) in ("Cf", "Mn", "Me", "Co")}
+    return folded.translate(table)
 
 
 def leet(body: bytes) -> bytes:
