@@ -27,6 +27,8 @@ MAX_RATIO = 300
 """Times that a member may be larger than its packed form, above MIN_RATIO_BYTES: text packs 10 to 30 times."""
 MIN_RATIO_BYTES = 1_000_000
 MAX_STREAMS = 2_000
+MIN_RUN = 8
+"""Readable characters in a row that count as a text among bytes."""
 OPENED_QUIETLY = (".mcpb", ".dxt", ".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".epub", ".npz", ".skill")
 """Archives that are a document or a component; no finding says that they are archives."""
 _ACTIVE_PDF = (b"/JavaScript", b"/Launch", b"/EmbeddedFile", b"/RichMedia")
@@ -74,7 +76,7 @@ def _read(found: Unpacked, path: str, body: bytes, depth: int, *, is_executable:
     if known is None and kinds.is_text(body):
         _text(found, path, body)
         return
-    found.texts.append((path, body))
+    found.texts.append((path, readable(body)))
     if known is None:
         _unknown(found, path, body, is_executable=is_executable)
         return
@@ -87,6 +89,14 @@ def _read(found: Unpacked, path: str, body: bytes, depth: int, *, is_executable:
         _document(found, path, body)
     if known.kind is not Kind.ARCHIVE and known.kind is not Kind.PROGRAM:
         _trailing(found, path, body, known, depth)
+
+
+def readable(body: bytes) -> bytes:
+    """Runs of readable characters in bytes that are no text, a line each, as `strings` shows them."""
+    return b"\n".join(run for run in body.translate(_READABLE).split(b"\n") if len(run) >= MIN_RUN)
+
+
+_READABLE = bytes(byte if 32 <= byte < 127 else 10 for byte in range(256))
 
 
 def _other_text(body: bytes) -> bytes:
@@ -297,7 +307,7 @@ def _streams(found: Unpacked, body: bytes) -> Iterator[bytes]:
         at = max(
             at, start + len(body[start : start + 20_000_000]) - len(machine.unused_data) - len(machine.unconsumed_tail)
         )
-        yield plain
+        yield readable(plain)
         if b"TJ" in plain or b"Tj" in plain:
             yield _shown_text(plain)
 

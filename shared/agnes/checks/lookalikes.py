@@ -14,30 +14,27 @@ MIN_CHARACTERS = 4
 LONG_CHARACTERS = 8
 """Names of this length may differ in two letters and still be read as one."""
 RESERVED = frozenset(["claude", "anthropic", "official", "agnes", "claude-code", "claudecode"])
-_NOISE = (
-    "official",
-    "plugin",
-    "plugins",
-    "skill",
-    "skills",
-    "claude",
-    "code",
-    "tool",
-    "tools",
-    "helper",
-    "pro",
-    "plus",
-    "new",
-    "v2",
-    "the",
-    "for",
-    "my",
-    "real",
-    "fixed",
-    "update",
-    "updated",
-    "latest",
+_DECORATION = frozenset(
+    [
+        "official",
+        "plugin",
+        "plugins",
+        "claude",
+        "pro",
+        "plus",
+        "new",
+        "v2",
+        "v3",
+        "real",
+        "fixed",
+        "updated",
+        "latest",
+        "original",
+        "team",
+        "x",
+    ]
 )
+"""Words that are put beside a name to be taken for it."""
 _READ_AS = str.maketrans("01358|", "olesbl")
 
 
@@ -62,8 +59,7 @@ def resembles(name: str, other: str) -> bool:
     """Whether one skeleton is read as the other."""
     if name == other or name.replace("-", "") == other.replace("-", ""):
         return True
-    bare, bare_other = _bare(name), _bare(other)
-    if bare and bare == bare_other:
+    if _parts(name) - _parts("-".join(_DECORATION)) == _parts(other):
         return True
     shorter = min(len(name), len(other))
     if shorter < MIN_CHARACTERS or abs(len(name) - len(other)) > 2:
@@ -71,8 +67,9 @@ def resembles(name: str, other: str) -> bool:
     return _distance(name, other, 2) <= (2 if shorter >= LONG_CHARACTERS else 1)
 
 
-def _bare(name: str) -> str:
-    return "-".join(sorted(part.removesuffix("s") for part in name.split("-") if part not in _NOISE))
+def _parts(name: str) -> frozenset[str]:
+    """The words of a name in the singular; their order does not count."""
+    return frozenset(part.removesuffix("s") for part in name.split("-"))
 
 
 def _distance(one: str, other: str, most: int) -> int:

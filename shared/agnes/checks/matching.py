@@ -11,7 +11,6 @@ which is a finding, as something may be behind them.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -23,7 +22,7 @@ from agnes.kernel.scanning import Patterns, PatternSet, WordSet
 
 TERM_BYTES = 300
 """A match of one term is not longer, or not seen whole."""
-LATER_TERM_BYTES = 120
+LATER_TERM_BYTES = 160
 MAX_WINDOWS = 1_000
 """Of one rule in one text."""
 MAX_SPANS = 200
@@ -162,7 +161,7 @@ class Matcher:
                 if not known[term]:
                     return
         found = 0
-        for start, end in _places(one, known):
+        for start, end in self._places(one, window, known, counts):
             if one.excuse >= 0 and self._is_excused(one, body, left + start, left + end):
                 continue
             yield Hit(one.rule, left + start, left + end)
@@ -170,11 +169,40 @@ class Matcher:
             if found == MAX_HITS:
                 return
 
+    def _places(
+        self, one: _Compiled, window: bytes, known: dict[int, list[tuple[int, int]]], counts: Counts
+    ) -> Iterator[tuple[int, int]]:
+        """Where the terms are, each within the gap behind the one before."""
+        seen = set()
+        for order in (one.terms,) if one.rule.ordered else permutations(one.terms):
+            for start, end in known[order[0]]:
+                last = end
+                for term in order[1:]:
+                    counts.spans += 1
+                    found = self.terms.first(
+                        term, window, last, min(last + one.rule.gap + LATER_TERM_BYTES, len(window))
+                    )
+                    if found is None or found[0] - last > one.rule.gap:
+                        break
+                    last = found[1]
+                else:
+                    if start not in seen:
+                        seen.add(start)
+                        yield start, last
+
     def _is_excused(self, one: _Compiled, body: bytes, start: int, end: int) -> bool:
-        left = max(0, start - BEFORE_BYTES)
         newline = body.find(b"\n", end, end + AFTER_BYTES)
         right = newline if newline >= 0 else min(len(body), end + AFTER_BYTES)
-        return bool(self.excuses.spans(one.excuse, body[left:right], 1))
+        return bool(self.excuses.spans(one.excuse, body[_sentence(body, start) : right], 1))
+
+
+def _sentence(body: bytes, at: int) -> int:
+    """Where the line begins; the line before belongs to it unless it ends a sentence or is empty."""
+    least = max(0, at - BEFORE_BYTES)
+    begins = body.rfind(b"\n", least, at) + 1
+    if begins <= least + 1 or body[begins - 2 : begins - 1] in b".!?:;|\n\r>-`":
+        return max(begins, least)
+    return max(body.rfind(b"\n", least, begins - 1) + 1, least)
 
 
 def _merged(starts: list[int], reach: int) -> Iterator[tuple[int, int]]:
@@ -189,32 +217,22 @@ def _merged(starts: list[int], reach: int) -> Iterator[tuple[int, int]]:
     yield first, last
 
 
-def _places(one: _Compiled, known: dict[int, list[tuple[int, int]]]) -> Iterator[tuple[int, int]]:
-    if len(one.terms) == 1:
-        yield from known[one.terms[0]]
-        return
-    seen = set()
-    for order in (one.terms,) if one.rule.ordered else permutations(one.terms):
-        for start, end in known[order[0]]:
-            last = end
-            for term in order[1:]:
-                spans = known[term]
-                at = bisect_left(spans, (last, 0))
-                if at == len(spans) or spans[at][0] - last > one.rule.gap:
-                    break
-                last = spans[at][1]
-            else:
-                if start not in seen:
-                    seen.add(start)
-                    yield start, last
-
-
 def _pattern(term: str) -> str:
     return term if term.startswith("(?-i)") else f"(?i){term}"
 
 
-def severity_in(rule: Rule, where: Where) -> Severity:
+_QUOTES = (b'"', b"'", b"`", "\u201c".encode(), "\u2018".encode(), "\u00ab".encode(), "\u201e".encode())
+
+
+def is_quoted(body: bytes, start: int) -> bool:
+    """Whether a quotation mark is right before a place."""
+    return body[max(start - 3, 0) : start].endswith(_QUOTES)
+
+
+def severity_in(rule: Rule, where: Where, *, quoted: bool = False) -> Severity:
     """Of a rule in a text of this kind."""
+    if quoted and rule.quoted is not None and not where & (Where.COMMAND | Where.HIDDEN):
+        return rule.quoted
     if rule.in_prose is not None and not where & Where.RUNS:
         return rule.in_prose
     return rule.severity

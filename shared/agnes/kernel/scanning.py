@@ -26,6 +26,10 @@ class PatternSet(Protocol):
         """The first `limit` places of one pattern, as (start, end) in bytes; they do not overlap."""
         ...
 
+    def first(self, number: int, body: bytes, begin: int, end: int) -> tuple[int, int] | None:
+        """The first place of one pattern between two places of the body, whose surroundings count."""
+        ...
+
 
 class WordSet(Protocol):
     """Many words, looked for in one pass whose cost does not depend on how many they are."""

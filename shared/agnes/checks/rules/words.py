@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-NEGATED = (
-    r"\b(?:never|not|n't|cannot|avoid|refuse|reject|forbid\w*|prohibit\w*|block|blocks|prevent\w*|detect\w*|flag|flags|flagged|warn\w*|without asking|"
-    r"attack\w*|attacker\w*|malicious|injection|inject\w*|jailbreak\w*|phishing|adversar\w*|suspicious|red flags?|anti-?patterns?|vulnerab\w*|"
-    r"exploit\w*|threat\w*|unsafe|dangerous|example of|e\.g\.|such as|ctf|pentest\w*|red.?team\w*|audit\w*|scan(?:s|ner|ning)?|indicat\w*|payloads?|"
-    r"bad:|wrong:|insecure|risk\w*)\b|❌|⚠|✗"
+WARNS = (
+    r"\b(?:attack\w*|malicious|prompt injections?|inject(?:s|ed|ion|ions)|jailbreak\w*|phishing|adversar\w*|suspicious|red flags?|anti-?patterns?|vulnerab\w*|exploit\w*|threats?|unsafe|"
+    r"example of|examples?:|e\.g\.|such as|things like|ctf|pentest\w*|red.?team\w*|detect\w*|flag|flags|flagged|warns?|warning|indicat\w*|payloads?|insecure|untrusted|reject\w*|refus\w*|block(?:s|ed)?|denied|forbid\w*|prohibit\w*)\b|❌|⚠|✗"
 )
-"""A text that warns of a thing or forbids it, rather than asking for it."""
+"""A text that warns of a thing or shows it, rather than asking for it."""
+
+NEGATED = (
+    WARNS
+    + r"|\b(?:never|do not|don'?t|cannot|can'?t|avoid|must not|should not|shouldn'?t|prevent\w*|without asking|dangerous|risk\w*|bad:|wrong:)\b"
+)
+"""A text that forbids a thing as well."""
 
 CREDENTIAL_FILES = (
     r"\.ssh(?:/|\\+|\b)|\bid_(?:rsa|ed25519|ecdsa|dsa)\b|\.aws[/\\]+(?:credentials|config)|\.netrc\b|\.git-credentials|\.npmrc\b|\.pypirc\b|"
@@ -19,13 +23,13 @@ CREDENTIAL_FILES = (
 """Files where people's credentials are."""
 
 WHOLE_ENVIRONMENT = (
-    r"\bprintenv\b|\benv\s*\||\$\(env\)|`env`|\benv\s*>|\bset\s*\||dict\(os\.environ|os\.environ\.copy|json\.dumps\([^)\n]{0,20}os\.environ|str\(os\.environ|"
+    r"\bprintenv\b|\$\(env\)|\benv\s*>\s*[/\w~]|\(set\)\s*\||JSON\.stringify\(\{[^}\n]{0,60}env: process\.env|dict\(os\.environ|os\.environ\.copy|json\.dumps\([^)\n]{0,20}os\.environ|str\(os\.environ|"
     r"os\.environ\.items|stringify\(\s*process\.env|process\.env\s*\)|ENV\.to_h|Get-ChildItem\s+Env:|gci env:|/proc/self/environ"
 )
 """All variables of the environment at once."""
 
 SEND = (
-    r"\bcurl\b|\bwget\b|requests\.(?:post|put|get|request)|httpx\.(?:post|put|get)|\burlopen\b|\bfetch\s*\(|axios|\bncat?\b|\bsocat\b|socket\.socket|"
+    r"\bcurl\b|\bwget\b|requests\.(?:post|put|get|request)|httpx\.(?:post|put|get)|\burlopen\b|\bfetch\s*\(|axios|\bnc(?:at)?\b|\bsocat\b|socket\.socket|"
     r"create_connection|\bsmtplib\b|\bsendmail\b|\bmailx?\s+-s|Invoke-(?:WebRequest|RestMethod)|\biwr\b|\birm\b|https?\.request|XMLHttpRequest|sendBeacon|\bnslookup\b|"
     r"\bdig\s|\bscp\s|\brsync\s|\bftp\s|\bgh gist create|Net::HTTP|http\.Post|HttpClient|WebClient|websocket|aiohttp|urllib3"
 )
@@ -58,6 +62,6 @@ KNOWN_INSTALLERS = (
     r"code\.claude\.com|opencode\.ai/install|install\.goreleaser\.com|docs\.astral\.sh|dotnet\.microsoft\.com|dot\.net|sentry\.io/get-cli|cli\.sentry\.dev|github\.com/anthropics|"
     r"cli\.doppler\.com|prefix\.dev|pixi\.sh|micro\.mamba\.pm|repo\.anaconda\.com|julialang\.org|getcomposer\.org|rubygems\.org|get\.rvm\.io|download\.docker\.com|"
     r"packages\.(?:microsoft|cloud\.google)\.com|apt\.releases\.hashicorp\.com|awscli\.amazonaws\.com|s3\.amazonaws\.com/session-manager|storage\.googleapis\.com/kubernetes-release|"
-    r"dl\.k8s\.io|localhost|127\.0\.0\.1|raw\.githubusercontent\.com/steveyegge|solana\.com|release\.anza\.xyz|sh\.solana|install\.sh\.cloud\.langfuse)"
+    r"dl\.k8s\.io|localhost|127\.0\.0\.1|raw\.githubusercontent\.com/steveyegge|solana\.com|release\.anza\.xyz|sh\.solana|install\.sh\.cloud\.langfuse|run\.linkerd\.io|fluxcd\.io|get\.helm|istio\.io|raw\.githubusercontent\.com/(?:argoproj|istio|linkerd|fluxcd|derailed|crossplane|kubernetes)|get\.rke2\.io|get\.k0s\.sh|cursor\.com|antigravity|exe\.dev|warp\.dev|amp\.sh|x\.ai/|install\.python|elan-init|raw\.githubusercontent\.com/leanprover|ghcup|get-ghcup|nextflow\.io|get\.nextflow)"
 )
 """Installers of well-known tools, as their own pages tell people to run them."""

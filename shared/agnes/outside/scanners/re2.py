@@ -57,6 +57,10 @@ class Re2Set:
     def spans(self, number: int, body: bytes, limit: int) -> list[tuple[int, int]]:
         return [found.span() for found in islice(self._one(number).finditer(body), limit)]
 
+    def first(self, number: int, body: bytes, begin: int, end: int) -> tuple[int, int] | None:
+        found = self._one(number).search(body, begin, end)
+        return found.span() if found else None
+
     def program_size(self, number: int) -> int:
         """Instructions of a pattern: what a byte costs at worst."""
         return int(self._one(number).programsize)
