@@ -99,7 +99,8 @@ class _Parser(HTTPRequestParser):
         taken = now - self.began_at
         if not self.headers_finished:
             return taken > HEADER_SECONDS
-        return taken > SLOW_SECONDS + self.body_bytes_received / LEAST_BYTES_A_SECOND
+        received: int = self.body_bytes_received
+        return taken > SLOW_SECONDS + received / LEAST_BYTES_A_SECOND
 
 
 class _ErrorTask(ErrorTask):
@@ -124,14 +125,19 @@ class _Channel(HTTPChannel):
     _dropped_bytes = 0
     _answering_since = 0.0
     _sent_bytes = 0
+    # Of waitress:
+    close_when_flushed: bool
+    request: Any
+    requests: list[Any]
 
     def write_soon(self, data: Any) -> int:
         if not self.total_outbufs_len:
             self._answering_since, self._sent_bytes = time.time(), 0
-        return super().write_soon(data)
+        written: int = super().write_soon(data)
+        return written
 
     def send(self, data: bytes, do_close: bool = True) -> int:
-        sent = super().send(data, do_close=do_close)
+        sent: int = super().send(data, do_close=do_close)
         self._sent_bytes += sent
         return sent
 
@@ -156,7 +162,8 @@ class _Channel(HTTPChannel):
 
     def received(self, data: bytes) -> bool:
         if not self._leaving_since:
-            return super().received(data)
+            is_request: bool = super().received(data)
+            return is_request
         self._dropped_bytes += len(data)
         if self._dropped_bytes > DROPPED_BYTES:
             self.will_close = True

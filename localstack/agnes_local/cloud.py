@@ -138,7 +138,8 @@ def remove(endpoint: str, stack: str, *, within_seconds: float = 300) -> None:
 
 def _describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:
     try:
-        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        found: dict[str, Any] = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        return found
     except ClientError as refusal:
         if "does not exist" in str(refusal):
             return None
@@ -157,7 +158,7 @@ def _settled(cloudformation: Any, stack: str, deadline: float, *, outputs: set[s
         found = _describe(cloudformation, stack)
         status = found["StackStatus"] if found else "gone"
         stands = status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-        if stands and outputs <= {output["OutputKey"] for output in found.get("Outputs", [])}:
+        if found is not None and stands and outputs <= {output["OutputKey"] for output in found.get("Outputs", [])}:
             return found
         if not stands and not status.endswith("_IN_PROGRESS"):
             raise DeployFailed(stack, status, _reasons(cloudformation, stack))

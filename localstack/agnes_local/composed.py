@@ -76,7 +76,10 @@ def routes() -> list[Route]:
     for path, operations in composition().api["paths"].items():
         for method, operation in operations.items():
             uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
-            name = "-".join(_FUNCTION.search(uri).groups())
+            found_in = _FUNCTION.search(uri)
+            if found_in is None:
+                raise ValueError(f"{method.upper()} {path} of the composed API names no function: {uri}")
+            name = "-".join(found_in.groups())
             found.append(Route(method.upper(), path, name, apps[name]))
     return found
 

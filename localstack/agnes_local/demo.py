@@ -7,6 +7,7 @@ folder as the server, through the same services; running it again adds nothing t
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def _as(user_id: str, email: str, name: str) -> Principal:
     return Principal(user_id, email, name, frozenset({"everyone"}), via=Via.LOGIN)
 
 
-def _people(now: datetime, password: Secret) -> tuple[dict[str, str], bool]:
+def _people(now: datetime, password: Secret) -> tuple[Mapping[str, str], bool]:
     """Ids by e-mail, and whether they were made now; all get the same password, the first is an admin."""
     state, ids, is_new = wiring.state(), {}, False
     for email, name in PEOPLE:

@@ -13,7 +13,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from dulwich.objects import Blob, Commit, Tree
+from dulwich.objects import Blob, Commit, ObjectID, Tree
+from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 REGULAR, EXECUTABLE, SYMLINK, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o160000
@@ -83,18 +84,18 @@ class BareRepository:
         with Repo(str(self.folder)) as repo:
             commit = Commit()
             commit.tree = _write_tree(repo, self.files)
-            commit.parents = [self.commits[-1].encode()] if self.commits else []
+            commit.parents = [ObjectID(self.commits[-1].encode())] if self.commits else []
             commit.author = commit.committer = AUTHOR
             commit.author_time = commit.commit_time = int(FIRST_COMMIT.timestamp()) + DAY_SECONDS * len(self.commits)
             commit.author_timezone = commit.commit_timezone = 0
             commit.message = message.encode() + b"\n"
             repo.object_store.add_object(commit)
-            repo.refs[f"refs/heads/{branch}".encode()] = commit.id
+            repo.refs[Ref(f"refs/heads/{branch}".encode())] = commit.id
             self.commits.append(commit.id.decode())
         return self.head
 
 
-def _write_tree(repo: Repo, entries: Mapping[str, File]) -> bytes:
+def _write_tree(repo: Repo, entries: Mapping[str, File]) -> ObjectID:
     """Write the blobs and trees of `entries`. A path is split at `/` and nothing else is thought about it."""
     folders: dict[str, dict[str, File]] = {}
     tree = Tree()
@@ -103,7 +104,7 @@ def _write_tree(repo: Repo, entries: Mapping[str, File]) -> bytes:
         if slash:
             folders.setdefault(first, {})[rest] = entry
         elif entry.mode == SUBMODULE:
-            tree.add(first.encode(), SUBMODULE, entry.body)
+            tree.add(first.encode(), SUBMODULE, ObjectID(entry.body))
         else:
             blob = Blob.from_string(entry.body)
             repo.object_store.add_object(blob)

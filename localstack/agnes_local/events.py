@@ -92,7 +92,7 @@ def client_ip(environ: Mapping[str, Any]) -> str:
 
     The header is read from its end, where the nearest proxy writes, as its beginning is the client's to invent.
     """
-    peer = environ.get("REMOTE_ADDR", "")
+    peer: str = environ.get("REMOTE_ADDR", "")
     forwarded = environ.get("HTTP_X_FORWARDED_FOR")
     if not forwarded:
         return peer

@@ -110,11 +110,11 @@ def lambda_runtime() -> Path:
         arguments = ["--no-deps", "--require-hashes", "--target", str(folder), "-r", str(runtime)]
         _pip(lambda_python(), arguments, "the Lambda runtime client")
 
-    return _once("lambda-runtime", [runtime], fill, sys._base_executable)
+    return _once("lambda-runtime", [runtime], fill, _base_executable())
 
 
 def lambda_python() -> Path:
-    python = sys._base_executable
+    python = _base_executable()
     return _once("lambda-python", [], lambda folder: _venv(folder, python), python) / "bin/python"
 
 
@@ -155,11 +155,17 @@ def _digest(sources: Sequence[Path], also: str = "") -> str:
     return digest.hexdigest()
 
 
+def _base_executable() -> str:
+    """The interpreter that the running virtual environment was made with."""
+    found: str = getattr(sys, "_base_executable", "") or sys.executable
+    return found
+
+
 def _base_python(running: tuple[int, ...] = sys.version_info[:2]) -> str:
     """A Python 3.11 outside any virtual environment."""
     mine = ".".join(map(str, running))
     if mine == PYTHON_VERSION:
-        return sys._base_executable
+        return _base_executable()
     found = shutil.which(f"python{PYTHON_VERSION}")
     if not found:
         raise InstallFailed(

@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = settings_module.load()
-        return options.action(options, settings)
+        status: int = options.action(options, settings)
+        return status
     except AgnesError as error:
         print(f"agnes-local: {error.message}", file=sys.stderr)
         if error.hint:
@@ -210,8 +211,8 @@ def _restore(options: argparse.Namespace, _settings: settings_module.Settings) -
     wanted = options.generation
     if wanted is None:
         checked = state.check(options.file)
-        is_damaged = checked.problem and checked.sound
-        wanted = checked.sound.generation if is_damaged else state.generation(options.file) - 1
+        sound = checked.sound if checked.problem else None
+        wanted = sound.generation if sound is not None else state.generation(options.file) - 1
     print(f"{options.file}: generation {state.restore(options.file, wanted)} is generation {wanted} again")
     return 0
 

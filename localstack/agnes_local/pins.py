@@ -28,6 +28,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
@@ -86,7 +87,7 @@ def read(file: Path) -> list[Pin]:
     return found
 
 
-def names(extra: str | None = None, project: Mapping[str, object] | None = None) -> list[str]:
+def names(extra: str | None = None, project: Mapping[str, Any] | None = None) -> list[str]:
     """What the `agnes` command and an extra ask for, with the extras that one names. Raises ValueError."""
     table = project or tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = table["optional-dependencies"]

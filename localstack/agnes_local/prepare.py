@@ -73,7 +73,8 @@ def main() -> int:
     log_as_json(settings.log_level)
     grounds.check(settings.agnes_data_dir)
     compose.write_openapi(composed.composition())
-    for tell in (lambda: overtaken(wiring.store(), packaged()), lambda: announced(prepare())):
-        if text := tell():
-            print(text, flush=True)
+    if text := overtaken(wiring.store(), packaged()):
+        print(text, flush=True)
+    if text := announced(prepare()):
+        print(text, flush=True)
     return 0

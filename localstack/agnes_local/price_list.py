@@ -57,7 +57,7 @@ def _models() -> list[Any]:
     return sorted((model for model in provider.models if model.id not in NAMELESS), key=lambda model: model.id)
 
 
-def _prices(model: Any) -> Iterator[tuple]:
+def _prices(model: Any) -> Iterator[tuple[Any, ...]]:
     name = prices.canonical(model.id)
     dated = model.prices if isinstance(model.prices, list) else [None]
     for period in dated:
@@ -69,27 +69,25 @@ def _prices(model: Any) -> Iterator[tuple]:
             yield from _tiers(name, prices.FAST, since, variant.prices)
 
 
-def _tiers(name: str, speed: str, since: date | None, price: Any) -> Iterator[tuple]:
+def _tiers(name: str, speed: str, since: date | None, price: Any) -> Iterator[tuple[Any, ...]]:
     given = {kind: getattr(price, kind, None) for kind in KINDS}
     starts = {0}
     for value in given.values():
         starts |= {tier.start for tier in getattr(value, "tiers", ())}
     for start in sorted(starts):
         found = [_at(given[kind], start) for kind in KINDS]
-        usual = (
-            None,
-            None,
-            found[0] * prices.CACHE_READ,
-            found[0] * prices.CACHE_WRITE,
-            found[0] * prices.CACHE_WRITE_1H,
-        )
+        first = found[0]
+        if first is None:
+            raise ValueError(f"the list has no price of input for {name}")
+        usual = (None, None, first * prices.CACHE_READ, first * prices.CACHE_WRITE, first * prices.CACHE_WRITE_1H)
         yield (name, speed, since, start, *(usual[i] if value is None else value for i, value in enumerate(found)))
 
 
 def _at(value: Any, start: int) -> Decimal | None:
     if value is None or isinstance(value, Decimal):
         return value
-    return next((tier.price for tier in reversed(value.tiers) if tier.start <= start), value.base)
+    tier_price: Decimal = next((tier.price for tier in reversed(value.tiers) if tier.start <= start), value.base)
+    return tier_price
 
 
 def _aliases(models: list[Any]) -> dict[str, str]:
@@ -141,7 +139,7 @@ def _lines_of(provider: Any) -> Iterator[str]:
             yield f"{provider.id} {name} {int(own)} {since or '-'} {above} {numbers}\n"
 
 
-def _other_prices(model: Any) -> Iterator[tuple]:
+def _other_prices(model: Any) -> Iterator[tuple[Any, ...]]:
     """Of tokens. What costs another price at some hours has the dearer one too, which counts; what has no price for caches costs as
     other input."""
     dated = model.prices if isinstance(model.prices, list) else [None]
@@ -159,7 +157,7 @@ def _other_prices(model: Any) -> Iterator[tuple]:
             yield since, start, *(found[0] if one is None else one for one in found)
 
 
-def _literal(row: tuple) -> str:
+def _literal(row: tuple[Any, ...]) -> str:
     name, speed, since, above, *amounts = row
     day = f'"{since}"' if since else "None"
     numbers = ", ".join(f"{amount.normalize():f}" for amount in amounts)

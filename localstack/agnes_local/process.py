@@ -56,7 +56,8 @@ class ServerProcess:
         if self._guard.poll() is None:
             self._guard.terminate()
         self._guard.wait()
-        self._guard.stdin.close()
+        if self._guard.stdin is not None:
+            self._guard.stdin.close()
 
 
 @contextlib.contextmanager
@@ -102,7 +103,8 @@ def clean_environment(folder: Path) -> dict[str, str]:
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def answers(url: str) -> bool:

@@ -50,7 +50,8 @@ class Routes:
 
     def _find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         try:
-            return self._adapter.match(path, method)
+            route, parameters = self._adapter.match(path, method)
+            return route, dict(parameters)
         except MethodNotAllowed as exc:
             raise NoSuchMethod(exc.valid_methods or ()) from None
         except (NotFound, RequestRedirect):

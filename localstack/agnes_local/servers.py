@@ -17,6 +17,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 from agnes_local.install import InstallFailed, cache_folder, install_localstack, install_minio, install_oidc
 from agnes_local.localstack_host import LocalStackServer, localstack, starting_localstack
@@ -26,7 +29,10 @@ from agnes_local.process import ServerFailed
 __all__ = ["LocalStackServer", "MinioServer", "localstack", "main", "minio"]
 
 INSTALLERS = {"minio": install_minio, "localstack": install_localstack, "oidc": install_oidc}
-STARTERS = {"minio": starting_minio, "localstack": starting_localstack}
+STARTERS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "minio": starting_minio,
+    "localstack": starting_localstack,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

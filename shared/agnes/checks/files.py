@@ -205,7 +205,8 @@ def _members(found: Unpacked, body: bytes, known: Signature) -> Iterator[tuple[s
         yield from _tar_members(found, body)
     elif known.name in ("gzip data", "bzip2 data", "xz data"):
         plain = _inflated(found, body, known.name)
-        if kinds.signature(plain) and kinds.signature(plain).name == "tar archive":  # type: ignore[union-attr]
+        inner = kinds.signature(plain)
+        if inner is not None and inner.name == "tar archive":
             yield from _tar_members(found, plain)
         else:
             yield "data", plain

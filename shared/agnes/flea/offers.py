@@ -14,7 +14,7 @@ from agnes.flea.limits import (
     MAX_PHOTO_BYTES,
     MAX_VIDEO_URL_CHARACTERS,
 )
-from agnes.flea.model import CATEGORIES, TYPES, Submission
+from agnes.flea.model import CATEGORIES, TYPES, EntityType, Submission
 from agnes.kernel.errors import BadRequestError, TooLargeError, UnsupportedError
 from agnes.kernel.principal import Principal
 from agnes.marketplace import assets
@@ -58,9 +58,12 @@ def kept(given: str | None, before: str) -> str:
     return given if given and given.strip() else before
 
 
-def require_type(given: str | None) -> None:
-    if given is not None and given not in TYPES:
+def require_type(given: str | None) -> EntityType | None:
+    """The type that was asked for, if any. Raises BadRequestError `invalid_type`."""
+    found = next((known for known in TYPES if known == given), None)
+    if given is not None and found is None:
         raise BadRequestError(f"{given[:40]!r} is no type", code="invalid_type", hint=f"One of {', '.join(TYPES)}.")
+    return found
 
 
 def require_words(who: Principal, offer: Offer) -> None:

@@ -194,7 +194,7 @@ def read(offer: Offer) -> Recognised:
         raise BadRequestError(
             "there is no file", code="missing_file", hint="Choose a zip, a SKILL.md or an agent's file."
         )
-    return content.read_upload(offer.filename, offer.body, offer.type)  # type: ignore[arg-type]
+    return content.read_upload(offer.filename, offer.body, offers.require_type(offer.type))
 
 
 def stored(market: Market, entity: Entity, live: Submission | None) -> Recognised:
