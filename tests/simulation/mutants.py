@@ -97,6 +97,21 @@ class LeavesTheUnsettled(FoldsSoon):
             raise PreconditionFailed(unknown.key) from unknown
 
 
+class ForgetsWhatWentBefore(FoldsSoon):
+    """Takes for made what was rolled back with a change that failed after it."""
+
+    def _run_all(self, copy, requests):
+        waiting = list(requests)
+        while waiting:
+            failed = self._run_together(copy, waiting)
+            if failed is None:
+                return
+            for request in waiting[:failed]:
+                request.value, request.error = 0, None
+            super()._run_all(copy, waiting[failed : failed + 1])
+            waiting = waiting[failed + 1 :]
+
+
 MUTANTS = (
     TrustsAnyNonce,
     KnowsNoNonce,
@@ -107,4 +122,5 @@ MUTANTS = (
     ChecksNoIds,
     BelievesItLeads,
     LeavesTheUnsettled,
+    ForgetsWhatWentBefore,
 )

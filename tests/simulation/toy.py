@@ -63,6 +63,19 @@ class ToyCopy:
             self._bulky = self._bulky or logged != added
         return value
 
+    def run_together(self, changes: Sequence[Callable[[list[str]], object]]) -> list[object] | int:
+        values: list[object] = []
+
+        def all_of_them(words: list[str]) -> None:
+            for change in changes:
+                values.append(change(words))  # noqa: PERF401 (how many there are tells which one failed)
+
+        try:
+            self.run(all_of_them)
+        except Exception:
+            return len(values)
+        return values
+
     def migrate(self, statements: Sequence[str]) -> None:
         self._bulky = True
 

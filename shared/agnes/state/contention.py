@@ -279,7 +279,8 @@ class Contender:
         """
         if job.intent is None or known is None or known is job.searched:
             return job.is_done
-        found = self._publisher.result_of(known.head, job.intent)
+        searched = job.searched.head if job.searched else None
+        found = self._publisher.result_of(known.head, job.intent, searched)
         if found is not None:
             results, generation = found
             for request, raw in zip(job.work.requests, results, strict=True):

@@ -56,6 +56,11 @@ class WorkingCopy(Protocol):
         """One local transaction. An error of `change` rolls back and is raised; raises CopySpoiled."""
         ...
 
+    def run_together(self, changes: Sequence[Callable[[Db], T]]) -> list[T] | int:
+        """All of them in one local transaction: their values, or the index of the first that failed, and then nothing
+        was changed. Raises CopySpoiled."""
+        ...
+
     def migrate(self, statements: Sequence[str]) -> None:
         """All in one transaction."""
         ...
@@ -286,6 +291,21 @@ class _Opened:
         except duckdb.Error as error:
             raise CopySpoiled(error) from error
         return value
+
+    def run_together(self, changes: Sequence[Callable[[Db], T]]) -> list[T] | int:
+        values: list[T] = []
+
+        def all_of_them(db: Db) -> None:
+            for change in changes:
+                values.append(change(db))  # noqa: PERF401 (how many there are tells which one failed)
+
+        try:
+            self.run(all_of_them)
+        except CopySpoiled:
+            raise
+        except Exception:
+            return len(values)
+        return values
 
     def migrate(self, statements: Sequence[str]) -> None:
         self._folded = False
