@@ -56,15 +56,16 @@ def folder_store(folder: Path) -> Iterator[Callable[[], ObjectStore]]:
 
 
 @contextmanager
-def minio_store(_: Path) -> Iterator[Callable[[], ObjectStore]]:
+def minio_store(_: Path) -> Iterator[Callable[..., ObjectStore]]:
     from agnes_local.servers import minio
 
     with minio() as server:
 
-        def new() -> ObjectStore:
+        def new(prefix: str = "") -> ObjectStore:
+            """A client of its own, of an empty place, or of the same as another one's."""
             return S3Store(
                 bucket,
-                prefix=secrets.token_hex(4),
+                prefix=prefix or secrets.token_hex(4),
                 endpoint_url=server.endpoint,
                 region="us-east-1",
                 access_key_id=server.user,
