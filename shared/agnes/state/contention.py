@@ -45,6 +45,8 @@ was made. That is also how long a killed leader holds the others up."""
 MOST_INTENTS = 150
 """In one generation."""
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.16
+LATELY_SECONDS = 0.5
+"""A writer begins from a head that its process has looked at so lately."""
 READS_A_PAUSE = (4.0, 8.0)
 """A writer that waits pauses for so many times what a look at the head takes."""
 
@@ -141,7 +143,7 @@ class Contender:
     def _step(self, job: _Job) -> bool:
         """One try; whether the job is done."""
         try:
-            known = job.stand_in or self._look()
+            known = job.stand_in or self._first_look(job) or self._look()
             return self._is_settled(job, known) or self._go_on(job, known)
         except (PreconditionFailed, MaterialGone) as lost:
             log.info("%s: try %d lost the swap to another writer (%s)", self._file, job.tried, type(lost).__name__)
@@ -291,6 +293,11 @@ class Contender:
             job.intent = None
         job.searched = known
         return job.is_done
+
+    def _first_look(self, job: _Job) -> Known | None:
+        """A head that was looked at a moment ago, as by the request's own reads: nobody will have changed it, and if
+        somebody has, the swap is lost and nothing else."""
+        return None if job.tried else self._pointer.lately(LATELY_SECONDS)
 
     def _look(self) -> Known | None:
         began = self._clock.monotonic()

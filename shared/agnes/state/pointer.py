@@ -64,6 +64,11 @@ class Pointer:
         """Let the next read ask the store, however lately it was asked."""
         self._checked_at = float("-inf")
 
+    def lately(self, seconds: float) -> Known | None:
+        """The head, if it was asked for within the last `seconds`, and within the staleness window."""
+        is_fresh = self._checked_at > self._clock.monotonic() - min(seconds, self._max_stale_seconds)
+        return self._known if is_fresh else None
+
     def refresh(self) -> Known | None:
         """The head as the store has it now."""
         with self._asking:
