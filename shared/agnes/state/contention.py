@@ -45,6 +45,8 @@ was made. That is also how long a killed leader holds the others up."""
 MOST_INTENTS = 150
 """In one generation."""
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.16
+PATIENT_AFTER, PATIENCE_GROWS, MOST_PATIENT = 3, 1.3, 4.0
+"""After so many pauses each is longer by that factor, up to so many times what it would be."""
 LATELY_SECONDS = 0.5
 """A writer begins from a head that its process has looked at so lately."""
 READS_A_PAUSE = (4.0, 8.0)
@@ -73,6 +75,8 @@ class _Job:
     searched: Known | None = None
     """The newest head that says nothing of it."""
     tried: int = 0
+    waits: int = 0
+    """Pauses since it was left."""
     unreadable: int = 0
     leads: int = 0
     has_waited: bool = False
@@ -153,7 +157,7 @@ class Contender:
         except UnavailableError as error:
             if job.intent is None or isinstance(error, StateDamaged):
                 raise
-            self._pause()  # what was left may happen yet, so the head will tell
+            self._wait(job)  # what was left may happen yet, so the head will tell
         return False
 
     def _go_on(self, job: _Job, known: Known | None) -> bool:
@@ -168,7 +172,7 @@ class Contender:
         if not job.has_waited:
             job.has_waited = True
             log.info("%s: waits for the writer that leads%s", self._file, self._led_by())
-        self._pause()
+        self._wait(job)
         return False
 
     def _is_alone(self, job: _Job, known: Known | None) -> bool:
@@ -272,7 +276,7 @@ class Contender:
         intent = Intent(known.generation, self._publisher.new_nonce(), calls)
         with suppress(OutcomeUnknown):
             self._publisher.leave(intent)
-        job.intent, job.searched = intent, None
+        job.intent, job.searched, job.waits = intent, None, 0
 
     def _is_settled(self, job: _Job, known: Known | None) -> bool:
         """Whether the head tells what became of what was left; then the requests have their results.
@@ -305,12 +309,17 @@ class Contender:
         self._read_seconds = self._clock.monotonic() - began
         return known
 
-    def _pause(self, *, least: float = READS_A_PAUSE[0], longer: int = 1) -> None:
+    def _wait(self, job: _Job) -> None:
+        """A pause before the next look. Who has waited for long looks less often: each look of a crowd slows its leader."""
+        job.waits += 1
+        self._pause(patience=min(PATIENCE_GROWS ** max(0, job.waits - PATIENT_AFTER), MOST_PATIENT))
+
+    def _pause(self, *, least: float = READS_A_PAUSE[0], longer: int = 1, patience: float = 1.0) -> None:
         """In proportion to what a look at the head takes, and between limits; on a store that is slow for the moment, longer."""
         share = self._rng.uniform(least / READS_A_PAUSE[1], 1)
         limit = min(max(LONGEST_PAUSE_SECONDS, 3 * self._read_seconds), 8 * LONGEST_PAUSE_SECONDS)
         longest = min(limit, max(SHORTEST_PAUSE_SECONDS, READS_A_PAUSE[1] * self._read_seconds * longer))
-        self._clock.sleep(share * longest)
+        self._clock.sleep(share * longest * patience)
 
     def _forget(self, job: _Job, error: DatabaseUnreadable) -> None:
         """The local bytes may be at fault: they are fetched again. Raises StateDamaged if that did not help so often."""
