@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from agnes.kernel.ports import ANYTHING, OutcomeUnknown, PreconditionFailed
 from agnes.state.publish import Publisher
+from agnes.state.requests import run_apart, run_together
 
 
 class FoldsSoon(Publisher):
@@ -100,15 +101,15 @@ class LeavesTheUnsettled(FoldsSoon):
 class ForgetsWhatWentBefore(FoldsSoon):
     """Takes for made what was rolled back with a change that failed after it."""
 
-    def _run_all(self, copy, requests):
+    def _run_all(self, copy, requests, *, together):
         waiting = list(requests)
         while waiting:
-            failed = self._run_together(copy, waiting)
+            failed = run_together(copy, waiting)
             if failed is None:
                 return
             for request in waiting[:failed]:
                 request.value, request.error = 0, None
-            super()._run_all(copy, waiting[failed : failed + 1])
+            run_apart(copy, waiting[failed : failed + 1])
             waiting = waiting[failed + 1 :]
 
 

@@ -31,7 +31,8 @@ from agnes.state.head import FORM, Head, Lead, StateDamaged, head_key
 from agnes.state.intents import Intent
 from agnes.state.material import Material, MaterialGone
 from agnes.state.pointer import Known, Pointer
-from agnes.state.publish import Publisher, Request, Round
+from agnes.state.publish import Publisher, Round
+from agnes.state.requests import Request
 
 log = logging.getLogger("agnes.state")
 
@@ -312,7 +313,7 @@ class Contender:
     def _wait(self, job: _Job) -> None:
         """A pause before the next look. Who has waited for long looks less often: each look of a crowd slows its leader."""
         job.waits += 1
-        self._pause(patience=min(PATIENCE_GROWS ** max(0, job.waits - PATIENT_AFTER), MOST_PATIENT))
+        self._pause(patience=min(PATIENCE_GROWS ** min(max(0, job.waits - PATIENT_AFTER), 20), MOST_PATIENT))
 
     def _pause(self, *, least: float = READS_A_PAUSE[0], longer: int = 1, patience: float = 1.0) -> None:
         """In proportion to what a look at the head takes, and between limits; on a store that is slow for the moment, longer."""

@@ -29,8 +29,9 @@ from agnes.state.history import KEEP_GENERATIONS, KEEP_SECONDS, Pruned, Restorab
 from agnes.state.material import Material
 from agnes.state.migrations import COMMON, Migration, Plan, packaged
 from agnes.state.pointer import Known, Pointer
-from agnes.state.publish import Publisher, Request
+from agnes.state.publish import Publisher
 from agnes.state.reader import EmptyReader, Reader, reading
+from agnes.state.requests import Request
 
 log = logging.getLogger("agnes.state")
 

@@ -13,7 +13,7 @@ from typing import Any
 from agnes.kernel.ports import Clock, OutcomeUnknown
 from agnes.state.contention import Contender
 from agnes.state.head import head_key
-from agnes.state.publish import Request
+from agnes.state.requests import Request
 
 GATHER_SHARE = 0.2
 GATHER_SECONDS = 0.02

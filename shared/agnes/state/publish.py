@@ -15,14 +15,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from agnes.kernel.calls import Call
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import (
     ABSENT,
@@ -37,7 +35,6 @@ from agnes.kernel.ports import (
     Unchanged,
     Version,
 )
-from agnes.kernel.state import Actor, Db
 from agnes.state import repair
 from agnes.state.engine import CopySpoiled, Engine, WorkingCopy
 from agnes.state.head import (
@@ -62,6 +59,7 @@ from agnes.state.intents import Intent, encode_result, waiting
 from agnes.state.material import Material, MaterialGone
 from agnes.state.migrations import Plan
 from agnes.state.pointer import Known, Pointer
+from agnes.state.requests import Request, run_all, run_apart
 from agnes.state.settle import write_settled
 
 TRIES = 8
@@ -87,24 +85,6 @@ class SchemaTooNew(UnavailableError):
             hint="Deploy the newer release everywhere.",
         )
         self.file = file
-
-
-@dataclass(slots=True)
-class Request:
-    """One change and, in the end, its result. `context` is that of the thread that asked."""
-
-    change: Callable[[Db], Any]
-    call: Call | None = None
-    """The change, where another process may make it."""
-    actor: Actor = field(default_factory=Actor)
-    context: Context = field(default_factory=copy_context)
-    done: bool = False
-    value: Any = None
-    error: BaseException | None = None
-    generation: int = 0
-    """The generation that holds the change; 0 if it changed nothing."""
-    is_spoiled: bool = False
-    """It made DuckDB give up, and is not run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,11 +260,7 @@ class Publisher:
             copy.migrate(missing)
         before = copy.log_size()
         sound = [request for request in work.requests if not request.is_spoiled]
-        if together:
-            self._run_all(copy, sound)
-        else:
-            for request in sound:
-                _run(copy, request)
+        self._run_all(copy, sound, together=together)
         renew = head is not None and work.renew and head.form < FORM
         is_unchanged = copy.log_size() == before and not work.answers
         if head and not work.base and not missing and not renew and is_unchanged:
@@ -301,32 +277,11 @@ class Publisher:
             return self._pointer.refresh()
         return None
 
-    def _run_all(self, copy: WorkingCopy, requests: Sequence[Request]) -> None:
-        """Run them in order, in one transaction where none fails: its log is a fifth as long as that of one each, and is
-        replayed in a fifteenth of the time. What is before one that fails is made together again, and that one alone: so
-        each has the outcome that it has in a transaction of its own, and is run twice at most if it does the same each time."""
-        waiting = list(requests)
-        while waiting:
-            failed = self._run_together(copy, waiting)
-            if failed is None:
-                return
-            if self._run_together(copy, waiting[:failed]) is not None:  # what failed has failed once more, earlier
-                failed = 0
-            _run(copy, waiting[failed])
-            waiting = waiting[failed + 1 :]
-
-    def _run_together(self, copy: WorkingCopy, requests: Sequence[Request]) -> int | None:
-        """Give each its value, or the index of the first that failed, and then nothing was changed."""
-        if len(requests) < 2:
-            for request in requests:
-                _run(copy, request)
-            return None
-        made = copy.run_together([_in_its_context(request) for request in requests])
-        if isinstance(made, int):
-            return made
-        for request, value in zip(requests, made, strict=True):
-            request.value, request.error = value, None
-        return None
+    def _run_all(self, copy: WorkingCopy, requests: Sequence[Request], *, together: bool) -> None:
+        if together:
+            run_all(copy, requests)
+        else:
+            run_apart(copy, requests)
 
     def _working_copy(self, head: Head | None, base: Head | None) -> WorkingCopy:
         """Open at `head`, or at `base`."""
@@ -507,21 +462,6 @@ class Publisher:
 def _holds(store: ObjectStore, key: str, body: bytes) -> bool:
     found = store.read(key)
     return isinstance(found, Blob) and found.body == body
-
-
-def _in_its_context(request: Request) -> Callable[[Db], Any]:
-    return lambda db: request.context.run(request.change, db)
-
-
-def _run(copy: WorkingCopy, request: Request) -> None:
-    request.value = request.error = None
-    try:
-        request.value = request.context.run(copy.run, request.change)
-    except CopySpoiled as spoiled:
-        request.error = spoiled
-        raise
-    except Exception as error:  # the change's own, raised to whoever asked for it
-        request.error = error
 
 
 def _generation(head: Head | None) -> int:

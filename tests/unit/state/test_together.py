@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from agnes.kernel.errors import ConflictError
-from agnes.state.publish import Request, Round
+from agnes.state.publish import Round
+from agnes.state.requests import Request
 from tests.unit.state.bank import balances, deposit, state_files
 
 pytestmark = pytest.mark.slow
