@@ -24,6 +24,7 @@ from agnes.kernel.jobs import Jobs
 from agnes.kernel.llm import LanguageModel
 from agnes.kernel.mail import Mailer, NoMail
 from agnes.kernel.ports import Clock, DeadLetters, ObjectStore, Queue, Secret, Secrets
+from agnes.kernel.principal import Principal
 from agnes.kernel.provider_web import ProviderWeb
 from agnes.kernel.scanning import Scanners
 from agnes.kernel.signing import SigningKeys
@@ -34,6 +35,7 @@ from agnes.settings import OLD_OUTBOUND, Outbound, Settings, usable_cores
 if TYPE_CHECKING:
     from agnes.directory.discovery import Discovery
     from agnes.directory.model import Provider, ProviderKey
+    from agnes.directory.scim import Scim
     from agnes.directory.signing_on import SigningOn
     from agnes.flea.market import Market
     from agnes.flea.reviewing import Reviewer
@@ -466,6 +468,13 @@ def discovery() -> Discovery:
 def provider(key: ProviderKey) -> Provider:
     """An identity provider that is set up. Raises SignOnRefused."""
     return current().provider(key)
+
+
+def scim(who: Principal) -> Scim:
+    """A directory's request by SCIM."""
+    from agnes.directory.scim import PATH, Scim
+
+    return Scim(state(), settings().base_url + PATH, who.email, clock().now())
 
 
 def signing_on() -> SigningOn:

@@ -39,6 +39,7 @@ HEAVY = {
     "zxcvbn": "passwords",
     "authlib": "identity",
     "joserfc": "identity",
+    "scim2_models": "identity",
 }
 """Packages that a function must not import unless it has the layer."""
 

@@ -61,6 +61,7 @@ OWNERS = {
     "detect_secrets": {"outside"},
     "authlib": {"directory"},
     "joserfc": {"directory"},
+    "scim2_models": {"directory"},
 }
 """A library's rooms. Importing it for annotations only (`if TYPE_CHECKING`) is free."""
 

@@ -332,6 +332,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     for path in page_files(house, name):
         assert ask("GET", "bob", path).status == 200
     signed_on(house)
+    provisioned(house, team)
     administered(house, team, name)
     cookie = {"cookie": f"access_token={team.tokens['ada']}", "headers": {"Origin": "http://agnes.test"}}
     market = "/admin/marketplaces/acme"
@@ -485,6 +486,8 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert house.run("telemetry-cron_prune_usage")["report"]["transcripts"]["sessions"] == 1
 
 
+SCIM_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+SCIM_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 SIGN_ON = {"OIDC_ISSUER": ISSUER, "OIDC_CLIENT_ID": CLIENT}
 
 
@@ -656,6 +659,28 @@ def shared(house: GuardedHouse, team: Team) -> None:
     for job in ("purge", "rescan", "digest"):
         house.run(f"flea-cron_{job}")
     assert team.call("DELETE", "bob", entity).status == 200
+
+
+def provisioned(house: GuardedHouse, team: Team) -> None:
+    """By a directory, over SCIM."""
+    token = team.post("ada", "/auth/tokens", {"name": "directory", "scope": "scim"}, 201)["token"]
+
+    def ask(method: str, path: str, body: Any = None, status: int = 200) -> Any:
+        answer = house.call(method, f"/scim/v2{path}", token=token, json_body=body)
+        assert answer.status == status, answer.text
+        return json.loads(answer.body) if answer.body else None
+
+    for path in ("/ServiceProviderConfig", "/ResourceTypes", "/ResourceTypes/User", "/Schemas", "/Users", "/Groups"):
+        ask("GET", path)
+    user = ask("POST", "/Users", {"schemas": [SCIM_USER], "userName": "nia@example.com"}, 201)
+    group = ask(
+        "POST", "/Groups", {"schemas": [SCIM_GROUP], "displayName": "Nia", "members": [{"value": user["id"]}]}, 201
+    )
+    ask("PUT", f"/Users/{user['id']}", {**user, "active": False})
+    ask("PUT", f"/Groups/{group['id']}", {**group, "displayName": "Nias"})
+    operations = [{"method": "DELETE", "path": f"/Users/{user['id']}"}]
+    ask("POST", "/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations})
+    ask("DELETE", f"/Groups/{group['id']}", status=204)
 
 
 def page_files(house: GuardedHouse, plugin: str) -> list[str]:

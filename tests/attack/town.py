@@ -138,7 +138,10 @@ def judge(answer: httpx.Response, hidden: frozenset[str]) -> None:
         assert secret not in shown, f"{asked} shows a secret"
     for inside in INSIDE:
         assert inside not in shown, f"{asked} shows {inside!r}: {body[:500]!r}"
-    if answer.status_code >= 400 and not answer.headers["content-type"].startswith("text/html") and GIT not in asked:
+    if answer.status_code >= 400 and "/scim/v2/" in asked:
+        assert answer.headers["content-type"] == "application/scim+json", asked
+        assert answer.json()["status"] == str(answer.status_code), asked
+    elif answer.status_code >= 400 and not answer.headers["content-type"].startswith("text/html") and GIT not in asked:
         assert answer.headers["content-type"] == "application/json", f"{asked}: {answer.headers['content-type']}"
         error = answer.json()
         assert {"code", "message", "hint", "request_id"} <= error.keys(), f"{asked}: {error}"
@@ -169,10 +172,11 @@ def scope_verdict(route: Route, scope: str) -> int | None:
     if needs is Needs.PUBLIC:
         return None
     is_open = {
-        "read": needs is not Needs.PERSON and (route.method == "GET" or route.path in FEED),
+        "read": needs not in (Needs.PERSON, Needs.DIRECTORY) and (route.method == "GET" or route.path in FEED),
         "feed": route.path in FEED,
         "push": route.path in PUSH,
         "bootstrap-analyst": needs in (Needs.LOGIN, Needs.GIT),
+        "scim": needs is Needs.DIRECTORY,
     }[scope]
     return None if is_open else 403
 
@@ -194,6 +198,7 @@ def verdict(needs: Needs, kind: str) -> int | None:
         Needs.GIT: signed_in,
         Needs.PERSON: {**signed_in, "analyst_token": 403, "admin_token": 403},
         Needs.ADMIN: {**signed_in, **analyst},
+        Needs.DIRECTORY: {**signed_in, **analyst, "admin": 403, "admin_token": 403},
         Needs.OPERATOR: {**signed_in, **analyst, "operator": None},
     }[needs].get(kind)
 
@@ -272,7 +277,7 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         Caller("an admin's token", admins_token["token"], "admin_token"),
         Caller("the operator", OPERATOR_TOKEN, "operator"),
     ]
-    for scope in ("read", "feed", "push", "bootstrap-analyst"):
+    for scope in ("read", "feed", "push", "bootstrap-analyst", "scim"):
         made = admin.post("/auth/tokens", json={"name": scope, "scope": scope}, expect=201).json()
         callers.append(Caller(f"an admin's token to {scope}", made["token"], f"scope {scope}"))
     export = admin.post("/api/admin/usage/exports", json={"format": "csv"}, expect=202).json()
@@ -280,6 +285,8 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
     versions = version["versions"] if isinstance(version, dict) else version
     common = {
         "kind": "css",
+        "thing": "none",
+        "provider": "oidc",
         "path": "README.md",
         "key": "cover.png",
         "name": "forecast",

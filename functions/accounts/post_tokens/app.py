@@ -21,7 +21,7 @@ class TokenCreate(BaseModel):
     expires_in_days: int | None = 90
     """null: never."""
     ttl_seconds: int | None = None
-    scope: Literal["full", "read", "feed", "push", "bootstrap-analyst", "general"] = "full"
+    scope: Literal["full", "read", "feed", "push", "bootstrap-analyst", "scim", "general"] = "full"
     """What the token opens; `general` is an older word for `full`."""
 
 

@@ -6,7 +6,7 @@ from agnes import wiring
 from agnes.accounts.pages import HOME
 from agnes.accounts.rules import local_path
 from agnes.directory import sign_on_pages
-from agnes.directory.model import ProviderKey
+from agnes.directory.model import provider_key
 from agnes.edge import Function, Needs, Redirect, Reply, page
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.principal import Principal
@@ -20,26 +20,15 @@ class SignOnQuery(BaseModel):
     next: str = Field("", max_length=2000)
 
 
-@app.route("/auth/google/login", methods=["GET"])
+@app.route("/auth/{provider}/login", methods=["GET"])
 @page(needs=Needs.PUBLIC, query=SignOnQuery)
-def get_google(_who: Principal | None, query: SignOnQuery) -> Reply:
-    """Sign in with Google."""
-    return _begin("google", query)
-
-
-@app.route("/auth/oidc/login", methods=["GET"])
-@page(needs=Needs.PUBLIC, query=SignOnQuery)
-def get_oidc(_who: Principal | None, query: SignOnQuery) -> Reply:
-    """Sign in with the organisation's OpenID Connect provider."""
-    return _begin("oidc", query)
-
-
-def _begin(key: ProviderKey, query: SignOnQuery) -> Reply:
+def get_sign_on(_who: Principal | None, provider: str, query: SignOnQuery) -> Reply:
+    """Sign in with Google, or with the organisation's OpenID Connect provider."""
     settings = wiring.settings()
     way_on = local_path(query.next, otherwise=HOME)
     try:
         begun = sign_on_pages.begin(
-            wiring.provider(key),
+            wiring.provider(provider_key(provider)),
             wiring.discovery(),
             wiring.signing_keys(),
             base_url=settings.base_url,

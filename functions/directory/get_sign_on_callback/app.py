@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.accounts.pages import HOME, session_cookie
 from agnes.directory import sign_on_pages, signing_on
-from agnes.directory.model import ProviderKey
+from agnes.directory.model import provider_key
 from agnes.edge import Function, Needs, Redirect, Reply, Request, page
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.principal import Principal
@@ -11,24 +11,12 @@ from agnes.kernel.principal import Principal
 app = Function("directory-get_sign_on_callback")
 
 
-@app.route("/auth/google/callback", methods=["GET"])
+@app.route("/auth/{provider}/callback", methods=["GET"])
 @page(needs=Needs.PUBLIC)
-def get_google(_who: Principal | None, request: Request) -> Reply:
-    """Finish signing in with Google."""
-    return _finish("google", request)
-
-
-@app.route("/auth/oidc/callback", methods=["GET"])
-@page(needs=Needs.PUBLIC)
-def get_oidc(_who: Principal | None, request: Request) -> Reply:
-    """Finish signing in with the organisation's OpenID Connect provider."""
-    return _finish("oidc", request)
-
-
-def _finish(key: ProviderKey, request: Request) -> Reply:
+def get_callback(_who: Principal | None, provider: str, request: Request) -> Reply:
     """Go on signed in, or back to the sign-in page, which says why not."""
-    settings, now = wiring.settings(), wiring.clock().now()
-    query = {name: values[0] for name, values in request.query.items()}
+    key, settings, now = provider_key(provider), wiring.settings(), wiring.clock().now()
+    query = request.flat_query
     state = query.get("state", "")
     ended = sign_on_pages.end_cookie(state, base_path=settings.base_path, secure=settings.secure_cookies)
     try:

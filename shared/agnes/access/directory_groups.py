@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agnes.access import repository
+from agnes.access.service import get_group
 from agnes.accounts.identities import end_sign_ins
 from agnes.accounts.model import ADMIN, SYNC_CREATORS
 from agnes.accounts.rules import name_of
@@ -76,3 +77,45 @@ def sync_memberships(
             params = {"user_id": user_id, "email": email, "source": source}
             tx.record(Change(action, f"group:{group_id}", params))
     return SyncedMembership(tuple(added), tuple(removed))
+
+
+def add_group(tx: Tx, name: str, *, source: str, now: datetime) -> str:
+    """A new group of a directory; its id. Raises BadRequestError for a name that no page could show."""
+    creator = next(creator for creator, made in SYNC_CREATORS.items() if made == source)
+    group_id, shown = GroupId(new_ulid(now)), free_name(tx, name_of(name))
+    repository.add_group(tx.db, group_id, name=shown, description="", by=creator, now=now, external_id=name)
+    tx.record(Change("user_group.created", f"group:{group_id}", {"name": shown, "source": source}))
+    return group_id
+
+
+def rename_group(tx: Tx, group_id: str, name: str) -> None:
+    """Raises BadRequestError."""
+    before = get_group(tx.db, group_id)
+    shown = name_of(name)
+    if shown == before.name:
+        return
+    shown = free_name(tx, shown)
+    repository.set_group(tx.db, group_id, name=shown, description=before.description)
+    tx.record(Change("user_group.updated", f"group:{group_id}", {"name": shown}, {"name": before.name}))
+
+
+def remove_group(tx: Tx, group_id: str) -> None:
+    """With its memberships and grants."""
+    group = get_group(tx.db, group_id)
+    repository.remove_group(tx.db, group_id)
+    before = {"name": group.name, "members": group.member_count, "grants": group.grant_count}
+    tx.record(Change("user_group.deleted", f"group:{group_id}", {}, before))
+
+
+def change_members(
+    tx: Tx, group_id: str, *, add: Collection[str], remove: Collection[str], source: str, now: datetime
+) -> None:
+    """Ids of accounts that exist. One line of the audit for all that are added, one for all that are removed."""
+    held = repository.sources_of_members(tx.db, group_id)
+    added = sorted(set(add) - held.keys())
+    removed = sorted(user for user in remove if held.get(user) == source and user not in add)
+    repository.add_members(tx.db, group_id, added, source=source, by=source, now=now)
+    repository.remove_members(tx.db, group_id, removed)
+    for action, users in (("user_group.member_added", added), ("user_group.member_removed", removed)):
+        if users:
+            tx.record(Change(action, f"group:{group_id}", {"user_ids": users, "source": source}))

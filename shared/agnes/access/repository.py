@@ -157,6 +157,27 @@ def group_ids_of(db: Db, user_id: str) -> dict[str, str]:
     return dict(db.execute("SELECT group_id, source FROM people.memberships WHERE user_id = ?", [user_id]).fetchall())
 
 
+def sources_of_members(db: Db, group_id: str) -> dict[str, str]:
+    """Account → source of its membership."""
+    return dict(db.execute("SELECT user_id, source FROM people.memberships WHERE group_id = ?", [group_id]).fetchall())
+
+
+def add_members(db: Db, group_id: str, user_ids: Sequence[str], *, source: str, by: str, now: datetime) -> None:
+    """In one statement."""
+    if user_ids:
+        db.execute(
+            """INSERT INTO people.memberships (user_id, group_id, source, added_at, added_by)
+            SELECT unnest($ids), $group, $source, $now, $by""",
+            {"ids": list(user_ids), "group": group_id, "source": source, "now": now, "by": by},
+        )
+
+
+def remove_members(db: Db, group_id: str, user_ids: Sequence[str]) -> None:
+    if user_ids:
+        sql = "DELETE FROM people.memberships WHERE group_id = ? AND list_contains(?, user_id)"
+        db.execute(sql, [group_id, list(user_ids)])
+
+
 def grants(db: Db, *, resource_type: str | None = None, group_id: str | None = None) -> list[Grant]:
     """By resource, then group."""
     rows = db.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agnes.kernel.errors import DeniedError
+from agnes.kernel.errors import AgnesError, DeniedError, NotFoundError
 from agnes.kernel.ports import Secret
 
 GOOGLE_ISSUER = "https://accounts.google.com"
@@ -61,3 +61,20 @@ class SignOnRefused(DeniedError):
 
     def __init__(self, code: str, message: str, hint: str = "Try again, or ask an admin.") -> None:
         super().__init__(message, code=code, hint=hint)
+
+
+class ScimError(AgnesError):
+    """A refusal in SCIM's words (RFC 7644, 3.12)."""
+
+    def __init__(self, status: int, scim_type: str, detail: str) -> None:
+        super().__init__(detail, code=f"scim_{scim_type}" if scim_type else "scim", scim_type=scim_type)
+        self.status = status
+
+
+def provider_key(text: str) -> ProviderKey:
+    """Of a path's part. Raises NotFoundError."""
+    if text == "google":
+        return "google"
+    if text == "oidc":
+        return "oidc"
+    raise NotFoundError("there is no such way to sign in", code="provider_not_found", hint="Open the sign-in page.")

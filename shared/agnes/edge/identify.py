@@ -79,7 +79,9 @@ def identify(request: Request, needs: Needs, *, route_scope: Scope | None = None
             if needs is Needs.PUBLIC:
                 return None
             raise ScopeTooNarrow(who.scope)
-    if needs in (Needs.ADMIN, Needs.OPERATOR):
+    elif needs is Needs.DIRECTORY:
+        raise ScopeTooNarrow(who.scope, hint="Make a token of the scope scim.")
+    if needs in (Needs.ADMIN, Needs.OPERATOR, Needs.DIRECTORY):
         who.require_admin()
     return who
 

@@ -95,6 +95,11 @@ class Request:
             return _texts(self.headers["content-type"], self.body)
         return parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True)
 
+    @property
+    def flat_query(self) -> dict[str, str]:
+        """The query with the first value of each name."""
+        return {name: values[0] for name, values in self.query.items()}
+
     def json(self) -> Any:
         if not self.body:
             return {}

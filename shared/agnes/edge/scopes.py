@@ -21,12 +21,12 @@ class ScopeTooNarrow(DeniedError):
 
     code = "token_scope"
 
-    def __init__(self, scope: Scope | None) -> None:
+    def __init__(self, scope: Scope | None, *, hint: str = "Use a token of a wider scope, or sign in.") -> None:
         known = scope.value if scope is not None else "unknown"
         what = LABELS[scope].lower() if scope is not None else "not of this version"
         super().__init__(
             f"the scope of this token does not allow this: {known} ({what})",
-            hint="Use a token of a wider scope, or sign in.",
+            hint=hint,
             scope=known,
         )
 
@@ -35,6 +35,8 @@ def is_open(scope: Scope | None, *, needs: Needs, method: str, route_scope: Scop
     """Whether a token of this scope opens a route. Whether its owner may is asked besides."""
     if needs is Needs.PERSON or scope is None:
         return False
+    if needs is Needs.DIRECTORY:
+        return scope is Scope.SCIM
     if scope is Scope.FULL:
         return True
     if scope is Scope.BOOTSTRAP:

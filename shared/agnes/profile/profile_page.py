@@ -34,7 +34,7 @@ class ProfileForm(BaseModel):
     name: str = Field("", max_length=1000)
     current: SecretStr = SecretStr("")
     new: SecretStr = SecretStr("")
-    scope: Literal["full", "read", "feed", "push", "bootstrap-analyst"] = "full"
+    scope: Literal["full", "read", "feed", "push", "bootstrap-analyst", "scim"] = "full"
     expires: Literal["30", "90", "365", ""] = "90"
     token_id: str = ""
     sign_in_id: str = ""
@@ -66,9 +66,14 @@ class ProfilePage:
     def today(self) -> date:
         return self.now.date()
 
+    @property
+    def scope_options(self) -> list[tuple[str, str]]:
+        """Scopes that this person may choose."""
+        return [*self.scopes.items(), *([(Scope.SCIM.value, LABELS[Scope.SCIM])] if self.user.is_admin else [])]
+
     def label(self, scope: str) -> str:
         """What a token of this scope may do; an unknown scope as it is."""
-        return self.scopes.get(scope, scope)
+        return dict(self.scope_options).get(scope, scope)
 
 
 def profile_page(state: State, store: ObjectStore, who: Principal, *, now: datetime) -> ProfilePage:

@@ -13,7 +13,7 @@ from tests.attack.town import FEED, PUSH, routes, scope_verdict
 from tests.builders.people import add_person
 from tests.edge.accounts.test_tokens import make
 
-NARROW = ("read", "feed", "push", "bootstrap-analyst")
+NARROW = ("read", "feed", "push", "bootstrap-analyst", "scim")
 
 
 def path_of(route: discovery.Route) -> str:
@@ -29,6 +29,7 @@ def test_a_route_that_a_scope_does_not_hold_is_closed(house, admin, scope):
         sent = {} if route.method == "GET" else {"json_body": {}}
         answer = house.call(route.method, path_of(route), token=token, **sent)
         told = answer.text.lower()
+        assert "scim" not in route.path or route.contract.needs is Needs.DIRECTORY
         expected = "access token may not" if route.contract.needs is Needs.PERSON else "scope of this token"
         if answer.status != 403 or expected not in told:
             wrong.append(f"{route.method} {route.path}: {answer.status} {told[:80]}")
@@ -95,7 +96,8 @@ def test_older_tokens_keep_what_they_could_and_unknown_scopes_open_nothing(house
 
 def test_an_analysts_token_never_is_an_admins(house, admin):
     bob = add_person(house, admin, "bob@example.com")
-    for scope in ("full", *NARROW):
+    assert make(house, bob, scope="scim").json()["code"] == "admin_only"
+    for scope in ("full", *NARROW[:-1]):
         token = make(house, bob, scope=scope).json()["token"]
         assert house.get("/api/users", token=token).status == 403
 

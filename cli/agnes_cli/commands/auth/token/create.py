@@ -6,7 +6,7 @@ from agnes_cli import config, shown, signing_in
 from agnes_cli.options import JSON
 from agnes_cli.secret_input import from_stdin
 
-SCOPES = ("full", "read", "feed", "push", "bootstrap-analyst")
+SCOPES = ("full", "read", "feed", "push", "bootstrap-analyst", "scim")
 
 
 @click.command()
@@ -17,7 +17,7 @@ SCOPES = ("full", "read", "feed", "push", "bootstrap-analyst")
     default="full",
     show_default=True,
     help="read: everything that you can read. feed: the marketplace. push: send sessions. "
-    "bootstrap-analyst: set up a computer, for an hour.",
+    "bootstrap-analyst: set up a computer, for an hour. scim: provision accounts (admins).",
 )
 @click.option("--days", type=click.IntRange(min=1), help="Days that it works for; 90 if neither this nor --no-end.")
 @click.option("--no-end", is_flag=True, help="It works until it is revoked.")
