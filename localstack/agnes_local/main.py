@@ -200,7 +200,8 @@ def _rebuild_head(options: argparse.Namespace, _settings: settings_module.Settin
 def _what_is_left(checked: Checked) -> str:
     if checked.sound is None:
         return "No generation of it verifies. Take it from a backup."
-    lost = f"{checked.lost} later ones are lost" if checked.lost else "nothing is lost"
+    later = "1 later generation is" if checked.lost == 1 else f"{checked.lost} later generations are"
+    lost = f"{later} lost" if checked.lost else "nothing is lost"
     return f"Generation {checked.sound.generation} of {checked.sound_at} is the newest that verifies; {lost}."
 
 

@@ -134,7 +134,7 @@ def _noted(body: bytes | None, name: str, none: T) -> T:
     try:
         found = json.loads(body)[name] if body else none
         return found if isinstance(found, type(none)) else none
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return none
 
 

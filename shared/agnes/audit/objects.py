@@ -121,7 +121,7 @@ def line(key: str, body: bytes) -> Row | None:
         row |= {"at": at, "duration_ms": float(said.get("duration_ms") or 0)}
         if said.get("before") is None:
             row["before"] = None
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         log.warning("an audit object says nothing that can be used", extra={"key": key})
         return None
     return row if row["id"] else None

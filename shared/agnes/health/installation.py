@@ -191,7 +191,7 @@ def _head(store: ObjectStore, file: str) -> dict[str, Any] | None:
         return None
     try:
         head = json.loads(found.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return head if isinstance(head, dict) else {}
 

@@ -176,7 +176,7 @@ def read(store: ObjectStore, since: date, until: date) -> Counted:
                 found.by_function.setdefault(function, Sums()).add(sums, weight)
                 found.samples += weight > 1
                 found.first = found.first or day
-        except (ValueError, TypeError, AttributeError, IndexError):
+        except (ValueError, TypeError, AttributeError, IndexError, RecursionError):
             log.warning("%s is damaged and is not counted", entry.key)
     return found
 

@@ -72,7 +72,7 @@ def _at(line: bytes) -> datetime | None:
     try:
         found = datetime.fromisoformat(json.loads(line)["at"])
         return found if found.tzinfo else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -162,7 +162,7 @@ def _decoded(body: bytes) -> HeldBy | None:
     """None for a damaged lease: nobody holds it."""
     try:
         found = msgspec.json.decode(body, type=_Stored)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     expires = found.expires or found.until
     if expires is None or expires.tzinfo is None:

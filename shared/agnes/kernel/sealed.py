@@ -19,6 +19,8 @@ from agnes.kernel.ports import ANYTHING, ObjectStore
 log = logging.getLogger("agnes.kernel")
 
 QUARANTINE = "damaged/"
+MAX_DEPTH = 100
+"""Of an object without a digest: none of ours nests ten deep, and a parser of JSON gives up at a thousand, with a RecursionError."""
 _SEAL = re.compile(rb',"sha256":"([0-9a-f]{64})"\}\Z')
 
 
@@ -39,7 +41,7 @@ def opened(key: str, body: bytes) -> bytes:
     """The object as it was given to `seal`. Raises Unsealed, also for what is no JSON object."""
     found = _SEAL.search(body)
     if found is None:
-        if not body.startswith(b"{") or b'"sha256":' in body[-90:]:
+        if not body.startswith(b"{") or b'"sha256":' in body[-90:] or _depth(body) > MAX_DEPTH:
             raise Unsealed(key)
         return body
     plain = body[: found.start()] + b"}"
@@ -60,6 +62,20 @@ def put_away(store: ObjectStore, key: str, body: bytes, *, remove: bool = True) 
         store.write(quarantined(key), body, expect=ANYTHING)
         if remove:
             store.remove([key])
+
+
+def _depth(body: bytes) -> int:
+    """How deep brackets nest, those in texts counted too."""
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return 0
+    deepest = depth = 0
+    for byte in body:
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
 
 
 def _digest(key: str, plain: bytes) -> str:

@@ -257,7 +257,7 @@ class Head:
             if not all(part.key.startswith(folder) for part in (head.snapshot, head.log) if part and part.key):
                 raise ValueError("it names objects of another file")
             return head
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise StateDamaged(key, f"not a head ({error})") from error
 
 
@@ -321,5 +321,5 @@ def encode_page(lines: tuple[Published, ...]) -> bytes:
 def decode_page(key: str, body: bytes) -> tuple[Published, ...]:
     try:
         return decode_lines(json.loads(body)["history"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StateDamaged(key, f"not a page of history ({error})") from error

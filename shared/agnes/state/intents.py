@@ -112,7 +112,7 @@ def _decode(store: ObjectStore, key: str, match: re.Match[str]) -> Intent | None
         return Intent(int(match[1]), match[2], calls)
     except UnknownCall:  # its own process knows it, and will make it
         return None
-    except (ValueError, TypeError, AttributeError, IndexError, zlib.error):
+    except (ValueError, TypeError, AttributeError, IndexError, zlib.error, RecursionError):
         return None
 
 

@@ -99,9 +99,11 @@ def check(
         problem = f"{head_key(file)} is missing"
     if head is not None:
         newest = head.generation  # what is beyond it was never published
+        problem = _stored_problem(store, head)
         if not (found := _problem(head, material, new_engine)):
-            return Checked(file, newest, "", head, head.history[-1].at, version, is_head_readable=True)
-        problem = found
+            # Where the store has it damaged, this machine still has what it fetched before: restoring writes that.
+            return Checked(file, newest, problem, head, head.history[-1].at, version, is_head_readable=True)
+        problem = problem or found
     lines = _lines(store, objects, head)
     schemas = {line.generation: line.schema for line in lines.values() if line.schema}
     for candidate, entry in _candidates(file, objects, lines, newest, store):
@@ -125,6 +127,20 @@ def stand_in(checked: Checked) -> Known:
     generation = checked.generation + TAIL_GENERATIONS
     head = replace(checked.sound, generation=generation, nonce="0" * 16, log=None, history=())
     return Known(head, checked.head_version)
+
+
+def _stored_problem(store: ObjectStore, head: Head) -> str:
+    """Why an object that the head names is not what it was, in the store itself; empty if all are. A process reads snapshots
+    from its machine's cache, so it may not notice."""
+    for part in (head.snapshot, head.log):
+        if part is None or not part.key:
+            continue
+        found = store.read(part.key)
+        if not isinstance(found, Blob):
+            return f"{part.key} is missing, and the head names it"
+        if hashlib.sha256(found.body).hexdigest() != part.sha256:
+            return f"{part.key} is damaged: its sha256 is not the one in the head"
+    return ""
 
 
 def _problem(head: Head, material: Material, new_engine: Callable[[], Engine]) -> str:

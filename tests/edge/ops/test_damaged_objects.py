@@ -29,7 +29,7 @@ from tests.builders.telemetry_house import run_usage, upload
 from tests.builders.transcripts import Transcript
 
 SETTINGS = {**ENVIRON, "AUDIT_ARCHIVE_AFTER_DAYS": "1"}
-HARMS = ("absent", "empty", "truncated", "one bit", "another's", "other JSON", "no zone", "far ahead")
+HARMS = ("absent", "empty", "truncated", "one bit", "another's", "other JSON", "no zone", "far ahead", "nested deep")
 A, B = "5d2c8a10-0001-4f00-9a00-00000000aaaa", "77777777-0002-4f00-9a00-00000000bbbb"
 C = "88888888-0003-4f00-9a00-00000000cccc"
 FAR = b"3026-11-23T09:00:00Z"
@@ -244,6 +244,8 @@ def harmed(store: MemoryStore, key: str, how: str) -> bytes | None:
                 b' "3026-11-23T09:00:00", "generation": 99999999, "nonce": "", "seconds": "x", "ok": true, "error": 1,'
                 b' "run_id": 1, "report": 1, "day": "2026-11-23", "unsure": {"x": "2026-11-23T09:00:00"}}'
             )
+        case "nested deep":
+            return b'{"at":' + b"[" * 100_000
         case "far ahead":
             return (
                 b'{"at": "%b", "owner": "x", "until": "%b", "expires": "%b", "attempts": [33346400000.0],'

@@ -34,6 +34,7 @@ DAMAGE = {
     "truncated": lambda body: body[: len(body) // 2],
     "bit": flipped,
     "other": lambda _: b'{"count": 1}' * 40,
+    "nested": lambda _: b"[" * 100_000,
 }
 UNREADABLE = [how for how in DAMAGE if how != "bit"]
 
@@ -70,6 +71,20 @@ def test_a_file_that_was_never_written_is_no_damage(start):
     assert (checked.generation, checked.problem) == (0, "")
     with pytest.raises(ConflictError, match="never written"):
         start().rebuild_head("bank")
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_what_this_machine_has_in_its_cache_does_not_hide_damage_of_the_store(bank, start, how):
+    """The process that made the snapshot reads its own copy; another machine could not read the file at all."""
+    head = head_of(bank.store)
+    damage(bank.store, head.snapshot.key, how)
+    assert balances(bank) == {"ada": COMMITS}
+    checked = bank.check("bank")
+    assert head.snapshot.key in checked.problem
+    assert (checked.sound.generation, checked.lost) == (COMMITS, 0)
+    bank.restore("bank", checked.sound.generation)
+    assert bank.check("bank").problem == ""
+    assert balances(start()) == {"ada": COMMITS}
 
 
 @pytest.mark.parametrize("how", UNREADABLE)

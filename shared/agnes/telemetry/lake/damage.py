@@ -91,7 +91,7 @@ def noted(store: ObjectStore, notes: Collection[str]) -> set[str]:
     found = set()
     for note in notes:
         blob = store.read(note)
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             if isinstance(blob, Blob):
                 found.add(str(json.loads(blob.body)["key"]))
     return found
