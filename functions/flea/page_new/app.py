@@ -24,4 +24,4 @@ def post_new(who: Principal, request: Request) -> Done | SharePage:
     if sent.text("action") == "preview":
         return pages.previewed(wiring.market(), who, sent)
     entity = submitting.create(wiring.market(), who, uploads.offer_of(sent))
-    return Done(f"{pages.PATH}/{entity.id}", f"{entity.served_name} is shared. You are told when it was reviewed.")
+    return Done(f"{pages.PATH}/{entity.id}", pages.received(wiring.market(), entity))

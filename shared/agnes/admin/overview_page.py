@@ -9,6 +9,7 @@ from typing import ClassVar
 from agnes.access import service as access
 from agnes.accounts import service as accounts
 from agnes.accounts.model import UserCounts
+from agnes.flea import queue
 from agnes.health.report import HealthReport
 from agnes.kernel.state import State
 from agnes.marketplace import service as marketplace
@@ -73,6 +74,7 @@ def overview_page(state: State, health: HealthReport, *, now: datetime) -> Overv
         registered = marketplace.marketplaces(db)
         plugins = marketplace.plugins(db)
         waiting = versions.count_waiting(db)
+        submissions = queue.count_to_review(db)
         users = accounts.count_users(db)
         has_grants = any(group.grant_count for group in access.groups(db)) or any(p.is_system for p in plugins)
         sessions, people = telemetry.recent_sessions(db, since=now - RECENT)
@@ -111,6 +113,15 @@ def overview_page(state: State, health: HealthReport, *, now: datetime) -> Overv
             if (broken := [p.name for p in plugins if p.marketplace_id == one.id and p.problem])
         ),
     ]
+    if submissions:
+        attention.append(
+            Attention(
+                f"{submissions} {'submission waits' if submissions == 1 else 'submissions wait'} for your review",
+                "Nobody is served what was shared on the Flea market before you decide.",
+                "/admin/store",
+                "Review",
+            )
+        )
     if users.without_password:
         attention.append(
             Attention(

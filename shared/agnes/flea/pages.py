@@ -13,6 +13,7 @@ from agnes.flea.model import CATEGORIES, Entity
 from agnes.flea.notices import Notice, Notices
 from agnes.flea.owning import Owned
 from agnes.flea.preparing import Preview
+from agnes.flea.transitions import Status
 from agnes.flea.uploads import Form
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.principal import Principal
@@ -101,6 +102,15 @@ def previewed(market: Market, who: Principal, form: Form) -> SharePage:
     with market.state.read("people") as db:
         groups = groups_of(db, who)
     return SharePage(groups, shown, {name: values[0] for name, values in form.texts.items()})
+
+
+def received(market: Market, entity: Entity) -> str:
+    """What became of something that was shared a moment ago: it may be blocked already."""
+    with market.state.read("flea") as db:
+        newest = repository.submissions_of(db, entity.id)[:1]
+    if newest and newest[0].status == Status.BLOCKED_INLINE:
+        return f"{entity.served_name} is stored and offered to nobody: the checks found what is named below."
+    return f"{entity.served_name} is stored. You are told when it was reviewed."
 
 
 def mine_page(db: Db, who: Principal, installs: dict[str, int], *, today: date) -> MinePage:

@@ -167,6 +167,12 @@ def page(db: Db, query: QueueQuery) -> QueuePage:
     return QueuePage(lines, total, query.skip, query.limit, repository.count_by_status(db))
 
 
+def count_to_review(db: Db) -> int:
+    """Submissions that wait for a person: held, blocked, or with a review that failed."""
+    counts = repository.count_by_status(db)
+    return sum(counts.get(status, 0) for status in CHIPS["review"][1])
+
+
 def detail(market: Market, who: Principal, submission_id: str) -> SubmissionDetail:
     """Raises SubmissionNotFound."""
     with market.state.read("flea") as db:
