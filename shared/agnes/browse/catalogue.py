@@ -34,6 +34,7 @@ from agnes.marketplace.model import marketplace_of
 from agnes.stack.model import ServedPlugin
 from agnes.stack.plugins import NO_PLUGINS, Plugins
 from agnes.stack.resolution import Candidate
+from agnes.telemetry.model import ItemKey
 
 RECENT, MOST_USED, MOST_ADOPTED, TRENDING, RELEVANCE = "recent", "most_used", "most_adopted", "trending", "relevance"
 SORTS = (RECENT, MOST_USED, MOST_ADOPTED, TRENDING)
@@ -49,7 +50,6 @@ CARDS_REMEMBERED = 2048
 NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 _NOBODY: frozenset[str] = frozenset()
 
-ItemKey = tuple[str, str, str, str, str]
 PluginKey = tuple[str, str, str]
 Held = tuple[str, str, datetime | None]
 

@@ -20,6 +20,7 @@ from agnes.marketplace.needs import Needs
 from agnes.stack import holdings as stack
 from agnes.stack.entitlement import since_of
 from agnes.stack.model import ServedPlugin
+from agnes.telemetry.model import ItemKey
 
 SOURCE: Source = "curated"
 _NEVER = 1 << 62
@@ -53,7 +54,7 @@ def entries(db: Db) -> list[Entry]:
             marketplace_id=slug,
             marketplace_name=marketplace_name,
             detail_url=f"/marketplace/curated/{slug}/{name}",
-            item_key=(SOURCE, slug, name, "plugin", name),
+            item_key=ItemKey(SOURCE, slug, name, "plugin", name),
             grant=resource_id(slug, name),
             is_system=is_system,
             order_in_stack=place,

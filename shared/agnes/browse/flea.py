@@ -15,6 +15,7 @@ from agnes.kernel.state import Db
 from agnes.marketplace import versions
 from agnes.stack import holdings as stack
 from agnes.stack.model import blocked_reason
+from agnes.telemetry.model import ItemKey
 
 SOURCE: Source = "flea"
 FILES = (*flea.FILES, "marketplace")
@@ -50,7 +51,7 @@ def entries(db: Db) -> list[Entry]:
             marketplace_id=entity.id,
             marketplace_name=MARKET,
             detail_url=f"/marketplace/flea/{entity.id}",
-            item_key=(SOURCE, entity.id, entity.served_name, "plugin", entity.served_name),
+            item_key=ItemKey(SOURCE, entity.id, entity.served_name, "plugin", entity.served_name),
             status=_SHOWN[entity.status],
             owner_id=entity.owner_user_id,
             audience=None if entity.audience == "everyone" else frozenset(entity.audience_groups),

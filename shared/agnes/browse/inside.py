@@ -17,7 +17,7 @@ from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Row, State
 from agnes.marketplace import browsing
-from agnes.telemetry.model import ITEM_DAILY
+from agnes.telemetry.model import ITEM_DAILY, ItemKey
 from agnes.trees import service as trees
 from agnes.trees.damage import TreeDamaged
 
@@ -179,9 +179,7 @@ def _change(name: str, row: Row) -> list[ChangeLine]:
     return [ChangeLine(at, "updated", commit)] if updated else []
 
 
-def daily(
-    state: State, known: Catalogue, entry: Entry, item: tuple[str, str, str, str, str], *, today: date
-) -> tuple[Day, ...]:
+def daily(state: State, known: Catalogue, entry: Entry, item: ItemKey, *, today: date) -> tuple[Day, ...]:
     """Exactly 30 days, oldest first, ending today; their sum is `invocations_30d`."""
     calls = _calls(state, known, entry).get(item[3:], {}) if known.measures.of_item.get(item) else {}
     days = (today - timedelta(days=back) for back in reversed(range(SERIES_DAYS)))
@@ -193,13 +191,13 @@ def _calls(state: State, known: Catalogue, entry: Entry) -> dict[tuple[str, str]
     key = ("calls", entry.id)
     found = known.measures.remembered.get(key)
     if found is None:
-        source, marketplace_id, plugin, _, _ = entry.item_key
+        item = entry.item_key
         try:
             with state.read("telemetry") as db:
                 rows = db.execute(
                     f"""SELECT kind, name, day, sum(invocations)::BIGINT FROM {ITEM_DAILY}
                     WHERE plugin = ? AND marketplace_id = ? AND source = ? GROUP BY ALL""",  # noqa: S608 (fixed parts)
-                    [plugin, marketplace_id, source],
+                    [item.plugin, item.marketplace_id, item.source],
                 ).fetchall()
         except AgnesError as exc:
             if exc.status < 500:

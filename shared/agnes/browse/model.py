@@ -12,6 +12,7 @@ from agnes.claude_code.callers import Callers
 from agnes.marketplace.declared import NOTHING, Declarations
 from agnes.marketplace.model import Need
 from agnes.stack.model import Claim
+from agnes.telemetry.model import ItemKey
 
 Source = Literal["curated", "flea"]
 Kind = Literal["plugin", "skill", "agent"]
@@ -222,8 +223,7 @@ class Entry:
     """A flea entity's own id."""
     marketplace_name: str
     detail_url: str
-    item_key: tuple[str, str, str, str, str]
-    """telemetry's: (source, marketplace_id, plugin, kind, name)."""
+    item_key: ItemKey
     grant: str = ""
     """What a group must be granted to see it; empty for what everybody may see."""
     only_for: str = ""

@@ -37,6 +37,7 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.marketplace.model import resource_id
 from agnes.stack.resolution import is_name_taken
+from agnes.telemetry.model import ItemKey
 
 FILES = CATALOGUE_FILES
 """State files that every answer of this module comes from."""
@@ -337,9 +338,8 @@ def _find_inner(entry: Entry, kind: str, name: str) -> Inner | None:
     return declared or next((inner for inner in of_kind if kind == "agent" and inner.stem == name), None)
 
 
-def _key(entry: Entry, inner: Inner) -> tuple[str, str, str, str, str]:
-    source, marketplace_id, plugin, _, _ = entry.item_key
-    return source, marketplace_id, plugin, inner.kind, inner.name
+def _key(entry: Entry, inner: Inner) -> ItemKey:
+    return entry.item_key._replace(kind=inner.kind, name=inner.name)
 
 
 def _line(known: Catalogue, entry: Entry, number: int, inner: Inner) -> InnerLine:

@@ -25,6 +25,7 @@ from agnes.marketplace.model import RESOURCE_TYPES
 from agnes.stack import service as stack
 from agnes.stack import serving
 from agnes.telemetry import windows
+from agnes.telemetry.model import ItemKey
 
 SOURCES: tuple[ModuleType, ...] = (curated, flea)
 """Each a module with SOURCE, FILES, `entries(db)`, `holdings(db)` and `marks(db)`."""
@@ -209,8 +210,8 @@ def _measures(db: Db, content: Content) -> Measures:
     return Measures(content, _figures(db), windows.used_together(db))
 
 
-def _figures(db: Db) -> dict[tuple[str, str, str, str, str], Figures]:
-    return {row[:5]: Figures(Usage(*row[5:10]), *row[10:]) for row in windows.item_figures(db)}
+def _figures(db: Db) -> dict[ItemKey, Figures]:
+    return {ItemKey._make(row[:5]): Figures(Usage(*row[5:10]), *row[10:]) for row in windows.item_figures(db)}
 
 
 def _mark_of_people(db: Db) -> int:

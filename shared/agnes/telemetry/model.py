@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 
 from msgspec import Struct
 
 FILE = "telemetry"
 """The state file."""
+
+
+class ItemKey(NamedTuple):
+    """What figures of usage are kept by; kind `plugin` with the plugin's name is the plugin as a whole."""
+
+    source: str
+    """`curated`, `flea` or `builtin`."""
+    marketplace_id: str
+    """A flea entity's own id."""
+    plugin: str
+    kind: str
+    name: str
+
 
 PROCESSOR_VERSION = 4
 """Raised when the rules of extraction change; sessions with a lower one are extracted again."""

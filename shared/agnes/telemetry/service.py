@@ -18,7 +18,7 @@ from agnes.telemetry.extraction.served import Served, served_names
 from agnes.telemetry.extraction.session import ServedFor
 from agnes.telemetry.lake import damages
 from agnes.telemetry.lake.damages import Damage
-from agnes.telemetry.model import ITEM_DAILY, Limits, Report
+from agnes.telemetry.model import ITEM_DAILY, ItemKey, Limits, Report
 
 if TYPE_CHECKING:
     from agnes.telemetry.extraction.tick import ExtractionRun
@@ -27,9 +27,6 @@ USAGE = "usage"
 SERIES_DAYS = 30
 SERVED_FILES = stack.FILES
 """State files that say whose a served name is."""
-
-ItemKey = tuple[str, str, str, str, str]
-"""(source, marketplace_id, plugin, kind, name); kind `plugin` with the plugin's name is the plugin as a whole."""
 
 
 class UnknownProcessor(BadRequestError):
@@ -211,7 +208,7 @@ def item_windows(db: Db) -> dict[ItemKey, ItemWindow]:
         FROM telemetry.item_windows
         """
     ).fetchall()
-    return {row[:5]: ItemWindow(*row[5:]) for row in rows}
+    return {ItemKey._make(row[:5]): ItemWindow(*row[5:]) for row in rows}
 
 
 def daily_series(db: Db, item: ItemKey, *, today: date) -> list[tuple[date, int]]:
