@@ -94,7 +94,7 @@ def test_a_job_that_fails_says_so(house):
         "error.extraction_busy",
     )
     assert (line["params"]["run_id"], line["params"]["dry_run"]) == (run_id, False)
-    assert "holds the inbox" in line["params"]["error"]
+    assert "has the inbox" in line["params"]["error"]
     again = house.post("/api/admin/run-session-processor?processor=usage", token=admin.token)
     assert again.status == 200, again.text
     house.post("/api/admin/run-session-collector?dry_run=true", token=admin.token)
