@@ -339,28 +339,28 @@ def _tree(store: Any, number: int, inner: int) -> tuple[str, int]:
 def _people(state: Any, rows: list[dict[str, Any]], people: int) -> None:
     def change(tx: Any) -> None:
         tx.db.execute(
-            "INSERT INTO people.users SELECT 'u' || n, 'u' || n || '@example.com', 'U' || n, NULL, true, now(), now(),"
+            "INSERT INTO people.users (id, email, name, password_hash, active, created_at, updated_at, deactivated_at, deactivated_by) SELECT 'u' || n, 'u' || n || '@example.com', 'U' || n, NULL, true, now(), now(),"
             " NULL, NULL FROM range($people) r(n)",
             {"people": people},
         )
         tx.db.execute(
-            "INSERT INTO people.groups SELECT 'g' || n, 'G' || n, '', false, now(), NULL FROM range($groups) r(n)",
+            "INSERT INTO people.groups (id, name, description, is_system, created_at, created_by) SELECT 'g' || n, 'G' || n, '', false, now(), NULL FROM range($groups) r(n)",
             {"groups": GROUPS},
         )
         tx.db.execute(
-            "INSERT INTO people.memberships SELECT DISTINCT 'u' || n, 'g' || ((n * k) % $groups), 'admin', now(), NULL"
+            "INSERT INTO people.memberships (user_id, group_id, source, added_at, added_by) SELECT DISTINCT 'u' || n, 'g' || ((n * k) % $groups), 'admin', now(), NULL"
             " FROM range($people) r(n), (VALUES (1), (3), (7)) v(k)",
             {"people": people, "groups": GROUPS},
         )
         resources = [f"{row['slug']}/{row['name']}" for row in rows]
         tx.db.execute(
-            "INSERT INTO people.grants SELECT 'x' || n, CASE WHEN n % 2 = 0 THEN 'admin' ELSE 'everyone' END,"
+            "INSERT INTO people.grants (id, group_id, resource_type, resource_id, assigned_at, assigned_by) SELECT 'x' || n, CASE WHEN n % 2 = 0 THEN 'admin' ELSE 'everyone' END,"
             " 'marketplace_plugin', resource, now(), NULL"
             " FROM (SELECT unnest($resources) AS resource, unnest(range(len($resources))) AS n)",
             {"resources": resources},
         )
         tx.db.execute(
-            "INSERT INTO people.grants SELECT 'y' || n, 'g' || (n % $groups), 'marketplace_plugin', resource, now(), NULL"
+            "INSERT INTO people.grants (id, group_id, resource_type, resource_id, assigned_at, assigned_by) SELECT 'y' || n, 'g' || (n % $groups), 'marketplace_plugin', resource, now(), NULL"
             " FROM (SELECT unnest($resources) AS resource, unnest(range(len($resources))) AS n)",
             {"resources": resources, "groups": GROUPS},
         )

@@ -127,19 +127,22 @@ def _fill(plugins: int) -> list[Principal]:
 
     def grants(tx: Any) -> None:
         for group in range(VIEWS):
-            tx.db.execute("INSERT INTO people.groups VALUES (?, ?, '', false, now(), NULL)", [f"g{group}", f"G{group}"])
+            tx.db.execute(
+                "INSERT INTO people.groups (id, name, description, is_system, created_at, created_by) VALUES (?, ?, '', false, now(), NULL)",
+                [f"g{group}", f"G{group}"],
+            )
         given = [
             [f"g{group}-{row[1]}", f"g{group}", f"{row[0]}/{row[1]}"]
             for group in range(VIEWS)
             for row in (rows if group == 0 else [rows[(group * 7 + n) % len(rows)] for n in range(12)])
         ]
         tx.db.execute(
-            "INSERT INTO people.grants SELECT r[1], r[2], 'marketplace_plugin', r[3], now(), NULL"
+            "INSERT INTO people.grants (id, group_id, resource_type, resource_id, assigned_at, assigned_by) SELECT r[1], r[2], 'marketplace_plugin', r[3], now(), NULL"
             " FROM (SELECT unnest($rows) AS r)",
             {"rows": given},
         )
         tx.db.execute(
-            "INSERT INTO people.memberships SELECT r[1], r[2], 'admin', now(), NULL FROM (SELECT unnest($rows) AS r)",
+            "INSERT INTO people.memberships (user_id, group_id, source, added_at, added_by) SELECT r[1], r[2], 'admin', now(), NULL FROM (SELECT unnest($rows) AS r)",
             {"rows": [[person.id, f"g{n % VIEWS}"] for n, person in enumerate(people)]},
         )
 

@@ -26,7 +26,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from typing import Any
+
+from cachetools import TTLCache
 
 from agnes.kernel.errors import InvalidError, UnavailableError
 
@@ -45,6 +48,9 @@ _FILE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _RESERVED = frozenset({"main", "temp", "system", "information_schema", "pg_catalog"})
 
 log = logging.getLogger("agnes.state")
+_logged: TTLCache[tuple[str, str], bool] = TTLCache(256, 60.0)
+"""What was logged a moment ago: what is damaged is met by every request."""
+_logging = Lock()
 
 
 class UnknownStateFile(InvalidError):
@@ -69,7 +75,11 @@ class StateDamaged(UnavailableError):
         )
         self.key = key
         # Here, and not where it is raised: a part of a page may be left out because of it, and nobody else says so.
-        log.error("%s is damaged: %s", key, reason)
+        with _logging:
+            is_new = (key, reason) not in _logged
+            _logged[key, reason] = True
+        if is_new:
+            log.error("%s is damaged: %s", key, reason)
 
 
 class HeadTooNew(UnavailableError):

@@ -58,4 +58,7 @@ def test_damage_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     ):
         pass
     assert "state/people/" in caplog.text
-    assert "is damaged" in caplog.text
+    assert caplog.text.count("state/people/head.json is damaged") == 1
+    with pytest.raises(StateDamaged), state_over(store, tmp_path / "three").read("people"):
+        pass
+    assert caplog.text.count("state/people/head.json is damaged") == 1, "said once a minute, not at each request"
