@@ -46,10 +46,10 @@ def token(fleet: Fleet, found: Measured) -> str:
 
 
 def test_an_idle_installation_costs_about_a_dollar_a_month(found: Measured):
-    """Of that, 40 cents are the secret that signs, and 57 Lambda's asking four queues whether there is anything. The aim is a
+    """Of that, 40 cents are the secret that signs, and 67 Lambda's asking five queues whether there is anything. The aim is a
     dollar; each further queue costs 10 cents, and a limit on its concurrency 16 more."""
     parts = month.idle(found, Tariff())
-    assert 0.5 < month.dollars(parts) <= 1.15, parts
+    assert 0.5 < month.dollars(parts) <= 1.3, parts
     assert found.alarms == 0
     assert sum(found.queues.values()) == 1, "only the extraction's backlog is limited"
 
@@ -82,7 +82,7 @@ def test_a_commit_that_nobody_contends(fleet: Fleet, token: str):
         later(fleet.clock, STALE_SECONDS)
         work = fleet.request(method, PLUGIN, token=token)
     assert (work.calls.puts, work.calls.lists) == (1, 0)
-    assert work.calls.gets <= 5
+    assert work.calls.gets <= 4, "the commit begins from a head that the request has looked at"
 
 
 def test_a_session_that_is_pushed(fleet: Fleet, token: str):
