@@ -60,7 +60,8 @@ def state(tmp_path_factory: pytest.TempPathFactory):
         tx.db.execute("INSERT INTO people.grants VALUES ('x', 'everyone', 'another_type', 'acme/p000', ?, NULL)", [NOW])
         for user, active in (("u1", True), ("u2", True), ("gone", False)):
             tx.db.execute(
-                "INSERT INTO people.users VALUES (?, ?, 'U', NULL, ?, ?, ?, NULL, NULL)", [user, user, active, NOW, NOW]
+                "INSERT INTO people.users (id, email, name, active, created_at, updated_at) VALUES (?, ?, 'U', ?, ?, ?)",
+                [user, user, active, NOW, NOW],
             )
         tx.db.execute("INSERT INTO people.memberships VALUES ('u1', 'finance', 'admin', ?, NULL)", [NOW])
 
