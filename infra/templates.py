@@ -14,7 +14,7 @@ import yaml
 
 from agnes.hosting.aws_prices import ApiKind
 from agnes.kernel import schedules
-from agnes.settings import Settings
+from agnes.settings import ALLOCATOR, Settings
 from infra import http_api, waited_for
 from infra.discovery import ROOT, Found
 from infra.policies import statements
@@ -204,8 +204,11 @@ def _function(function: Found, entry: Entry, scheduled: list[str], *, snap_start
         properties["Layers"] = [{"Ref": f"{layer.title()}Layer"} for layer in layers]
     if allowed := statements(function, entry, scheduled=scheduled):
         properties["Policies"] = [{"Version": "2012-10-17", "Statement": allowed}]
-    if entry.environment:
-        properties["Environment"] = {"Variables": {name: {"Ref": _pascal(name)} for name in entry.environment}}
+    variables: dict[str, Any] = {name: {"Ref": _pascal(name)} for name in entry.environment}
+    if "arrow" in function_layers(function, entry):
+        variables |= ALLOCATOR
+    if variables:
+        properties["Environment"] = {"Variables": variables}
     resources: dict[str, Any] = {
         logical: {"Type": "AWS::Serverless::Function", "DependsOn": f"{logical}Logs", "Properties": properties},
         f"{logical}Logs": {

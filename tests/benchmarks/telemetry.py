@@ -35,7 +35,7 @@ from agnes.kernel.principal import Principal
 from agnes.outside.folder_queue import FolderQueue
 from agnes.outside.object_store.folder import FolderStore
 from agnes.outside.object_store.s3 import S3Store
-from agnes.settings import usable_cores
+from agnes.settings import ALLOCATOR, usable_cores
 from agnes.state import StateFiles
 from agnes.telemetry import keys
 from agnes.telemetry.extraction import upkeep
@@ -138,7 +138,8 @@ def _against_ccusage(emit: Callable[..., None], root: Path, sessions: int) -> No
 
 
 def _alone(work: Callable[..., Any], *args: Any) -> Any:
-    """Run in a fresh process: its memory is its own."""
+    """Run in a fresh process: its memory is its own, and its environment that of the product's processes."""
+    os.environ.update(ALLOCATOR)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(work, *args).result()
 

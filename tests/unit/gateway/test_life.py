@@ -71,6 +71,15 @@ def start(tmp_path: Path):
         process.wait()
 
 
+def test_processes_begin_with_few_arenas_of_memory(start) -> None:
+    """Decision 0271: glibc reads it before a process's first line."""
+    process, _ = start()
+    children = [pid for pid, (parent, _) in _processes().items() if parent == process.pid]
+    assert children
+    for pid in children:
+        assert b"MALLOC_ARENA_MAX=2" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+
+
 def test_a_setup_link_is_printed_once_and_not_kept(start, tmp_path: Path) -> None:
     _, url = start()
     said = (tmp_path / "log").read_text()

@@ -276,3 +276,14 @@ def test_a_deployment_asks_again_when_a_migration_is_there_and_only_then(tmp_pat
     assert templates._state_digest("ops-cron_prepare", tmp_path) == before
     (folder / "0002_new.sql").write_text("CREATE TABLE people.new (x INT);")
     assert templates._state_digest("ops-cron_prepare", tmp_path) != before
+
+
+def test_functions_that_read_arrow_have_few_arenas(composition: Composition) -> None:
+    """Decision 0271: glibc reads it when the process begins."""
+    arrow = {
+        name: properties.get("Environment", {}).get("Variables", {}).get("MALLOC_ARENA_MAX")
+        for name, properties in functions(composition)
+        if {"Ref": "ArrowLayer"} in properties.get("Layers", [])
+    }
+    assert "telemetry-queue-export" in arrow or "telemetry-queue_export" in arrow, arrow
+    assert set(arrow.values()) == {"2"}

@@ -33,6 +33,8 @@ PARQUET = {"compression": "zstd", "dictionary_pagesize_limit": 128 * 1024, "data
 """Of the writer, which holds a dictionary and a page for each of 50 columns: a quarter of the usual size."""
 MEMORY = "100MB"
 """Of DuckDB, which sorts on disk what is more: with pyarrow and a part on its way a process stays below 300 MB."""
+PARQUET_MEMORY = "80MB"
+"""Of DuckDB, where pyarrow's writer is beside it."""
 PIECE_BYTES = 1 << 20
 _LEAST_EVENTS = 2_000
 """Of a slice that is cut again where it does not fit in the memory."""
@@ -119,6 +121,7 @@ class EventStream:
                         writer = pq.ParquetWriter(sink, schema, **PARQUET)
                     for group in range(file.num_row_groups):
                         writer.write_table(file.read_row_group(group, use_threads=False).cast(schema))
+                        pa.default_memory_pool().release_unused()  # glibc keeps it else, beside DuckDB's
                         yield sink.taken()
         if writer is not None:
             writer.close()
@@ -129,7 +132,9 @@ class EventStream:
         groups = self._groups() or [_Group([], 0)]
         begins = [_BEGINNING, *(datetime(*group.days[0].timetuple()[:3], tzinfo=UTC) for group in groups[1:]), _END]
         for group, (begin, end) in zip(groups, pairwise(begins), strict=True):
-            with workbench(memory_limit=MEMORY, threads=1, grows=False) as bench:
+            with workbench(
+                memory_limit=PARQUET_MEMORY if self._kind == "parquet" else MEMORY, threads=1, grows=False
+            ) as bench:
                 self._read(bench, group.days)
                 for low, high in self._cuts(bench, group.events, begin, end):
                     if high <= self._begin:
