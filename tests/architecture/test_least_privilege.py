@@ -104,12 +104,12 @@ class GuardedStore(MemoryStore):
         super().__init__()
         self._policies = policies
 
-    def read(self, key: str, *, unless: Version | None = None) -> Any:
+    def read(self, key: str) -> Any:
         self._policies.check("s3:GetObject", key)
         self._policies.check("s3:ListBucket", key)  # or a missing key would be a 403
         if head := re.fullmatch(r"state/([a-z]+)/head\.json", key):
             HEADS.get().add(head[1])
-        return super().read(key, unless=unless)
+        return super().read(key)
 
     def write(self, key: str, body: bytes, *, expect: Expect, content_type: str = "") -> Version:
         self._policies.check("s3:PutObject", key)

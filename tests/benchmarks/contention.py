@@ -218,9 +218,13 @@ class Slowed:
         self._inner, self._get, self._put, self._calls = inner, get, put, calls
         self._rng = random.Random(id(self))
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
+    def read(self, key: str) -> Blob | None:
         with self._taking("get", self._get):
-            return self._inner.read(key, unless=unless)
+            return self._inner.read(key)
+
+    def read_if_changed(self, key: str, version: Version) -> Blob | NotModified | None:
+        with self._taking("get", self._get):
+            return self._inner.read_if_changed(key, version)
 
     def write(
         self, key: str, body: bytes, *, expect: Expect, content_type: str = "application/octet-stream"

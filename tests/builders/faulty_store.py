@@ -79,9 +79,13 @@ class FaultyStore:
         self._late: list[tuple[int, Callable[[], object]]] = []
         self.trace: list[tuple[str, str, Fault]] = []
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
+    def read(self, key: str) -> Blob | None:
         self._meet("read", key)
-        return self.inner.read(key, unless=unless)
+        return self.inner.read(key)
+
+    def read_if_changed(self, key: str, version: Version) -> Blob | NotModified | None:
+        self._meet("read", key)
+        return self.inner.read_if_changed(key, version)
 
     def write(
         self, key: str, body: bytes, *, expect: Expect, content_type: str = "application/octet-stream"

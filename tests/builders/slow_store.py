@@ -23,9 +23,13 @@ class SlowStore:
         self._get_seconds = get_seconds
         self._put_seconds = put_seconds
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
+    def read(self, key: str) -> Blob | None:
         time.sleep(self._get_seconds)
-        return self.inner.read(key, unless=unless)
+        return self.inner.read(key)
+
+    def read_if_changed(self, key: str, version: Version) -> Blob | NotModified | None:
+        time.sleep(self._get_seconds)
+        return self.inner.read_if_changed(key, version)
 
     def write(self, key: str, body: Any, **options: Any) -> Version:
         time.sleep(self._put_seconds)

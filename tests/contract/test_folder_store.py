@@ -207,7 +207,7 @@ def test_a_version_is_new_even_when_the_clock_was_put_back(tmp_path):
     old = store.read("k").version
     new = store.write("k", b"new", expect=Unchanged(old))
     assert path.stat().st_mtime_ns == tomorrow + 1
-    assert store.read("k", unless=old) == Blob(b"new", new)
+    assert store.read_if_changed("k", old) == Blob(b"new", new)
 
 
 def test_a_key_may_be_another_keys_folder(tmp_path):

@@ -67,7 +67,7 @@ def test_reads_and_writes_of_every_outcome(metered: tuple[MeteredStore, Wire], t
         with pytest.raises(PreconditionFailed):
             store.write("a", b"123", expect=Unchanged(Version("0" * 32)))
         store.read("a")
-        store.read("a", unless=version)
+        store.read_if_changed("a", version)
         store.read("absent")
         assert store.download("a", tmp_path / "a")
         assert not store.download("absent", tmp_path / "b")

@@ -37,7 +37,7 @@ def test_reads_what_was_written(store):
 
 def test_reads_none_for_a_missing_key(store):
     assert store.read("nothing/here") is None
-    assert store.read("nothing/here", unless=Version("0" * 32)) is None
+    assert store.read_if_changed("nothing/here", Version("0" * 32)) is None
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 70_000, 3_000_000])
@@ -70,9 +70,9 @@ def test_takes_a_large_mapped_file(store, tmp_path, expect):
 
 def test_reads_only_if_changed(store):
     old = store.write("k", b"old", expect=ABSENT)
-    assert store.read("k", unless=old) == NotModified()
+    assert store.read_if_changed("k", old) == NotModified()
     new = store.write("k", b"new", expect=Unchanged(old))
-    assert store.read("k", unless=old) == Blob(b"new", new)
+    assert store.read_if_changed("k", old) == Blob(b"new", new)
     assert new != old
 
 

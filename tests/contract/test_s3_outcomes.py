@@ -96,7 +96,7 @@ def test_reads_listings_and_removals_are_repeated(store, once, fault):
     version = store.write("l/k", bytes(5000), expect=ABSENT)
     for ask, answer in (
         (lambda: store.read("l/k"), Blob(bytes(5000), version)),
-        (lambda: store.read("l/k", unless=version), NotModified()),
+        (lambda: store.read_if_changed("l/k", version), NotModified()),
         (lambda: store.read("l/missing"), None),
         (lambda: [entry.key for entry in store.list("l/")], ["l/k"]),
     ):
@@ -114,7 +114,7 @@ def test_a_read_gives_up_in_the_end(server, fault):
         for ask in (
             lambda: store.read("k"),
             lambda: list(store.list("")),
-            lambda: store.read("k", unless=Version("x")),
+            lambda: store.read_if_changed("k", Version("x")),
         ):
             with pytest.raises(UnavailableError) as met:
                 ask()

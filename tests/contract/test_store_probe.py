@@ -77,13 +77,13 @@ class RacesToSwap(ChecksThenWrites):
 
 
 class AlwaysAnswers(MemoryStore):
-    def read(self, key, *, unless=None):
-        return super().read(key)
+    def read_if_changed(self, key, version):
+        return self.read(key)
 
 
 class NeverChanged(MemoryStore):
-    def read(self, key, *, unless=None):
-        return super().read(key) if unless is None else NotModified()
+    def read_if_changed(self, key, version):
+        return NotModified()
 
 
 class ReadsLate(MemoryStore):
@@ -97,7 +97,7 @@ class ReadsLate(MemoryStore):
         self.before[key] = super().read(key)
         return super().write(key, body, **options)
 
-    def read(self, key, *, unless=None):
+    def read(self, key):
         return self.before.get(key)
 
 
@@ -115,8 +115,8 @@ class IgnoresCase(MemoryStore):
     def write(self, key, body, **options):
         return super().write(key.lower(), body, **options)
 
-    def read(self, key, **options):
-        return super().read(key.lower(), **options)
+    def read(self, key):
+        return super().read(key.lower())
 
 
 class KeepsRemoved(MemoryStore):

@@ -152,12 +152,15 @@ class ProcessStore:
         self._rates = rates
         self._dead = False
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
-        found = self._call("read", key, lambda: self._inner.read(key, unless=unless))
+    def read(self, key: str) -> Blob | None:
+        found = self._call("read", key, lambda: self._inner.read(key))
         # Immutable objects only: adapters check the length of what they read, and so would a cut head be met.
-        if isinstance(found, Blob) and generation_of(key) and self._meets(self._rates.cut):
+        if found is not None and generation_of(key) and self._meets(self._rates.cut):
             return Blob(found.body[: len(found.body) // 2], found.version)
         return found
+
+    def read_if_changed(self, key: str, version: Version) -> Blob | NotModified | None:
+        return self._call("read", key, lambda: self._inner.read_if_changed(key, version))
 
     def write(
         self, key: str, body: bytes, *, expect: Expect, content_type: str = "application/octet-stream"

@@ -197,7 +197,7 @@ def _opened(key: str, held: Blob | None) -> bytes | None:
 
 
 def _look(store: ObjectStore, key: str, seen: dict[str, Blob], *, unless: Version | None = None) -> None:
-    found = store.read(key, unless=unless)
+    found = store.read_if_changed(key, unless) if unless else store.read(key)
     if isinstance(found, Blob):
         seen[key] = found
     elif found is None:

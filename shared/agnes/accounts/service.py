@@ -15,7 +15,7 @@ from agnes.accounts.repository import HeldCredential
 from agnes.accounts.rules import SESSION_PREFIX, TOKEN_PREFIX, hash_of
 from agnes.kernel import audit, sealed
 from agnes.kernel.errors import ConflictError, NotFoundError, UnauthenticatedError, UnavailableError
-from agnes.kernel.ports import ANYTHING, Blob, NotModified, ObjectStore, Secret
+from agnes.kernel.ports import ANYTHING, Blob, ObjectStore, Secret
 from agnes.kernel.principal import Principal, Via
 from agnes.kernel.scopes import KEEP_ADMIN, scope_of
 from agnes.kernel.state import Change, Db, State
@@ -156,10 +156,10 @@ class _NotedUse:
     places: tuple[str, ...]
 
 
-def _use_noted(key: str, found: Blob | NotModified | None) -> _NotedUse | None:
+def _use_noted(key: str, found: Blob | None) -> _NotedUse | None:
     """The last use that was noted; None if never, or if the note is damaged."""
     try:
-        if not isinstance(found, Blob):
+        if found is None:
             return None
         noted = json.loads(sealed.opened(key, found.body))
         ip = str(noted.get("ip", ""))

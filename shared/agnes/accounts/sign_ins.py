@@ -39,7 +39,6 @@ from agnes.kernel.ids import UserId, new_ulid, time_of
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import (
     ABSENT,
-    Blob,
     ObjectStore,
     OutcomeUnknown,
     PreconditionFailed,
@@ -222,7 +221,7 @@ def _write(store: ObjectStore, key: str, body: bytes) -> None:
 def _read(store: ObjectStore, key: str) -> SignIn | None:
     """None too if it is damaged: then its owner signs in again."""
     blob = store.read(key)
-    if not isinstance(blob, Blob):
+    if blob is None:
         return None
     try:
         if not sealed.is_sealed(blob.body):

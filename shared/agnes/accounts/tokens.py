@@ -17,7 +17,7 @@ from agnes.kernel import sealed
 from agnes.kernel.calls import registered
 from agnes.kernel.errors import ConflictError, NotFoundError
 from agnes.kernel.ids import TokenId, new_ulid
-from agnes.kernel.ports import Blob, ObjectStore
+from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.scopes import Scope, scope_of
 from agnes.kernel.state import Change, Db, State, Tx, one_number
@@ -266,7 +266,7 @@ def _last_uses(store: ObjectStore, rows: Sequence[Row]) -> list[LastUse]:
     def read(row: Row) -> LastUse:
         key = f"{USED_PREFIX}{row.id}.json"
         found = store.read(key)
-        if not isinstance(found, Blob):
+        if found is None:
             return LastUse()
         try:
             noted = json.loads(sealed.opened(key, found.body))

@@ -22,7 +22,7 @@ import duckdb
 from agnes.audit.model import COLUMNS
 from agnes.kernel.audit import PREFIX
 from agnes.kernel.ids import time_of
-from agnes.kernel.ports import Blob, ObjectStore
+from agnes.kernel.ports import ObjectStore
 
 ARCHIVE = "archive"
 _READS_AT_ONCE = 16
@@ -107,7 +107,7 @@ def read_each(store: ObjectStore, objects: Sequence[Stored]) -> dict[str, Row]:
     return {
         stored.key: row
         for stored, blob in zip(objects, blobs, strict=True)
-        if isinstance(blob, Blob) and (row := line(stored.key, blob.body)) is not None
+        if blob is not None and (row := line(stored.key, blob.body)) is not None
     }
 
 
@@ -155,7 +155,7 @@ class Parquet:
             blobs = list(pool.map(lambda stored: store.read(stored.key), files))
         paths = []
         for stored, blob in zip(files, blobs, strict=True):
-            if isinstance(blob, Blob):
+            if blob is not None:
                 self._fetched += 1
                 path = self.folder / f"{self._fetched}.parquet"
                 path.write_bytes(blob.body)

@@ -33,7 +33,7 @@ from agnes.edge.reply import encode
 from agnes.kernel import audit, sealed
 from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import ANYTHING, Blob
+from agnes.kernel.ports import ANYTHING
 from agnes.kernel.state import CURRENT_ACTOR, Actor, Change
 
 log = logging.getLogger("agnes.jobs")
@@ -134,7 +134,7 @@ def _leave(name: str, beat: dict[str, Any], *, dry_run: bool) -> None:
     store, last = wiring.store(), f"jobs/{name}/last.json"
     if not beat["ok"] and not dry_run:
         before = store.read(last)
-        beat["last_success_at"] = _last_success(last, before.body) if isinstance(before, Blob) else None
+        beat["last_success_at"] = _last_success(last, before.body) if before is not None else None
         if not beat["busy"]:
             failed = f"jobs/{name}/failed/{new_ulid(beat['at'])}.json"
             store.write(failed, encode(beat), expect=ANYTHING, content_type="application/json")

@@ -28,7 +28,7 @@ from agnes.flea.model import Entity
 from agnes.kernel import sealed
 from agnes.kernel.errors import TooLargeError, UnavailableError
 from agnes.kernel.immutable import ImmutableCache
-from agnes.kernel.ports import ANYTHING, Blob, Clock, Message, ObjectStore, Queue
+from agnes.kernel.ports import ANYTHING, Clock, Message, ObjectStore, Queue
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, State
 from agnes.marketplace.nightly import QUEUE as SYNC_QUEUE
@@ -264,7 +264,7 @@ def find_view(store: ObjectStore, commit: str) -> View | None:
     if view is None:
         key = f"{VIEWS}{commit}.json"
         blob = store.read(key)
-        if not isinstance(blob, Blob):
+        if blob is None:
             return None
         view = decoded_view(key, blob.body)
         if view is None:

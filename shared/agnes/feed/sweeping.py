@@ -21,7 +21,7 @@ from agnes.feed import service, verifying
 from agnes.feed.limits import GRACE, SWEEP_SECONDS
 from agnes.flea import service as flea
 from agnes.kernel import sealed
-from agnes.kernel.ports import ANYTHING, Blob, Entry
+from agnes.kernel.ports import ANYTHING, Entry
 from agnes.marketplace import assets, browsing, claims
 from agnes.marketplace.service import marketplaces
 from agnes.trees import service as trees
@@ -96,7 +96,7 @@ def trees_in_use(db: Db, store: ObjectStore) -> set[str]:
     found = trees_of_rows(db)
     for entry in store.list(service.VIEWS):
         blob = store.read(entry.key)
-        if isinstance(blob, Blob):
+        if blob is not None:
             view = service.decoded_view(entry.key, blob.body)
             if view is not None:  # of a damaged one what a row names is kept, the rest has a week
                 found |= {plugin.tree_id for plugin in view.plugins}
@@ -130,7 +130,7 @@ def _is_old(entry: Entry, now: datetime) -> bool:
 def _condemned(store: ObjectStore) -> Condemned:
     blob = store.read(CONDEMNED)
     try:
-        said = sealed.opened(CONDEMNED, blob.body) if isinstance(blob, Blob) else b"{}"
+        said = sealed.opened(CONDEMNED, blob.body) if blob is not None else b"{}"
         return msgspec.json.decode(said, type=Condemned)
     except (msgspec.DecodeError, sealed.Unsealed):
         return Condemned()  # damaged: each is condemned anew, a week later

@@ -19,7 +19,7 @@ from agnes.feed.limits import MAX_ZIP_READ_BYTES, REFRESH
 from agnes.feed.model import View, ViewPlugin
 from agnes.kernel import sealed
 from agnes.kernel.immutable import ImmutableCache
-from agnes.kernel.ports import ANYTHING, DOWNLOAD_URL_SECONDS, Blob, ObjectStore
+from agnes.kernel.ports import ANYTHING, DOWNLOAD_URL_SECONDS, ObjectStore
 from agnes.trees import service as trees
 from agnes.trees.damage import TreeDamaged
 from agnes.trees.model import Tree
@@ -78,7 +78,7 @@ def _is_whole(store: ObjectStore, commit: str, *, young_after: datetime) -> bool
         if found.size_bytes > MAX_ZIP_READ_BYTES:
             return True
         blob = store.read(key)
-        body = blob.body if isinstance(blob, Blob) else b""
+        body = blob.body if blob is not None else b""
         if hashlib.sha256(body).hexdigest() == receipt.sha256:
             return True
     log.error("%s is damaged; it is made again", key, extra={"key": key})
@@ -92,7 +92,7 @@ def receipt_of(store: ObjectStore, commit: str) -> Receipt | None:
     key = f"{ZIPS}{commit}.json"
     blob = store.read(key)
     try:
-        return msgspec.json.decode(sealed.opened(key, blob.body), type=Receipt) if isinstance(blob, Blob) else None
+        return msgspec.json.decode(sealed.opened(key, blob.body), type=Receipt) if blob is not None else None
     except (msgspec.DecodeError, sealed.Unsealed):
         log.exception("%s is damaged; the zip is made again", key, extra={"key": key})
         return None

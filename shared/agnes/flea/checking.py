@@ -17,7 +17,7 @@ from agnes.checks import Bundle, Outcome, Stage
 from agnes.flea.content import Baked
 from agnes.kernel import sealed
 from agnes.kernel.errors import AgnesError, InvalidError
-from agnes.kernel.ports import ANYTHING, Blob, ObjectStore
+from agnes.kernel.ports import ANYTHING, ObjectStore
 from agnes.kernel.scanning import Scanners
 
 REPORTS = "flea/reports/"
@@ -197,7 +197,7 @@ def read(store: ObjectStore, digest: str) -> Report:
     """Raises ReportMissing."""
     key = f"{REPORTS}{digest}.json"
     blob = store.read(key)
-    if not isinstance(blob, Blob):
+    if blob is None:
         raise ReportMissing
     try:
         return msgspec.json.decode(sealed.opened(key, blob.body), type=Report)

@@ -31,7 +31,7 @@ from agnes.kernel.calls import registered
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ids import new_nonce
 from agnes.kernel.llm import LanguageModel
-from agnes.kernel.ports import ANYTHING, Blob, Clock
+from agnes.kernel.ports import ANYTHING, Clock
 from agnes.kernel.scanning import Scanners
 from agnes.kernel.state import Change, Tx
 from agnes.marketplace.assets import AssetNotFound
@@ -149,7 +149,7 @@ def _chunks(market: Market, found: Submission) -> list[ChunkRead]:
     key = _chunks_key(found)
     blob = market.store.read(key) if found.attempts else None
     try:
-        body = sealed.opened(key, blob.body) if isinstance(blob, Blob) else b'{"read":[]}'
+        body = sealed.opened(key, blob.body) if blob is not None else b'{"read":[]}'
         return msgspec.json.decode(body, type=_Chunks).read
     except (msgspec.DecodeError, sealed.Unsealed):
         return []

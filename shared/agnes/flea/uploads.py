@@ -20,7 +20,7 @@ from multipart import MultipartError, MultipartParser, parse_options_header
 from agnes.flea.limits import MAX_ARCHIVE_BYTES, MAX_BUNDLE_BYTES, MAX_DOCUMENTS, UPLOAD_URL_SECONDS
 from agnes.flea.offers import Offer
 from agnes.kernel.errors import BadRequestError, InvalidError, NotFoundError, TooLargeError, UnsupportedError
-from agnes.kernel.ports import Blob, ObjectStore, upload_headers
+from agnes.kernel.ports import ObjectStore, upload_headers
 from agnes.kernel.principal import Principal
 from agnes.kernel.signing import Signing
 
@@ -100,7 +100,7 @@ def read(store: ObjectStore, secret: Signing, who: Principal, upload_id: str) ->
         raise UnknownUpload
     key = _key(user_id, sha256)
     blob = store.read(key)
-    if not isinstance(blob, Blob) or len(blob.body) != size or hashlib.sha256(blob.body).hexdigest() != sha256:
+    if blob is None or len(blob.body) != size or hashlib.sha256(blob.body).hexdigest() != sha256:
         raise UploadMissing
     return Staged(filename, blob.body, key)
 

@@ -20,7 +20,7 @@ from agnes.health.installation import JobHealth, StoreHealth
 from agnes.health.stored_files import Damaged
 from agnes.kernel import sealed
 from agnes.kernel.errors import AgnesError
-from agnes.kernel.ports import ANYTHING, Blob, Clock, DeadLetters, ObjectStore
+from agnes.kernel.ports import ANYTHING, Clock, DeadLetters, ObjectStore
 from agnes.kernel.state import State
 from agnes.marketplace import service as marketplace
 from agnes.ops import jobs
@@ -426,7 +426,7 @@ def _stored(store: ObjectStore) -> HealthReport | None:
     """What another process found."""
     try:
         found = store.read(KEY)
-        if not isinstance(found, Blob):
+        if found is None:
             return None
         known = msgspec.json.decode(sealed.opened(KEY, found.body), type=HealthReport)
         return known if known.at.tzinfo is not None else None

@@ -25,7 +25,7 @@ from agnes.hosting.bill import Tariff, Work
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.metering import NAMES, Calls
-from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore
+from agnes.kernel.ports import ANYTHING, Clock, ObjectStore
 
 log = logging.getLogger("agnes.hosting")
 
@@ -198,7 +198,7 @@ def _records(store: ObjectStore, key: str) -> Iterator[tuple[str, Sums, float]]:
     name = key.split("/", 2)[2]
     if name.endswith(".json"):
         blob = store.read(key)
-        if isinstance(blob, Blob):  # or it was removed meanwhile
+        if blob is not None:  # or it was removed meanwhile
             yield from ((function, Sums.of(list(numbers)), 1.0) for function, numbers in json.loads(blob.body).items())
         return
     named, written = name.split("/")

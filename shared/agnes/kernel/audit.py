@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 from ulid import ULID
 
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import ABSENT, Blob, ObjectStore, PreconditionFailed
+from agnes.kernel.ports import ABSENT, ObjectStore, PreconditionFailed
 from agnes.kernel.state import CURRENT_ACTOR, Change
 
 PREFIX = "audit/"
@@ -50,7 +50,7 @@ def record_once(store: ObjectStore, change: Change, *, now: datetime) -> bool:
     minute = now.replace(second=0, microsecond=0)
     before = minute - ONCE
     earlier = store.read(_key(change.action, before, _id_of_minute(before, digest)))
-    if isinstance(earlier, Blob) and (at := _at(earlier.body)) is not None and now - at < ONCE:
+    if earlier is not None and (at := _at(earlier.body)) is not None and now - at < ONCE:
         told[said] = at
         return False
     id = _id_of_minute(minute, digest)  # noqa: A001

@@ -19,7 +19,7 @@ import msgspec
 
 from agnes.kernel.errors import ConflictError, UnavailableError
 from agnes.kernel.ids import new_nonce
-from agnes.kernel.ports import ABSENT, Blob, Clock, Expect, ObjectStore, PreconditionFailed, Unchanged, Version
+from agnes.kernel.ports import ABSENT, Clock, Expect, ObjectStore, PreconditionFailed, Unchanged, Version
 from agnes.kernel.state import CURRENT_ACTOR
 
 log = logging.getLogger("agnes.leases")
@@ -83,8 +83,8 @@ class Lease:
         """Take or renew. Raises what `busy` makes, UnavailableError."""
         if self._mine is None:
             found = self._store.read(self._key)
-            expect: Expect = Unchanged(found.version) if isinstance(found, Blob) else ABSENT
-            held = _decoded(found.body) if isinstance(found, Blob) else None
+            expect: Expect = Unchanged(found.version) if found is not None else ABSENT
+            held = _decoded(found.body) if found is not None else None
             now = self._clock.now()
             if held is not None and now < held.expires <= now + self._longest:
                 raise self._refused(held)
@@ -124,7 +124,7 @@ class Lease:
         found = None
         with suppress(UnavailableError):
             found = self._store.read(self._key)
-        return (_decoded(found.body) if isinstance(found, Blob) else None) or HeldBy(SOMEBODY, expires)
+        return (_decoded(found.body) if found is not None else None) or HeldBy(SOMEBODY, expires)
 
     def _write(self, expires: datetime, expect: Expect) -> Version:
         body = msgspec.json.encode(_Stored(self._owner, expires, holder(), expires))

@@ -126,11 +126,15 @@ class ObjectStore(Protocol):
     one's folder, `a` beside `a/b`: MinIO leaves the second out of listings.
     """
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
-        """The object, `NotModified` if it still is `unless`, None if there is none.
+    def read(self, key: str) -> Blob | None:
+        """The object, None if there is none.
 
         Raises UnavailableError. Reading may be repeated freely, adapters do so themselves.
         """
+        ...
+
+    def read_if_changed(self, key: str, version: Version) -> Blob | NotModified | None:
+        """The same, `NotModified` if the object still is `version`, and then without its bytes."""
         ...
 
     def write(

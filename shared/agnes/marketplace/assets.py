@@ -21,7 +21,7 @@ from typing import Any
 
 from agnes.kernel import sealed
 from agnes.kernel.errors import NotFoundError, UnavailableError
-from agnes.kernel.ports import ABSENT, ANYTHING, DOWNLOAD_URL_SECONDS, Blob, ObjectStore, PreconditionFailed
+from agnes.kernel.ports import ABSENT, ANYTHING, DOWNLOAD_URL_SECONDS, ObjectStore, PreconditionFailed
 from agnes.kernel.state import Db
 from agnes.marketplace import repository
 from agnes.marketplace.limits import MAX_ASSET_BYTES, MAX_COVER_BYTES
@@ -206,14 +206,14 @@ def close(store: ObjectStore, sha256s: Iterable[str]) -> None:
 def put_away(store: ObjectStore, sha256: str) -> None:
     """Move what is there of a damaged file below `damaged/`."""
     blob = store.read(f"{PREFIX}{sha256}")
-    if isinstance(blob, Blob):
+    if blob is not None:
         sealed.put_away(store, f"{PREFIX}{sha256}", blob.body)
 
 
 def _read(store: ObjectStore, sha256: str) -> bytes | str:
     """The bytes, or why they cannot be used."""
     blob = store.read(f"{PREFIX}{sha256}")
-    if not isinstance(blob, Blob):
+    if blob is None:
         return "absent"
     if hashlib.sha256(blob.body).hexdigest() != sha256:
         return "changed" if blob.body else "empty"

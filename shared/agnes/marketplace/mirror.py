@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from agnes.kernel.errors import AgnesError, UnavailableError
-from agnes.kernel.ports import Blob, ObjectStore
+from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Db
 from agnes.kernel.web import Validators, WebFile, WebReader
 from agnes.marketplace import assets
@@ -203,7 +203,7 @@ class Mirror:
     def _held(self, good: Copy) -> Asset | None:
         """The good copy if its bytes are there and are the right ones: only of such may a server say "not modified"."""
         blob = self.store.read(f"{assets.PREFIX}{good.sha256}")
-        if isinstance(blob, Blob) and hashlib.sha256(blob.body).hexdigest() == good.sha256:
+        if blob is not None and hashlib.sha256(blob.body).hexdigest() == good.sha256:
             return good.asset
         return None
 

@@ -20,7 +20,7 @@ from agnes.kernel import schedules, sealed
 from agnes.kernel.errors import NotFoundError, UnavailableError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.jobs import Jobs
-from agnes.kernel.ports import Blob, ObjectStore
+from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.ops.version import BUILD
 
@@ -171,7 +171,7 @@ def _beat(store: ObjectStore, name: str, kind: str) -> Mapping[str, Any] | None:
     key = f"jobs/{name}/{kind}.json"
     blob = store.read(key)
     try:
-        beat = json.loads(sealed.opened(key, blob.body)) if isinstance(blob, Blob) else None
+        beat = json.loads(sealed.opened(key, blob.body)) if blob is not None else None
         if beat is not None:
             _ = [beat[field] for field in ("run_id", "ok", "error", "report")]
             if datetime.fromisoformat(beat["at"]).tzinfo is None or not isinstance(beat["seconds"], int | float):

@@ -42,9 +42,16 @@ class MeteredStore:
         self._page_size = page_size
         self._part_bytes = part_bytes
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
+    def read(self, key: str) -> Blob | None:
         count("gets")
-        found = self.inner.read(key, unless=unless)
+        found = self.inner.read(key)
+        if found is not None:
+            count("bytes_read", len(found.body))
+        return found
+
+    def read_if_changed(self, key: str, version: Version) -> Blob | NotModified | None:
+        count("gets")
+        found = self.inner.read_if_changed(key, version)
         if isinstance(found, Blob):
             count("bytes_read", len(found.body))
         return found

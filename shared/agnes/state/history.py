@@ -15,7 +15,6 @@ from agnes.kernel.ports import (
     ABSENT,
     Blob,
     Clock,
-    NotModified,
     ObjectStore,
     OutcomeUnknown,
     PreconditionFailed,
@@ -195,10 +194,10 @@ def _boundary(store: ObjectStore, file: str, newest: int) -> int:
     return _generation(key, store.read(key), newest)
 
 
-def _generation(key: str, blob: Blob | NotModified | None, newest: int) -> int:
+def _generation(key: str, blob: Blob | None, newest: int) -> int:
     """What the boundary says; 0 of none, or of a damaged one, which the next pruning writes again. None is behind `newest`."""
     try:
-        found = int(json.loads(sealed.opened(key, blob.body))["generation"]) if isinstance(blob, Blob) else 0
+        found = int(json.loads(sealed.opened(key, blob.body))["generation"]) if blob is not None else 0
     except (ValueError, KeyError, TypeError, OverflowError):
         return 0
     return found if found <= newest else 0
@@ -210,9 +209,9 @@ def _raise_boundary(store: ObjectStore, file: str, boundary: int, *, newest: int
     body = sealed.seal(key, json.dumps({"generation": boundary}).encode())
     for _ in range(TRIES):
         blob = store.read(key)
-        if isinstance(blob, Blob) and _generation(key, blob, newest) >= boundary:
+        if blob is not None and _generation(key, blob, newest) >= boundary:
             return
-        expect = Unchanged(blob.version) if isinstance(blob, Blob) else ABSENT
+        expect = Unchanged(blob.version) if blob is not None else ABSENT
         with suppress(PreconditionFailed, TryAgain, OutcomeUnknown):
             store.write(key, body, expect=expect, content_type="application/json")
     raise TryAgain(key, "its outcome stayed unknown")
@@ -239,7 +238,7 @@ class _Lines:
         if generation not in self._lines and page_of(generation) not in self._asked:
             key = page_key(self._file, page_of(generation))
             blob = self._store.read(key)
-            if isinstance(blob, Blob):
+            if blob is not None:
                 self._lines |= {line.generation: line for line in decode_page(key, blob.body)}
             self._asked.add(page_of(generation))
         return self._lines.get(generation)

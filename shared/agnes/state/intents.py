@@ -22,7 +22,7 @@ from typing import Any
 from agnes.kernel import errors
 from agnes.kernel.calls import Call, UnknownCall, function_of, plain
 from agnes.kernel.errors import AgnesError
-from agnes.kernel.ports import Blob, ObjectStore
+from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Actor
 
 TEXT_CHARACTERS = 700
@@ -105,7 +105,7 @@ def _decode(store: ObjectStore, key: str, match: re.Match[str]) -> Intent | None
             body = zlib.decompress(b32decode(text + "=" * (-len(text) % 8)))
         else:
             found = store.read(key)
-            body = found.body if isinstance(found, Blob) else b""
+            body = found.body if found is not None else b""
         calls = tuple((Call.decode(raw[:2]), Actor(*map(str, raw[2]))) for raw in json.loads(body))
         for call, _ in calls:
             function_of(call.name)

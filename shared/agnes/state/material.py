@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from agnes.kernel.errors import UnavailableError
-from agnes.kernel.ports import Blob, ObjectStore
+from agnes.kernel.ports import ObjectStore
 from agnes.state.cache import LocalCache
 from agnes.state.head import Head, Log, Snapshot, StateDamaged, head_key
 
@@ -74,7 +74,7 @@ class Material:
     def _fetch(self, part: Snapshot | Log) -> bytes:
         for _ in range(FETCHES):  # a body may arrive cut
             found = self._store.read(part.key)
-            if not isinstance(found, Blob):
+            if found is None:
                 raise MaterialGone(part.key)
             if hashlib.sha256(found.body).hexdigest() == part.sha256:
                 return found.body

@@ -97,7 +97,8 @@ class Pointer:
 
     def _take(self, known: Known | None) -> None:
         """Ask the store for what is newer than `known`."""
-        found = self._store.read(self._key, unless=known.version if known else None)
+        version = known.version if known else None
+        found = self._store.read_if_changed(self._key, version) if version else self._store.read(self._key)
         if isinstance(found, Blob):
             self._advance(Known(Head.decode(self._key, found.body), found.version))
         elif not isinstance(found, NotModified):

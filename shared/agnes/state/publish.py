@@ -25,7 +25,6 @@ from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import (
     ABSENT,
     ANYTHING,
-    Blob,
     Clock,
     Expect,
     ObjectStore,
@@ -234,7 +233,7 @@ class Publisher:
     def _page(self, page: int) -> tuple[Published, ...]:
         key = page_key(self._file, page)
         found = self._store.read(key)
-        if not isinstance(found, Blob):
+        if found is None:
             raise OutcomeUnknown(head_key(self._file), "its history was pruned")
         return decode_page(key, found.body)
 
@@ -461,7 +460,7 @@ class Publisher:
 
 def _holds(store: ObjectStore, key: str, body: bytes) -> bool:
     found = store.read(key)
-    return isinstance(found, Blob) and found.body == body
+    return found is not None and found.body == body
 
 
 def _generation(head: Head | None) -> int:

@@ -84,9 +84,9 @@ def check(
     generations whose own was lost with the head.
     """
     blob = store.read(head_key(file))
-    version = blob.version if isinstance(blob, Blob) else None
+    version = blob.version if blob is not None else None
     head, problem = None, ""
-    if isinstance(blob, Blob):
+    if blob is not None:
         try:
             head = Head.decode(head_key(file), blob.body)
         except StateDamaged as damaged:
@@ -226,4 +226,4 @@ def _part(store: ObjectStore, entry: Entry, line: Published | None) -> tuple[str
     if line is not None:
         return line.sha256, line.size
     found = store.read(entry.key)
-    return (hashlib.sha256(found.body).hexdigest(), len(found.body)) if isinstance(found, Blob) else None
+    return (hashlib.sha256(found.body).hexdigest(), len(found.body)) if found is not None else None

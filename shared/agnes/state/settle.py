@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import (
-    Blob,
     Clock,
     Expect,
     ObjectStore,
@@ -83,7 +82,7 @@ def write_settled(
             except UnavailableError as unread:
                 failure = unread
                 continue
-            if not isinstance(found, Blob):
+            if found is None:
                 raise OutcomeUnknown(key, "removed before its outcome was known") from None
             if has_nonce(found.body):
                 return found.version

@@ -18,7 +18,7 @@ import msgspec
 
 from agnes.kernel import sealed
 from agnes.kernel.errors import UnavailableError
-from agnes.kernel.ports import ABSENT, ANYTHING, Blob, Clock, Expect, ObjectStore, PreconditionFailed
+from agnes.kernel.ports import ABSENT, ANYTHING, Clock, Expect, ObjectStore, PreconditionFailed
 
 log = logging.getLogger("agnes.trees")
 
@@ -101,7 +101,7 @@ def notes(store: ObjectStore) -> dict[str, Note]:
         found[tree_id] = Note(tree_id, CHANGED, entry.modified_at)
         blob = store.read(entry.key)
         with suppress(msgspec.DecodeError, sealed.Unsealed):
-            if isinstance(blob, Blob):
+            if blob is not None:
                 said = msgspec.json.decode(sealed.opened(entry.key, blob.body), type=Note)
                 if said.tree_id == tree_id:
                     found[tree_id] = (

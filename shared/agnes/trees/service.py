@@ -22,7 +22,7 @@ import msgspec
 from agnes.kernel import sealed
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.immutable import ImmutableCache
-from agnes.kernel.ports import ANYTHING, Blob, ObjectStore
+from agnes.kernel.ports import ANYTHING, ObjectStore
 from agnes.trees import building, damage, unpacking
 from agnes.trees.building import build, tree_id
 from agnes.trees.damage import TreeDamaged
@@ -152,7 +152,7 @@ def problem(store: ObjectStore, tree_id: str) -> str | None:
 def mend_index(store: ObjectStore, tree_id: str) -> bool:
     """Write a tree again from its pack alone, if that is whole: its objects say what the files were."""
     blob = store.read(pack_key(tree_id))
-    files = unpacking.files_of(blob.body) if isinstance(blob, Blob) else None
+    files = unpacking.files_of(blob.body) if blob is not None else None
     if files is None or building.tree_id(files) != tree_id:
         return False
     put(store, files)
@@ -163,7 +163,7 @@ def put_away(store: ObjectStore, tree_id: str) -> None:
     """Move what is there of a damaged tree below `damaged/`."""
     for key in (index_key(tree_id), pack_key(tree_id)):
         blob = store.read(key)
-        if isinstance(blob, Blob):
+        if blob is not None:
             sealed.put_away(store, key, blob.body)
 
 
@@ -174,7 +174,7 @@ def _encoded(tree: Tree) -> bytes:
 def _read_index(store: ObjectStore, tree_id: str) -> Tree | str:
     """The tree, or why its index is damaged."""
     blob = store.read(index_key(tree_id))
-    if not isinstance(blob, Blob):
+    if blob is None:
         return damage.MISSING
     if not blob.body:
         return damage.EMPTY
@@ -189,7 +189,7 @@ def _read_index(store: ObjectStore, tree_id: str) -> Tree | str:
 def _read_pack(store: ObjectStore, tree: Tree) -> bytes | str:
     """The pack, or why it is damaged."""
     blob = store.read(pack_key(tree.id))
-    if not isinstance(blob, Blob):
+    if blob is None:
         return damage.MISSING
     size = max((one.offset + one.length for one in tree.objects), default=0)
     if len(blob.body) != size:

@@ -14,7 +14,7 @@ from agnes.edge import starting
 from agnes.edge.render import environment
 from agnes.kernel.clock import FixedClock
 from agnes.kernel.errors import UnavailableError
-from agnes.kernel.ports import Blob, NotModified, Secret, Version
+from agnes.kernel.ports import Blob, Secret
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.settings import initialisation
 from tests.builders.house import START, House
@@ -37,11 +37,11 @@ class RemoteStore(MemoryStore):
     def disconnect(self) -> None:
         self.is_connected = False
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
+    def read(self, key: str) -> Blob | None:
         self.read_keys.append(key)
         if self.is_away:
             raise UnavailableError("the store is away", code="away")
-        return super().read(key, unless=unless)
+        return super().read(key)
 
 
 class NoSecrets:

@@ -23,7 +23,7 @@ KNOWN = {"common": ("audit",), "people": ("accounts", "tokens"), "stack": ("subs
 class Unreachable(MemoryStore):
     """A store whose network is gone."""
 
-    def read(self, key: str, *, unless: Version | None = None) -> Any:
+    def read(self, key: str) -> Any:
         raise UnavailableError("10.0.0.7: connection refused by vault.internal")
 
     def write(self, key: str, body: bytes, *, expect: Expect, content_type: str = "") -> Version:

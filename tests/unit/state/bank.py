@@ -57,8 +57,13 @@ class CountingStore:
         self._inner = inner
         self.calls: list[tuple[str, str, int]] = []
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
-        found = self._inner.read(key, unless=unless)
+    def read(self, key: str) -> Blob | None:
+        found = self._inner.read(key)
+        self.calls.append(("read", key, len(found.body) if found else 0))
+        return found
+
+    def read_if_changed(self, key: str, version: Version) -> Blob | NotModified | None:
+        found = self._inner.read_if_changed(key, version)
         self.calls.append(("read", key, len(found.body) if isinstance(found, Blob) else 0))
         return found
 

@@ -204,4 +204,4 @@ def test_a_store_that_does_not_answer_is_told_as_unavailable(start, store):
 def test_the_head_is_not_fetched_again_while_it_stands(start, store):
     start().commit("bank", deposit("ada", 1))
     blob = store.read("state/bank/head.json")
-    assert isinstance(store.read("state/bank/head.json", unless=blob.version), NotModified)
+    assert isinstance(store.read_if_changed("state/bank/head.json", blob.version), NotModified)

@@ -13,7 +13,7 @@ import pytest
 from agnes.kernel.clock import FixedClock
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.metering import measured
-from agnes.kernel.ports import ANYTHING, Blob, NotModified, Version
+from agnes.kernel.ports import ANYTHING, Blob
 from agnes.outside.metered import MeteredStore
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.state import Migration, StateFiles
@@ -45,7 +45,7 @@ class MeetingStore(MemoryStore):
     def meet(self, number: int, wanted: Callable[[str], bool]) -> None:
         self._barrier, self._meeting = threading.Barrier(number), wanted
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
+    def read(self, key: str) -> Blob | None:
         with self._lock:
             self.reads[key] += 1
             self._busy += 1
@@ -55,7 +55,7 @@ class MeetingStore(MemoryStore):
                 self._barrier.wait(PATIENCE_SECONDS)
             if key in self.away:
                 raise UnavailableError(f"{key} is away", code="away")
-            return super().read(key, unless=unless)
+            return super().read(key)
         finally:
             with self._lock:
                 self._busy -= 1

@@ -45,8 +45,11 @@ class KillingStore:
         self.kill_at, self.after, self._dead, self.log = kill_at, after, False, []
         self.moments = [self._moment("nothing")]
 
-    def read(self, key: str, **kwargs: Any) -> Any:
-        return self._call("read", key, lambda: self._inner.read(key, **kwargs))
+    def read(self, key: str) -> Any:
+        return self._call("read", key, lambda: self._inner.read(key))
+
+    def read_if_changed(self, key: str, version: Any) -> Any:
+        return self._call("read", key, lambda: self._inner.read_if_changed(key, version))
 
     def write(self, key: str, body: bytes, **kwargs: Any) -> Any:
         return self._call("write", key, lambda: self._inner.write(key, body, **kwargs))

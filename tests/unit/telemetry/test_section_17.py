@@ -286,8 +286,8 @@ class GrowingStore:
         self._inner = inner
         self.then: Any = None
 
-    def read(self, key: str, **kwargs: Any) -> Any:
-        found = self._inner.read(key, **kwargs)
+    def read(self, key: str) -> Any:
+        found = self._inner.read(key)
         if key.startswith("sessions/") and self.then is not None:
             then, self.then = self.then, None
             then()

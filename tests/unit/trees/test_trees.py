@@ -169,13 +169,13 @@ class WaitedFor(MemoryStore):
         self._first = threading.Event()
         self._together = threading.Barrier(others)
 
-    def read(self, key, *, unless=None):
+    def read(self, key):
         if self._first.is_set():
             self._together.wait(30)
         else:
             time.sleep(2 * service.WORTH_A_THREAD_SECONDS)
             self._first.set()
-        return super().read(key, unless=unless)
+        return super().read(key)
 
 
 def test_indexes_are_read_side_by_side_where_the_store_is_waited_for():

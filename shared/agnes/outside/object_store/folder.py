@@ -93,13 +93,17 @@ class FolderStore(SelfSigned):
         self._check_file_system()
         self._without_capitals = self._settle_names()
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
+    def read(self, key: str) -> Blob | None:
         path = self._path(key)
+        with _available(key), open(path, "rb", buffering=0, opener=self._os.open) as file:
+            return Blob(file.readall(), _version(os.fstat(file.fileno())))
+        return None
+
+    def read_if_changed(self, key: str, version: Version) -> Blob | NotModified | None:
         with _available(key):
-            if unless is not None and _version(self._os.stat(path)) == unless:
+            if _version(self._os.stat(self._path(key))) == version:
                 return NotModified()
-            with open(path, "rb", buffering=0, opener=self._os.open) as file:
-                return Blob(file.readall(), _version(os.fstat(file.fileno())))
+            return self.read(key)
         return None
 
     def open_file(self, key: str) -> BinaryIO | None:

@@ -45,11 +45,13 @@ class MemoryStore(SelfSigned):
         self._lock = threading.Lock()
         self._held: dict[str, _Held] = {}
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
+    def read(self, key: str) -> Blob | None:
         held = self._held.get(check_key(key))
-        if held is None:
-            return None
-        return NotModified() if held.version == unless else Blob(held.body, held.version)
+        return Blob(held.body, held.version) if held else None
+
+    def read_if_changed(self, key: str, version: Version) -> Blob | NotModified | None:
+        found = self.read(key)
+        return NotModified() if found and found.version == version else found
 
     def write(
         self, key: str, body: bytes | mmap, *, expect: Expect, content_type: str = "application/octet-stream"

@@ -77,7 +77,7 @@ class _Trial:
 
     def body(self, key: str) -> bytes | None:
         found = self.store.read(key)
-        return found.body if isinstance(found, Blob) else None
+        return found.body if found is not None else None
 
     def write(self, key: str, body: bytes, expect: Expect) -> Version | None:
         """The version, or None if refused."""
@@ -148,9 +148,11 @@ def _reads_if_changed(trial: _Trial) -> bool:
     """A conditional read says NotModified for the same version, and returns the bytes for another one."""
     key = trial.key("conditional-read")
     old = trial.write(key, b"old", ANYTHING)
-    same = trial.store.read(key, unless=old)
+    if old is None:
+        return False
+    same = trial.store.read_if_changed(key, old)
     new = trial.write(key, b"new", ANYTHING)
-    return same == NotModified() and trial.store.read(key, unless=old) == Blob(b"new", new or Version(""))
+    return same == NotModified() and trial.store.read_if_changed(key, old) == Blob(b"new", new or Version(""))
 
 
 def _lists_in_key_order(trial: _Trial) -> bool:

@@ -111,28 +111,38 @@ class S3Store:
         self._page_size = page_size
         self._part_bytes = part_bytes
 
-    def read(self, key: str, *, unless: Version | None = None) -> Blob | NotModified | None:
+    def read(self, key: str) -> Blob | None:
+        where = {"Bucket": self._bucket, "Key": self._prefix + check_key(key)}
+        return self._repeated(key, partial(self._read, where))
+
+    def read_if_changed(self, key: str, version: Version) -> Blob | NotModified | None:
         from botocore.exceptions import ClientError
 
-        where = {"Bucket": self._bucket, "Key": self._prefix + check_key(key)}
-        if unless is not None:
-            where["IfNoneMatch"] = _quoted(unless)
+        where = {"Bucket": self._bucket, "Key": self._prefix + check_key(key), "IfNoneMatch": _quoted(version)}
 
         def ask() -> Blob | NotModified | None:
             try:
-                answer = self._client.get_object(**where)
+                return self._read(where)
             except ClientError as error:
                 if _status(error) == 304:
                     return NotModified()
-                if _code(error) == "NoSuchKey":
-                    return None
                 raise
-            body = answer["Body"].read()
-            if "content-length" not in answer["ResponseMetadata"]["HTTPHeaders"]:
-                raise _CutReply  # within its headers, so that the body seems to be empty
-            return Blob(body, _version(answer))
 
         return self._repeated(key, ask)
+
+    def _read(self, where: dict[str, Any]) -> Blob | None:
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = self._client.get_object(**where)
+        except ClientError as error:
+            if _code(error) == "NoSuchKey":
+                return None
+            raise
+        body = answer["Body"].read()
+        if "content-length" not in answer["ResponseMetadata"]["HTTPHeaders"]:
+            raise _CutReply  # within its headers, so that the body seems to be empty
+        return Blob(body, _version(answer))
 
     def write(
         self, key: str, body: bytes | mmap, *, expect: Expect, content_type: str = "application/octet-stream"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from agnes.kernel.errors import InvalidError, NotFoundError, TooLargeError
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import ANYTHING, DOWNLOAD_URL_SECONDS, Blob, Clock, ObjectStore
+from agnes.kernel.ports import ANYTHING, DOWNLOAD_URL_SECONDS, Clock, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.telemetry import keys
@@ -94,7 +94,7 @@ def download(
     viewer.require(user_id)
     which = transcript_id(user_id, session_id, agent_id or None)
     blob = store.read(which.key)
-    if not isinstance(blob, Blob):
+    if blob is None:
         raise FileNotStored
     plain = packed.unpack(blob.body)
     filename = StoredFile(which, len(blob.body), clock.now()).filename

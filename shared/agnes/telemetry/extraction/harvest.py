@@ -17,7 +17,7 @@ from datetime import date
 from typing import Any
 
 from agnes.kernel.ids import new_ulid
-from agnes.kernel.ports import Blob, Clock, ObjectStore
+from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import Db, State
 from agnes.telemetry.extraction.inbox import Noted
 from agnes.telemetry.extraction.records import no_garbage_collection
@@ -180,7 +180,7 @@ class Harvester:
         same = kept = 0
         for file in sorted(of.files, key=lambda file: (file != MAIN, file)):
             blob = self._store.read(TranscriptId(*of.session, file).key)
-            if not isinstance(blob, Blob):
+            if blob is None:
                 continue
             kept += len(blob.body)
             found.append(Stored(file, blob.version.tag, blob.body if kept <= _AHEAD_BYTES else None))
@@ -194,7 +194,7 @@ class Harvester:
     def _reread(self, work: Work, one: Stored) -> bool:
         """Bring a body that was not kept; False if the file is gone."""
         blob = self._store.read(TranscriptId(*work.session, one.file).key)
-        if not isinstance(blob, Blob):
+        if blob is None:
             return False
         one.version, one.body = blob.version.tag, blob.body
         return True

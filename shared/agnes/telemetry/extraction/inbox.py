@@ -75,7 +75,7 @@ def batches(store: ObjectStore, wanted: Iterable[str]) -> list[Batch]:
     wanted = list(wanted)
     found = []
     for key, blob in zip(wanted, objects.read_all(store, wanted), strict=True):
-        if isinstance(blob, Blob):
+        if blob is not None:
             try:
                 found.append(msgspec.json.decode(sealed.opened(key, blob.body), type=Batch))
             except ValueError:  # its notes and sessions are in no batch any more, so the next run finds them
@@ -88,7 +88,7 @@ def by_session(store: ObjectStore, notes: Sequence[str]) -> tuple[dict[SessionId
     found: dict[SessionId, Noted] = {}
     damaged = []
     for key, note in zip(notes, objects.read_all(store, notes), strict=True):
-        if not isinstance(note, Blob):
+        if note is None:
             continue
         which = _which(key, note)
         if which is None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from agnes.kernel.errors import UnavailableError
-from agnes.kernel.ports import Blob, Clock, ObjectStore
+from agnes.kernel.ports import Clock, ObjectStore
 from agnes.telemetry import keys, sealed
 from agnes.telemetry.extraction.harvest import Candidate, Harvest
 from agnes.telemetry.keys import SessionId
@@ -133,7 +133,7 @@ def _read(store: ObjectStore, wanted: Sequence[str], kind: type[Manifest]) -> It
     for start in range(0, len(wanted), _READ_AT_ONCE):
         some = wanted[start : start + _READ_AT_ONCE]
         for key, blob in zip(some, objects.read_all(store, some), strict=True):
-            if isinstance(blob, Blob) and (found := _decoded(store, key, blob.body, kind)) is not None:
+            if blob is not None and (found := _decoded(store, key, blob.body, kind)) is not None:
                 yield found
 
 

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from agnes.kernel.clock import SystemClock
-from agnes.kernel.ports import Blob, Clock, Entry, ObjectStore
+from agnes.kernel.ports import Clock, Entry, ObjectStore
 from agnes.kernel.state import State
 from agnes.telemetry import keys
 from agnes.telemetry.extraction import inbox, prepared
@@ -92,7 +92,7 @@ def _verify(state: State, store: ObjectStore, *, now: datetime, clock: Clock) ->
         if clock.monotonic() > until:
             break
         blob = store.read(key)
-        why = damage.reason(blob.body if isinstance(blob, Blob) else None, written[key])
+        why = damage.reason(blob.body if blob is not None else None, written[key])
         verified += 1
         if why is not None:
             found[key] = why

@@ -31,7 +31,7 @@ import msgspec
 
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.leases import Lease
-from agnes.kernel.ports import Blob, Clock, Message, ObjectStore, Queue
+from agnes.kernel.ports import Clock, Message, ObjectStore, Queue
 from agnes.kernel.state import Db, State
 from agnes.telemetry import keys, sealed
 from agnes.telemetry.claim import ExtractionBusy, claimed
@@ -293,7 +293,7 @@ class ExtractionRun:
             self._lost_notes = True
             for key in damaged:
                 blob = self._store.read(key)
-                if isinstance(blob, Blob):
+                if blob is not None:
                     sealed.put_away(self._store, key, blob.body)
         return {session: noted[session] for session in self._readable(noted)}
 

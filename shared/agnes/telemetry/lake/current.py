@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from agnes.kernel.errors import UnavailableError
-from agnes.kernel.ports import ABSENT, Blob, ObjectStore, OutcomeUnknown, PreconditionFailed, TryAgain, Unchanged
+from agnes.kernel.ports import ABSENT, ObjectStore, OutcomeUnknown, PreconditionFailed, TryAgain, Unchanged
 from agnes.kernel.state import State
 from agnes.telemetry import keys
 from agnes.telemetry.keys import SessionId
@@ -32,7 +32,7 @@ def write(store: ObjectStore, state: State, bench: Workbench, *, without: Collec
         path = bench.folder / "current-sessions.parquet"
         bench.db.execute(f"COPY (FROM current_sessions ORDER BY ALL) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
         body = path.read_bytes()
-        expect = Unchanged(known.version) if isinstance(known, Blob) else ABSENT
+        expect = Unchanged(known.version) if known is not None else ABSENT
         try:
             store.write(keys.CURRENT, body, expect=expect, content_type="application/vnd.apache.parquet")
             return

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from agnes.kernel.errors import AgnesError, UnavailableError
-from agnes.kernel.ports import ANYTHING, Blob, ObjectStore
+from agnes.kernel.ports import ANYTHING, ObjectStore
 from agnes.telemetry import keys
 
 log = logging.getLogger("agnes.telemetry")
@@ -92,6 +92,6 @@ def noted(store: ObjectStore, notes: Collection[str]) -> set[str]:
     for note in notes:
         blob = store.read(note)
         with suppress(ValueError, KeyError, TypeError, RecursionError):
-            if isinstance(blob, Blob):
+            if blob is not None:
                 found.add(str(json.loads(blob.body)["key"]))
     return found

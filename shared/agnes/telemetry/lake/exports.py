@@ -286,7 +286,7 @@ def end_those_of(store: ObjectStore, user_id: str, *, now: datetime) -> int:
     for export_id, held in folders.items():
         key = keys.export_status(export_id)
         found = store.read(key)
-        status = _status(key, found) if isinstance(found, Blob) else None
+        status = _status(key, found) if found is not None else None
         if status is not None and (status.status == "failed" or (status.person or user_id) != user_id):
             continue
         if status is None:  # of one answer alone, or damaged: whose events it holds is not known
@@ -378,7 +378,7 @@ class _Worker:
             self._version = self._store.write(key, body, expect=Unchanged(self._version))
         except PreconditionFailed:
             found = self._store.read(key)
-            if not isinstance(found, Blob) or found.body != body:  # or an earlier attempt of this very write did it
+            if found is None or found.body != body:  # or an earlier attempt of this very write did it
                 raise ExportCancelled from None
             self._version = found.version
         self._status = status
@@ -401,14 +401,14 @@ def _all(store: ObjectStore) -> Iterator[Status]:
     for entry in store.list(keys.EXPORTS):
         if entry.key.endswith("/status.json"):
             found = store.read(entry.key)
-            if isinstance(found, Blob) and (status := _status(entry.key, found)) is not None:
+            if found is not None and (status := _status(entry.key, found)) is not None:
                 yield status
 
 
 def _get(store: ObjectStore, export_id: str) -> tuple[Status, Version]:
     key = keys.export_status(export_id)
     found = store.read(key) if _ID.fullmatch(export_id) else None
-    if not isinstance(found, Blob) or (status := _status(key, found)) is None:
+    if found is None or (status := _status(key, found)) is None:
         raise ExportNotFound(export_id)
     return status, found.version
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from agnes.kernel.errors import UnavailableError
-from agnes.kernel.ports import ANYTHING, Blob, Clock, NotModified, ObjectStore, OutcomeUnknown, TryAgain
+from agnes.kernel.ports import ANYTHING, Blob, Clock, ObjectStore, OutcomeUnknown, TryAgain
 from agnes.telemetry.lake import damage
 from agnes.telemetry.lake.damage import LakeDamaged, Written
 
@@ -45,9 +45,9 @@ class Pace:
         return self._left > 0
 
 
-def read_all(store: ObjectStore, wanted: Sequence[str]) -> list[Blob | NotModified | None]:
+def read_all(store: ObjectStore, wanted: Sequence[str]) -> list[Blob | None]:
     """What `read` says of each key, in their order."""
-    found: list[Blob | NotModified | None] = []
+    found: list[Blob | None] = []
     pace = Pace()
     for key in wanted:
         with pace:
@@ -77,7 +77,7 @@ def fetch(
     def one(key: str) -> Path:
         blob = store.read(key)
         if written is not None:
-            body = blob.body if isinstance(blob, Blob) else None
+            body = blob.body if blob is not None else None
             path = folder / f"fetched-{key.replace('/', '-')}"
             why = damage.reason(body, written[key])
             if why is None:
@@ -87,7 +87,7 @@ def fetch(
             if why is not None:
                 damaged[key] = why
             return path
-        if not isinstance(blob, Blob):
+        if blob is None:
             raise UnavailableError(f"{key} is no longer there", code="object_missing", hint="Try again.")
         path = folder / f"fetched-{key.replace('/', '-')}"
         path.write_bytes(blob.body)

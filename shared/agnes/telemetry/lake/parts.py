@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from agnes.kernel.immutable import ImmutableCache
-from agnes.kernel.ports import Blob, ObjectStore
+from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
 from agnes.telemetry.lake import damage, ledger, prices, rollups
 from agnes.telemetry.lake.batch import Workbench, workbench
@@ -102,7 +102,7 @@ def _fetch(store: ObjectStore, written: Mapping[str, Written], folder: Path) -> 
             path.write_bytes(body)
             return key, path
         blob = store.read(key)
-        body = blob.body if isinstance(blob, Blob) else None
+        body = blob.body if blob is not None else None
         is_whole = damage.reason(body, written[key]) is None
         if is_whole and body is not None:
             path.write_bytes(body)

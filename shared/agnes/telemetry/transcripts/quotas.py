@@ -342,8 +342,7 @@ def _read(store: ObjectStore, user_id: str, now: datetime) -> tuple[Counted, Blo
     """What is counted, as of now. Of a person who has no object yet, or whose object cannot be read, everything is counted."""
     today = now.astimezone(UTC).date()
     key = keys.quota(user_id)
-    blob = store.read(key)
-    held = blob if isinstance(blob, Blob) else None
+    held = store.read(key)
     try:
         found = msgspec.json.decode(sealed.opened(key, held.body), type=Counted) if held else None
         if found is not None and any(at.tzinfo is None for at in _times(found)):

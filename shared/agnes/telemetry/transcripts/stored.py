@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from agnes.kernel.ports import Blob, NotModified, ObjectStore
+from agnes.kernel.ports import Blob, ObjectStore
 from agnes.telemetry import keys
 from agnes.telemetry.keys import MAIN, TranscriptId, agent_path
 from agnes.telemetry.model import TranscriptFile
@@ -64,7 +64,7 @@ def files(store: ObjectStore, user_id: str, session_id: str | None = None) -> li
 def packed_bodies(store: ObjectStore, wanted: Iterable[StoredFile]) -> Generator[tuple[StoredFile, bytes], None, None]:
     """Each with its packed bytes, read side by side but never far ahead; what was removed meanwhile is left out."""
     waiting = deque(wanted)
-    reading: deque[tuple[StoredFile, Future[Blob | NotModified | None]]] = deque()
+    reading: deque[tuple[StoredFile, Future[Blob | None]]] = deque()
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
         while waiting or reading:
             while waiting and len(reading) < 2 * _READS_AT_ONCE:
@@ -75,7 +75,7 @@ def packed_bodies(store: ObjectStore, wanted: Iterable[StoredFile]) -> Generator
                 reading.append((file, pool.submit(store.read, file.which.key)))
             file, future = reading.popleft()
             blob = future.result()
-            if isinstance(blob, Blob):
+            if blob is not None:
                 yield file, blob.body
 
 

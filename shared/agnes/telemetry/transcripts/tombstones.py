@@ -133,13 +133,13 @@ class Tombstones:
 def of_user(store: ObjectStore, user_id: str) -> Tombstones:
     """Raises UnavailableError; TombstonesUnreadable if object and copy are damaged: an upload then waits, rather than pass."""
     blob = store.read(keys.tombstones(user_id))
-    if not isinstance(blob, Blob):
+    if blob is None:
         return Tombstones()
     found = _decoded(keys.tombstones(user_id), blob)
     if found is None:
         log.error("%s is damaged, its copy is read", keys.tombstones(user_id), extra={"user_id": user_id})
         copy = store.read(keys.tombstones_copy(user_id))
-        found = _decoded(keys.tombstones_copy(user_id), copy) if isinstance(copy, Blob) else None
+        found = _decoded(keys.tombstones_copy(user_id), copy) if copy is not None else None
         if found is None:
             raise TombstonesUnreadable(user_id)
     return replace(found, version=blob.version)

@@ -179,10 +179,10 @@ def complete(
     which = declared.which
     staging = which.staging_key(declared.sha256)
     blob = store.read(staging)
-    if not isinstance(blob, Blob):
+    if blob is None:
         # Completed before, and the answer was lost?
         blob = store.read(which.key)
-        if not isinstance(blob, Blob) or hashlib.sha256(blob.body).hexdigest() != declared.sha256:
+        if blob is None or hashlib.sha256(blob.body).hexdigest() != declared.sha256:
             raise UploadMissing
     if len(blob.body) != declared.size_bytes:
         raise UploadDiffers("length")
@@ -252,14 +252,14 @@ def publish(
     counting = quotas.Counting(store, which, limits, now=now)
     for attempt in range(_ATTEMPTS):
         stored = store.read(which.key)
-        held = _unpacked(stored) if isinstance(stored, Blob) else None
+        held = _unpacked(stored) if stored is not None else None
         if held is not None and (found := _already_held(held, plain, trimmed)):
             status = found
             counting.settle()
             break
         counting.count(len(body))
         try:
-            expect = Unchanged(stored.version) if isinstance(stored, Blob) else ABSENT
+            expect = Unchanged(stored.version) if stored is not None else ABSENT
             store.write(which.key, body, expect=expect, content_type=CONTENT_TYPE)
             status = STORED
             break
