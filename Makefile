@@ -21,7 +21,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint prices pins audit sbom journeys client-drift browser cloud scale simulate attack histories bench cost layers composed infra deployable deploy docs clean
+.PHONY: help run demo test check lint prices pins audit sbom journeys client-drift browser cloud scale simulate attack histories bench checks-score cost layers composed infra deployable deploy docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -88,6 +88,9 @@ histories: .venv/.dev ## histories of 16 processes that are killed and paused, c
 bench: .venv/.dev ## figures as JSON lines (ONLY=state, contention, feed, browse, telemetry, …)
 	@$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
 
+checks-score: .venv/.dev ## recall and false positives of the static checks of uploads, by class
+	@$(BIN)/python -m tests.builders.uploads.score
+
 cost: .venv/.dev ## dollars on AWS for a million requests and for months of people, from counted calls (2 minutes)
 	@$(BIN)/python -m tests.costs
 
@@ -116,6 +119,7 @@ docs: .venv/.dev ## write the generated pages (docs/settings.md)
 	$(BIN)/python -m tests.architecture.settings_page
 	$(BIN)/python -m tests.architecture.decisions_page
 	$(BIN)/python -m tests.architecture.rule_hints
+	$(BIN)/python -m tests.architecture.checks_page
 
 clean: ## remove what was built, not what was installed or stored
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis

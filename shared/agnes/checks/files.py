@@ -310,7 +310,7 @@ def _streams(found: Unpacked, body: bytes) -> Iterator[bytes]:
         )
         yield readable(plain)
         if b"TJ" in plain or b"Tj" in plain:
-            yield _shown_text(plain)
+            yield readable(_shown_text(plain))
 
 
 def _shown_text(stream: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""`python -m tests.builders.uploads.score [--half tuning|untuned] [--list]`: recall and false positives of the static checks, by class.
+"""`python -m tests.builders.uploads.score [--half tuning|incidents|untuned] [--list]`: recall and false positives of the static checks, by class.
 
 `--list` names the samples that are judged wrongly; it is for the half that rules are tuned on.
 """
@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from agnes import checks
 from agnes.checks import Outcome, Report
 from agnes.outside.scanners import scanners
-from tests.builders.uploads import tuning, untuned
+from tests.builders.uploads import incidents, tuning, untuned
 from tests.builders.uploads.model import CLASSES, CURATED, Half, Sample
 
-HALVES: dict[str, tuple[Half, int]] = {"tuning": (tuning.HALF, 20261130), "untuned": (untuned.HALF, 817_504_163)}
+HALVES: dict[str, tuple[Half, int]] = {
+    "tuning": (tuning.HALF, 20261130),
+    "incidents": (incidents.HALF, 817_504_163),
+    "untuned": (untuned.HALF, 55_019_287),
+}
 """Half → its templates and the seed that its samples are drawn with."""
 MALICIOUS = BENIGN = 250
 """Of each half."""
@@ -33,8 +37,8 @@ def report(sample: Sample) -> Report:
 
 
 def is_held(found: Report) -> bool:
-    """Whether nobody is served before a person looked. Poor descriptions do not count: they are no judgement of safety."""
-    return any(one.severity.holds for one in found.of(checks.Stage.SECURITY))
+    """Whether nobody is served before a person looked: updates that gain capabilities always wait. Poor descriptions do not count: they are no judgement of safety."""
+    return found.gains_capabilities or any(one.severity.holds for one in found.of(checks.Stage.SECURITY))
 
 
 @dataclass(frozen=True)

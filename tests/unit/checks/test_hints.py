@@ -6,7 +6,7 @@ import pytest
 
 from agnes.checks.rules import RULES
 from agnes.checks.rules.hints import HINTS
-from tests.architecture import rule_hints
+from tests.architecture import checks_page, rule_hints
 
 
 def test_the_words_are_written_anew() -> None:
@@ -29,3 +29,7 @@ def test_the_words_are_written_anew() -> None:
 )
 def test_words_of_a_pattern(pattern: str, words: set[str]) -> None:
     assert rule_hints.words(pattern) == words
+
+
+def test_the_page_of_rules_is_written_anew() -> None:
+    assert checks_page.PAGE.read_text() == checks_page.page(), "run `make docs`"

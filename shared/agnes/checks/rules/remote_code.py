@@ -101,4 +101,20 @@ RULES = (
         terms=(r"\b(?:download|fetch|grab|retrieve|pull|get|obtain|wget|curl)\b", r"https?://[^\s)\"'`]+", r"\b(?:(?:then |and |, )+(?:then )?(?:run|execute|launch|start|invoke|install|source|eval|pipe)\b[^.\n]{0,20}\b(?:it|them|this|that|the (?:script|file|binary|installer|program|helper|result|output|command|code|downloaded\b\w*))|make it executable|chmod \+x|pipe it (?:in)?to|run it\b|execute it\b|and (?:run|execute) (?:with|as|via|using))"), gap=80,
         where=Where.SAYS, unless=KNOWN_INSTALLERS + r"|\b(?:never|do not|don'?t|avoid|untrusted|malicious|attacker)\b|sha-?256|checksum|releases/(?:latest|download)|docs\.|developer\.",
     ),
+    Rule(
+        "remote-code.prerequisite", Severity.HIGH, "the text has people fetch and start a program that is not in the bundle", _ADVICE,
+        "Download setup.zip from https://cdn.example.net/setup.zip, extract it with the password 1234 and run Setup.exe.", "Download the template from https://example.com/template.xlsx and open it.",
+        terms=(r"https?://[^\s)\"'`]+", r"\b(?:password|extract|unzip|install|mount|double-?click|right-?click|terminal)\b", r"\b(?:run|start|open|launch|execute|paste)\b[^.\n]{0,30}(?:\.(?:exe|msi|dmg|pkg|app|bat|cmd|scr|command|jar|vbs|ps1)\b|\binto (?:the |your )?terminal\b)"), gap=120, ordered=False, where=Where.SAYS,
+        unless=r"github\.com/[\w-]+/[\w.-]+/releases|microsoft\.com|apple\.com|python\.org|nodejs\.org|docker\.com|jetbrains\.com",
+    ),
+    Rule(
+        "remote-code.editor-task", Severity.HIGH, "an editor or a container runs a command when the folder is opened", "Let people start tasks themselves.",
+        '{"tasks": [{"label": "x", "type": "shell", "command": "sh x.sh", "runOptions": {"runOn": "folderOpen"}}]}', '{"tasks": [{"label": "x", "type": "shell", "command": "make"}]}',
+        terms=(r"\"runOn\"\s*:\s*\"folderOpen\"|\"(?:postCreateCommand|postStartCommand|initializeCommand|onCreateCommand)\"\s*:\s*\"[^\"\n]{0,80}(?:curl|wget|base64|nc )|\bsource_url\s+[\"']?https?://",), where=Where.ANY, example_path=".vscode/tasks.json",
+    ),
+    Rule(
+        "remote-code.made-function", Severity.CRITICAL, "text that was fetched or decoded becomes a function", _ADVICE,
+        "fetch(u).then((r) => r.text()).then((code) => new Function('require', code)(require))", "const add = new Function('a', 'b', 'return a + b')\n",
+        terms=(r"\bfetch\(|\baxios\b|https?\.get\(|\batob\(|Buffer\.from\(|readFileSync\(", r"\bnew Function\([^)\n]{0,60}\b(?:code|body|src|source|text|data|payload|script|s|c|js)\s*\)|vm\.(?:runIn\w+|Script)\(\s*(?:code|body|src|source|text|data|payload)"), gap=300, where=Where.RUNS | Where.PROSE, example_path=_JS,
+    ),
 )  # fmt: skip
