@@ -56,24 +56,26 @@ Static rules alone, on samples of a seeded generator (`make checks-score`), 250 
 |---|---|---|
 | `tuning`: general forms of attack classes; rules are tuned on them | 100 % | 0 % |
 | `incidents`: after published incidents. Measured blind at first: 72.8 %, 0 % | {incidents} | 0 % |
-| `untuned`: other cases and words, written after the rules, measured once, not worked on | {untuned} | 0 % |
+| `untuned`: other cases and words, written after the rules and not worked on. 70.8 % when first measured | {untuned} | 0 % |
 
 By class, of `untuned`: {by_class}.
 
 The aim of 90 % on samples that were not tuned on is **not reached**: of attacks in new words, rules find seven in ten. One person wrote the rules
 and all templates, so `untuned` is independent in its text and not in its author's mind. What rules miss is for the language model and for the
-admin. The pipeline with the scripted reviewer of the tests, which knows a list of bad words and no more, holds 73.2 % of `untuned` and publishes all
+admin. The pipeline with the scripted reviewer of the tests, which knows a list of bad words and no more, held 73.2 % of `untuned` when rules alone held 70.8 %, and published all
 250 benign samples: that shows that the two work together, and says nothing about a real model, which was not measured.
 
 Of 243 public plugins and skills (seven repositories, 25 MB, read in November 2026 and not kept), {public} are held: a plugin that guards against
-attacks and quotes them, a test of destructive commands, and a benchmark that reads a token from the keychain and skips permissions.
+attacks and quotes them, a test of destructive commands, and a benchmark that reads a token from the keychain and skips permissions. The rules were
+tuned on those. Of 299 others (nine repositories, among them one of security researchers) 17.1 % were held at first sight and 10.4 % are now; a fifth of
+these have hooks that answer permission prompts, which an admin should see. An organisation's own uploads will be between the two.
 
 ## Rules
 
 {rules}
 """
-INCIDENTS, UNTUNED = "93.6 %", "70.8 %"
-BY_CLASS = "injection 47 %, remote code 44 %, obfuscation 68 %, exfiltration 48 %, persistence 81 %, weakening 81 %, typosquats 100 %, updates 100 %"
+INCIDENTS, UNTUNED = "93.6 %", "68.8 %"
+BY_CLASS = "injection 31 %, remote code 44 %, obfuscation 68 %, exfiltration 48 %, persistence 81 %, weakening 81 %, typosquats 100 %, updates 100 %"
 PUBLIC = "three (1.2 %)"
 
 

@@ -183,3 +183,17 @@ def where(path: str, body: bytes) -> Where:
     if suffix in PROSE_ENDINGS or name.partition(".")[0] in PROSE_NAMES:
         return Where.PROSE
     return Where.PROSE | Where.CODE
+
+
+GIVEN_FOLDERS = frozenset(["commands", "agents", "output-styles", "rules"])
+
+
+def is_document(path: str) -> bool:
+    """Whether a text is one that an agent is not given by itself: neither a skill, a command, an agent or an output style, nor a
+    file of instructions or the form."""
+    parts = path.rpartition("!")[2].split("/")
+    name = parts[-1].lower()
+    given = name in ("skill.md", "claude.md", "agents.md", "claude.local.md") or not GIVEN_FOLDERS.isdisjoint(
+        parts[:-1]
+    )
+    return not given and not path.startswith("form:")

@@ -229,8 +229,10 @@ def is_quoted(body: bytes, start: int) -> bool:
     return body[max(start - 3, 0) : start].endswith(_QUOTES)
 
 
-def severity_in(rule: Rule, where: Where, *, quoted: bool = False) -> Severity:
+def severity_in(rule: Rule, where: Where, *, quoted: bool = False, is_document: bool = False) -> Severity:
     """Of a rule in a text of this kind."""
+    if is_document and rule.in_documents is not None and where is Where.PROSE:
+        return rule.in_documents
     if quoted and rule.quoted is not None and not where & (Where.COMMAND | Where.HIDDEN):
         return rule.quoted
     if rule.in_prose is not None and not where & Where.RUNS:

@@ -161,7 +161,9 @@ class _Scan:
                 place = lines.of(hit.at) if line is None else line
                 yield finding("file.crowded", path, place, detail=hit.rule.reason.partition(":")[0])
                 continue
-            severity = matching.severity_in(hit.rule, where, quoted=matching.is_quoted(body, hit.start))
+            severity = matching.severity_in(
+                hit.rule, where, quoted=matching.is_quoted(body, hit.start), is_document=kinds.is_document(path)
+            )
             if is_hidden and severity.holds:
                 severity = Severity.CRITICAL  # whoever hides it knows what it is
             yield finding(hit.rule.id, path, lines.of(hit.start) if line is None else line, severity=severity, how=how)

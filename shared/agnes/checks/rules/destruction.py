@@ -14,7 +14,7 @@ RULES = (
     Rule(
         "destruction.delete-all", Severity.CRITICAL, "a whole disk, a home or a system's folder is deleted", _ADVICE, "rm -rf ~/", "rm -rf ./build ~/work/build/tmp\n",
         terms=(r"\brm\s+(?:--?\w[\w-]*\s+)*(?:-\w*[rR]\w*|--recursive)\s+(?:--?\w[\w-]*\s+)*[\"']?" + _EVERYTHING,), example_path=_SH, in_prose=Severity.HIGH,
-        unless=NEGATED + r"|\bblock\w*|deny|destructive|/var/lib/apt|/tmp/|matcher|regex|pattern|disallow|confirm|guard|protect|❌",
+        unless=NEGATED + r"|\bblock\w*|deny|destructive|/var/lib/apt|/tmp/|matcher|regex|pattern|disallow|confirm|guard|protect|❌", in_documents=Severity.MEDIUM,
     ),
     Rule(
         "destruction.delete-all-in-code", Severity.CRITICAL, "a home or a system's folder is deleted", _ADVICE, "shutil.rmtree(os.path.expanduser('~'))", "shutil.rmtree(tempfile.mkdtemp())\n",

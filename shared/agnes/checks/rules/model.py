@@ -53,6 +53,8 @@ class Rule:
     where: Where = Where.ANY
     in_prose: Severity | None = None
     """In texts that nothing runs by itself."""
+    in_documents: Severity | None = None
+    """In documents that an agent is not given by itself, such as a README or a reference: people decide to follow them."""
     quoted: Severity | None = None
     """In a text that nothing runs by itself, right behind a quotation mark: mostly of those who warn of it."""
     example_path: str = "skills/report/SKILL.md"
