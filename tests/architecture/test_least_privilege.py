@@ -650,6 +650,12 @@ def shared(house: GuardedHouse, team: Team) -> None:
     team.post("ada", f"{submission}/quarantine", {"reason": "A drill."}, 200)
     team.post("ada", f"{submission}/release", {"reason": "It was a drill."}, 200)
     team.post("ada", f"{entity}/report", {"reason": "It is spelt wrongly."}, 200)
+    assert team.call("GET", "bob", "/api/store/bundle.zip?owner=me").status == 302
+    form, headers = multipart(
+        {"mode": "merge"}, [("file", "b.zip", packed({"manifest.json": '{"format":1,"entities":[]}'}))]
+    )
+    brought = house.call("POST", "/api/store/import-bundle", token=team.tokens["ada"], body=form, headers=headers)
+    assert brought.status == 200, brought.text
     assert team.call("POST", "bob", "/api/store/notices/read").status == 204
     assert team.call("POST", "bob", f"{entity}/archive").status == 200
     assert team.call("PUT", "bob", f"{entity}/audience", {"audience": "private"}).status == 200

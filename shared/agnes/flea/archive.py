@@ -85,10 +85,10 @@ def is_archive(body: bytes) -> bool:
     return body[:4] in (_LOCAL, _END)
 
 
-def unpack(body: bytes) -> Unpacked:
-    """Every file of a zip. Raises ArchiveInvalid, ArchiveUnsafePath, ArchiveTooLarge, before any of it is used."""
-    if len(body) > MAX_ARCHIVE_BYTES:
-        raise ArchiveTooLarge(f"the archive has {len(body)} bytes, the limit is {MAX_ARCHIVE_BYTES}", MAX_ARCHIVE_BYTES)
+def unpack(body: bytes, *, max_bytes: int = MAX_ARCHIVE_BYTES, max_file_bytes: int = MAX_FILE_BYTES) -> Unpacked:
+    """Every file of a zip, of which `max_bytes` are read, and no file of more than `max_file_bytes`. Raises ArchiveInvalid, ArchiveUnsafePath, ArchiveTooLarge, before any of it is used."""
+    if len(body) > max_bytes:
+        raise ArchiveTooLarge(f"the archive has {len(body)} bytes, the limit is {max_bytes}", max_bytes)
     directory = _Directory.of(body)
     if directory.count > MAX_MEMBERS:
         raise ArchiveTooLarge(f"the archive has {directory.count} members, the limit is {MAX_MEMBERS}", MAX_MEMBERS)
@@ -109,7 +109,7 @@ def unpack(body: bytes) -> Unpacked:
             if not is_folder:
                 found.left_out.append(path)
             continue
-        _check_member(path, member, is_folder=is_folder)
+        _check_member(path, member, max_file_bytes, is_folder=is_folder)
         if is_folder:
             continue
         if problem := names.add(path):
@@ -276,7 +276,7 @@ def _is_litter(path: str) -> bool:
     return segments[-1] in _LITTER or not _LITTER_FOLDERS.isdisjoint(segments)
 
 
-def _check_member(path: str, member: zipfile.ZipInfo, *, is_folder: bool) -> None:
+def _check_member(path: str, member: zipfile.ZipInfo, max_bytes: int, *, is_folder: bool) -> None:
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind == stat.S_IFLNK:
         raise ArchiveUnsafePath(path, "a symbolic link")
@@ -290,9 +290,9 @@ def _check_member(path: str, member: zipfile.ZipInfo, *, is_folder: bool) -> Non
         raise ArchiveUnsafePath(path, exc.reason) from exc
     if is_folder and member.file_size:
         raise ArchiveUnsafePath(path, "a folder with content of its own")
-    if member.file_size > MAX_FILE_BYTES:
+    if member.file_size > max_bytes:
         raise ArchiveTooLarge(
-            f"{_shown(path)} has {member.file_size} bytes, the limit of a file is {MAX_FILE_BYTES}", MAX_FILE_BYTES
+            f"{_shown(path)} has {member.file_size} bytes, the limit of a file is {max_bytes}", max_bytes
         )
 
 

@@ -79,12 +79,12 @@ class NotOwner(DeniedError):
         super().__init__(f"only its owner may change {name[:80]}", hint="Ask its owner, or an admin.")
 
 
-def create(market: Market, who: Principal, offer: Offer) -> Entity:
-    """Share something new. Raises the errors of docs/flea-market.md, in the order in which they are listed there."""
+def create(market: Market, who: Principal, offer: Offer, *, kind: str = "create") -> Entity:
+    """Share something new; `kind` is `import` for what an admin brings along. Raises the errors of docs/flea-market.md, in the order in which they are listed there."""
     offers.require_type(offer.type)
     offers.require_words(who, offer)
     now = market.clock.now()
-    _require_room(market.state, who.user_id, now)
+    _require_room(market.state, who.user_id, now, kind)
     found = preparing.read(offer)
     name = naming.check_name(offers.named(offer, found))
     with market.state.read(*FILES) as db:
@@ -114,11 +114,11 @@ def create(market: Market, who: Principal, offer: Offer) -> Entity:
         "audience": audience,
         "audience_groups": groups,
     }
-    _submit(market, who, entity_id, prepared, kind="create", changes=offer.changes, now=now, entity=row)
+    _submit(market, who, entity_id, prepared, kind=kind, changes=offer.changes, now=now, entity=row)
     return _now(market.state, entity_id)
 
 
-def update(market: Market, who: Principal, entity_id: str, offer: Offer) -> Entity:
+def update(market: Market, who: Principal, entity_id: str, offer: Offer, *, kind: str = "update") -> Entity:
     """Offer a new version: other files, other words, or both. What is live stays as it is until this one is approved; only
     whom it is for changes at once, since that changes nothing that was checked.
 
@@ -135,7 +135,7 @@ def update(market: Market, who: Principal, entity_id: str, offer: Offer) -> Enti
         return _now(market.state, entity_id)
     offers.require_words(who, offer)
     _require_nothing_open(market.state, entity_id)
-    _require_room(market.state, who.user_id, now)
+    _require_room(market.state, who.user_id, now, kind)
     found = (
         preparing.read(replace(offer, type=entity.type))
         if offer.body is not None
@@ -152,7 +152,7 @@ def update(market: Market, who: Principal, entity_id: str, offer: Offer) -> Enti
         video_url=base.video_url if offer.video_url is None else offer.video_url,
     )
     prepared = preparing.prepared(market, filled, found, name=name, handle=entity.owner_username, of=(entity, live))
-    _submit(market, who, entity_id, prepared, kind="update", changes=offer.changes, now=now)
+    _submit(market, who, entity_id, prepared, kind=kind, changes=offer.changes, now=now)
     return _now(market.state, entity_id)
 
 
@@ -176,7 +176,7 @@ def restore(market: Market, who: Principal, entity_id: str, n: int) -> Entity:
             f"version {n} was not approved", code="version_not_approved", hint="Choose one that was live before."
         )
     _require_nothing_open(market.state, entity_id)
-    _require_room(market.state, who.user_id, now)
+    _require_room(market.state, who.user_id, now, "restore")
     served = naming.served_name(old.name, entity.owner_username)
     _require_free(market.state, entity.owner_user_id, entity_id, old.name, served)
     files = trees_of.files(market.store, old.tree_id)
@@ -279,7 +279,7 @@ def put_submission(
     """
     row, new = json.loads(submission), json.loads(entity) if entity else None
     entity_id = row["entity_id"]
-    quotas.require_room(tx.db, row["submitter_id"], at)
+    quotas.require_room(tx.db, row["submitter_id"], at, row["kind"])
     if new is not None:
         _refuse_taken(tx.db, new["owner_user_id"], "", new["name"], new["served_name"])
         repository.insert_entity(
@@ -392,9 +392,9 @@ def first_event(review: ReviewMode, report: Report, hold_reason: str) -> tuple[E
     return Event.SUBMIT_TO_ADMIN, hold_reason
 
 
-def _require_room(state: State, user_id: str, now: datetime) -> None:
+def _require_room(state: State, user_id: str, now: datetime, kind: str) -> None:
     with state.read("flea") as db:
-        quotas.require_room(db, user_id, now)
+        quotas.require_room(db, user_id, now, kind)
 
 
 def _require_free(state: State, owner_id: str, entity_id: str, name: str, served: str) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from agnes import checks
 from agnes.access import service as access
 from agnes.accounts import directory
-from agnes.flea import checking, notices, repository, submitting, uploads
+from agnes.flea import bundles, checking, notices, repository, submitting, uploads
 from agnes.flea.deciding import check_again
 from agnes.flea.limits import KEEP_EVIDENCE
 from agnes.flea.market import Market
@@ -112,7 +112,7 @@ def _sweep_reports(market: Market, now: datetime, *, dry_run: bool) -> int:
 
 def _sweep_uploads(market: Market, now: datetime, *, dry_run: bool) -> int:
     """Remove what was PUT and never shared."""
-    entries = market.store.list(uploads.STAGED)
+    entries = (entry for at in (uploads.STAGED, bundles.BUNDLES) for entry in market.store.list(at))
     old = [entry.key for entry in entries if entry.modified_at < now - timedelta(days=1)]
     if not dry_run:
         market.store.remove(old)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -141,6 +142,48 @@ def download(submission: str, out: Path | None, force: bool) -> None:
     ):
         size = saving.save(pieces, out, replace=force)
     click.echo(f"{out} has {size} bytes.")
+
+
+@command.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("flea-market.zip"), show_default=True)
+@click.option("--owner", help="Only of this user (an id), or `me`.")
+@click.option("--force", is_flag=True, help="Replace the file.")
+def pull(out: Path, owner: str | None, force: bool) -> None:
+    """Download what is shared as a bundle, for another installation."""
+    from agnes_cli import saving
+    from agnes_cli.server import connect
+
+    saving.require_place(out, replace=force)
+    with connect() as server, server.download("/api/store/bundle.zip", owner=owner) as pieces:
+        size = saving.save(pieces, out, replace=force)
+    click.echo(f"{out} has {size} bytes.")
+
+
+@command.command()
+@click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--mode", type=click.Choice(["merge", "replace", "skip"]), default="merge", show_default=True)
+@JSON
+def push(bundle: Path, mode: str, as_json: bool) -> None:
+    """Import BUNDLE: each entity is offered as its owner's upload, and reviewed like one."""
+    from agnes_cli import sharing
+    from agnes_cli.server import connect
+
+    total: dict[str, Any] = {"imported": 0, "replaced": 0, "skipped": 0, "errors": []}
+    with connect() as server:
+        upload = sharing.put(server, bundle.name, bundle.read_bytes(), kind="bundle")
+        left = 1
+        while left:
+            found = server.send_form("POST", "/api/store/import-bundle", {"mode": mode, "upload_id": upload})
+            is_stuck = found["left"] and found["left"] == left
+            left = 0 if is_stuck else found["left"]
+            total = {"imported": total["imported"] + found["imported"], "replaced": total["replaced"] + found["replaced"],
+                     "skipped": found["skipped"], "errors": found["errors"], "left": found["left"]}  # fmt: skip
+    if as_json:
+        shown.as_json(total)
+        return
+    click.echo(f"{total['imported']} imported, {total['replaced']} replaced, {total['skipped']} skipped.")
+    for error in total["errors"]:
+        click.echo(f"{shown.plain(error['name'])}: {shown.plain(error['message'])} ({error['code']})", err=True)
 
 
 @command.command()
