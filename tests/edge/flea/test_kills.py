@@ -1,0 +1,237 @@
+"""Processes that die at every call of the store, and two who work at once: there is everything of a step or nothing of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agnes import checks
+from agnes.checks import ChunkRead
+from agnes.kernel.ports import Expect, Message, Version
+from agnes.outside.object_store.memory import MemoryStore
+from tests.builders.archives import SKILL, packed
+from tests.builders.house import Answer, House
+from tests.builders.market import FleaMarket, QueueHere, ScriptedReviewer
+from tests.builders.people import Person, add_person, seed_admin
+
+pytestmark = pytest.mark.slow
+FIRST, SECOND = packed({"SKILL.md": SKILL}), packed({"SKILL.md": SKILL + "\nMore.\n"})
+
+
+class Died(BaseException):
+    """The process is gone: nothing catches this."""
+
+
+class MortalStore(MemoryStore):
+    """Dies at the call of a number, before or after it has acted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.dies_at: int | None = None
+        self.acts = False
+
+    def _call(self, act: Callable[[], Any]) -> Any:
+        self.calls += 1
+        if self.dies_at is None or self.calls < self.dies_at:
+            return act()
+        if self.calls == self.dies_at and self.acts:
+            act()
+        raise Died
+
+    def read(self, key: str, *, unless: Version | None = None) -> Any:
+        return self._call(lambda: MemoryStore.read(self, key, unless=unless))
+
+    def write(self, key: str, body: Any, *, expect: Expect, content_type: str = "") -> Any:
+        return self._call(lambda: MemoryStore.write(self, key, body, expect=expect, content_type=content_type))
+
+    def remove(self, keys: Any) -> None:
+        self._call(lambda: MemoryStore.remove(self, keys))
+
+
+class Town:
+    """A house that can die and be started again over what its store holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.store, self.starts = folder, MortalStore(), 0
+        self.queue, self.reviewer = QueueHere(), ScriptedReviewer()
+        self.start()
+        self.ada = seed_admin(self.market.house)
+        self.bob = add_person(self.market.house, self.ada, "bob@example.com")
+
+    def start(self) -> None:
+        self.starts += 1
+        self.house = House(
+            self.folder / str(self.starts), store=self.store, queue=self.queue, flea_reviewer=self.reviewer
+        )
+        self.house.__enter__()
+        self.market = FleaMarket(self.house, self.queue, self.reviewer)
+
+    def stop(self) -> None:
+        self.house.__exit__()
+
+    def keep(self) -> dict[str, Any]:
+        return dict(self.store._held)
+
+    def back_to(self, kept: dict[str, Any]) -> None:
+        """The store as it was, and a new process over it."""
+        self.stop()
+        self.store._held = dict(kept)
+        self.queue.sent.clear()
+        self.start()
+
+    def dying(self, number: int, act: Callable[[], Answer], *, acts: bool) -> Answer | None:
+        """What `act` answers, None if the process died of it; then there is a new one."""
+        self.store.calls, self.store.dies_at, self.store.acts = 0, number, acts
+        try:
+            return act()
+        except Died:
+            return None
+        finally:
+            self.store.dies_at = None
+            self.stop()
+            self.start()
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Any:
+    town = Town(tmp_path)
+    yield town
+    town.stop()
+
+
+def deaths(town: Town, act: Callable[[], Answer], check: Callable[[Answer | None], None]) -> int:
+    """Let `act` die at each of its calls, before and after it; how many calls it has."""
+    kept, number = town.keep(), 0
+    while True:
+        number += 1
+        for acts in (False, True):
+            town.back_to(kept)
+            answer = town.dying(number, act, acts=acts)
+            check(answer)
+        if answer is not None:
+            return number - 1
+
+
+def test_create(town: Town) -> None:
+    def check(answer: Answer | None) -> None:
+        market = town.market
+        found = market.house.get("/api/store/mine", token=town.bob.token).json()
+        assert [one["entity"]["name"] for one in found] in ([], ["notes"])
+        assert all(len(one["versions"]) == 1 for one in found)
+        assert answer is None or (answer.status == 201 and len(found) == 1)
+        again = market.share(town.bob, FIRST)
+        assert again.status == (409 if found else 201), again.text
+        market.house.clock.sleep(660)
+        market.run("cron_reap")  # whose message was lost
+        assert market.review() == []
+        [one] = market.house.get("/api/store/mine", token=town.bob.token).json()
+        assert (one["label"], one["versions"][0]["is_live"]) == ("Active", True)
+
+    assert deaths(town, lambda: town.market.share(town.bob, FIRST), check) > 8
+
+
+def test_approve(town: Town) -> None:
+    town.reviewer.verdict = checks.Review(
+        checks.Verdict.WAITING, checks.Reason.NO_KEY, None, "", (), "", 0, (), town.reviewer.verdict.tokens, None
+    )
+    entity = town.market.share(town.bob, FIRST).json()["id"]
+    town.market.review()
+    submission = town.market.versions(town.bob, entity)[0]["submission_id"]
+
+    def check(answer: Answer | None) -> None:
+        market = town.market
+        row = market.entity(town.ada, entity)
+        assert row["visibility_status"] in ("pending", "approved")
+        assert (row["submission_id"] == submission) == (row["visibility_status"] == "approved")
+        again = market.decide(town.ada, submission, "approve")
+        assert again.status == (409 if row["visibility_status"] == "approved" else 200), again.text
+        assert answer is None or answer.status == 200
+        inside = f"/api/marketplace/flea/{entity}/skill/notes-by-bob"
+        assert market.house.get(inside, token=town.bob.token).status == 200
+
+    assert deaths(town, lambda: town.market.decide(town.ada, submission, "approve"), check) > 3
+
+
+def test_restore(town: Town) -> None:
+    entity = town.market.shared(town.bob, FIRST)
+    town.market.update(town.bob, entity, SECOND)
+    town.market.review()
+    live = town.market.entity(town.bob, entity)
+    path = f"/api/store/entities/{entity}/versions/1/restore"
+
+    def check(answer: Answer | None) -> None:
+        market = town.market
+        assert market.entity(town.bob, entity)["version"] == live["version"], "what is live is not touched"
+        versions = market.versions(town.bob, entity)
+        assert len(versions) in (2, 3)
+        assert answer is None or (answer.status == 200 and len(versions) == 3)
+        again = market.house.post(path, token=town.bob.token)
+        assert again.status == (409 if len(versions) == 3 else 200), again.text
+        market.house.clock.sleep(660)
+        market.run("cron_reap")
+        assert market.review() == []
+        row = market.entity(town.bob, entity)
+        assert (row["version_no"], row["version"] != live["version"]) == (3, True)
+
+    assert deaths(town, lambda: town.market.house.post(path, token=town.bob.token), check) > 5
+
+
+class Second(ScriptedReviewer):
+    """While it reads, another worker gets the same message; after so many seconds of its own reading."""
+
+    market: FleaMarket
+    seconds: float = 0.0
+    depth = 0
+    messages: list[Message]
+
+    def review(
+        self, bundle: checks.Bundle, report: checks.Report, *, budget: checks.Budget, earlier: list[ChunkRead]
+    ) -> checks.Review:  # fmt: skip
+        self.depth += 1
+        if self.depth == 1:
+            self.market.house.clock.sleep(self.seconds)
+            self.market.queue.sent[:] = self.messages
+            assert self.market.review() == []
+        return super().review(bundle, report, budget=budget, earlier=earlier)
+
+
+@pytest.mark.parametrize(("seconds", "reads"), [(0.0, 1), (301.0, 2)], ids=["a lease that holds", "a lease that ended"])
+def test_two_workers_at_one_submission(market: FleaMarket, bob: Person, seconds: float, reads: int) -> None:
+    second = Second()
+    second.market, second.seconds = market, seconds
+    market.house.wiring.flea_reviewer = second
+    entity = market.share(bob, FIRST).json()["id"]
+    second.messages = list(market.queue.sent)
+    assert market.review() == []
+    assert len(second.seen) == reads
+    assert [one["status"] for one in market.versions(bob, entity)] == ["approved"]
+    with market.house.state.read("flea") as db:
+        told = [row[0] for row in db.execute("SELECT action FROM flea.audit ORDER BY id").fetchall()]
+    assert told.count("store.submission.approved") == 1
+    assert told.count("store.submission.bg_verdict_skipped") == reads - 1
+
+
+def test_two_admins_at_once(market: FleaMarket, ada: Person, bob: Person) -> None:
+    market.house.wiring.flea_reviewer = market.reviewer
+    entity = market.share(bob, FIRST).json()["id"]
+    submission = market.versions(bob, entity)[0]["submission_id"]
+    answers: dict[str, Answer] = {}
+    barrier = threading.Barrier(2)
+
+    def decide(action: str) -> None:
+        barrier.wait()
+        answers[action] = market.decide(ada, submission, action, "Because of this.")
+
+    threads = [threading.Thread(target=decide, args=(action,)) for action in ("approve", "reject")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status for answer in answers.values()) == [200, 409]
+    won = next(action for action, answer in answers.items() if answer.status == 200)
+    assert market.versions(bob, entity)[0]["status"] == {"approve": "approved", "reject": "rejected"}[won]
