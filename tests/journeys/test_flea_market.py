@@ -16,7 +16,7 @@ from tests.builders.archives import SKILL
 from tests.builders.claude_client import records
 from tests.builders.desk import Desk
 from tests.builders.market import FleaMarket, QueueHere, ScriptedReviewer, said
-from tests.builders.scripted_messages_api import Reply, ScriptedMessagesApi, text
+from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text
 from tests.builders.square import Square, opened_square
 
 pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
@@ -61,18 +61,20 @@ def test_from_an_upload_to_the_kill_switch(square: Square, tmp_path: Path) -> No
     entity = waiting["entity_id"]
     # Install.
     desk.who.post(f"/api/store/entities/{entity}/install")
+    desk.add("finops")
     desk.refresh("--bootstrap")
     found = desk.installed()[f"{served}@agnes"]
     assert (found["enabled"], found.get("errors")) == (True, None)
     first = Path(found["installPath"]) / "skills/notes/SKILL.md"
     assert first.read_text().endswith("First.\n")
     # Use, counted.
-    with ScriptedMessagesApi([Reply([text("Done.")])] * 3) as api:
+    with ScriptedMessagesApi([Script("main", [Reply([text("Done.")])] * 3)]) as api:
         client = desk.laptop.claude(api.url)
         session = client.session(f"/{served}:notes")
     transcript = client.transcript(session.session_id)
     assert any("First." in json.dumps(record) for record in records(transcript)), "the client read the skill"
-    assert desk.laptop.push(transcript)["sent"]
+    sent = {"file": (f"{session.session_id}.jsonl", transcript.read_bytes())}
+    desk.who.post("/api/upload/sessions", files=sent, expect=200)
     admin.post("/api/admin/run-session-processor?processor=usage", expect=200)
     detail = desk.who.get(f"/api/marketplace/flea/{entity}/detail").json()
     assert detail["telemetry"]["invocations_30d"] == 1
@@ -100,6 +102,7 @@ def test_from_an_upload_to_the_kill_switch(square: Square, tmp_path: Path) -> No
     # The kill switch.
     live = desk.who.get(f"/api/store/entities/{entity}").json()["submission_id"]
     admin.post(f"/api/admin/store/submissions/{live}/quarantine", json={"reason": "A drill."}, expect=200)
+    assert [one["name"] for one in desk.who.get("/marketplace/info").json()["plugins"]] == ["finops"]
     desk.refresh()
     assert f"{served}@agnes" not in desk.installed()
     assert "taken out of the Flea market" in desk.laptop.agnes("store", "notices").stdout
