@@ -11,21 +11,16 @@ from agnes.kernel.principal import Principal
 app = Function("flea-post_appeal")
 
 
-class Appeal(BaseModel):
+class OwnersAct(BaseModel):
+    """`reason` is needed to appeal; admins read it."""
+
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(max_length=2000)
+    reason: str = Field("", max_length=2000)
 
 
-@app.route("/api/store/submissions/{submission_id}/appeal", methods=["POST"])
-@endpoint(needs=Needs.LOGIN, body=Appeal)
-def post_appeal(who: Principal, submission_id: str, body: Appeal) -> Submission:
-    """Ask an admin to look at what was blocked or rejected."""
-    return deciding.appeal(wiring.market(), who, submission_id, body.reason)
-
-
-@app.route("/api/store/submissions/{submission_id}/withdraw", methods=["POST"])
-@endpoint(needs=Needs.LOGIN)
-def post_withdraw(who: Principal, submission_id: str) -> Submission:
-    """Take back what is not live."""
-    return deciding.withdraw(wiring.market(), who, submission_id)
+@app.route("/api/store/submissions/{submission_id}/{act}", methods=["POST"])
+@endpoint(needs=Needs.LOGIN, body=OwnersAct)
+def post_act(who: Principal, submission_id: str, act: str, body: OwnersAct) -> Submission:
+    """Take back what is not live (withdraw), or ask an admin to look at what was blocked or rejected (appeal)."""
+    return deciding.act(wiring.market(), who, submission_id, act, body.reason)

@@ -8,7 +8,7 @@ from agnes.kernel.principal import Principal
 app = Function("flea-post_notices")
 
 
-@app.route("/api/store/notices/read", methods=["POST"])
+@app.route("/api/store/notices", methods=["POST"])
 @endpoint(needs=Needs.LOGIN)
 def post_read(who: Principal) -> None:
     """Mark all of your notices as read."""

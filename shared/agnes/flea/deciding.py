@@ -107,6 +107,17 @@ def put_appeal(tx: Tx, *, submission_id: str, words: str, at: datetime) -> None:
     move(tx, before, Event.APPEAL, at=at, why=before.status_reason, changes={"appeal": words, "appealed_at": at})
 
 
+def act(market: Market, who: Principal, submission_id: str, name: str, reason: str = "") -> Submission:
+    """What an owner does, by its word in the API: withdraw or appeal. Raises NotFoundError `unknown_decision`, and as they do."""
+    if name == Event.WITHDRAW:
+        return withdraw(market, who, submission_id)
+    if name != Event.APPEAL:
+        raise NotFoundError(
+            f"{name[:40]!r} is nothing that can be done", code="unknown_decision", hint="withdraw or appeal."
+        )
+    return appeal(market, who, submission_id, reason)
+
+
 def withdraw(market: Market, who: Principal, submission_id: str) -> Submission:
     """Take back what is not live. Raises SubmissionNotFound, EventRefused."""
     with market.state.read("flea") as db:

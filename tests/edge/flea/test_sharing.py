@@ -271,10 +271,10 @@ def test_archive_transfer_and_removal(market: FleaMarket, ada: Person, bob: Pers
     assert len(market.house.get("/marketplace/info", token=eve.token).json()["plugins"]) == 1
     assert market.house.post(f"{path}/install", token=bob.token).json()["code"] == "entity_not_approved"
     assert market.house.delete(f"{path}/archive", token=bob.token).json()["visibility_status"] == "approved"
-    assert (
-        market.house.post(f"{path}/transfer", token=bob.token, json_body={"email": "nobody@example.com"}).status == 400
-    )
-    assert market.house.post(f"{path}/transfer", token=bob.token, json_body={"email": "eve@example.com"}).status == 200
+    here, origin = f"/store/mine/{entity}", {"Origin": "http://agnes.test"}
+    for email, status in (("nobody@example.com", 400), ("eve@example.com", 303)):
+        form = {"action": "transfer", "email": email}
+        assert market.house.post(here, cookie=bob.cookie, form=form, headers=origin).status == status
     assert market.entity(ada, entity)["invocation_name"] == "notes-by-bob"
     assert market.house.delete(path, token=bob.token).json()["code"] == "not_owner"
     assert market.house.delete(f"{path}?hard=true", token=eve.token).json()["code"] == "hard_delete_admin_only"

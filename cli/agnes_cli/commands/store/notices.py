@@ -19,7 +19,7 @@ def command(keep: bool, as_json: bool) -> None:
     with connect() as server:
         found = server.get("/api/store/notices")
         if found["unread"] and not keep:
-            server.post("/api/store/notices/read")
+            server.post("/api/store/notices")
         notice_count.write(found["unread"] if keep else 0)
     if as_json:
         shown.as_json(found)
