@@ -30,6 +30,8 @@ class BadInput(Failure):
 
 class NotSignedIn(Failure):
     exit_code = 3
+    code = ""
+    """The server's word for the reason, if it is the server's."""
 
 
 class ServerUnreachable(Failure):

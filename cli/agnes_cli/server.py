@@ -203,5 +203,7 @@ def refusal(answer: httpx.Response) -> Refused | NotSignedIn:
         said = {}
         code, message, hint = "unexpected_answer", f"{answer.request.url.host} refused", None
     if answer.status_code == 401:
-        return NotSignedIn(message, hint="Run `agnes login`.")
+        refused = NotSignedIn(message, hint="Run `agnes login`.")
+        refused.code = code
+        return refused
     return Refused(answer.status_code, code, message, str(hint) if hint else None, said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from agnes_cli import config
-from agnes_cli.failures import Refused
+from agnes_cli.failures import NotSignedIn, Refused
 
 
 def with_token(url: str, token: str) -> None:
@@ -25,10 +25,19 @@ def with_token(url: str, token: str) -> None:
     click.echo(f"Signed in to {url} as {who}.", err=True)
 
 
-def bearer_of(url: str, email: str, password: str, code: str | None = None) -> str:
-    """A sign-in of a person, for what no access token may do. Raises NotSignedIn, Refused."""
+def bearer_of(url: str, email: str, password: str) -> str:
+    """A sign-in of a person, for what no access token may do; asks for a code where the account has a second factor.
+
+    Raises NotSignedIn, Refused.
+    """
     from agnes_cli.server import Server
 
-    asked = {"email": email, "password": password} | ({"code": code} if code else {})
+    asked = {"email": email, "password": password}
     with Server(url) as stranger:
-        return str(stranger.post("/auth/token", asked)["access_token"])
+        try:
+            return str(stranger.post("/auth/token", asked)["access_token"])
+        except NotSignedIn as refused:
+            if refused.code != "second_factor_required":
+                raise
+        code = click.prompt("Code of your authenticator app", err=True)
+        return str(stranger.post("/auth/token", {**asked, "code": code})["access_token"])

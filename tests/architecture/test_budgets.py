@@ -37,6 +37,8 @@ HEAVY = {
     "jinja2": "web",
     "asyncssh": "sftp",
     "zxcvbn": "passwords",
+    "pyotp": "passwords",
+    "segno": "passwords",
     "authlib": "identity",
     "joserfc": "identity",
     "scim2_models": "identity",

@@ -56,6 +56,8 @@ OWNERS = {
     "duckdb": {"state", "telemetry", "audit"},
     "pyarrow": {"telemetry"},
     "argon2": {"accounts"},
+    "pyotp": {"accounts"},
+    "segno": {"accounts"},
     "re2": {"outside"},
     "bandit": {"outside"},
     "detect_secrets": {"outside"},

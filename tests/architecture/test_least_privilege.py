@@ -574,6 +574,8 @@ def administered(house: GuardedHouse, team: Team, plugin: str) -> None:
     send("/me/profile", {"action": "password", "current": "wrong", "new": "another-long-secret-7"}, 400)
     send("/me/profile", {"action": "create_token", "name": "pages"}, 200)
     send("/me/profile", {"action": "sign_out_elsewhere"})
+    send("/me/profile", {"action": "factor_begin"}, 200)
+    send("/me/profile", {"action": "factor_confirm", "code": "0"}, 400)
 
 
 def signed_on(house: GuardedHouse) -> None:

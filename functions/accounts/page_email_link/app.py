@@ -4,7 +4,8 @@ from agnes import wiring
 from agnes.accounts import limits, links
 from agnes.accounts.link_pages import EmailLinkForm, EmailLinkPage, TokenQuery
 from agnes.accounts.pages import HOME, session_cookie
-from agnes.edge import Done, Function, Needs, Request, form, page
+from agnes.accounts.pending import SecondFactorRequired
+from agnes.edge import Done, Function, Needs, Reply, Request, form, page, second_step
 from agnes.edge.origin import require_same_origin
 from agnes.kernel.ports import Secret
 from agnes.kernel.principal import Principal
@@ -25,10 +26,13 @@ def page_email_link(_who: Principal | None, query: TokenQuery, request: Request)
 
 @app.route("/auth/email/verify", methods=["POST"])
 @form(needs=Needs.PUBLIC, body=EmailLinkForm, page=page_email_link)
-def post_email_link(_who: Principal | None, body: EmailLinkForm, request: Request) -> Done:
+def post_email_link(_who: Principal | None, body: EmailLinkForm, request: Request) -> Done | Reply:
     """Sign in. The link works once."""
     settings, now = wiring.settings(), wiring.clock().now()
     require_same_origin(request, public_host=settings.public_host)
-    signed_in = links.sign_in(wiring.state(), wiring.store(), Secret(body.token.get_secret_value()), now=now)
+    try:
+        signed_in = links.sign_in(wiring.state(), wiring.store(), Secret(body.token.get_secret_value()), now=now)
+    except SecondFactorRequired as asked:
+        return second_step.ask(asked, HOME)
     cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
     return Done(HOME, "You are signed in.", cookies=(cookie,))

@@ -4,8 +4,9 @@ from agnes import wiring
 from agnes.accounts import limits, links
 from agnes.accounts import service as accounts
 from agnes.accounts.link_pages import SetPasswordForm, SetPasswordPage, TokenQuery
-from agnes.accounts.pages import session_cookie
-from agnes.edge import Done, Function, Needs, Request, form, page
+from agnes.accounts.pages import HOME, session_cookie
+from agnes.accounts.pending import SecondFactorRequired
+from agnes.edge import Done, Function, Needs, Reply, Request, form, page, second_step
 from agnes.edge.origin import require_same_origin
 from agnes.kernel.ports import Secret
 from agnes.kernel.principal import Principal
@@ -26,12 +27,15 @@ def page_set_password(_who: Principal | None, query: TokenQuery, request: Reques
 
 @app.route("/auth/password/set", methods=["POST"])
 @form(needs=Needs.PUBLIC, body=SetPasswordForm, page=page_set_password)
-def post_set_password(_who: Principal | None, body: SetPasswordForm, request: Request) -> Done:
+def post_set_password(_who: Principal | None, body: SetPasswordForm, request: Request) -> Done | Reply:
     """Set the password and sign in; all other sign-ins end."""
     settings, now = wiring.settings(), wiring.clock().now()
     require_same_origin(request, public_host=settings.public_host)
     token, password = Secret(body.token.get_secret_value()), Secret(body.password.get_secret_value())
-    signed_in = links.set_password(wiring.state(), wiring.store(), token, password, now=now)
+    try:
+        signed_in = links.set_password(wiring.state(), wiring.store(), token, password, now=now)
+    except SecondFactorRequired as asked:
+        return second_step.ask(asked, HOME)
     cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
     with wiring.state().read("people") as db:
         live = accounts.live_tokens(db, signed_in.user_id, now=now)

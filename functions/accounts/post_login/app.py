@@ -1,9 +1,10 @@
 """Sign in with a password and get a bearer."""
 
 from agnes import wiring
-from agnes.accounts import signing_in
+from agnes.accounts import second_factor, signing_in
 from agnes.accounts.forms import Login
 from agnes.accounts.model import Bearer
+from agnes.accounts.pending import SecondFactorRequired
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
 
@@ -12,9 +13,16 @@ app = Function("accounts-post_login")
 
 def sign_in(body: Login) -> Bearer:
     now = wiring.clock().now()
-    signed_in = signing_in.sign_in(
-        wiring.state(), wiring.store(), email=body.email, password=body.given_password, now=now
-    )
+    try:
+        signed_in = signing_in.sign_in(
+            wiring.state(), wiring.store(), email=body.email, password=body.given_password, now=now
+        )
+    except SecondFactorRequired as asked:
+        if not body.code:
+            raise
+        signed_in = second_factor.finish(
+            wiring.state(), wiring.store(), wiring.secrets(), asked.pending, body.code, now=now
+        )
     return Bearer.of(signed_in)
 
 

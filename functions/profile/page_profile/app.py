@@ -20,5 +20,5 @@ def page_profile(who: Principal) -> ProfilePage:
 @form(needs=Needs.PERSON, body=ProfileForm, page=page_profile)
 def post_profile(who: Principal, body: ProfileForm) -> Done | ProfilePage:
     """Change name or password, make or revoke a token, sign out elsewhere."""
-    done = profile_page.change(wiring.state(), wiring.store(), who, body, now=wiring.clock().now())
+    done = profile_page.change(wiring.state(), wiring.store(), wiring.secrets(), who, body, now=wiring.clock().now())
     return Done(profile_page.PATH, done) if isinstance(done, str) else done

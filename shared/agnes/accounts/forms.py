@@ -12,6 +12,8 @@ class Login(BaseModel):
 
     email: str
     password: SecretStr
+    code: str = ""
+    """Of the authenticator app, or a recovery code, where the account asks for one."""
 
     @property
     def given_password(self) -> Secret:
@@ -19,6 +21,10 @@ class Login(BaseModel):
 
 
 class LoginForm(Login):
+    """Of either step: address and password, or the code alone."""
+
+    email: str = ""
+    password: SecretStr = SecretStr("")
     next: str = ""
     """Where to go on to; used only if it is a path of this site."""
 

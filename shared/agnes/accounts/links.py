@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from agnes.accounts import limits, passwords, repository, sign_ins
+from agnes.accounts import limits, passwords, repository, second_factor, sign_ins
 from agnes.accounts.model import ManagedElsewhere, SignedIn, User
-from agnes.accounts.rules import check_password, hash_of, new_credential
+from agnes.accounts.pending import Pending, SecondFactorRequired
+from agnes.accounts.rules import PENDING_LIFETIME, check_password, hash_of, new_credential
 from agnes.accounts.service import find_user_by_email, get_user
 from agnes.kernel.errors import ConflictError, NotFoundError
 from agnes.kernel.ids import new_ulid
@@ -119,7 +120,7 @@ def find(db: Db, secret: Secret, purposes: tuple[Purpose, ...], *, now: datetime
 def set_password(state: State, store: ObjectStore, secret: Secret, password: Secret, *, now: datetime) -> SignedIn:
     """Use an invitation or a reset: set the password, end all other sign-ins, and sign in.
 
-    Raises LinkInvalid, BadRequestError.
+    Raises LinkInvalid, BadRequestError, and SecondFactorRequired after the password was set.
     """
     purposes: tuple[Purpose, ...] = ("invitation", "reset")
     with state.read("people") as db:
@@ -134,7 +135,7 @@ def set_password(state: State, store: ObjectStore, secret: Secret, password: Sec
         sign_ins.end_all(tx, current.user.id, now=now)
         params = {"email": current.user.email, "purpose": current.purpose}
         tx.record(Change("user.set_own_password", f"user:{current.user.id}", params))
-        return _Proved(current.user, current.purpose, sign_ins.epoch_of(tx.db, current.user.id))
+        return _proved(tx.db, current.user, current.purpose)
 
     return _sign_in(store, state.commit("people", use, actor=_actor(link.user)), now)
 
@@ -148,7 +149,7 @@ def sign_in(state: State, store: ObjectStore, secret: Secret, *, now: datetime) 
     def use(tx: Tx) -> _Proved:
         current = find(tx.db, secret, purposes, now=now)
         repository.use_links(tx.db, current.user.id, purposes, now)
-        return _Proved(current.user, "email_link", sign_ins.epoch_of(tx.db, current.user.id))
+        return _proved(tx.db, current.user, "email_link")
 
     return _sign_in(store, state.commit("people", use, actor=_actor(link.user)), now)
 
@@ -183,10 +184,18 @@ class _Proved:
     user: User
     method: str
     epoch: int
+    asks_for_code: bool
+
+
+def _proved(db: Db, user: User, method: str) -> _Proved:
+    return _Proved(user, method, sign_ins.epoch_of(db, user.id), second_factor.required(db, user.id))
 
 
 def _sign_in(store: ObjectStore, proved: _Proved, now: datetime) -> SignedIn:
+    """Raises SecondFactorRequired: a mailbox is one factor."""
     user = proved.user
+    if proved.asks_for_code:
+        raise SecondFactorRequired(Pending(user.id, user.email, proved.epoch, proved.method, now + PENDING_LIFETIME))
     return sign_ins.start(
         store,
         user.id,

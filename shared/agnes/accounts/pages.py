@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
+from urllib.parse import urlencode
 
-from agnes.accounts.rules import MAX_PASSWORD, MIN_PASSWORD, SESSION_LIFETIME
+from agnes.accounts.rules import MAX_PASSWORD, MIN_PASSWORD, PENDING_LIFETIME, SESSION_LIFETIME
 from agnes.kernel.cookies import set_cookie
 from agnes.kernel.ports import Secret
 
 HOME = "/marketplace"
 COOKIE = "access_token"
+PENDING_COOKIE = "agnes_code"
 
 _MESSAGES = {
     "invalid_credentials": "The e-mail address or the password is wrong.",
     "account_deactivated": "This account is deactivated. Ask an admin.",
     "too_many_attempts": "Too many attempts. Wait a little, then try again.",
+    "second_factor_invalid": "This code is wrong or was used already. Wait for the next one, or use a recovery code.",
     "google_not_configured": "Signing in with Google is not set up here.",
     "oidc_not_configured": "Single sign-on is not set up here.",
     "no_email": "Your identity provider does not say your e-mail address. Ask an admin.",
@@ -50,6 +53,20 @@ class LoginPage:
 
 
 @dataclass(frozen=True)
+class CodePage:
+    """The second step of signing in."""
+
+    template: ClassVar[str] = "accounts/code.html"
+    title: ClassVar[str] = "Enter a code"
+    next: str
+    error: str = ""
+
+    @property
+    def message(self) -> str:
+        return _MESSAGES.get(self.error, "")
+
+
+@dataclass(frozen=True)
 class SetupPage:
     template: ClassVar[str] = "accounts/setup.html"
     title: ClassVar[str] = "Set up"
@@ -61,6 +78,16 @@ class SetupPage:
     error: str = ""
     """Why the form was refused, as a sentence without its full stop."""
     status: int = 200
+
+
+def pending_cookie(sealed: str, *, secure: bool, base_path: str) -> str:
+    """Keeps who owes a code; an empty text forgets it."""
+    seconds = int(PENDING_LIFETIME.total_seconds()) if sealed else 0
+    return set_cookie(PENDING_COOKIE, sealed, path=base_path, seconds=seconds, secure=secure)
+
+
+def code_path(way_on: str) -> str:
+    return f"/login?{urlencode({'step': 'code', 'next': way_on})}"
 
 
 def session_cookie(token: Secret | None, *, secure: bool, base_path: str) -> str:

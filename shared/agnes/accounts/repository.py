@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from agnes.accounts import factor_repository
 from agnes.accounts.model import (
     ADMIN,
     EVERYONE,
@@ -242,6 +243,7 @@ def remove_user(db: Db, user_id: str, *, by: str, now: datetime) -> None:
         db.execute(f"DELETE FROM people.{table} WHERE user_id = ?", [user_id])  # noqa: S608 (constants)
     db.execute("DELETE FROM people.links WHERE user_id = ?", [user_id])
     db.execute("DELETE FROM people.identities WHERE user_id = ?", [user_id])
+    factor_repository.remove_second_factor(db, user_id)
     revoke_tokens(db, user_id, by=by, now=now)
     db.execute("DELETE FROM people.users WHERE id = ?", [user_id])
 
@@ -440,8 +442,9 @@ def set_email(db: Db, user_id: str, email: str, now: datetime) -> None:
 
 
 def forget_password(db: Db, user_id: str, now: datetime) -> None:
-    """With the links that could set a new one."""
+    """With the links that could set a new one, and the second factor that went with it."""
     db.execute("UPDATE people.users SET password_hash = NULL, updated_at = ? WHERE id = ?", [now, user_id])
+    factor_repository.remove_second_factor(db, user_id)
     db.execute("DELETE FROM people.links WHERE user_id = ?", [user_id])
 
 

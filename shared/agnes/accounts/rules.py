@@ -15,6 +15,8 @@ from agnes.kernel.scopes import Scope
 SESSION_PREFIX = "ags_"
 TOKEN_PREFIX = "agp_"
 SESSION_LIFETIME = timedelta(hours=24)
+PENDING_LIFETIME = timedelta(minutes=5)
+"""How long whoever proved a password, or opened a link, may take to type a code."""
 LONGEST_TOKEN_LIFETIME = timedelta(days=3650)
 WARN_BEFORE_END = timedelta(days=14)
 """How long before its end a token is said to end soon."""

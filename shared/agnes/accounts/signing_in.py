@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from agnes.accounts import limits, passwords, repository, sign_ins
+from agnes.accounts import limits, passwords, repository, second_factor, sign_ins
 from agnes.accounts.model import SignedIn
+from agnes.accounts.pending import Pending, SecondFactorRequired
 from agnes.accounts.repository import HeldCredential, Login
-from agnes.accounts.rules import MAX_PASSWORD, SESSION_PREFIX, hash_of, is_email
+from agnes.accounts.rules import MAX_PASSWORD, PENDING_LIFETIME, SESSION_PREFIX, hash_of, is_email
 from agnes.accounts.service import NEWEST
 from agnes.kernel import audit
 from agnes.kernel.errors import UnauthenticatedError
@@ -35,7 +36,10 @@ class AccountDeactivated(UnauthenticatedError):
 
 
 def sign_in(state: State, store: ObjectStore, *, email: str, password: Secret, now: datetime) -> SignedIn:
-    """A new sign-in of 24 hours. Raises InvalidCredentials, AccountDeactivated, TooManyAttempts."""
+    """A new sign-in of 24 hours.
+
+    Raises InvalidCredentials, AccountDeactivated, TooManyAttempts, or SecondFactorRequired: then `second_factor.finish` signs in.
+    """
     email = email.strip().lower()
     ip = CURRENT_ACTOR.get().client_ip
     limits.count_address(store, "login", ip, limit=limits.LOGINS_A_MINUTE, now=now)
@@ -43,6 +47,7 @@ def sign_in(state: State, store: ObjectStore, *, email: str, password: Secret, n
     # The newest generation: a password that was set elsewhere a moment ago counts, and so does the epoch beside it.
     with state.session({"people": NEWEST}), state.read("people") as db:
         login = repository.find_login(db, email)
+        asks_for_code = login is not None and second_factor.required(db, login.id)
     short_enough = len(password.value) <= MAX_PASSWORD
     is_right = passwords.matches(login.password_hash if login else None, password if short_enough else Secret(""))
     if login is None or not is_right:
@@ -51,6 +56,10 @@ def sign_in(state: State, store: ObjectStore, *, email: str, password: Secret, n
     if not login.active:
         _record_failure(store, login, email, "account_deactivated", now)
         raise AccountDeactivated
+    if asks_for_code:
+        sign_ins.forgiving(lambda: limits.forgive_address(store, "login", ip, now=now))()
+        sign_ins.forgiving(lambda: limits.forgive_account(store, email, now=now))()  # codes have a counter of their own
+        raise SecondFactorRequired(Pending(login.id, login.email, login.epoch, "password", now + PENDING_LIFETIME))
     return sign_ins.start(
         store,
         login.id,

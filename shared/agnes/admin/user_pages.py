@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from agnes.access import groups as access_groups
 from agnes.access import service as access
 from agnes.access.model import Membership
-from agnes.accounts import links, tokens, users
+from agnes.accounts import links, second_factor, tokens, users
 from agnes.accounts import service as accounts
 from agnes.accounts.links import NewLink
 from agnes.accounts.model import EVERYONE, SignIn, Token, User, UserCounts, UserQuery
@@ -76,6 +76,7 @@ class UserForm(BaseModel):
         "revoke_token",
         "revoke_all_tokens",
         "sign_out",
+        "reset_factor",
     ]
     name: str = ""
     password: SecretStr = SecretStr("")
@@ -128,6 +129,7 @@ class UserPage:
     user: User
     is_oneself: bool
     can_sign_in: bool
+    has_second_factor: bool
     activity: Activity
     memberships: list[Membership]
     group_options: list[tuple[str, str]]
@@ -211,11 +213,13 @@ def user_page(
             for item in granting.effective_access(db, user_id).items
         }
         can_sign_in = user.active and bool(accounts.have_password(db, [user_id]))
+        has_second_factor = second_factor.required(db, user_id)
     listed = sessions.of_user(state, store, user.id, query, spare=(TELEMETRY,))
     return UserPage(
         user=user,
         is_oneself=user.id == who.user_id,
         can_sign_in=can_sign_in,
+        has_second_factor=has_second_factor,
         activity=activity,
         memberships=memberships,
         group_options=groups,
@@ -312,6 +316,11 @@ def _join(asked: _Asked) -> tuple[str, str]:
     return asked.page, f"{asked.user.email} is in {made.name} now."
 
 
+def _reset_factor(asked: _Asked) -> tuple[str, str]:
+    second_factor.reset(asked.state, asked.who, asked.user.id, now=asked.now)
+    return asked.page, f"{asked.user.email} signs in without a code now, and is signed out everywhere."
+
+
 def _leave(asked: _Asked) -> tuple[str, str]:
     with asked.state.read("people") as db:
         group = access.get_group(db, asked.form.group_id)
@@ -344,6 +353,7 @@ _CHANGES = {
     "delete": _delete,
     "join": _join,
     "leave": _leave,
+    "reset_factor": _reset_factor,
     "revoke_token": _revoke_token,
     "revoke_all_tokens": _revoke_all_tokens,
     "sign_out": _sign_out,

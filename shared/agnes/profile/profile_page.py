@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from agnes.access import service as access
 from agnes.access.model import AccessItem, Membership
+from agnes.accounts import second_factor, tokens, users
 from agnes.accounts import service as accounts
-from agnes.accounts import tokens, users
 from agnes.accounts.model import NewToken, SignIn, Token, User
 from agnes.accounts.rules import MIN_PASSWORD
-from agnes.kernel.ports import ObjectStore, Secret
+from agnes.accounts.second_factor import NewKey, Status
+from agnes.kernel.ports import ObjectStore, Secret, Secrets
 from agnes.kernel.principal import Principal, Via
 from agnes.kernel.scopes import LABELS, Scope, scope_of
 from agnes.kernel.state import State
@@ -29,7 +30,16 @@ class ProfileForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     action: Literal[
-        "rename", "password", "create_token", "revoke_token", "revoke_all_tokens", "sign_out_elsewhere", "sign_out_one"
+        "rename",
+        "password",
+        "create_token",
+        "revoke_token",
+        "revoke_all_tokens",
+        "sign_out_elsewhere",
+        "sign_out_one",
+        "factor_begin",
+        "factor_confirm",
+        "factor_off",
     ]
     name: str = Field("", max_length=1000)
     current: SecretStr = SecretStr("")
@@ -38,6 +48,7 @@ class ProfileForm(BaseModel):
     expires: Literal["30", "90", "365", ""] = "90"
     token_id: str = ""
     sign_in_id: str = ""
+    code: str = Field("", max_length=40)
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,11 @@ class ProfilePage:
     may_change: bool
     """Whether they are signed in themselves; a token may neither make tokens nor change passwords."""
     now: datetime
+    code_status: Status
     new_token: NewToken | None = None
-    """Shown on this one page and never again."""
+    """Shown on this one page and never again, as is what follows."""
+    new_key: NewKey | None = None
+    recovery_codes: tuple[str, ...] = ()
 
     @property
     def today(self) -> date:
@@ -70,6 +84,11 @@ class ProfilePage:
     def scope_options(self) -> list[tuple[str, str]]:
         """Scopes that this person may choose."""
         return [*self.scopes.items(), *([(Scope.SCIM.value, LABELS[Scope.SCIM])] if self.user.is_admin else [])]
+
+    @property
+    def key_picture(self) -> str:
+        """The new key as a picture that a camera reads."""
+        return second_factor.picture(self.new_key.address) if self.new_key else ""
 
     def label(self, scope: str) -> str:
         """What a token of this scope may do; an unknown scope as it is."""
@@ -87,11 +106,26 @@ def profile_page(state: State, store: ObjectStore, who: Principal, *, now: datet
             this_sign_in=who.credential_id,
             may_change=who.via is not Via.TOKEN,
             now=now,
+            code_status=second_factor.status(db, who.user_id),
         )
 
 
-def change(state: State, store: ObjectStore, who: Principal, form: ProfileForm, *, now: datetime) -> str | ProfilePage:
-    """What the next page says, or the page with a new token. Raises what `accounts.users` and `.tokens` do."""
+def change(
+    state: State, store: ObjectStore, vault: Secrets, who: Principal, form: ProfileForm, *, now: datetime
+) -> str | ProfilePage:
+    """What the next page says, or the page with a new token, key or recovery codes.
+
+    Raises what `accounts.users`, `.tokens` and `.second_factor` do.
+    """
+    if form.action == "factor_begin":
+        key = second_factor.begin(state, vault, who, now=now)
+        return replace(profile_page(state, store, who, now=now), new_key=key)
+    if form.action == "factor_confirm":
+        codes = second_factor.confirm(state, store, vault, who, form.code, now=now)
+        return replace(profile_page(state, store, who, now=now), recovery_codes=codes)
+    if form.action == "factor_off":
+        second_factor.turn_off(state, store, who, Secret(form.current.get_secret_value()), now=now)
+        return "Signing in asks for no code any more."
     if form.action == "create_token":
         days = int(form.expires) if form.expires else None
         made = tokens.create(
