@@ -39,7 +39,7 @@ def test_every_template_runs_on_the_interpreter_that_composed_it(composition: Co
     assert set(stated) == {name}
     resources = composition.templates["root"]["Resources"].values()
     layers = [r["Properties"] for r in resources if r["Type"] == "AWS::Serverless::LayerVersion"]
-    assert len(layers) == 10
+    assert len(layers) == 11
     assert all(layer["CompatibleRuntimes"] == [name] for layer in layers)
 
 
