@@ -195,8 +195,9 @@ def grants_by_group(
     resource_types: Collection[str],
     group_ids: Collection[str] | None = None,
     resources: Collection[str] | None = None,
+    grant_ids: Collection[str] | None = None,
 ) -> dict[str, list[tuple[str, str]]]:
-    """Group → (id, resource) of its grants of these types; of all groups and resources, or of some.
+    """Group → (id, resource) of its grants of these types; of all groups, resources and ids, or of some.
 
     One plain query: a join or a grouping wakes DuckDB's other threads, which costs more than it saves.
     """
@@ -204,11 +205,13 @@ def grants_by_group(
     rows = db.execute(
         """SELECT group_id, id, resource_id FROM people.grants
         WHERE list_contains($types, resource_type) AND ($groups IS NULL OR list_contains($groups, group_id))
-            AND ($resources IS NULL OR list_contains($resources, resource_id))""",
+            AND ($resources IS NULL OR list_contains($resources, resource_id))
+            AND ($ids IS NULL OR id IN (SELECT unnest($ids::VARCHAR[])))""",
         {
             "types": list(resource_types),
             "groups": None if group_ids is None else sorted(group_ids),
             "resources": None if resources is None else sorted(resources),
+            "ids": None if grant_ids is None else sorted(grant_ids),
         },
     ).fetchall()
     for group_id, grant_id, resource_id in rows:

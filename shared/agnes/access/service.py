@@ -77,9 +77,10 @@ def grants_by_group(
     resource_types: Collection[str],
     group_ids: Collection[str] | None = None,
     resources: Collection[str] | None = None,
+    grant_ids: Collection[str] | None = None,
 ) -> dict[str, list[tuple[str, str]]]:
-    """Group → (id, resource) of its grants of these types; of all groups and resources, or of some."""
-    return repository.grants_by_group(db, resource_types, group_ids, resources)
+    """Group → (id, resource) of its grants of these types; of all groups, resources and ids, or of some."""
+    return repository.grants_by_group(db, resource_types, group_ids, resources, grant_ids)
 
 
 def groups_by_resource(db: Db, marketplace_id: str, *, but: str, names: int) -> dict[str, tuple[int, list[str]]]:

@@ -199,10 +199,10 @@ def _marks_of_stacks(db: Db) -> Marks:
 def _required(db: Db) -> dict[str, set[str]]:
     marked, moving = stack.required_grants(db), renaming.pending(db)
     required: dict[str, set[str]] = {}
-    for group_id, grants in access.grants_by_group(db, RESOURCE_TYPES).items() if marked else ():
-        for grant_id, resource in grants:
-            if grant_id in marked:
-                required.setdefault(moving.get(resource, resource), set()).add(group_id)
+    found = access.grants_by_group(db, RESOURCE_TYPES, grant_ids=marked) if marked else {}
+    for group_id, grants in found.items():
+        for _, resource in grants:
+            required.setdefault(moving.get(resource, resource), set()).add(group_id)
     return required
 
 
