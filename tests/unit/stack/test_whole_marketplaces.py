@@ -116,12 +116,16 @@ def state(tmp_path_factory: pytest.TempPathFactory):
 
     def people(tx):
         tx.db.execute(
-            """INSERT INTO people.users SELECT name, name, 'U', NULL, name <> 'gone', $now, $now, NULL, NULL
+            """INSERT INTO people.users (id, email, name, password_hash, active, created_at, updated_at, deactivated_at, deactivated_by)
+            SELECT name, name, 'U', NULL, name <> 'gone', $now, $now, NULL, NULL
             FROM (SELECT unnest($names) AS name)""",
             {"names": list(PEOPLE), "now": NOW},
         )
         for group in GROUPS[1:]:
-            tx.db.execute("INSERT INTO people.groups VALUES (?, ?, '', false, ?, NULL)", [group, group, NOW])
+            tx.db.execute(
+                "INSERT INTO people.groups (id, name, description, is_system, created_at) VALUES (?, ?, '', false, ?)",
+                [group, group, NOW],
+            )
 
     state.commit("people", people)
     return state
