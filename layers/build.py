@@ -39,7 +39,7 @@ MEGABYTE = 1_000_000
 HARD_LIMIT_BYTES = 250 * MEGABYTE
 """Lambda's, of a function unzipped with its layers."""
 API_LIMIT_BYTES = 130 * MEGABYTE
-"""Ours, of a function behind the API without pyarrow and without a model."""
+"""Ours, of a function behind the API without pyarrow, without a model, and without the cryptography of identity providers."""
 
 BOTOCORE_SERVICES = frozenset({"lambda", "s3", "sqs", "secretsmanager", "sts"})
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from agnes.browse.model import OTHER, Document, Entry, Inner, Source, UseCase, Words
 from agnes.kernel.state import Db
-from agnes.marketplace import browsing, needs, offering, renaming
+from agnes.marketplace import browsing, needs, offering, renamed
 from agnes.marketplace import declared as declarations
 from agnes.marketplace.model import marketplace_of, resource_id
 from agnes.marketplace.needs import Needs
@@ -163,7 +163,7 @@ def holdings(db: Db, users: list[str] | None = None) -> list[tuple[str, str, Non
     registered = {
         slug: since_of(registration.registered_at) for slug, registration in offering.registrations(db).items()
     }
-    moving = renaming.pending(db)
+    moving = renamed.pending(db)
     rows = [
         (user_id, resource)
         for user_id, resource, since in stack.subscribed(db, users)

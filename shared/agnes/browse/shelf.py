@@ -20,7 +20,7 @@ from agnes.browse.catalogue import Catalogue, Content, Holdings, Measures, Reach
 from agnes.browse.model import Figures, Usage
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.state import Db, State
-from agnes.marketplace import renaming
+from agnes.marketplace import renamed
 from agnes.marketplace.model import RESOURCE_TYPES
 from agnes.stack import service as stack
 from agnes.stack import serving
@@ -197,7 +197,7 @@ def _marks_of_stacks(db: Db) -> Marks:
 
 
 def _required(db: Db) -> dict[str, set[str]]:
-    marked, moving = stack.required_grants(db), renaming.pending(db)
+    marked, moving = stack.required_grants(db), renamed.pending(db)
     required: dict[str, set[str]] = {}
     found = access.grants_by_group(db, RESOURCE_TYPES, grant_ids=marked) if marked else {}
     for group_id, grants in found.items():
@@ -217,12 +217,12 @@ def _figures(db: Db) -> dict[ItemKey, Figures]:
 def _mark_of_people(db: Db) -> int:
     """Changes with accounts, groups, memberships and grants, and with renames that grants have yet to follow; not with
     sign-ins."""
-    return hash((access.fingerprint(db), *sorted(renaming.pending(db).items())))
+    return hash((access.fingerprint(db), *sorted(renamed.pending(db).items())))
 
 
 def _reach(db: Db) -> Reach:
     granted_to: dict[str, set[str]] = {}
-    moving = renaming.pending(db)
+    moving = renamed.pending(db)
     for group_id, grants in access.grants_by_group(db, RESOURCE_TYPES).items():
         for _, resource in grants:
             granted_to.setdefault(moving.get(resource, resource), set()).add(group_id)

@@ -12,7 +12,7 @@ from datetime import datetime
 from agnes.access import grants as access_grants
 from agnes.access import service as access
 from agnes.kernel.state import Change, State, Tx
-from agnes.marketplace import renaming
+from agnes.marketplace import renamed
 from agnes.marketplace.model import RESOURCE_TYPE
 from agnes.stack import repository
 
@@ -20,7 +20,7 @@ from agnes.stack import repository
 def follow(state: State, *, now: datetime) -> None:
     """Do what is left to do. Several at once do no harm."""
     with state.read("marketplace") as db:
-        moving = renaming.pending(db)
+        moving = renamed.pending(db)
     if not moving:
         return
     with state.read("people") as db:
@@ -41,6 +41,6 @@ def follow(state: State, *, now: datetime) -> None:
     access_grants.follow(state, RESOURCE_TYPE, moving)
 
     def noted(tx: Tx) -> None:
-        renaming.set_moved(tx.db, moving, now=now)
+        renamed.set_moved(tx.db, moving, now=now)
 
     state.commit("marketplace", noted)

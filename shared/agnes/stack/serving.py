@@ -18,7 +18,7 @@ from agnes.kernel.errors import AgnesError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Db, State
-from agnes.marketplace import needs, offering, renaming, versions
+from agnes.marketplace import needs, offering, renamed, versions
 from agnes.marketplace.model import RESOURCE_TYPES, resource_id
 from agnes.marketplace.needs import Needs
 from agnes.marketplace.offering import Content, Registration
@@ -35,7 +35,7 @@ def serving_index(db: Db, group_ids: Collection[str] | None = None) -> ServingIn
 
 def may_have(db: Db, group_ids: Collection[str], marketplace_id: str, plugin: str) -> bool:
     """Whether people of these groups may have one plugin, by narrow reads. Of `db` it reads `people` and `marketplace`."""
-    resource, moving = resource_id(marketplace_id, plugin), renaming.pending(db)
+    resource, moving = resource_id(marketplace_id, plugin), renamed.pending(db)
     named = {marketplace_id, resource, *(old for old, new in moving.items() if new == resource)}
     grants = access.grants_by_group(db, RESOURCE_TYPES, group_ids, named)
     system = frozenset({resource} if offering.is_system(db, marketplace_id, plugin) else ())
@@ -95,8 +95,8 @@ def plugins(db: Db) -> Plugins:
         {slug: tuple(resources) for slug, resources in of.items()},
         versions.blocked_trees(db),
         frozenset(disabled),
-        renaming.pending(db),
-        renaming.followed(db),
+        renamed.pending(db),
+        renamed.followed(db),
         {slug: registration.registered_at for slug, registration in registered.items()},
         frozenset(slug for slug, registration in registered.items() if registration.is_pinned),
     )

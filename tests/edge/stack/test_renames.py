@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agnes.marketplace import renaming
+from agnes.marketplace import renamed
 from agnes.stack import following
 from tests.builders.acme_team import ENVIRON, MARKETPLACES, Team
 from tests.builders.house import House
@@ -241,7 +241,7 @@ def test_whoever_dies_in_between_has_lost_nothing(team, after):
     team.sync()  # finds nothing new in the repository
     has(team)
     with state.read("marketplace") as db:
-        assert renaming.pending(db) == {}
+        assert renamed.pending(db) == {}
     assert sorted(grants(team)) == sorted([("acme/beta", grant), ("acme/beta", required)])
 
 
