@@ -177,7 +177,7 @@ def test_every_function_fits_with_its_layers(composition: Composition, layers: d
         names = layers_of(composition, function)
         total = sum(sizes[name] for name in names) + build.size_bytes(ROOT / function.place)
         assert total <= build.HARD_LIMIT_BYTES, f"{function.place}: {total / 1e6:.0f} MB of {names}"
-        if function.routes and not {"arrow", "llm", "identity"} & set(names):
+        if function.routes and not {"arrow", "llm"} & set(names):
             assert total <= build.API_LIMIT_BYTES, f"{function.place}: {total / 1e6:.0f} MB of {names}"
 
 

@@ -2,7 +2,6 @@
 
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
-from agnes.flea import service
 from agnes.kernel.principal import Principal
 from agnes.stack import entity_listing
 from agnes.stack.entity_listing import EntitiesQuery, EntityLine, EntityPage
@@ -14,13 +13,11 @@ app = Function("flea-get_entities")
 @endpoint(needs=Needs.LOGIN, query=EntitiesQuery, reads=("flea", "stack"))
 def get_entities(who: Principal, query: EntitiesQuery) -> EntityPage:
     """List what is shared with you, the newest first."""
-    with wiring.state().read(*entity_listing.FILES) as db:
-        return entity_listing.entities(db, who, query)
+    return entity_listing.entities(wiring.state(), who, query)
 
 
 @app.route("/api/store/entities/{entity_id}", methods=["GET"])
 @endpoint(needs=Needs.LOGIN, reads=("flea", "stack"))
 def get_entity(who: Principal, entity_id: str) -> EntityLine:
     """Describe one entity."""
-    with wiring.state().read(*entity_listing.FILES) as db:
-        return entity_listing.line(db, service.get_entity(db, who, entity_id))
+    return entity_listing.described(wiring.state(), who, entity_id)

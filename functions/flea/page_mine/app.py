@@ -6,6 +6,7 @@ from agnes.flea import notices, pages, uploads
 from agnes.flea.pages import MinePage, NoticesPage, OwnPage
 from agnes.kernel.principal import Principal
 from agnes.stack import holdings
+from agnes.stack.entity_listing import SPARED
 
 app = Function("flea-page_mine")
 OWN = "/store/mine/{entity_id}"
@@ -15,16 +16,19 @@ OWN = "/store/mine/{entity_id}"
 @page(needs=Needs.LOGIN, reads=("flea", "stack"))
 def page_mine(who: Principal) -> MinePage:
     """List what you share, its state and what to do."""
-    with wiring.state().read("flea", "stack") as db:
-        return pages.mine_page(db, who, holdings.counts_of_installs(db), today=wiring.clock().now().date())
+    state = wiring.state()
+    with state.read("flea", "stack", spare=SPARED) as db:
+        installs = None if state.spared else holdings.counts_of_installs(db)
+        return pages.mine_page(db, who, installs, today=wiring.clock().now().date())
 
 
 @app.route(OWN, methods=["GET"])
 @page(needs=Needs.LOGIN, reads=("flea", "stack"))
 def page_own(who: Principal, entity_id: str) -> OwnPage:
     """Show one of them: its versions, its words, whom it is for."""
-    with wiring.state().read("stack") as db:
-        installs = holdings.count_installs(db, [entity_id])
+    state = wiring.state()
+    with state.read("stack", spare=SPARED) as db:
+        installs = None if state.spared else holdings.count_installs(db, [entity_id])
     return pages.own_page(wiring.market(), who, entity_id, installs, today=wiring.clock().now().date())
 
 

@@ -44,7 +44,8 @@ class MinePage:
     title: ClassVar[str] = "Shared by me"
 
     lines: list[Owned]
-    installs: dict[str, int]
+    installs: dict[str, int] | None
+    """By entity; None while stacks cannot be read."""
     """Entity id → how many people have it."""
     today: date
 
@@ -56,8 +57,8 @@ class OwnPage:
 
     owned: Owned
     groups: list[tuple[str, str]]
-    people: int
-    """How many have it."""
+    people: int | None
+    """How many have it; None while stacks cannot be read."""
     findings: list[checking.Finding]
     """Of the version that waits or was refused."""
     appeal: str
@@ -113,11 +114,13 @@ def received(market: Market, entity: Entity) -> str:
     return f"{entity.served_name} is stored. You are told when it was reviewed."
 
 
-def mine_page(db: Db, who: Principal, installs: dict[str, int], *, today: date) -> MinePage:
+def mine_page(db: Db, who: Principal, installs: dict[str, int] | None, *, today: date) -> MinePage:
     return MinePage(owning.mine(db, who), installs, today)
 
 
-def own_page(market: Market, who: Principal, entity_id: str, installs: dict[str, int], *, today: date) -> OwnPage:
+def own_page(
+    market: Market, who: Principal, entity_id: str, installs: dict[str, int] | None, *, today: date
+) -> OwnPage:
     """Raises EntityNotFound."""
     with market.state.read("flea", "people") as db:
         owned = owning.one_of_mine(db, who, entity_id)
@@ -130,7 +133,15 @@ def own_page(market: Market, who: Principal, entity_id: str, installs: dict[str,
         except checking.ReportMissing:
             findings = []
     docs = [asset.filename for asset in trees_of.assets_of(owned.entity.docs)]
-    return OwnPage(owned, groups, installs.get(entity_id, 0), findings, refused.appeal if refused else "", docs, today)
+    return OwnPage(
+        owned,
+        groups,
+        None if installs is None else installs.get(entity_id, 0),
+        findings,
+        refused.appeal if refused else "",
+        docs,
+        today,
+    )
 
 
 def notices_page(db: Db, who: Principal, *, today: date) -> NoticesPage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +16,8 @@ from agnes.kernel.state import Db, State
 from agnes.stack import holdings
 
 FILES = ("flea", "stack", "people")
+SPARED = ("stack",)
+"""Without it nobody knows how many people have something; the rest is told."""
 
 
 class EntitiesQuery(BaseModel):
@@ -51,7 +54,8 @@ class EntityLine:
     video_url: str | None
     doc_names: list[str]
     file_size: int
-    install_count: int
+    install_count: int | None
+    """How many people have it; None while their stacks cannot be read."""
     visibility_status: str
     audience: str
     audience_groups: list[str]
@@ -69,7 +73,7 @@ class EntityPage:
     limit: int
 
 
-def entities(db: Db, who: Principal, query: EntitiesQuery) -> EntityPage:
+def entities(state: State, who: Principal, query: EntitiesQuery) -> EntityPage:
     """What this person may see, the newest first. Raises BadRequestError `invalid_type`, `invalid_category`."""
     if query.type and query.type not in TYPES:
         raise BadRequestError(
@@ -80,9 +84,16 @@ def entities(db: Db, who: Principal, query: EntitiesQuery) -> EntityPage:
             f"{query.category[:60]!r} is no category", code="invalid_category", hint=f"One of {', '.join(CATEGORIES)}."
         )
     owner = who.user_id if query.owner == "me" else query.owner
-    found = [one for one in reversed(service.entities(db)) if _is_listed(one, who, query, owner)]
-    shown = found[query.skip : query.skip + query.limit]
-    return EntityPage(lines(db, shown), len(found), query.skip, query.limit)
+    with state.read(*FILES, spare=SPARED) as db:
+        found = [one for one in reversed(service.entities(db)) if _is_listed(one, who, query, owner)]
+        shown = found[query.skip : query.skip + query.limit]
+        return EntityPage(lines(db, shown, state.spared), len(found), query.skip, query.limit)
+
+
+def described(state: State, who: Principal, entity_id: str) -> EntityLine:
+    """Raises EntityNotFound."""
+    with state.read(*FILES, spare=SPARED) as db:
+        return lines(db, [service.get_entity(db, who, entity_id)], state.spared)[0]
 
 
 def visible(db: Db, who: Principal, query: EntitiesQuery) -> list[Entity]:
@@ -91,17 +102,14 @@ def visible(db: Db, who: Principal, query: EntitiesQuery) -> list[Entity]:
     return [one for one in service.entities(db) if _is_listed(one, who, query, owner)]
 
 
-def line(db: Db, entity: Entity) -> EntityLine:
-    return lines(db, [entity])[0]
-
-
 def line_of(state: State, entity: Entity) -> EntityLine:
     """One entity, read from state files of its own."""
-    with state.read(*FILES) as db:
-        return line(db, entity)
+    with state.read(*FILES, spare=SPARED) as db:
+        return lines(db, [entity], state.spared)[0]
 
 
-def lines(db: Db, found: list[Entity]) -> list[EntityLine]:
+def lines(db: Db, found: list[Entity], without: Collection[str] = ()) -> list[EntityLine]:
+    """`without` are state files that could not be read."""
     people = listing.names_of(db, {one.owner_user_id for one in found})
     installs = holdings.count_installs(db, [one.id for one in found])
     return [
@@ -121,7 +129,7 @@ def lines(db: Db, found: list[Entity]) -> list[EntityLine]:
             video_url=one.video_url,
             doc_names=[asset.filename for asset in trees_of.assets_of(one.docs)],
             file_size=one.size_bytes,
-            install_count=int(installs.get(one.id, 0)),
+            install_count=None if "stack" in without else installs.get(one.id, 0),
             visibility_status=one.status,
             audience=one.audience,
             audience_groups=list(one.audience_groups),

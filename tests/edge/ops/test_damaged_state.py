@@ -32,7 +32,7 @@ NEEDS = {
     # No feed and no stack of one person: clients would remove what they have.
     "stack": r"/marketplace(\.zip|\.git.*|/info)|/api/my-stack|(/admin|/me|/api/me/stats|/api/admin/(usage|telemetry))/unused"
     r"|/admin/users/[^/]+/as.*",
-    "flea": r"(/api)?/marketplace/flea/.*|/api/store/.*",
+    "flea": r"(/api)?/marketplace/flea/.*|/api/store/.*|/store/.*|(/api)?/admin/store.*",
     "telemetry": r"/api/(me|admin)/(usage|telemetry|sessions|stats|home-stats|users/[^/]+/(sessions|archive)|prices|unused|kpis)?.*"
     r"|/me/.*|/admin/(usage|sessions|ask|unused|users/[^/]+/redact|prices).*|/api/admin/run.*",
     "collector": r"/api/admin/(usage|telemetry)/locations.*",
