@@ -43,8 +43,11 @@ class MortalStore(MemoryStore):
             act()
         raise Died
 
-    def read(self, key: str, *, unless: Version | None = None) -> Any:
-        return self._call(lambda: MemoryStore.read(self, key, unless=unless))
+    def read(self, key: str) -> Any:
+        return self._call(lambda: MemoryStore.read(self, key))
+
+    def read_if_changed(self, key: str, version: Version) -> Any:
+        return self._call(lambda: MemoryStore.read_if_changed(self, key, version))
 
     def write(self, key: str, body: Any, *, expect: Expect, content_type: str = "") -> Any:
         return self._call(lambda: MemoryStore.write(self, key, body, expect=expect, content_type=content_type))
