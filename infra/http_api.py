@@ -17,7 +17,7 @@ TIMEOUT_MS = 29_000
 """At most 30,000; a function has 28 s."""
 
 CHALLENGING = ("GitLogin", "GitLoginLogs", "GitLoginPermission")
-"""Of a REST API only: what a function challenges with reaches git as it is (docs/decisions/0259-the-gateway-challenges-git.md)."""
+"""Of a REST API only: what a function challenges with reaches git as it is (docs/decisions/0099-the-gateway-challenges-git.md)."""
 
 API, STAGE = "HttpApi", "HttpApiStage"
 """Logical ids: not the REST API's, since CloudFormation changes no resource's type."""

@@ -44,7 +44,7 @@ Seconds = Annotated[int, BeforeValidator(_of_rate), Field(gt=0)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 ALLOCATOR = {"MALLOC_ARENA_MAX": "2"}
 """For the environment in which a process that reads Arrow's tables begins: glibc reads it once, before anything else, and gives
-each thread an arena of its own without it (decision 0271)."""
+each thread an arena of its own without it (decision 0109)."""
 Email = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^$|^[^@\s]+@[^@\s]+$")]
 
 

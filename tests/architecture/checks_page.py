@@ -36,13 +36,13 @@ run. Archives are opened, in memory, within bounds; of pictures, documents and p
 read is a finding that holds the upload. Names, the description, attached documents and the name of the photo are read like files.
 
 The work is bounded by the size: RE2 and an automaton of words take linear time, and no expression is matched by backtracking
-([decision 310](decisions/0310-words-first-then-patterns.md)).
+([decision 128](decisions/0128-words-first-then-patterns.md)).
 
 ## The language model
 
 It reads the whole upload in parts. Its rules are in the system prompt alone; what was uploaded is between delimiters that are drawn for each
 request. Each part holds a planted attack, and each file two words to repeat: an answer that misses one of them is thrown away, as its author did
-not read or was talked over ([decision 312](decisions/0312-proofs-of-reading.md)). The model never approves what it did not read:
+not read or was talked over ([decision 130](decisions/0130-proofs-of-reading.md)). The model never approves what it did not read:
 
 | Why a review is not *safe* | What is shown |
 |---|---|

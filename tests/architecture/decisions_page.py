@@ -13,8 +13,8 @@ STATUS = re.compile(r"Status: (.+)\. Date: (\d{4}-\d\d-\d\d)\.")
 HEAD = """\
 # Decisions
 
-Why something is as it is. Each page has a title, a status with its date, the context, the decision and its consequences. Numbers have gaps, since people who work
-side by side take ranges. This index is written by `make docs`.
+Why something is as it is. Each page has a title, a status with its date, the context, the decision and its consequences. A new one takes
+the next number. This index is written by `make docs`.
 
 | # | Decision | Status | Date |
 |---|---|---|---|

@@ -82,3 +82,8 @@ def test_words_that_are_not_there_are_found() -> None:
 
 def test_decisions_have_one_form_and_an_index() -> None:
     assert decisions_page.PAGE.read_text() == decisions_page.index(), "run `make docs`"
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = [int(page.name[:4]) for page in sorted(decisions_page.FOLDER.glob("[0-9]*.md"))]
+    assert numbers == list(range(1, len(numbers) + 1))

@@ -74,7 +74,7 @@ class TestZip:
         assert house.visitor("agp_wrong").refused("GET", "/marketplace.zip", 401)
 
     def test_a_forged_address_opens_nothing(self, embedded: Target, tmp_path: Path):
-        """LocalStack checks no signatures (docs/decisions/0007-object-store.md)."""
+        """LocalStack checks no signatures (docs/decisions/0005-object-store.md)."""
         mira = analyst_with(synced_guild(embedded, tmp_path), "finops")
         where = mira.get("/marketplace.zip", expect=302).headers["Location"]
         other = where.replace("/feed/zips/", "/state/people/")

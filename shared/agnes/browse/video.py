@@ -1,7 +1,7 @@
 """Demo videos: which addresses are played on the page, and from where exactly the page then may load something.
 
 A player is made of a recognised video id alone, never of the address that a curator wrote; what is not recognised stays
-a link. `source` goes into the page's Content-Security-Policy (docs/decisions/0098-video-embeds.md).
+a link. `source` goes into the page's Content-Security-Policy (docs/decisions/0033-video-embeds.md).
 """
 
 from __future__ import annotations

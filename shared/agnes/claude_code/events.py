@@ -2,7 +2,7 @@
 
 Read in the lists of 2.1.197 and 2.1.332. A file of hooks that names an event which a client does not know runs no hook of that
 file in 2.1.197; 2.1.332 leaves the unknown event out and runs the others. Hence those of newer clients are served in a file of
-their own (`agnes.trees.hooks`, decision 110).
+their own (`agnes.trees.hooks`, decision 38).
 """
 
 from __future__ import annotations

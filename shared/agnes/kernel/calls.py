@@ -6,7 +6,7 @@
     state.commit("stack", set_entity(user_id=…, entity_id=…, wanted=True, at=now))
 
 A `Call` is a change like any other (`State.commit`). What many people do at once is written so: under contention a process
-leaves its call in the store, and another one runs it beside its own (docs/decisions/0254-commit-by-intent.md). A name is that of the
+leaves its call in the store, and another one runs it beside its own (docs/decisions/0095-commit-by-intent.md). A name is that of the
 function's module below `agnes`, and is never used again for other arguments: two releases may meet.
 """
 

@@ -72,7 +72,7 @@ class Entry:
 DOWNLOAD_URL_SECONDS = 45
 """How long a presigned URL of a download is good, which is when the request must have begun: a slow line takes as long as it
 needs. With `state_max_stale_seconds` (15 at most) nothing that was blocked, revoked or hidden is served for longer than a
-minute by a URL of before (docs/decisions/0230-downloads-after-blocking.md)."""
+minute by a URL of before (docs/decisions/0076-downloads-after-blocking.md)."""
 
 
 class PreconditionFailed(ConflictError):

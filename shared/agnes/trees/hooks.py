@@ -2,7 +2,7 @@
 
 Those are hooks of events that it does not know, and hooks in a form that it does not know. In the manifest one of them makes it refuse
 the whole plugin, in a file it runs none of that file's hooks; the newest runs the others. So everybody has the plugin with the hooks
-that all clients take, and people with a later client have the others, too (decisions 110 and 175).
+that all clients take, and people with a later client have the others, too (decisions 38 and 53).
 """
 
 from __future__ import annotations

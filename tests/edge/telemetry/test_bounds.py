@@ -1,6 +1,6 @@
 """Every route that reads what a person sent, after that person has sent the worst of it: little work and a small answer each.
 
-Work is CPU time of this process, which neither another process nor a slow disk changes. Decision 221 has the bounds themselves.
+Work is CPU time of this process, which neither another process nor a slow disk changes. Decision 72 has the bounds themselves.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def start(tmp_path: Path):
 
 
 def test_processes_begin_with_few_arenas_of_memory(start) -> None:
-    """Decision 0271: glibc reads it before a process's first line."""
+    """Decision 0109: glibc reads it before a process's first line."""
     process, _ = start()
     children = [pid for pid, (parent, _) in _processes().items() if parent == process.pid]
     assert children

@@ -281,7 +281,7 @@ def test_a_deployment_asks_again_when_a_migration_is_there_and_only_then(tmp_pat
 
 
 def test_functions_that_read_arrow_have_few_arenas(composition: Composition) -> None:
-    """Decision 0271: glibc reads it when the process begins."""
+    """Decision 0109: glibc reads it when the process begins."""
     arrow = {
         name: properties.get("Environment", {}).get("Variables", {}).get("MALLOC_ARENA_MAX")
         for name, properties in functions(composition)

@@ -4,9 +4,9 @@ Every piece has a place, (time, file, offset of its line, number in its line), a
 line's time is never before that of the line above it. So a part is what follows a place, found without holding more
 than one file and one part; a file that grows between two parts adds pieces behind, never before, what was shown. A
 part begins where the last one ended: in that file at the very line, in the others at the last mark before that moment
-(`Marks`), so that a part costs what it shows however long the session is (decision 122).
+(`Marks`), so that a part costs what it shows however long the session is (decision 45).
 
-What a request may cost is bounded before it begins (decision 221): LINES and BYTES are looked at, and what they did not
+What a request may cost is bounded before it begins (decision 72): LINES and BYTES are looked at, and what they did not
 reach is the next part's, so a part may be short or even empty and still have a `next_cursor`.
 """
 

@@ -67,7 +67,7 @@ class Served:
 
     Two marketplaces may serve one name to different people. `for_user` puts those that this user is served
     first; who is served neither, or both, is counted for the marketplace that was registered first
-    (docs/decisions/0040-telemetry-attribution.md).
+    (docs/decisions/0013-telemetry-attribution.md).
     """
 
     plugins: Mapping[str, tuple[ServedPlugin, ...]] = field(default_factory=dict)

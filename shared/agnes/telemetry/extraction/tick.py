@@ -436,7 +436,7 @@ class ExtractionRun:
 
     def _swap_if_whole(self) -> None:
         """Publish a reprocessing when nothing of it is missing: in one commit if that can hold it, else in several, the
-        newest sessions first (decision 124). What an earlier reprocessing has left is removed."""
+        newest sessions first (decision 47). What an earlier reprocessing has left is removed."""
         waiting = list(prepared.heads(self._store, inbox.look(self._store).aside))
         epoch, missing = self._missing(waiting)
         prepared.remove(self._store, [one for one in waiting if one.epoch != epoch])

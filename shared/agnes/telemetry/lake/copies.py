@@ -1,5 +1,5 @@
 """Copies of an event in several sessions (forks, resumed sessions) are one event: failed if any copy saw it fail, with
-the largest usage that any copy saw, for the rest as the copy of the lowest session id says (decision 42).
+the largest usage that any copy saw, for the rest as the copy of the lowest session id says (decision 15).
 
 Nearly all events have no copy, and only those that have one are grouped with what they carry: that cannot be spilled.
 """

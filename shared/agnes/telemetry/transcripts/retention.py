@@ -1,4 +1,4 @@
-"""Letting old transcripts go: their text, never what was counted of it (decision 77).
+"""Letting old transcripts go: their text, never what was counted of it (decision 24).
 
     1. plan          whole sessions whose last activity is older than the retention, of which all that arrived was extracted
     2. tombstones    they take nothing more, so nothing comes back, and a run keeps what it has extracted of them
