@@ -58,9 +58,13 @@ NOT_SENT = {
     "/api/marketplace/curated/": "what admins register, bounded when it is synced",
     "/api/marketplaces/{": "what admins register, bounded when it is synced",
     "/admin/marketplaces/{": "what admins register, bounded when it is synced",
-    "/marketplace/flea/": "entities; nothing uploads them yet",
-    "/api/marketplace/flea/": "entities; nothing uploads them yet",
-    "/api/store/entities/": "entities; nothing uploads them yet",
+    "/marketplace/flea/": "entities: archives are bounded before anything of them is stored (flea.limits)",
+    "/api/marketplace/flea/": "as above",
+    "/api/store/entities/": "as above",
+    "/api/store/mine/{": "as above",
+    "/store/mine/{": "as above",
+    "/admin/store/submissions/{": "as above; findings, lines and patches that are shown have numbers of their own (flea.queue)",
+    "/api/admin/store/submissions/{": "as above",
     "/marketplace.git/": "the feed, made of what was synced",
     "/static/": "our own files",
     "/api/admin/groups/{": "made by admins",
@@ -69,9 +73,11 @@ NOT_SENT = {
     "/api/admin/telemetry/exports/{": "an export's state, and an address of its file",
     "/api/admin/usage/exports/{": "as above",
     "/auth/tokens/{": "one token",
+    "/auth/{provider}/": "a redirect to an identity provider, or what came back from it",
+    "/scim/v2/": "what a directory sends, bounded by page and by request (agnes.directory)",
     "/auth/logout": "ends the sign-in",
 }
-"""Routes with parameters that hold nothing that a person sends, by the beginning of their path."""
+"""Routes with parameters that hold nothing of transcripts, by the beginning of their path."""
 
 
 class Sent(NamedTuple):
