@@ -138,7 +138,8 @@ def judge(answer: httpx.Response, hidden: frozenset[str]) -> None:
         assert secret not in shown, f"{asked} shows a secret"
     for inside in INSIDE:
         assert inside not in shown, f"{asked} shows {inside!r}: {body[:500]!r}"
-    if answer.status_code >= 400 and "/scim/v2/" in asked:
+    # A path or a verb that no route has is answered by the gateway, in its own form.
+    if answer.status_code >= 400 and "/scim/v2/" in asked and answer.status_code not in (404, 405):
         assert answer.headers["content-type"] == "application/scim+json", asked
         assert answer.json()["status"] == str(answer.status_code), asked
     elif answer.status_code >= 400 and not answer.headers["content-type"].startswith("text/html") and GIT not in asked:
@@ -293,6 +294,9 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         "job": "usage-prune",
         "piece_id": piece,
         "part": "1",
+        "n": "1",
+        "act": "withdraw",
+        "decision": "approve",
     }
     of_mira = {
         **common,
@@ -304,6 +308,7 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         "slug": guild.slug,
         "plugin": "finops",
         "entity_id": "e" * 26,
+        "submission_id": "b" * 26,
         "tree_id": versions[0].get("tree_id", "0" * 64),
         "version": versions[0].get("version", "1"),
         "id of marketplaces": guild.slug,
@@ -322,6 +327,7 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         "slug": "nowhere",
         "plugin": "nothing",
         "entity_id": "none",
+        "submission_id": "none",
         "tree_id": "0" * 64,
         "version": "none",
         "name": "nothing",
