@@ -64,7 +64,7 @@ def test_every_caller_at_every_route(attacked: Town, record_property):
                         f"{code_of(answer)}, expected {expected or 'no refusal'}"
                     )
     record_property("routes", len(routes()))
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
     assert snapshot(attacked) == before
 
 
@@ -96,7 +96,7 @@ def test_nothing_of_another_is_read_or_changed(attacked: Town):
             for value in {*mira.values(), attacked.mira.email, MARK}:
                 shown = attacked.call(route, ben, attacked.path(route, "ben"), params={name: value}).text
                 wrong += [f"{route.method} {route.path}?{name}={value}"] * (MARK in shown.replace(value, ""))
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
     assert snapshot(attacked) == before
     assert MARK in attacked.mira.get(f"/profile/sessions/{mira['session_id']}").text, "Mira herself sees the mark"
 

@@ -153,7 +153,9 @@ def judge(answer: httpx.Response, hidden: frozenset[str]) -> None:
 
 def is_refused(route: Route, answer: httpx.Response) -> int | None:
     """401 or 403 if the caller as such was refused; not if the thing is one that this caller has no grant for."""
-    if route.contract.kind == "page" and answer.status_code == 302 and "/login?" in answer.headers.get("location", ""):
+    to_login = answer.status_code == 302 and "/login?" in answer.headers.get("location", "")
+    # A public route says there why a single sign-on did not work: nobody is refused.
+    if route.contract.kind == "page" and to_login and route.contract.needs is not Needs.PUBLIC:
         return 401
     if answer.status_code == 403 and not any(refusal in answer.text.lower() for refusal in REFUSALS):
         return None
