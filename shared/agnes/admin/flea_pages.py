@@ -14,6 +14,7 @@ from agnes.flea.market import Market
 from agnes.flea.queue import CHIPS, QueueLine, QueueQuery, SubmissionDetail
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db
+from agnes.marketplace.capabilities import HEADINGS
 
 PATH = "/admin/store"
 SUBMISSIONS = f"{PATH}/submissions"
@@ -69,26 +70,7 @@ class FleaQueuePage:
 @dataclass(frozen=True)
 class FleaSubmissionPage:
     template: ClassVar[str] = "admin/flea_submission.html"
-    kinds: ClassVar[dict[str, str]] = {
-        "mods": "Modules that run inside Claude Code",
-        "hooks": "Hooks",
-        "monitors": "Background commands (monitors)",
-        "servers": "MCP and LSP servers",
-        "shell": "Shell commands in skills and commands",
-        "workflows": "Workflows",
-        "programs": "Programs on the PATH of a session",
-        "downloads": "Programs downloaded at install",
-        "packages": "npm packages installed with it",
-        "dependencies": "Other plugins installed with it",
-        "settings": "Settings of the session",
-        "channels": "Channels that reach the model unasked",
-        "texts": "Texts that stand before the model",
-        "tools": "Tools allowed without a question",
-        "options": "What it asks a person for",
-        "themes": "Themes",
-        "hosts": "Hosts that files name",
-        "executables": "Executable files",
-    }
+    kinds: ClassVar[dict[str, str]] = HEADINGS
 
     detail: SubmissionDetail
     before: str

@@ -20,6 +20,7 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
 from agnes.marketplace import blocking, needs, nightly, review, rules, service, versions
 from agnes.marketplace import declared as declarations
+from agnes.marketplace.capabilities import HEADINGS
 from agnes.marketplace.declared import Declarations
 from agnes.marketplace.model import (
     Marketplace,
@@ -188,26 +189,7 @@ class ReviewPage:
     marketplace: Marketplace
     plugin_name: str
     review: Review
-    kinds: ClassVar[dict[str, str]] = {
-        "mods": "Modules that run inside Claude Code",
-        "hooks": "Hooks",
-        "monitors": "Background commands (monitors)",
-        "servers": "MCP and LSP servers",
-        "shell": "Shell commands in skills and commands",
-        "workflows": "Workflows",
-        "programs": "Programs on the PATH of a session",
-        "downloads": "Programs downloaded at install",
-        "packages": "npm packages installed with it",
-        "dependencies": "Other plugins installed with it",
-        "settings": "Settings of the session",
-        "channels": "Channels: messages that reach the model unasked",
-        "texts": "Texts before the model in every session",
-        "tools": "Tools that it allows itself",
-        "themes": "Themes",
-        "hosts": "Hosts that it names",
-        "executables": "Executable files",
-    }
-    """Capability list → its heading, the most dangerous first."""
+    kinds: ClassVar[dict[str, str]] = HEADINGS
 
     @property
     def title(self) -> str:

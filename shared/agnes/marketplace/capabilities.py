@@ -60,6 +60,29 @@ class Capabilities:
     """Files with the executable bit."""
 
 
+HEADINGS = {
+    "mods": "Modules that run inside Claude Code",
+    "hooks": "Hooks",
+    "monitors": "Background commands (monitors)",
+    "servers": "MCP and LSP servers",
+    "shell": "Shell commands in skills and commands",
+    "workflows": "Workflows",
+    "programs": "Programs on the PATH of a session",
+    "downloads": "Programs downloaded at install",
+    "packages": "npm packages installed with it",
+    "dependencies": "Other plugins installed with it",
+    "settings": "Settings of the session",
+    "channels": "Channels: messages that reach the model unasked",
+    "texts": "Texts before the model in every session",
+    "tools": "Tools that it allows itself",
+    "options": "What it asks a person for",
+    "themes": "Themes",
+    "hosts": "Hosts that it names",
+    "executables": "Executable files",
+}
+"""Each list of `Capabilities` → its heading on pages, in the same order."""
+
+
 @dataclass(frozen=True, slots=True)
 class CapabilityDifference:
     added: Capabilities

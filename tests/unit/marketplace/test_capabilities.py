@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 from agnes.marketplace import capabilities
 
@@ -55,3 +56,7 @@ def test_nonsense_is_read_without_an_error():
     found = capabilities.of(files, [], {"hooks": [7, "./gone.json"], "mcpServers": 7})
     assert found.servers == found.hooks == []
     assert found.shell == ["commands/x.md:  [31mred"]
+
+
+def test_each_list_has_a_heading():
+    assert list(capabilities.HEADINGS) == [field.name for field in fields(capabilities.Capabilities)]
