@@ -40,7 +40,7 @@ class Pending:
 
     @classmethod
     def opened(cls, text: str, signing: Signing, *, now: datetime) -> Pending | None:
-        """None if it is not one of ours, or older than PENDING_LIFETIME."""
+        """None if it was not signed here, or is older than PENDING_LIFETIME."""
         body, _, signature = text.rpartition(".")
         if not body or not signing.holds(f"second-factor.{body}", signature):
             return None
