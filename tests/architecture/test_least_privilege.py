@@ -199,7 +199,7 @@ def acting(function: str) -> Iterator[None]:
 
 WITHOUT_DECLARATION = {
     "/api/health": {*state_files.names()},  # whoever asks brings no credential
-    "/admin": {"collector"},  # asked for its generation alone, after the others
+    "/admin": {"collector", "tables"},  # asked for their generations alone, after the others
 }
 
 

@@ -1,12 +1,13 @@
-"""Grant plugins and marketplaces to groups, and take grants back."""
+"""Grant plugins, marketplaces and tables to groups, and take grants back."""
 
 from pydantic import BaseModel, ConfigDict
 
 from agnes import wiring
-from agnes.access.model import Grant, GrantBatch
+from agnes.access.model import TABLE, Grant, GrantBatch
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
 from agnes.marketplace import granting
+from agnes.tables import granting as table_granting
 
 app = Function("access-any_grants")
 
@@ -29,7 +30,11 @@ class GrantBatchCreate(BaseModel):
 @app.route("/api/admin/grants", methods=["POST"])
 @endpoint(needs=Needs.ADMIN, body=GrantCreate, status=201)
 def post_grants(who: Principal, body: GrantCreate) -> Grant:
-    """Grant a plugin, or a whole marketplace with the plugins that it adds later, to a group."""
+    """Grant a plugin, a whole marketplace with the plugins that it adds later, or a data table to a group."""
+    if body.resource_type == TABLE:
+        return table_granting.grant(
+            wiring.state(), who, group_id=body.group_id, table_id=body.resource_id, clock=wiring.clock()
+        )
     return granting.grant(wiring.state(), who, **body.model_dump(), now=wiring.clock().now())
 
 

@@ -112,6 +112,7 @@ class ResourceType:
 
 MARKETPLACE = "marketplace"
 MARKETPLACE_PLUGIN = "marketplace_plugin"
+TABLE = "table"
 
 RESOURCE_TYPES = (
     ResourceType(
@@ -126,10 +127,12 @@ RESOURCE_TYPES = (
         "Every plugin of a registered marketplace, those that it adds later too. Admins need a grant as well.",
         "<slug>",
     ),
+    ResourceType(TABLE, "Data table", "A registered table, with the rows and columns of the group's policy.", "<id>"),
 )
 
 ID_PATTERNS = {
     MARKETPLACE_PLUGIN: re.compile(r"[a-z0-9][a-z0-9_-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,127}"),
     MARKETPLACE: re.compile(r"[a-z0-9][a-z0-9_-]{0,63}"),
+    TABLE: re.compile(r"[a-z_][a-z0-9_]{0,63}"),
 }
 """What an id of each type looks like. Whether the resource exists is asked by its domain (`agnes.marketplace.granting`)."""

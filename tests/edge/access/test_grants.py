@@ -36,6 +36,7 @@ def test_what_can_be_granted(house, admin):
     assert [(kind["key"], kind["id_format"]) for kind in kinds] == [
         ("marketplace_plugin", "<slug>/<plugin>"),
         ("marketplace", "<slug>"),
+        ("table", "<id>"),
     ]
     assert {frozenset(kind) for kind in kinds} == {frozenset({"key", "display_name", "description", "id_format"})}
 
