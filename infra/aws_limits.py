@@ -27,7 +27,7 @@ API_DOCUMENT_BYTES = 6 * 1024 * 1024
 PATH_PART = re.compile(r"[A-Za-z0-9._:-]+|\{[A-Za-z0-9._:-]+\+?\}")
 RESERVED_PATHS = frozenset({"/ping", "/sping"})
 """Kept for the service's own health check."""
-METHODS = frozenset({"get", "head", "post", "put", "patch", "delete", "options"})
+METHODS = frozenset({"get", "head", "post", "put", "patch", "delete", "options", "x-amazon-apigateway-any-method"})
 GATEWAY_RESPONSES = frozenset(
     {
         *("ACCESS_DENIED", "API_CONFIGURATION_ERROR", "AUTHORIZER_CONFIGURATION_ERROR", "AUTHORIZER_FAILURE"),

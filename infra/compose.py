@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 
 from agnes.hosting.aws_prices import ApiKind
-from infra import aws_limits, discovery, openapi, tables, templates
+from infra import aws_limits, discovery, gateway_paths, openapi, tables, templates
 from infra.discovery import ROOT, CompositionError, Found
 from infra.tables import Entry
 
@@ -81,7 +81,10 @@ def compose(api_kind: ApiKind = "rest", *, snap_start: bool = False) -> Composit
         raise CompositionError(problems)
     if problems := [line for f in functions for line in _mismatches(f, entries[f.domain, f.folder])]:
         raise CompositionError(problems)
-    api = openapi.for_gateway(functions)
+    below = {f"{domain}-{folder}": entry.below for (domain, folder), entry in entries.items() if entry.below}
+    if problems := gateway_paths.problems(functions, below):
+        raise CompositionError(problems)
+    api = openapi.for_gateway(functions, below)
     if problems := aws_limits.document_problems(api):
         raise CompositionError(problems)
     composed = templates.compose(functions, entries, api, api=api_kind, snap_start=snap_start)
@@ -152,9 +155,12 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 
 def report(composition: Composition) -> str:
     routes = sum(len(function.routes) for function in composition.functions)
-    paths = aws_limits.path_resources(composition.api["paths"])
+    paths = composition.api["paths"]
+    resources, methods = aws_limits.path_resources(paths), sum(map(len, paths.values()))
     lines = [
-        f"{len(composition.functions)} functions, {routes} routes, {paths} path resources of {aws_limits.REST_RESOURCES}"
+        f"{len(composition.functions)} functions, {routes} routes",
+        f"  a REST API: {resources} path resources of {aws_limits.REST_RESOURCES}",
+        f"  an HTTP API: {methods} routes of {aws_limits.HTTP_ROUTES}",
     ]
     for name, template in composition.templates.items():
         lines.append(f"  {name}: {aws_limits.resource_count(template)} resources of {aws_limits.TEMPLATE_RESOURCES}")

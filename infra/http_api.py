@@ -45,7 +45,8 @@ def document(rest: dict[str, Any]) -> dict[str, Any]:
                 INTEGRATION: {"$ref": f"#/components/{INTEGRATIONS}/{name}"},
             }
             if parameters := operation.get("parameters"):
-                found["parameters"] = [one for one in parameters if one["in"] == "path"]
+                # A greedy variable is left out: API Gateway names it `proxy+` in what it exports, and declares it by itself.
+                found["parameters"] = [one for one in parameters if f"{{{one['name']}}}" in path]
             paths.setdefault(path, {})[method] = found
     return {
         "openapi": rest["openapi"],

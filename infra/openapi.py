@@ -19,8 +19,12 @@ from agnes.edge.git import REALM
 from agnes.edge.scopes import is_open
 from agnes.kernel.scopes import Scope
 from infra.discovery import Found, Route
+from infra.gateway_paths import Below, GatewayPaths
 
 TITLE = "Agnes"
+
+ANY_METHOD = "x-amazon-apigateway-any-method"
+"""API Gateway's name in an OpenAPI document for all methods of a path."""
 
 STAGE_VARIABLES = "${AWS::StackName}"
 
@@ -53,17 +57,21 @@ ERROR_SCHEMA = {
 }
 
 
-def for_gateway(functions: Iterable[Found]) -> dict[str, Any]:
-    """Paths and integrations. Function names are convention: `<stack>-<domain>-<folder>`."""
+def for_gateway(functions: Iterable[Found], below: Below | None = None) -> dict[str, Any]:
+    """Paths and integrations, with one greedy path for routes `below` a prefix. Function names are convention:
+    `<stack>-<domain>-<folder>`."""
+    functions = list(functions)
+    paths_of = GatewayPaths(functions, below or {})
     paths: dict[str, dict[str, Any]] = {}
     for function in functions:
         for route in function.routes:
+            path, is_any = paths_of.of(function, route)
             operation: dict[str, Any] = {"responses": {}, "x-amazon-apigateway-integration": _integration(function)}
-            if parameters := _path_parameters(route.path):
+            if parameters := _path_parameters(path):
                 operation["parameters"] = parameters
             if route.contract.kind == "git":
                 operation["security"] = [{GIT_LOGIN: []}]
-            paths.setdefault(route.path, {})[route.method.lower()] = operation
+            paths.setdefault(path, {})[ANY_METHOD if is_any else route.method.lower()] = operation
     return {
         "openapi": "3.0.1",
         "info": {"title": TITLE, "version": "1"},
@@ -122,7 +130,7 @@ def _gateway_response(status: int, code: str, message: str, hint: str) -> dict[s
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", path)
+        for name in re.findall(r"{(\w+)\+?}", path)
     ]
 
 

@@ -27,6 +27,7 @@ from infra.discovery import ROOT, CompositionError
 
 Prefix = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_./*-]*$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
+PathPrefix = Annotated[str, StringConstraints(pattern=r"^(/([A-Za-z0-9._:-]+|\{[a-z_]+\}))+$")]
 Layer = Literal["git", "arrow", "llm", "web", "sftp", "passwords", "identity", "checks"]
 
 STACK_FILES = frozenset({"root"})
@@ -68,6 +69,8 @@ class QueueSource(Model):
 
 
 class Entry(Model):
+    below: tuple[PathPrefix, ...] = ()
+    """Paths below which the gateway leaves routing to the function: `infra/gateway_paths.py`."""
     reads: tuple[Word, ...] = ()
     writes: tuple[Word, ...] = ()
     gets: tuple[Prefix, ...] = ()

@@ -22,14 +22,16 @@ if str(ROOT) not in sys.path:  # `functions` and `infra` are folders of the chec
 if TYPE_CHECKING:
     from infra.compose import Composition
 
+ANY = "ANY"
 _FUNCTION = re.compile(r"function:\$\{AWS::StackName\}-([a-z]+)-(\w+)/invocations$")
 
 
 @dataclass(frozen=True)
 class Route:
     method: str
+    """ANY for all methods."""
     path: str
-    """As the decorator has it: `/api/users/{id}`."""
+    """As the gateway has it: `/api/users/{id}`, or `/scim/v2/{proxy+}` for all of a function's routes below a prefix."""
     function: str
     """`<domain>-<folder>`."""
     app: Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -71,6 +73,9 @@ def composition() -> Composition:
 
 
 def routes() -> list[Route]:
+    """What the gateway has; which routes of a function these are for is `Composition.functions`."""
+    from infra.openapi import ANY_METHOD
+
     apps = {function.name: function.app for function in composition().functions}
     found = []
     for path, operations in composition().api["paths"].items():
@@ -80,8 +85,13 @@ def routes() -> list[Route]:
             if found_in is None:
                 raise ValueError(f"{method.upper()} {path} of the composed API names no function: {uri}")
             name = "-".join(found_in.groups())
-            found.append(Route(method.upper(), path, name, apps[name]))
+            found.append(Route(ANY if method == ANY_METHOD else method.upper(), path, name, apps[name]))
     return found
+
+
+def decorated() -> list[tuple[str, str, str]]:
+    """Path, method and function of every route, as the decorators have them."""
+    return sorted((route.path, route.method, f.name) for f in composition().functions for route in f.routes)
 
 
 def jobs() -> list[Job]:

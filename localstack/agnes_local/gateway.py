@@ -30,6 +30,7 @@ from agnes.edge.errors import error_reply, known_error
 from agnes.edge.page import error_of_page
 from agnes.edge.reply import respond
 from agnes.edge.request import Request
+from agnes.edge.routing import NO_SUCH_PATH, SEE_API, MethodNotAllowedError
 from agnes.kernel.errors import AgnesError, NotFoundError, TooLargeError
 from agnes.kernel.ids import new_ulid
 from agnes.outside.metered import unmetered
@@ -53,11 +54,6 @@ log = logging.getLogger("agnes.gateway")
 
 Headers = list[tuple[str, str]]
 StartResponse = Callable[[str, Headers], Any]
-
-
-class MethodNotAllowedError(AgnesError):
-    status = 405
-    code = "method_not_allowed"
 
 
 class ProtocolError(AgnesError):
@@ -100,7 +96,7 @@ def application(routes: Routes) -> Callable[[dict[str, Any], StartResponse], Ite
                 function = route.function
                 event = events.proxy_event(
                     environ,
-                    method=route.method,
+                    method="GET" if method == "HEAD" else method,
                     raw_path=path,
                     resource=route.path,
                     path_params=params,
@@ -179,10 +175,9 @@ def _refusal(exc: Exception, environ: dict[str, Any], method: str, path: str) ->
     extra = {}
     is_page = "text/html" in environ.get("HTTP_ACCEPT", "") and not path.startswith(("/api/", ROUTE))
     if isinstance(exc, NoSuchPath):
-        hint = None if is_page else "See /api/openapi.json."
-        error: AgnesError = NotFoundError("there is nothing at this path", hint=hint)
+        error: AgnesError = NotFoundError(NO_SUCH_PATH, hint=None if is_page else SEE_API)
     elif isinstance(exc, NoSuchMethod):
-        error = MethodNotAllowedError(f"this path does not take {method}", hint=f"It takes {', '.join(exc.allowed)}.")
+        error = MethodNotAllowedError(method, exc.allowed)
         extra["Allow"] = ", ".join(exc.allowed)
     else:
         error = known_error(exc, request_id="", where=f"gateway {path}")

@@ -131,8 +131,8 @@ def _prepare(_options: argparse.Namespace, _settings: settings_module.Settings) 
 def _routes(_options: argparse.Namespace, _settings: settings_module.Settings) -> int:
     from agnes_local import composed
 
-    for route in composed.routes():
-        print(f"{route.method:7}{route.path:56}{route.function}")
+    for path, method, function in composed.decorated():
+        print(f"{method:7}{path:56}{function}")
     return 0
 
 

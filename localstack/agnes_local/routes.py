@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter, Map, RequestRedirect, Rule
 
-from agnes_local.composed import Route
+from agnes_local.composed import ANY, Route
+
+_VARIABLE = re.compile(r"\{(\w+)(\+?)\}")
+
+
+def _converted(variable: re.Match[str]) -> str:
+    return f"<{'rest' if variable[2] else 'raw'}:{variable[1]}>"
 
 
 class NoSuchPath(Exception):
@@ -29,18 +36,29 @@ class _Raw(BaseConverter):
     regex = "[^/]+"
 
 
+class _Rest(BaseConverter):
+    """All that follows, as it is in the URL; like other paths it does not end with a slash."""
+
+    regex = ".*[^/]"
+    part_isolating = False
+
+
 class Routes:
     def __init__(self, routes: Iterable[Route]) -> None:
         rules = [
             Rule(
-                route.path.replace("{", "<raw:").replace("}", ">"),
-                methods=[route.method],
+                _VARIABLE.sub(_converted, route.path),
+                methods=None if route.method == ANY else [route.method],
                 endpoint=route,
             )
             for route in routes
         ]
         self._adapter = Map(
-            rules, converters={"raw": _Raw}, strict_slashes=True, merge_slashes=False, redirect_defaults=False
+            rules,
+            converters={"raw": _Raw, "rest": _Rest},
+            strict_slashes=True,
+            merge_slashes=False,
+            redirect_defaults=False,
         ).bind("agnes")
         self._match = lru_cache(4096)(self._find)
 

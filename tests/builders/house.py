@@ -135,7 +135,7 @@ class House:
             body, headers["Content-Type"] = urlencode(form).encode(), "application/x-www-form-urlencoded"
         parts = urlsplit(path)
         try:
-            (app, route), params = routes().bind("agnes.test").match(parts.path, method)
+            app, route, params = self._route(method, parts.path)
         except NotFound:
             return Answer(404, {}, [], b"no such route")
         except MethodNotAllowed:
@@ -165,6 +165,12 @@ class House:
             cookies=list(answer["multiValueHeaders"].get("Set-Cookie", [])),
             body=base64.b64decode(raw) if answer.get("isBase64Encoded") else raw.encode(),
         )
+
+    def _route(self, method: str, path: str) -> tuple[Any, str, dict[str, str]]:
+        """The function that answers, the path that the gateway knows it by, and its variables. Raises werkzeug's NotFound and
+        MethodNotAllowed."""
+        (app, route), params = routes().bind("agnes.test").match(path, method)
+        return app, route, dict(params)
 
     def login(self, email: str, password: str) -> str:
         """The bearer of an account. Raises AssertionError with the answer if it is refused."""

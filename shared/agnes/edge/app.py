@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import cached_property
+from itertools import takewhile
+from operator import eq
 from typing import Any, TypeVar
 
 from chalice.app import Chalice
 from chalice.app import Request as ChaliceRequest
+
+from agnes.edge.routing import RouteTable, resolved
+from agnes.kernel.errors import AgnesError
 
 CURRENT_REQUEST: ContextVar[ChaliceRequest | None] = ContextVar("current_request", default=None)
 
@@ -31,9 +37,29 @@ class Function(Chalice):
 
         if is_warming(event):
             return recorded(self.app_name, event, context, lambda: warm(event), kind="schedule")
-        return recorded(
-            self.app_name, event, context, lambda: super(Function, self).__call__(event, context), kind="api"
-        )
+        return recorded(self.app_name, event, context, lambda: self._answer(event, context), kind="api")
+
+    def _answer(self, event: dict[str, Any], context: Any) -> Any:
+        """The answer of the route that the event names, or that its path means where the gateway's path is for several."""
+        asked = event["requestContext"]
+        if asked["httpMethod"] in self.routes.get(asked["resourcePath"], ()):
+            return super().__call__(event, context)
+        try:
+            event = resolved(self._table, event)
+        except AgnesError as refused:
+            return self._nearest_view(event).refuse(refused, event).to_dict()
+        answer = super().__call__(event, context)
+        return {**answer, "body": "", "isBase64Encoded": False} if asked["httpMethod"] == "HEAD" else answer
+
+    @cached_property
+    def _table(self) -> RouteTable:
+        return RouteTable(self.routes)
+
+    def _nearest_view(self, event: dict[str, Any]) -> Any:
+        """A view whose path has the most in common with the one that was asked for: an error looks as its errors do."""
+        asked = (event.get("path") or "").split("/")
+        nearest = max(self.routes, key=lambda route: sum(takewhile(bool, map(eq, route.split("/"), asked))))
+        return next(iter(self.routes[nearest].values())).view_function
 
     @property
     def current_request(self) -> ChaliceRequest | None:

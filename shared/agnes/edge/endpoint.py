@@ -11,7 +11,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import update_wrapper
 from typing import Any, get_origin
 
@@ -26,6 +26,7 @@ from agnes.edge.identify import find_credential, identify
 from agnes.edge.needs import Needs
 from agnes.edge.reply import BytesResponse, Reply, respond
 from agnes.edge.request import Request
+from agnes.edge.routing import MethodNotAllowedError
 from agnes.edge.scopes import near_end
 from agnes.kernel.errors import AgnesError, UnsupportedError
 from agnes.kernel.ports import ObjectStore
@@ -127,7 +128,7 @@ class RouteView:
             raise RuntimeError("a route is called by its function, which has set the current request")
         request = Request.from_event(current.to_original_event())
         started = time.perf_counter()
-        extra = {"X-Request-Id": request.id}
+        extra: dict[str, str] = {}
         who = None
         with generations.carried(request) as seen:
             try:
@@ -147,10 +148,23 @@ class RouteView:
                 extra["X-Agnes-Token-Expires"] = end.isoformat()
             cookies = (*reply.cookies, *seen.cookies())
         extra["Server-Timing"] = f"app;dur={(time.perf_counter() - started) * 1000:.1f}"
-        if wiring.settings().secure_cookies:
-            extra["Strict-Transport-Security"] = "max-age=31536000"
-        answer = respond(Reply(reply.body, reply.status, reply.headers, reply.content_type, cookies), extra)
-        return compressed(answer, request)
+        return _answered(Reply(reply.body, reply.status, reply.headers, reply.content_type, cookies), request, extra)
+
+    def refuse(self, error: AgnesError, event: dict[str, Any]) -> BytesResponse:
+        """The answer to a request that none of the function's routes answers, in the form of this view's errors."""
+        request = Request.from_event(event)
+        reply = self._on_error(error, request, None)
+        if isinstance(error, MethodNotAllowedError):
+            reply = replace(reply, headers={**reply.headers, "Allow": ", ".join(error.allowed)})
+        return _answered(reply, request, {})
+
+
+def _answered(reply: Reply, request: Request, extra: dict[str, str]) -> BytesResponse:
+    """`reply` with what every answer has."""
+    headers = {"X-Request-Id": request.id, **extra}
+    if wiring.settings().secure_cookies:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return compressed(respond(reply, headers), request)
 
 
 def _looking(request: Request, contract: Contract) -> AbstractContextManager[None]:

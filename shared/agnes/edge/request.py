@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
@@ -44,15 +45,17 @@ class Request:
     @classmethod
     def from_event(cls, event: dict[str, Any]) -> Request:
         context = event["requestContext"]
+        # An HTTP API has decoded path and variables already; what came encoded twice must stay encoded once.
+        decoded = (lambda value: value) if is_http_api(event) else unquote
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         given_id = _REQUEST_ID.sub("", headers.get("x-request-id", ""))[:64]
         return cls(
             method=context["httpMethod"],
-            path=_without_stage(event, event.get("path") or context["resourcePath"]),
+            path=without_stage(event, event.get("path") or context["resourcePath"]),
             route=context["resourcePath"],
             headers=headers,
             query=event.get("multiValueQueryStringParameters") or {},
-            path_params={k: unquote(v) for k, v in (event.get("pathParameters") or {}).items()},
+            path_params={k: decoded(v) for k, v in (event.get("pathParameters") or {}).items()},
             client_ip=(context.get("identity") or {}).get("sourceIp") or "",
             id=given_id or context.get("requestId") or new_ulid(),
             raw=event,
@@ -61,7 +64,7 @@ class Request:
     @property
     def is_http_api(self) -> bool:
         """Whether an HTTP API sent the event; a REST API's has no version."""
-        return bool(self.raw.get("version") == HTTP_API)
+        return is_http_api(self.raw)
 
     @cached_property
     def body(self) -> bytes:
@@ -128,9 +131,13 @@ def _texts(content_type: str, body: bytes) -> dict[str, list[str]]:
     return found
 
 
-def _without_stage(event: dict[str, Any], path: str) -> str:
+def is_http_api(event: Mapping[str, Any]) -> bool:
+    return bool(event.get("version") == HTTP_API)
+
+
+def without_stage(event: Mapping[str, Any], path: str) -> str:
     """A named stage of an HTTP API is the first part of the path; a REST API's is not."""
     stage = event["requestContext"].get("stage")
-    if event.get("version") != HTTP_API or not stage or stage == "$default":
+    if not is_http_api(event) or not stage or stage == "$default":
         return path
     return path.removeprefix(f"/{stage}") or "/" if path == f"/{stage}" or path.startswith(f"/{stage}/") else path

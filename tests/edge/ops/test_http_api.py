@@ -29,24 +29,18 @@ def behind(tmp_path: Path) -> Iterator[HttpApiHouse]:
 
 def every_route() -> list[tuple[str, str]]:
     found = [
-        (method.upper(), re.sub(r"\{(\w+)\}", "absent", path))
-        for path, operations in compose().api["paths"].items()
-        for method in operations
+        (route.method, re.sub(r"\{(\w+)\}", "absent", route.path))
+        for function in compose().functions
+        for route in function.routes
     ]
     # Signing out ends what the walk is signed in with.
     return sorted(found, key=lambda route: ("logout" in route[1], route[1], route[0]))
 
 
 def one_of_each_function() -> list[tuple[str, str]]:
-    api = compose().api["paths"]
-    found: dict[str, tuple[str, str]] = {}
-    for path, operations in api.items():
-        if path == "/auth/logout":  # ends what the walk is signed in with
-            continue
-        for method, operation in operations.items():
-            uri = operation[http_api.INTEGRATION]["uri"]["Fn::Sub"]
-            found.setdefault(uri, (method.upper(), re.sub(r"\{(\w+)\}", "absent", path)))
-    return list(found.values())
+    routes = [function.routes[-1] for function in compose().functions if function.routes]
+    # Signing out ends what the walk is signed in with.
+    return [(r.method, re.sub(r"\{(\w+)\}", "absent", r.path)) for r in routes if r.path != "/auth/logout"]
 
 
 def shape(answer: Answer) -> tuple:

@@ -102,7 +102,9 @@ def test_the_whole_api_is_sound_openapi(composition: Composition) -> None:
 
 def test_integrations_name_functions_by_convention(things: Found) -> None:
     document = openapi.for_gateway([things])
-    uri = document["paths"]["/api/things/{box}"]["post"]["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+    uri = document["paths"]["/api/things/{box}"][openapi.ANY_METHOD]["x-amazon-apigateway-integration"]["uri"][
+        "Fn::Sub"
+    ]
     assert uri.endswith(":function:${AWS::StackName}-test-any_things/invocations")
 
 
