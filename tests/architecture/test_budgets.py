@@ -187,7 +187,7 @@ def test_a_function_with_arrow_would_fit(layers: dict[str, Path]) -> None:
 
 ASKED = """
 import anthropic, duckdb, pathlib, tempfile
-from agnes.telemetry.ask import locked
+from agnes.sql import locked
 path = pathlib.Path(tempfile.mkdtemp()) / "usage.duckdb"
 with duckdb.connect(str(path)) as db:
     db.execute("CREATE TABLE usage_events AS SELECT 1 AS n, now()::TIMESTAMP AS occurred_at")

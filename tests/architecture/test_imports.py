@@ -14,6 +14,7 @@ PACKAGE = ROOT / "shared" / "agnes"
 
 LADDER = (
     ("claude_code",),
+    ("sql",),
     ("ops",),
     ("hosting",),
     ("accounts",),
@@ -53,7 +54,7 @@ OWNERS = {
     "asyncssh": {"outside"},
     "anthropic": {"outside"},
     "jinja2": {"edge"},
-    "duckdb": {"state", "telemetry", "audit"},
+    "duckdb": {"state", "sql", "tables", "telemetry", "audit"},
     "pyarrow": {"telemetry"},
     "argon2": {"accounts"},
     "pyotp": {"accounts"},

@@ -1,7 +1,7 @@
 """Every function and every setting that this DuckDB has, at the locked child of questions, with the judge and without.
 
 They are read from DuckDB itself, so that a newer one is attacked with what it brings. The statements of `tests/samples/ask/hostile.sql`
-are tried by `tests/unit/telemetry/test_ask_locked.py`.
+are tried by `tests.unit.sql.test_locked.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import json
 import duckdb
 import pytest
 
-from agnes.telemetry.ask import child, locked
-from tests.unit.telemetry.test_ask_locked import asked, in_one_process
+from agnes.sql import child, locked
+from tests.unit.sql.test_locked import asked, in_one_process
 
 __all__ = ["asked"]  # a fixture
 

@@ -1,4 +1,4 @@
-"""A program: what `agnes.telemetry.ask.child` is, but for many statements in one process, and on wish without its judge.
+"""A program: what `agnes.sql.child` is, but for many statements in one process, and on wish without its judge.
 
     python -I locked_many.py      standard input: {path, functions, database, tables, sqls, judged}
 
@@ -21,7 +21,7 @@ def main() -> None:
 
     import duckdb
 
-    from agnes.telemetry.ask import child
+    from agnes.sql import child
 
     functions = frozenset(Path(request["functions"]).read_text().split())
     db = child.connect(duckdb, request["database"])

@@ -379,7 +379,8 @@ def test_forty_questions_over_a_house_that_can_be_counted_by_hand(tmp_path):
 
 
 def test_the_examples_run_and_every_column_has_a_comment(tmp_path):
-    from agnes.telemetry.ask import database, digest, locked
+    from agnes.sql import locked
+    from agnes.telemetry.ask import database, digest
     from agnes.telemetry.ask.comments import COMMENTS
 
     with House(tmp_path) as house:

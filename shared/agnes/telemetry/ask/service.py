@@ -11,7 +11,8 @@ from agnes.kernel.errors import BadRequestError
 from agnes.kernel.llm import LanguageModel, Prompt, Said
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import Change, State
-from agnes.telemetry.ask import database, digest, locked
+from agnes.sql import locked
+from agnes.telemetry.ask import database, digest
 
 MAX_QUESTION = 1000
 MAX_TURNS = 5

@@ -1,14 +1,24 @@
-"""A program of its own: runs one SELECT that nobody has vouched for, over one database file, and dies.
+"""A program of its own: runs one SELECT that nobody has vouched for, over what it is given to read, and dies.
 
-    python -I child.py      standard input: a JSON request; standard output: a JSON answer; nothing else
+    python -I child.py      standard input, a line each: {path, functions}, then the request; standard output: the answer
+
+Between the two lines it makes itself ready, so that a caller who starts it ahead waits for the statement alone. The request is
+`{sql, tables}` with either `database`, a DuckDB file, or `views`, name → the SELECT over parquet files that it stands for, and
+`files`, the paths of these. `form` says how the answer is written:
+
+    rows            {"columns", "rows", "cut"} as one JSON document; also {"rejected"} and {"error"}
+    csv, json, arrow    frames, each its length in four bytes and so many bytes; one of length 0, then a JSON document as above,
+                        without the rows, with "row_count"
 
 It imports nothing of ours, holds no credential, and its environment has one path. What holds SQL in, each by itself enough
 for most of it:
 
 - it must be exactly one SELECT whose syntax tree names only the allowed tables and functions (`functions.txt`);
-- DuckDB has the file READ_ONLY, no external access, no extension, a memory limit, and its configuration locked;
-- the kernel allows no new file, socket or process (RLIMIT_NOFILE 0, RLIMIT_NPROC 0), no written byte (RLIMIT_FSIZE 0),
-  1.5 GB of address space and a few seconds of processor; and the parent kills it when its time is over.
+- DuckDB has the database READ_ONLY and no files but those named, no external access, no extension, a memory limit, and its
+  configuration locked;
+- the kernel allows no new file or socket (RLIMIT_NOFILE: none, or as many as the parquet files need), no process
+  (RLIMIT_NPROC 0), no written byte (RLIMIT_FSIZE 0), 1.5 GB of address space and a few seconds of processor; and the parent
+  kills it when its time is over.
 """
 
 from __future__ import annotations
@@ -23,6 +33,10 @@ CPU_SECONDS = 10
 MAX_ROWS = 10_000
 MAX_BYTES = 4_000_000
 BATCH = 500
+OPEN_FILES, MAX_FILES = 64, 400
+"""Descriptors beside those of parquet files, and how many such files may be open at once."""
+USAGE = "usage"
+"""What an attached database is called."""
 MAX_DEPTH = 200
 
 QUERY_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
@@ -45,29 +59,50 @@ def main() -> None:
     import json
     import resource
 
-    request = json.load(sys.stdin)
-    sys.path[:0] = request["path"]
+    start = json.loads(sys.stdin.readline())
+    sys.path[:0] = start["path"]
     import _duckdb as duckdb  # what `duckdb` wraps; the wrapping takes longer to import than this process to do its work
 
-    with open(request["functions"], encoding="utf-8") as file:  # noqa: PTH123 (a lean start)
+    with open(start["functions"], encoding="utf-8") as file:  # noqa: PTH123 (a lean start)
         functions = frozenset(file.read().split())
-    db = connect(duckdb, request["database"])
+    db = opened(duckdb)
     warm_up(db, duckdb)
-    lock(resource)
+    line = sys.stdin.readline()
+    if not line:  # whoever started this needs it no more
+        return
+    request = json.loads(line)
+    form, most_rows, most_bytes = request["form"], request["most_rows"], request["most_bytes"]
+    if form == "arrow":
+        import pyarrow as pa  # noqa: F401 (before no file can be opened any more)
+    answer: dict[str, Any]
     try:
+        provide(db, duckdb, request)
+        lock(resource, files=len(request["files"]))
         judge(db, duckdb, request["sql"], functions, frozenset(request["tables"]))
-        answer = execute(db, duckdb, request["sql"])
+        if form == "rows":
+            answer = execute(db, duckdb, request["sql"], most_rows, most_bytes)
+        else:
+            answer = stream(db, duckdb, request["sql"], form, (most_rows, most_bytes))
     except Rejected as rejected:
         answer = {"rejected": str(rejected)}
     except Failed as failed:
         answer = {"error": str(failed)}
     except (MemoryError, RecursionError) as error:
         answer = {"error": f"the query is too large ({type(error).__name__})"}
+    if form != "rows":
+        write_frame(b"")
     sys.stdout.write(json.dumps(answer, allow_nan=False))
     sys.stdout.flush()
 
 
 def connect(duckdb: Any, database: str) -> Any:
+    """A connection over a database file, as a request gives it."""
+    db = opened(duckdb)
+    provide(db, duckdb, {"database": database, "views": {}, "files": []})
+    return db
+
+
+def opened(duckdb: Any) -> Any:
     """All switches before the lock; spilling to disk is off."""
     db = duckdb.connect(
         ":memory:",
@@ -85,11 +120,27 @@ def connect(duckdb: Any, database: str) -> Any:
         },
     )
     db.execute("SET TimeZone = 'UTC'")
-    db.execute("ATTACH '{}' AS usage (READ_ONLY)".format(database.replace("'", "''")))
-    db.execute("USE usage")
+    return db
+
+
+def provide(db: Any, duckdb: Any, request: dict[str, Any]) -> None:
+    """Attach the database or make the views, and lock DuckDB's configuration. Raises Failed for a file that is damaged."""
+    if database := request.get("database"):
+        db.execute(f"ATTACH {quoted(database)} AS {USAGE} (READ_ONLY)")
+        db.execute(f"USE {USAGE}")
+    try:
+        for name, select in request["views"].items():
+            db.execute('CREATE VIEW "{}" AS {}'.format(name.replace('"', '""'), select))
+    except duckdb.Error as error:
+        raise Failed(f"the table {name} cannot be read: {error}") from None
+    if files := request["files"]:
+        db.execute(f"SET allowed_paths = [{', '.join(map(quoted, files))}]")
     db.execute("SET enable_external_access = false")
     db.execute("SET lock_configuration = true")
-    return db
+
+
+def quoted(text: str) -> str:
+    return "'{}'".format(text.replace("'", "''"))
 
 
 def warm_up(db: Any, duckdb: Any) -> None:
@@ -111,22 +162,24 @@ def warm_up(db: Any, duckdb: Any) -> None:
             continue
 
 
-def lock(resource: Any) -> None:
-    """A Mac's kernel has no limit of address space; there DuckDB's own and the parent's timer must do."""
+def lock(resource: Any, files: int = 0) -> None:
+    """A Mac's kernel has no limit of address space; there DuckDB's own and the parent's timer must do. `files` is how many
+    parquet files may be opened."""
+    open_files = OPEN_FILES + min(files, MAX_FILES) * 2 if files else 0
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     for name, value in (
         ("RLIMIT_CPU", CPU_SECONDS),
         ("RLIMIT_CORE", 0),
         ("RLIMIT_FSIZE", 0),
-        ("RLIMIT_NOFILE", 0),
+        ("RLIMIT_NOFILE", open_files),
         ("RLIMIT_NPROC", 0),
     ):
         resource.setrlimit(getattr(resource, name), (value, value))
 
 
-def execute(db: Any, duckdb: Any, sql: str) -> dict[str, Any]:
-    """Raises Failed."""
+def execute(db: Any, duckdb: Any, sql: str, most_rows: int = MAX_ROWS, most_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """The rows, so many at most. Raises Failed."""
     try:
         done = db.execute(sql)
         names, size, cut = columns(done.description), 0, False
@@ -135,17 +188,135 @@ def execute(db: Any, duckdb: Any, sql: str) -> dict[str, Any]:
             for row in batch:
                 values = [sound(value) for value in row]
                 size += sum(weight(value) for value in values)
-                if len(rows) == MAX_ROWS or size > MAX_BYTES:
+                if len(rows) == most_rows or size > most_bytes:
                     cut = True
                     break
                 rows.append(values)
-    except duckdb.OutOfMemoryException:
-        raise Failed(f"the query needed more memory than the {MEMORY} that it may have") from None
     except duckdb.Error as error:
-        raise Failed(str(error)) from None
-    if cut and not rows:
-        raise Failed(f"a single row has more than {MAX_BYTES // 1_000_000} MB")
+        raise failure(duckdb, error) from None
+    if cut and not rows and most_rows:
+        raise Failed(f"a single row has more than {most_bytes // 1_000_000} MB")
     return {"columns": names, "rows": rows, "cut": cut}
+
+
+def stream(db: Any, duckdb: Any, sql: str, form: str, most: tuple[int, int]) -> dict[str, Any]:
+    """Write the rows as frames, so many rows and bytes at most; what is known at the end. Raises Failed."""
+    most_rows, most_bytes = most
+    try:
+        if form == "arrow":
+            return stream_arrow(db, sql, most_rows, most_bytes)
+        done = db.execute(sql)
+        names, size, count, cut = columns(done.description), 0, 0, False
+        encode = csv_lines if form == "csv" else json_lines
+        if form == "csv":
+            write_frame(encode(names, [names]))
+        while not cut and (batch := done.fetchmany(min(BATCH, most_rows + 1 - count))):
+            rows = [[sound(value) for value in row] for row in batch]
+            cut = count + len(rows) > most_rows
+            rows = rows[: most_rows - count]
+            body = encode(names, rows)
+            if size + len(body) > most_bytes:
+                cut = True
+                break
+            write_frame(body)
+            size, count = size + len(body), count + len(rows)
+    except duckdb.Error as error:
+        raise failure(duckdb, error) from None
+    except OSError as error:  # what DuckDB raises while pyarrow reads comes as this
+        raise Failed(str(error)) from None
+    return {"columns": names, "row_count": count, "cut": cut}
+
+
+def stream_arrow(db: Any, sql: str, most_rows: int, most_bytes: int) -> dict[str, Any]:
+    """The IPC stream format, a record batch a frame."""
+    import pyarrow as pa
+
+    reader = db._submit(sql, None, "stream", 10_000).arrow_reader()  # what `duckdb` calls behind to_arrow_reader
+    sink = Frames()
+    count, cut = 0, False
+    with pa.ipc.new_stream(sink, reader.schema) as writer:
+        for batch in reader:
+            taken = batch.slice(0, most_rows - count)
+            if sink.size + taken.nbytes > most_bytes:
+                cut = True
+                break
+            writer.write_batch(taken)
+            count += taken.num_rows
+            if taken.num_rows < batch.num_rows:
+                cut = True
+                break
+    return {"columns": list(reader.schema.names), "row_count": count, "cut": cut}
+
+
+class Frames:
+    """A file for pyarrow whose writes are frames."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def write(self, data: Any) -> int:
+        body = bytes(data)
+        if body:
+            write_frame(body)
+        self.size += len(body)
+        return len(body)
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+
+def write_frame(body: bytes) -> None:
+    sys.stdout.buffer.write(len(body).to_bytes(4, "big") + body)
+    sys.stdout.buffer.flush()
+
+
+def csv_lines(_names: list[str], rows: list[list[Any]]) -> bytes:
+    """RFC 4180: lines end with CR LF, NULL is nothing, an empty text is quoted."""
+    return "".join(",".join(map(csv_field, row)) + "\r\n" for row in rows).encode("utf-8", "replace")
+
+
+def csv_field(value: Any) -> str:
+    import json
+
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if text == "" or any(letter in text for letter in ',"\r\n') or text != text.strip():
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def json_lines(names: list[str], rows: list[list[Any]]) -> bytes:
+    """An object a line."""
+    import json
+
+    lines = (json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    return "".join(lines).encode("utf-8", "replace")
+
+
+def failure(duckdb: Any, error: Exception) -> Failed:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return Failed(f"the query needed more memory than the {MEMORY} that it may have")
+    return Failed(str(error))
 
 
 def judge(db: Any, duckdb: Any, sql: str, functions: frozenset[str], tables: frozenset[str]) -> None:
@@ -206,7 +377,7 @@ def check_kind(kind: str, node: dict[str, Any], tables: frozenset[str], named: f
     if kind == "BASE_TABLE":
         path = [node.get("catalog_name"), node.get("schema_name"), node["table_name"]]
         name = ".".join(part for part in path if part)
-        bare = name.lower().removeprefix("usage.").removeprefix("main.")
+        bare = name.lower().removeprefix("usage.").removeprefix("memory.").removeprefix("main.")
         is_named = not (path[0] or path[1]) and name.lower() in named
         if bare not in tables and bare not in CATALOG_VIEWS and not is_named:
             raise Rejected(f"there is no table {name!r} to ask; there are {', '.join(sorted(tables))}")

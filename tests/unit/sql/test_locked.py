@@ -15,7 +15,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from agnes.telemetry.ask import child, database, locked
+from agnes.sql import child, locked
+from agnes.telemetry.ask import database
 from tests.builders.asking import expected_rows, samples
 from tests.builders.house import House
 from tests.builders.people import seed_admin
