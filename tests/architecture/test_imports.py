@@ -55,7 +55,7 @@ OWNERS = {
     "anthropic": {"outside"},
     "jinja2": {"edge"},
     "duckdb": {"state", "sql", "tables", "telemetry", "audit"},
-    "pyarrow": {"telemetry"},
+    "pyarrow": {"telemetry", "sql"},
     "argon2": {"accounts"},
     "pyotp": {"accounts"},
     "segno": {"accounts"},
