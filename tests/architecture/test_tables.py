@@ -32,8 +32,9 @@ ALLOWED: dict[tuple[str, str], str] = {}
 
 LAYERS = frozenset({"kernel", "state", "outside", "edge", "wiring", "settings"})
 INTROSPECTION = re.compile(r"\b(duckdb_(columns|tables)\(|information_schema\b)", re.IGNORECASE)
-MAY_INTROSPECT = ("audit/", "telemetry/ask/")
-"""`audit` reads the table of that name in every state file, and a question is answered over a scratch copy of its own."""
+MAY_INTROSPECT = ("audit/", "sql/", "telemetry/ask/")
+"""`audit` reads the table of that name in every state file, a question is answered over a scratch copy of its own, and the engine
+of SQL lets statements list what they may read."""
 
 
 def tables() -> set[str]:
