@@ -8,6 +8,11 @@ agnes-local state history FILE
 agnes-local state check [FILE …]              read every state file whole, and say what is damaged
 agnes-local state restore FILE [GENERATION]   go back; without a number, to the newest before the present that verifies
 agnes-local state rebuild-head FILE           in place of a head that is missing or unreadable, from what verifies
+agnes-local backup PLACE                      put the whole installation into a folder or s3://BUCKET/PREFIX
+agnes-local restore PLACE [--backup ID]       put it back, also into another store; --replace over an installation
+agnes-local backups list | check PLACE        which there are; read one whole and verify every object
+agnes-local backups compare PLACE             which objects of this installation are not as in the backup
+agnes-local backups prune PLACE --keep N      remove all but the newest N
 agnes-local signing-keys list                 which key signs, and until when the others are accepted
 agnes-local signing-keys rotate [--at-once]   a new key; without the flag, what the others signed is accepted for a week
 agnes-local dead-letters [list]               what failed as often as it was tried: runs of schedules, messages of queues
@@ -27,6 +32,8 @@ from agnes import settings as settings_module
 from agnes.kernel.errors import AgnesError, NotFoundError
 
 if TYPE_CHECKING:
+    Actions = argparse._SubParsersAction[argparse.ArgumentParser]
+
     from agnes.state.repair import Checked
 
 SHOWN = 20
@@ -95,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     rotate = keys.add_parser("rotate")
     rotate.set_defaults(action=_rotate)
     rotate.add_argument("--at-once", action="store_true", help="refuse what the keys before have signed")
+    _add_backups(actions)
     letters = actions.add_parser("dead-letters")
     letters.set_defaults(action=_letters)
     verb = letters.add_subparsers(dest="verb", metavar="VERB")
@@ -104,6 +112,31 @@ def _parser() -> argparse.ArgumentParser:
         one.set_defaults(action=action)
         one.add_argument("queue")
     return parser
+
+
+def _add_backups(actions: Actions) -> None:
+    def add(parent: Actions, name: str, function: str) -> argparse.ArgumentParser:
+        def act(options: argparse.Namespace, settings: settings_module.Settings) -> int:
+            from agnes_local import backups
+
+            status: int = getattr(backups, function)(options, settings)
+            return status
+
+        found = parent.add_parser(name)
+        found.set_defaults(action=act)
+        found.add_argument("place", metavar="PLACE", help="a folder, or s3://BUCKET[/PREFIX]")
+        found.add_argument("--endpoint", default="", help="of an S3-compatible store that PLACE is in; default: AWS")
+        return found
+
+    add(actions, "backup", "backup")
+    restore = add(actions, "restore", "restore")
+    restore.add_argument("--backup", default="", metavar="ID", help="default: the newest")
+    restore.add_argument("--replace", action="store_true", help="replace everything that the installation has")
+    verbs = actions.add_parser("backups").add_subparsers(dest="verb", required=True, metavar="VERB")
+    add(verbs, "list", "list_all")
+    for name in ("check", "compare"):
+        add(verbs, name, name).add_argument("--backup", default="", metavar="ID", help="default: the newest")
+    add(verbs, "prune", "prune").add_argument("--keep", type=int, required=True, metavar="N", help="newest to keep")
 
 
 def _demo(_options: argparse.Namespace, settings: settings_module.Settings) -> int:

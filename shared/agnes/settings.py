@@ -133,6 +133,10 @@ class Settings(BaseModel):
         None, description="Local cache of state files; below the data folder if empty."
     )
     agnes_cache_bytes: int = Field(400_000_000, ge=10_000_000, description="Upper bound of that cache.")
+    agnes_backup_passphrase: SecretStr = Field(
+        SecretStr(""),
+        description="For `agnes-local backup` and `restore`: secrets are put into a backup, encrypted with it. 16 characters or more.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     scheduler_session_collector_interval: Seconds = Field(

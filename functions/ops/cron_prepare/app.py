@@ -6,6 +6,7 @@ from agnes import wiring
 from agnes.edge import Function, job
 from agnes.edge.job import Tick
 from agnes.kernel.ports import ANYTHING
+from agnes.ops.backup import unfinished
 from agnes.outside.object_store.probe import probe
 
 app = Function("ops-cron_prepare")
@@ -18,6 +19,7 @@ PASSED = "probe/passed"
 def run(tick: Tick) -> dict[str, Any]:
     """Probe a store once, make what is missing, migrate. The deployer runs it, and each local start."""
     state, store = wiring.state(), wiring.store()
+    unfinished.refuse(store)
     known = store.read(PASSED) is not None
     if not tick.dry_run:
         if not known:

@@ -230,6 +230,10 @@ class Secrets(Protocol):
 
     def remove(self, name: str) -> None: ...
 
+    def names(self) -> tuple[str, ...]:
+        """Of all secrets of this installation. For operators: no function may list them."""
+        ...
+
 
 class Clock(Protocol):
     """Time as an argument."""

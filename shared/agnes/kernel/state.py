@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -88,6 +89,29 @@ class Actor:
 
 CURRENT_ACTOR: ContextVar[Actor] = ContextVar("current_actor", default=Actor())  # noqa: B039 (frozen)
 """Set by the edge for each request and job; `State.commit` uses it where no actor is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutFile:
+    """One state file at a cut."""
+
+    name: str
+    generation: int
+    head: bytes
+    """As it was stored."""
+    objects: tuple[tuple[str, int, str], ...]
+    """Key, size and SHA-256 of what the head names; they never change."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateCut:
+    """All state files as of one moment."""
+
+    at: datetime
+    files: tuple[CutFile, ...]
+    """Those that were ever written."""
+    is_exact: bool
+    """All had these generations at one moment. Otherwise each has its newest of before `at`, by its writers' clocks."""
 
 
 class Session(Protocol):

@@ -148,3 +148,7 @@ class MeteredSecrets:
     def remove(self, name: str) -> None:
         count("secrets")
         self.inner.remove(name)
+
+    def names(self) -> tuple[str, ...]:
+        count("secrets")
+        return self.inner.names()

@@ -46,6 +46,9 @@ class SecretsFile:
     def remove(self, name: str) -> None:
         self._change(lambda held: held.pop(name, None))
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._load())
+
     def _load(self) -> dict[str, str]:
         try:
             held = json.loads(self._path.read_bytes())

@@ -45,6 +45,18 @@ class SecretsManager:
         """At once: a name may be used again, which a recovery window would forbid."""
         self._if_there("delete_secret", name, ForceDeleteWithoutRecovery=True)
 
+    def names(self) -> tuple[str, ...]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        start = self._id("")
+        try:
+            pages = self._client.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [start]}])
+            found = [secret["Name"] for page in pages for secret in page["SecretList"]]
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable("*", error) from error
+        # The filter compares words without their capitals, and finds more than the prefix says.
+        return tuple(name.removeprefix(start) for name in found if name.startswith(start))
+
     def _created(self, name: str, secret: Secret) -> bool:
         """False if there is one already."""
         from botocore.exceptions import BotoCoreError, ClientError

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
@@ -17,8 +17,8 @@ from agnes.kernel.calls import Call
 from agnes.kernel.errors import AgnesError, ConflictError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore
-from agnes.kernel.state import CURRENT_ACTOR, Actor, Change, Db, Tx
-from agnes.state import history, repair, session
+from agnes.kernel.state import CURRENT_ACTOR, Actor, Change, Db, StateCut, Tx
+from agnes.state import cutting, history, repair, session
 from agnes.state.ahead import Ahead
 from agnes.state.cache import LocalCache
 from agnes.state.contention import CommitContended, Contender
@@ -390,6 +390,28 @@ class StateFiles:
         told = {"generation": checked.sound.generation, "lost_generations": checked.lost}
         change = Change("state.rebuild_head", f"state:{file}", told)
         return self._begin_again(self._opened(file), checked.sound, change, actor, repair.stand_in(checked))
+
+    def cut(self) -> StateCut:
+        """All files as of one moment, for a backup. Raises StateDamaged, UnavailableError."""
+        return cutting.take(self.store, self.names, self.clock)
+
+    def adopt(self, file: str, head: bytes, change: Change, *, actor: Actor | None = None) -> int:
+        """Publish what a head of another store says, as the newest generation of `file`, and return its number.
+
+        The objects that the head names are in this store already. What the file had is replaced, also where it is damaged.
+        Raises StateDamaged if they do not verify, SchemaTooNew, UnavailableError.
+        """
+        given, part = Head.decode(head_key(file), head), self._opened(file)
+        try:
+            stand_in = None if part.pointer.refresh() else Known(replace(given, log=None, history=()), None)
+        except StateDamaged:
+            checked = self.check(file)
+            generation = max(checked.generation, given.generation) + TAIL_GENERATIONS
+            stand_in = Known(replace(given, generation=generation, log=None, history=()), checked.head_version)
+        generation = self._begin_again(part, given, change, actor, stand_in)
+        if stand_in is not None:
+            history.raise_boundary(self.store, file, generation, newest=generation)
+        return generation
 
     def _begin_again(
         self, part: _File, head: Head, change: Change, actor: Actor | None, stand_in: Known | None = None

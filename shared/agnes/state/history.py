@@ -151,7 +151,7 @@ def prune(
             high = middle - 1
     line = lines.first_from(low)
     boundary = line.generation
-    _raise_boundary(store, file, boundary, newest=known.generation)
+    raise_boundary(store, file, boundary, newest=known.generation)
     base = lines.at(line.base)
     older = _snapshot_before(lines, base)
     newest_log = known.head.log  # the beginning of it may have been stored long ago
@@ -203,7 +203,7 @@ def _generation(key: str, blob: Blob | None, newest: int) -> int:
     return found if found <= newest else 0
 
 
-def _raise_boundary(store: ObjectStore, file: str, boundary: int, *, newest: int) -> None:
+def raise_boundary(store: ObjectStore, file: str, boundary: int, *, newest: int) -> None:
     """It only grows, so an attempt whose outcome is unknown does no harm, whenever it lands."""
     key = boundary_key(file)
     body = sealed.seal(key, json.dumps({"generation": boundary}).encode())

@@ -10,16 +10,13 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agnes.kernel.ports import ANYTHING, Blob
 from agnes.outside.object_store.memory import MemoryStore
-from tests.builders.answering_api import AnsweringApi, wrote
 from tests.builders.copied_installation import FILES, JOBS, Installation, Process, Write
-from tests.builders.every_write import install
 
 HARMS = ("unreadable head", "no head", "truncated material")
 OBJECT_HARMS = ("absent", "empty", "truncated", "one bit", "another's")
@@ -28,12 +25,6 @@ QUICK = {("flea", "no head"), ("telemetry", "unreadable head"), ("stack", "trunc
 CASES = [
     pytest.param(file, how, marks=() if (file, how) in QUICK else pytest.mark.attack) for file in FILES for how in HARMS
 ]
-
-
-@pytest.fixture(scope="module")
-def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with AnsweringApi({"How many?": wrote("SELECT count(*) AS n FROM usage_session_summary")}) as api:
-        yield install(tmp_path_factory.mktemp("used"), api.url)
 
 
 @pytest.fixture(scope="module")

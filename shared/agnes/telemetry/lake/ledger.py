@@ -12,6 +12,7 @@ import msgspec
 
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.state import Db, Tx, one_number, one_row
+from agnes.telemetry.keys import TranscriptId
 from agnes.telemetry.lake.damage import Written
 from agnes.telemetry.lake.renames import Renamed
 from agnes.telemetry.model import BILLED
@@ -356,6 +357,17 @@ def renamed(db: Db) -> list[tuple[str, str, str, date | None, date | None]]:
     return db.execute(
         "SELECT marketplace_id, old_name, new_name, since, until FROM telemetry.renamed ORDER BY ALL"
     ).fetchall()
+
+
+def set_versions(db: Db, rows: Sequence[tuple[TranscriptId, str, str]]) -> None:
+    """(transcript, version that it was read in, what that is called now): a store gives a copy a version of its own."""
+    columns = list(zip(*((w.user_id, w.session_id, w.file, old, new) for w, old, new in rows), strict=True))
+    db.execute(
+        "UPDATE telemetry.transcripts AS t SET version = m.new FROM (SELECT unnest($u) AS user_id, unnest($s) AS session_id, "
+        "unnest($f) AS file, unnest($o) AS old, unnest($n) AS new) AS m WHERE t.user_id = m.user_id "
+        "AND t.session_id = m.session_id AND t.file = m.file AND t.version = m.old",
+        dict(zip("usfon", (list(column) for column in columns), strict=True)),
+    )
 
 
 def set_renamed(tx: Tx, rows: Renamed) -> None:
