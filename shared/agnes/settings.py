@@ -181,6 +181,9 @@ class Settings(BaseModel):
     audit_archive_after_days: int = Field(
         1, ge=1, le=3650, description="Days after which lines of the audit move from the state files to parquet."
     )
+    audit_retention_days: int = Field(
+        0, ge=0, le=36500, description="Days that lines of the audit are kept; 0 keeps them for ever."
+    )
 
     agnes_mail: Literal["none", "smtp", "ses"] = Field(
         "none", description="How mail is sent; without it admins hand links over themselves. SMTP_HOST means smtp."

@@ -468,6 +468,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     house.clock.sleep(2 * 3600)
     team.tokens |= {"ada": house.login("ada@example.com", "correct horse")}
     assert house.run("audit-cron_archive")["report"]["objects"] > 0
+    assert house.run("audit-cron_verify")["ok"]
     # Operations, and the end of things.
     for path in ("/api/health", "/api/version", "/api/health/detailed", "/api/openapi.json"):
         ask("GET", "ada", path)

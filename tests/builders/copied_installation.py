@@ -19,7 +19,7 @@ from tests.builders.house import START, Answer, House
 
 FILES = ("people", "marketplace", "stack", "flea", "telemetry", "collector")
 JOBS = (
-    "accounts.prune", "marketplace.prune", "feed.prune", "feed.sweep", "ops.prepare", "ops.prune_state", "audit.archive",
+    "accounts.prune", "marketplace.prune", "feed.prune", "feed.sweep", "ops.prepare", "ops.prune_state", "audit.archive", "audit.verify",
     "telemetry.collect", "telemetry.extract", "telemetry.prune", "telemetry.sweep", "marketplace.sync", "accounts.first_start",
 )  # fmt: skip
 QUEUES = {

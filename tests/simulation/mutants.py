@@ -104,12 +104,12 @@ class ForgetsWhatWentBefore(FoldsSoon):
     def _run_all(self, copy, requests, *, together):
         waiting = list(requests)
         while waiting:
-            failed = run_together(copy, waiting)
+            failed = run_together(copy, waiting, self._book)
             if failed is None:
                 return
             for request in waiting[:failed]:
                 request.value, request.error = 0, None
-            run_apart(copy, waiting[failed : failed + 1])
+            run_apart(copy, waiting[failed : failed + 1], self._book)
             waiting = waiting[failed + 1 :]
 
 

@@ -198,7 +198,7 @@ class Scenario:
         """Several changes of one process in one generation; one of them fails."""
         kinds = ["one", "refused", "one", "nothing", "one"][: self.world.rng.randrange(2, 6)]
         ops = [self._begin(f"{task.name}-{n}.{i}-{kind}") for i, kind in enumerate(kinds)]
-        requests = [files.request("bank", self._change(op, kind), Actor()) for op, kind in zip(ops, kinds, strict=True)]
+        requests = [files.request(self._change(op, kind), Actor()) for op, kind in zip(ops, kinds, strict=True)]
         try:
             files._opened("bank").group.alone(requests)
         except Exception as error:

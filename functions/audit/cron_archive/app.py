@@ -11,6 +11,14 @@ app = Function("audit-cron_archive")
 @app.lambda_function()
 @job("audit.archive")
 def run(tick: Tick) -> archive.Archived:
-    """Move what AUDIT_ARCHIVE_AFTER_DAYS says out of the state files, and objects that are an hour old together."""
-    days = wiring.settings().audit_archive_after_days
-    return archive.archive(wiring.state(), wiring.store(), clock=wiring.clock(), after_days=days, dry_run=tick.dry_run)
+    """Move what AUDIT_ARCHIVE_AFTER_DAYS says out of the state files, and objects that are an hour old together; remove what
+    AUDIT_RETENTION_DAYS says."""
+    given = wiring.settings()
+    return archive.archive(
+        wiring.state(),
+        wiring.store(),
+        clock=wiring.clock(),
+        after_days=given.audit_archive_after_days,
+        retention_days=given.audit_retention_days,
+        dry_run=tick.dry_run,
+    )

@@ -16,6 +16,10 @@ COLUMNS = {
 }
 """Of the audit tables, of audit objects and of archived parquet files alike; `params` and `before` are JSON."""
 
+PLACE = {"chain": "VARCHAR", "seq": "BIGINT", "previous": "VARCHAR", "digest": "VARCHAR"}
+"""Of a line in its chain (agnes.kernel.chain), in archived files; the tables of the state files have no `chain`, since that is the
+file's name. NULL in lines of before there were chains."""
+
 MAX_MINUTES = 43200
 MAX_LIMIT = 200
 MAX_WILDCARDS = 4

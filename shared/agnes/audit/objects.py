@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 
-from agnes.audit.model import COLUMNS
+from agnes.audit.model import COLUMNS, PLACE
 from agnes.kernel.audit import PREFIX
 from agnes.kernel.ids import time_of
 from agnes.kernel.ports import ObjectStore
@@ -41,6 +41,16 @@ class Stored:
     day: date
     minute: datetime | None
     """That of its line; None where the name says nothing."""
+
+    @property
+    def source(self) -> str:
+        """Of an archived file: the state file that its lines are from, or `objects`."""
+        return self.key.rpartition("/")[2].partition("-")[0]
+
+    @property
+    def ulid(self) -> str:
+        """Of an archived file: when it was written."""
+        return self.key.rpartition("-")[2].partition(".")[0]
 
 
 def archive_key(day: date, source: str, ulid: str) -> str:
@@ -188,21 +198,37 @@ class Parquet:
         ).fetchall()
         return [dict(zip(COLUMNS, row, strict=True)) for row in found]
 
-    def ids(self, paths: Sequence[Path]) -> set[str]:
+    def known(self, paths: Sequence[Path]) -> dict[str, tuple[str, int, str]]:
+        """Chain, seq and digest of the lines of these files by id; `("", 0, "")` of one without a place."""
         if not paths:
-            return set()
-        files = [str(path) for path in paths]
-        found = self.db.execute(f"SELECT id FROM read_parquet({files}, hive_partitioning = false)").fetchall()  # noqa: S608
-        return {id for (id,) in found}  # noqa: A001
+            return {}
+        found = self.db.execute(
+            f"SELECT id, coalesce(chain, ''), coalesce(seq, 0), coalesce(digest, '') FROM {self.whole(paths)}"  # noqa: S608
+        ).fetchall()
+        return {id: (chain, seq, digest) for id, chain, seq, digest in found}  # noqa: A001
+
+    def whole(self, paths: Sequence[Path]) -> str:
+        """These files as a table with all columns: files of before there were chains lack those of PLACE."""
+        empty = self.folder / "columns.parquet"
+        if not empty.exists():
+            self._write(empty, [])
+        return (
+            f"read_parquet({[str(path) for path in (empty, *paths)]}, hive_partitioning = false, union_by_name = true)"
+        )
 
     def written(self, rows: Iterable[Row]) -> bytes:
-        """These lines as a parquet file, oldest first."""
+        """These lines as a parquet file, oldest first. A line without a place may lack it."""
         path = self.folder / "out.parquet"
+        self._write(path, rows)
+        return path.read_bytes()
+
+    def _write(self, path: Path, rows: Iterable[Row]) -> None:
+        stored = COLUMNS | PLACE
+        columns = ", ".join(f'"{name}"' for name in stored)
         self.db.execute(
-            f"COPY (SELECT {names()} FROM {relation()} ORDER BY \"at\", id) TO '{path}' (FORMAT parquet, COMPRESSION zstd)",  # noqa: S608
+            f"COPY (SELECT {columns} FROM {relation(stored)} ORDER BY \"at\", id) TO '{path}' (FORMAT parquet, COMPRESSION zstd)",  # noqa: S608
             {"rows": encoded(rows)},
         )
-        return path.read_bytes()
 
 
 @contextmanager
@@ -219,9 +245,9 @@ def names() -> str:
     return ", ".join(f'"{name}"' for name in COLUMNS)
 
 
-def relation() -> str:
+def relation(columns: Mapping[str, str] = COLUMNS) -> str:
     """The parameter $rows, made by `encoded`, as a table."""
-    return f"(SELECT unnest(from_json($rows, '{json.dumps([COLUMNS])}'), max_depth := 2))"
+    return f"(SELECT unnest(from_json($rows, '{json.dumps([dict(columns)])}'), max_depth := 2))"
 
 
 def encoded(rows: Iterable[Row]) -> str:

@@ -26,12 +26,16 @@ from agnes.kernel.state import CURRENT_ACTOR, Change
 PREFIX = "audit/"
 ONCE = timedelta(seconds=60)
 _REMEMBERED = 1000
+RESULT = re.compile(r"ok|error\.[a-z][a-z0-9_]*")
 
 _told: WeakKeyDictionary[ObjectStore, dict[str, datetime]] = WeakKeyDictionary()
 
 
 def record(store: ObjectStore, change: Change, *, now: datetime, result: str = "ok", duration_ms: float = 0.0) -> None:
-    """Write a line down. Raises UnavailableError; then the caller must not answer."""
+    """Write a line down. `result` is `ok`, or `error.<code>` with the code of the error. Raises UnavailableError; then the caller
+    must not answer."""
+    if not RESULT.fullmatch(result):
+        raise ValueError(f"{result!r} is no result of the audit: ok, or error.<code>")
     id = new_ulid(now)  # noqa: A001 (the column's name)
     body = _line(change, id, now=now, result=result, duration_ms=duration_ms)
     store.write(_key(change.action, now, id), body, expect=ABSENT, content_type="application/json")

@@ -106,7 +106,7 @@ class Contender:
         material: Material,
         clock: Clock,
         rng: Random,
-        new_request: Callable[[str, Call, Actor], Request],
+        new_request: Callable[[Call, Actor], Request],
     ) -> None:
         self._file = file
         self._publisher = publisher
@@ -241,7 +241,7 @@ class Contender:
         requests = list(own)
         for intent in self._publisher.pending(known.head, MOST_INTENTS):
             if job.intent is None or intent.id != job.intent.id:
-                answers[intent.id] = [self._new_request(self._file, call, actor) for call, actor in intent.calls]
+                answers[intent.id] = [self._new_request(call, actor) for call, actor in intent.calls]
                 requests += answers[intent.id]
         lead = self._new_lead(is_vacant=True) if is_last and answers else None if is_last else self._new_lead()
         base, renew = (None, False) if job.is_done else (job.work.base, job.work.renew)

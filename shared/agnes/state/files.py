@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,11 +14,11 @@ from typing import TypeVar
 
 from agnes.kernel.calls import Call
 from agnes.kernel.errors import AgnesError, ConflictError
-from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import CURRENT_ACTOR, Actor, Change, Db, StateCut, Tx
 from agnes.state import cutting, history, repair, session
 from agnes.state.ahead import Ahead
+from agnes.state.audit_lines import Line, line_of
 from agnes.state.cache import LocalCache
 from agnes.state.contention import CommitContended, Contender
 from agnes.state.engine import DuckDb, Engine
@@ -45,32 +44,15 @@ class Transaction:
     """The `Tx` of the port."""
 
     db: Db
-    file: str
     actor: Actor
     clock: Clock
     began: float
+    lines: list[Line]
+    """Of the audit; written when all changes of the transaction are made."""
 
     def record(self, change: Change) -> None:
-        now = self.clock.now()
-        before = None if change.before is None else json.dumps(change.before, default=str)
-        self.db.execute(
-            f"""INSERT INTO {self.file}.audit ("at", id, user_id, email, action, resource, params, before, result, duration_ms,
-                client_ip, client_kind, request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'ok', ?, ?, ?, ?)""",  # noqa: S608 (checked)
-            [
-                now,
-                new_ulid(now),
-                self.actor.user_id,
-                self.actor.email,
-                change.action,
-                change.resource,
-                json.dumps(change.params, default=str),
-                before,
-                (self.clock.monotonic() - self.began) * 1000,
-                self.actor.client_ip,
-                self.actor.client_kind,
-                self.actor.request_id,
-            ],
-        )
+        took_ms = (self.clock.monotonic() - self.began) * 1000
+        self.lines.append(line_of(change, self.actor, self.clock.now(), took_ms))
 
 
 class _File:
@@ -290,7 +272,7 @@ class StateFiles:
         OutcomeUnknown is the one error after which the change may have been made.
         """
         part = self._opened(file)
-        request = self.request(file, change, actor or CURRENT_ACTOR.get())
+        request = self.request(change, actor or CURRENT_ACTOR.get())
         value: T = part.group.commit(request)
         self._note(file, request.generation)
         return value
@@ -418,7 +400,7 @@ class StateFiles:
     ) -> int:
         """Publish the content of `head` and one line of the audit; the generation that it becomes."""
         file = part.plan.file
-        request = self.request(file, lambda tx: tx.record(change), actor or CURRENT_ACTOR.get())
+        request = self.request(lambda tx: tx.record(change), actor or CURRENT_ACTOR.get())
         part.group.alone([request], base=head, stand_in=stand_in)
         if request.error is not None:
             raise request.error
@@ -461,13 +443,15 @@ class StateFiles:
             raise UnknownStateFile(part.plan.file)
         return known.head
 
-    def request(self, file: str, change: Callable[[Tx], T], actor: Actor) -> Request:
+    def request(self, change: Callable[[Tx], T], actor: Actor) -> Request:
         """One run of `change` by `actor`, for a publisher."""
 
         def run(db: Db) -> T:
-            return change(Transaction(db, file, actor, self.clock, self.clock.monotonic()))
+            asked.lines = []
+            return change(Transaction(db, actor, self.clock, self.clock.monotonic(), asked.lines))
 
-        return Request(run, change if isinstance(change, Call) else None, actor)
+        asked = Request(run, change if isinstance(change, Call) else None, actor)
+        return asked
 
     def _note(self, file: str, generation: int) -> None:
         seen = session.current()

@@ -35,6 +35,7 @@ from agnes.kernel.ports import (
     Version,
 )
 from agnes.state import repair
+from agnes.state.audit_lines import CHAINED_SINCE, Book
 from agnes.state.engine import CopySpoiled, Engine, WorkingCopy
 from agnes.state.head import (
     FORM,
@@ -124,6 +125,7 @@ class Publisher:
         self._tail_generations = tail_generations
         self._plan = plan
         self._file = plan.file
+        self._book = Book(plan.file, is_chained=len(plan.common) >= CHAINED_SINCE)
         self._pointer = pointer
         self._material = material
         self._engine = engine
@@ -278,9 +280,9 @@ class Publisher:
 
     def _run_all(self, copy: WorkingCopy, requests: Sequence[Request], *, together: bool) -> None:
         if together:
-            run_all(copy, requests)
+            run_all(copy, requests, self._book)
         else:
-            run_apart(copy, requests)
+            run_apart(copy, requests, self._book)
 
     def _working_copy(self, head: Head | None, base: Head | None) -> WorkingCopy:
         """Open at `head`, or at `base`."""

@@ -91,7 +91,7 @@ def test_sql_and_rows_come_back_and_the_audit_has_both(house, api, ask, people, 
         "cut": False,
     }
     line = audited(house)[-1]
-    assert (line["action"], line["result"], line["email"]) == ("usage.ask", "success", people["ada"].email)
+    assert (line["action"], line["result"], line["email"]) == ("usage.ask", "ok", people["ada"].email)
     assert line["params"] == {
         "question": "How many sessions?",
         "sql": SESSIONS,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agnes.audit import archive, objects, service
+from agnes.audit import archive, objects, service, verify
 from agnes.audit.model import ActivityQuery
 from agnes.kernel import audit
 from agnes.kernel.clock import FixedClock
@@ -169,6 +169,7 @@ def test_killed_before_and_after_every_change_of_the_store(tmp_path):
         house.run()
         assert house.read() == before, where
         assert (sorted(house.in_archive()), sorted(house.in_files())) == (archived, left), where
+        assert verify.verify(house.state, house.memory, clock=house.clock).chains["objects"].lines == 2, where
         house.state.close()
 
 

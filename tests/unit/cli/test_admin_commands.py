@@ -225,3 +225,15 @@ class TestRefusals:
     def test_who_is_no_admin_is_refused(self, open_shop):
         done = open_shop.laptop("bob", git=False).agnes("admin", "user", "list")
         assert (done.returncode, done.stderr.startswith("Error: ")) == (1, True)
+
+
+def test_the_audit_is_verified_by_a_command(shop, ada):
+    shown = run(ada, "audit", "verify", "--wait", "60")
+    assert "lines of the audit are what was written" in shown
+    assert any(line.split()[:1] == ["people"] and len(line.split()[-1]) == 64 for line in shown.splitlines())
+    shop.team.house.state.commit(
+        "people", lambda tx: tx.db.execute("UPDATE people.audit SET email = 'x' WHERE seq = 2")
+    )
+    done = ada.agnes("admin", "audit", "verify", "--wait", "60")
+    assert done.returncode == 1
+    assert "line 2 of people" in done.stdout

@@ -169,7 +169,7 @@ def test_the_head_tells_what_the_design_says(start, store):
         files.commit("bank", deposit("ada", 1))
     head = Head.decode("head", store.read("state/bank/head.json").body)
     assert head.generation == 3
-    assert head.schema == {"common": 1, "bank": 1}
+    assert head.schema == {"common": 2, "common.writers": 1, "bank": 1}
     assert head.snapshot.generation == 1
     assert (head.log.commits, head.log.size) == (2, len(store.read(head.log.key).body))
     assert head.log.size + len(head.log.tail) == head.history[-1].size

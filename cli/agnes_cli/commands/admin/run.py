@@ -63,7 +63,7 @@ def command(job: str | None, dry_run: bool, wait_seconds: int, as_json: bool) ->
             ok = answer.get("ok", True) and not answer.get("errors")
             report = answer.get("details", answer)
         else:
-            answer = _run(server, job, dry_run=dry_run, wait_seconds=wait_seconds)
+            answer = run_job(server, job, dry_run=dry_run, wait_seconds=wait_seconds)
             if answer["status"] == "pending":
                 raise BadInput(
                     f"{job} has not ended after {wait_seconds} s",
@@ -81,7 +81,7 @@ def command(job: str | None, dry_run: bool, wait_seconds: int, as_json: bool) ->
         sys.exit(1)
 
 
-def _run(server: Any, job: str, *, dry_run: bool, wait_seconds: int) -> dict[str, Any]:
+def run_job(server: Any, job: str, *, dry_run: bool, wait_seconds: int) -> dict[str, Any]:
     """Start it in the background and look until it has ended."""
     from agnes_cli.server import route
 

@@ -113,7 +113,7 @@ def ask(
             told("error.exec_failed", error=failed.reason)
             raise QueryFailed(failed.reason, sql=sql, rationale=rationale, llm_ms=llm_ms) from failed
     exec_ms = round(found.milliseconds, 1)
-    told("success", row_count=len(found.rows), exec_ms=exec_ms)
+    told("ok", row_count=len(found.rows), exec_ms=exec_ms)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows[:SHOWN_ROWS]]
     truncated = found.cut or len(found.rows) > len(rows)
     return Asked(

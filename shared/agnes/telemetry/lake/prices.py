@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Literal
@@ -248,9 +248,12 @@ def set_price(state: State, who: Principal, wish: PriceWish, *, now: datetime) -
     def change(tx: Tx) -> None:
         row = [getattr(price, name.strip()) for name in _COLUMNS.split(",")]
         marks = ", ".join("?" * len(row))
+        same = (price.model, price.valid_from)
+        before = next((old for old in price_list(tx.db).prices if (old.model, old.valid_from) == same), None)
         tx.db.execute(f"INSERT OR REPLACE INTO telemetry.prices ({_COLUMNS}) VALUES ({marks})", row)  # noqa: S608
         _windows_again(tx.db)
-        tx.record(Change("usage.price.set", f"price:{wish.model}", wish.model_dump(mode="json")))
+        said = asdict(before) if before else None
+        tx.record(Change("usage.price.set", f"price:{wish.model}", wish.model_dump(mode="json"), said))
 
     state.commit(FILE, change)
     return price
