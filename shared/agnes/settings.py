@@ -144,9 +144,11 @@ class Settings(BaseModel):
     )
     scheduler_usage_processor_interval: Seconds = Field(600, description="Seconds between extractions of usage.")
     scheduler_verification_detector_interval: Seconds = Field(
-        900, description="Checked at start; nothing verifies yet."
+        900, description="Seconds between readings of sessions for facts that people verified."
     )
-    scheduler_corporate_memory_interval: Seconds = Field(1020, description="Checked at start; there is no memory yet.")
+    scheduler_corporate_memory_interval: Seconds = Field(
+        1020, description="Seconds between runs that compare facts, find contradictions and end what has expired."
+    )
     scheduler_usage_prune_interval: Seconds = Field(86400, description="Seconds between prunings of usage events.")
     scheduler_startup_grace_seconds: int = Field(
         60, ge=0, description="Seconds after the start before the local scheduler runs what is due."
@@ -262,6 +264,53 @@ class Settings(BaseModel):
         description="Who reviews what people share after the rules: a model and, where that is not enough, an admin; an "
         "admin; nobody. Without a key of the Claude API `model` waits for an admin.",
     )
+
+    knowledge_model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
+        "haiku", description="The model that reads sessions for knowledge: haiku, sonnet, opus, or a model's full name."
+    )
+    knowledge_day_usd: float = Field(
+        10.0, ge=0, description="Dollars that reading and comparing knowledge may cost in 24 hours; 0 is no cap."
+    )
+    knowledge_quiet_seconds: int = Field(
+        900, ge=0, description="Seconds without news of a session before it is read for knowledge."
+    )
+    knowledge_domains: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")], ...] = Field(
+        ("finance", "engineering", "product", "data", "operations", "infrastructure"),
+        description="Domains that knowledge belongs to, with a comma between; each can be granted to groups.",
+    )
+    knowledge_categories: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")], ...] = Field(
+        (
+            "data_analysis",
+            "api_integration",
+            "debugging",
+            "performance",
+            "workflow",
+            "infrastructure",
+            "business_logic",
+        ),
+        description="Categories of knowledge, with a comma between.",
+    )
+    knowledge_distribution: Literal["hybrid", "admin_curated", "mandatory_only"] = Field(
+        "hybrid",
+        description="What sessions load beside mandatory items: hybrid, what each person voted for and then the rest; "
+        "admin_curated, all approved items, votes being advice; mandatory_only, nothing, and nobody votes.",
+    )
+    knowledge_approval: Literal["review_queue", "auto_publish", "threshold"] = Field(
+        "review_queue",
+        description="What is distributed without a review: nothing; everything; what is believed at KNOWLEDGE_THRESHOLD.",
+    )
+    knowledge_threshold: float = Field(0.9, ge=0, le=1, description="Confidence from which `threshold` distributes.")
+    knowledge_review_days: int = Field(
+        180, ge=0, description="Days after which approved knowledge has to be looked at again; 0 is never."
+    )
+    knowledge_budget_tokens: int = Field(
+        6_000, ge=500, le=100_000, description="Tokens of knowledge that a person's sessions load."
+    )
+
+    @field_validator("knowledge_domains", "knowledge_categories", mode="before")
+    @classmethod
+    def _comma_tuple(cls, value: object) -> object:
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
     @field_validator(
         "agnes_outbound_allow",

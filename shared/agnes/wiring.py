@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from agnes.flea.market import Market
     from agnes.flea.reviewing import Reviewer
     from agnes.hosting.ledger import Ledger
+    from agnes.knowledge.context import Knowledge
+    from agnes.knowledge.spending import Judge
     from agnes.marketplace.sync import Syncing
     from agnes.state import StateFiles
     from agnes.telemetry.transcripts.quotas import Limits as Quotas
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("agnes.wiring")
 
 SIDE_BY_SIDE = 8
-"""Looks at state files that a process has under way at once: there are six state files, and a store's client has
+"""Looks at state files that a process has under way at once: there are eight state files, and a store's client has
 more connections."""
 
 
@@ -432,6 +434,33 @@ def syncing() -> Syncing:
         following.follow(state(), now=clock().now())
 
     return Syncing(state(), store(), git(), secrets(), clock(), web(), settings().agnes_npm_registry, after)
+
+
+def knowledge() -> Knowledge:
+    """What the use cases of knowledge work with."""
+    from datetime import timedelta
+
+    from agnes.knowledge.context import Knowledge
+    from agnes.knowledge.model import Rules
+
+    given = settings()
+    rules = Rules(
+        given.knowledge_domains,
+        given.knowledge_categories,
+        given.knowledge_distribution,
+        given.knowledge_approval,
+        given.knowledge_threshold,
+        timedelta(days=given.knowledge_review_days),
+        given.knowledge_budget_tokens,
+    )
+    return Knowledge(state(), store(), clock(), current().scanners, rules)
+
+
+def knowledge_judge() -> Judge:
+    """The model that reads for knowledge, and what it may cost."""
+    from agnes.knowledge.spending import Judge
+
+    return Judge(current().language_model, settings().knowledge_model, settings().knowledge_day_usd)
 
 
 def market() -> Market:

@@ -199,7 +199,7 @@ def acting(function: str) -> Iterator[None]:
 
 WITHOUT_DECLARATION = {
     "/api/health": {*state_files.names()},  # whoever asks brings no credential
-    "/admin": {"collector", "tables"},  # asked for their generations alone, after the others
+    "/admin": {"collector", "knowledge", "tables"},  # asked for their generations alone, after the others
 }
 
 
@@ -215,7 +215,10 @@ class GuardedHouse(House):
         super().__init__(
             folder,
             store=GuardedStore(policies),
-            environ=ENVIRON | SIGN_ON | {"USAGE_TRANSCRIPTS_RETENTION_DAYS": "1", "ANTHROPIC_BASE_URL": model_url},
+            environ=ENVIRON
+            | SIGN_ON
+            | {"USAGE_TRANSCRIPTS_RETENTION_DAYS": "1", "ANTHROPIC_BASE_URL": model_url}
+            | {"KNOWLEDGE_QUIET_SECONDS": "0"},
         )
         self.provider = FakeProvider(now=self.clock.now)
         self.wiring.provider_web = self.provider
@@ -410,6 +413,11 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     house.run("telemetry-cron_extract_usage")
     house.post("/api/admin/run-session-processor?processor=usage", token=team.tokens["ada"])
     drilled_down(house, team, person)
+    assert house.run("knowledge-cron_detect")["report"]["read"] == 2
+    message = {"user_id": person.id, "session_id": SESSION}
+    house.state.commit("knowledge", lambda tx: tx.db.execute("UPDATE knowledge.readings SET status = 'waiting'"))
+    record = {"messageId": "m", "body": json.dumps(message)}
+    assert house.run("knowledge-queue_detect", {"Records": [record]}) == {"batchItemFailures": []}
     ask("DELETE", "bob", f"/api/me/sessions/{SESSION}")
     assert declare(house, person, SESSION, packed).status == 410
     assert ask("DELETE", "ada", f"/api/admin/usage/sessions/{bob}/{SESSION}").json()["derived"] == "removed"

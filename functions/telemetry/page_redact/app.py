@@ -5,8 +5,8 @@ from agnes.accounts import service as accounts
 from agnes.edge import Function, Needs, page
 from agnes.kernel.errors import NotFoundError
 from agnes.kernel.principal import Principal
+from agnes.knowledge import redacting
 from agnes.telemetry.drill_down.session_pages import Door, RedactPage
-from agnes.telemetry.extraction import redaction
 from agnes.telemetry.keys import transcript_id
 
 app = Function("telemetry-page_redact")
@@ -24,7 +24,7 @@ def page_question(_who: Principal, user_id: str, session_id: str) -> RedactPage:
 @page(needs=Needs.ADMIN)
 def page_done(_who: Principal, user_id: str, session_id: str) -> RedactPage:
     """Remove one session for good."""
-    done = redaction.redact_session(wiring.state(), wiring.store(), user_id, session_id, clock=wiring.clock())
+    done = redacting.redact_session(wiring.state(), wiring.store(), user_id, session_id, clock=wiring.clock())
     return RedactPage(Door(False, done.user_id, done.sessions[0]), _email(user_id), done)
 
 
@@ -42,7 +42,7 @@ def page_all_done(_who: Principal, user_id: str) -> RedactPage:
     """Remove all sessions of a person for good."""
     with wiring.state().read("people") as db:
         email = accounts.get_user(db, user_id).email
-    done = redaction.redact_user(wiring.state(), wiring.store(), user_id, clock=wiring.clock())
+    done = redacting.redact_user(wiring.state(), wiring.store(), user_id, clock=wiring.clock())
     return RedactPage(Door(False, done.user_id, ""), email, done)
 
 

@@ -3,8 +3,8 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
+from agnes.knowledge import redacting
 from agnes.telemetry.drill_down.session_pages import Door, RedactPage
-from agnes.telemetry.extraction import redaction
 from agnes.telemetry.keys import transcript_id
 
 app = Function("telemetry-page_redact_mine")
@@ -22,5 +22,5 @@ def page_question(who: Principal, session_id: str) -> RedactPage:
 @page(needs=Needs.LOGIN)
 def page_done(who: Principal, session_id: str) -> RedactPage:
     """Remove it for good."""
-    done = redaction.redact_session(wiring.state(), wiring.store(), who.user_id, session_id, clock=wiring.clock())
+    done = redacting.redact_session(wiring.state(), wiring.store(), who.user_id, session_id, clock=wiring.clock())
     return RedactPage(Door(True, done.user_id, done.sessions[0]), who.email, done)

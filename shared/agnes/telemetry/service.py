@@ -77,6 +77,45 @@ def quarantined(db: Db, since: datetime) -> tuple[int, int]:
     return every, recent
 
 
+@dataclass(frozen=True, slots=True)
+class ChangedSession:
+    """A session whose main transcript is counted."""
+
+    user_id: str
+    session_id: str
+    version: str
+    """Of the main transcript's object."""
+    received_at: datetime
+    """When that version was first seen."""
+    extracted_at: datetime
+    plain_bytes: int
+
+
+def changed_sessions(db: Db, *, since: datetime | None, limit: int) -> list[ChangedSession]:
+    """Sessions that were extracted at `since` or later, the first ones first; all of them without it. `db` has `telemetry`."""
+    rows = db.execute(
+        """SELECT s.user_id, s.session_id, t.version, t.received_at, s.extracted_at, t.plain_bytes
+        FROM telemetry.sessions s JOIN telemetry.transcripts t USING (user_id, session_id)
+        WHERE t.file = 'main' AND t.quarantine_reason IS NULL AND ($since IS NULL OR s.extracted_at >= $since)
+        ORDER BY s.extracted_at, s.user_id, s.session_id LIMIT $limit""",
+        {"since": since, "limit": limit},
+    ).fetchall()
+    return [ChangedSession(*row) for row in rows]
+
+
+def unknown_sessions(db: Db, sessions: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those (user id, session id) that the ledger does not have, such as redacted ones; `db` has `telemetry`."""
+    if not sessions:
+        return []
+    rows = db.execute(
+        """SELECT w.user_id, w.session_id FROM (SELECT unnest($users) AS user_id, unnest($sessions) AS session_id) w
+        ANTI JOIN telemetry.transcripts t ON t.user_id = w.user_id AND t.session_id = w.session_id
+        ORDER BY ALL""",
+        {"users": [user for user, _ in sessions], "sessions": [session for _, session in sessions]},
+    ).fetchall()
+    return [(row[0], row[1]) for row in rows]
+
+
 def damage(db: Db, since: datetime) -> Damage:
     """Of event files and rollups that were found since then, or are not repaired; `db` has `telemetry`."""
     return damages.since(db, since)
