@@ -107,7 +107,9 @@ def _shared_by_colleagues(house: Wiring) -> None:
     for name, kind, age, used in FLEA:
         film = {"video_url": VIDEOS["YouTube"]} if name == "notes" else {}
         words = {"description": f"A small plugin for {name}, made by a colleague."} if used else {}
-        flea.plant(state, store, owner_id="", name=name, kind=kind, now=now - timedelta(days=age), **film, **words)
+        flea.plant(
+            state, store, owner_id="id-of-bob", name=name, kind=kind, now=now - timedelta(days=age), **film, **words
+        )
     flea.use(state, [used for *_, used in FLEA if used])
 
 

@@ -101,6 +101,20 @@ def test_flea_pages(visit, shot, path, title, call, crumbs):
     expect(page.locator(".plugin-hero .chip")).to_have_count(0)  # all is zero again
 
 
+def test_a_problem_is_reported_from_the_page(visit, shot):
+    page = visit.open("/marketplace/flea/id-minutes")
+    expect(page.get_by_role("heading", name="More by ")).to_be_visible()
+    page.get_by_role("link", name="Report a problem").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Report a problem")
+    shot(page, "flea-report")
+    page.get_by_label("What is wrong").fill("It leaves half of the minutes out.")
+    page.get_by_role("button", name="Send the report").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("minutes")
+    expect(page.get_by_text("Thank you: the admins were told.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Thank you: the admins were told.")).to_have_count(0)
+
+
 def test_the_flea_tab_and_a_search_of_both(visit, shot):
     page = visit.open()
     page.get_by_role("searchbox").fill("notes")

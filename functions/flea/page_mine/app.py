@@ -3,10 +3,11 @@
 from agnes import wiring
 from agnes.edge import Done, Function, Needs, Request, form, page
 from agnes.flea import notices, pages, uploads
-from agnes.flea.pages import MinePage, NoticesPage, OwnPage
+from agnes.flea.pages import MinePage, NoticesPage, OwnPage, Use
 from agnes.kernel.principal import Principal
 from agnes.stack import holdings
 from agnes.stack.entity_listing import SPARED
+from agnes.telemetry import service as telemetry
 
 app = Function("flea-page_mine")
 OWN = "/store/mine/{entity_id}"
@@ -23,13 +24,15 @@ def page_mine(who: Principal) -> MinePage:
 
 
 @app.route(OWN, methods=["GET"])
-@page(needs=Needs.LOGIN, reads=("flea", "stack"))
+@page(needs=Needs.LOGIN, reads=("flea", "stack", "telemetry"))
 def page_own(who: Principal, entity_id: str) -> OwnPage:
     """Show one of them: its versions, its words, whom it is for."""
     state = wiring.state()
-    with state.read("stack", spare=SPARED) as db:
-        installs = None if state.spared else holdings.count_installs(db, [entity_id])
-    return pages.own_page(wiring.market(), who, entity_id, installs, today=wiring.clock().now().date())
+    with state.read("stack", "telemetry", spare=(*SPARED, "telemetry")) as db:
+        installs = None if "stack" in state.spared else holdings.count_installs(db, [entity_id])
+        found = None if "telemetry" in state.spared else telemetry.window_of_shared(db, entity_id)
+    use = Use(found.invocations_30d, found.distinct_users_30d, found.errors_30d, found.last_used_day) if found else None
+    return pages.own_page(wiring.market(), who, entity_id, installs, use, today=wiring.clock().now().date())
 
 
 @app.route(OWN, methods=["POST"])

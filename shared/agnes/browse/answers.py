@@ -74,6 +74,8 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
         "changes": plugin.changes,
         "used_together_with": [{**_named(other.item), "sessions_30d": other.sessions_30d} for other in plugin.together],
         "often_in_the_same_stack": [_named(other) for other in plugin.same_stacks],
+        "more_by_owner": [_named(other) for other in plugin.more],
+        "is_own": plugin.is_own,
         # A plugin that nobody called has no telemetry, rather than zeros (spec/02 §3).
         "telemetry": _telemetry(plugin.figures, plugin.daily_series) if item.invocations_30d else None,
     }

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from agnes.browse import entitled
 from agnes.browse.entitled import Reader
-from agnes.browse.model import NO_FIGURES, NO_SHARED, NO_STACKS, Entry, Figures, Usage
+from agnes.browse.model import NO_FIGURES, NO_SHARED, NO_STACKS, Entry, Figures, Usage, by_owner
 from agnes.browse.recent import Key, Part, Recent
 from agnes.browse.search import Index
 from agnes.claude_code.components import CALLED
@@ -88,7 +88,7 @@ class Content:
         names = Counter(entry.name.casefold() for entry in self.entries)
         self.contested = frozenset(n for n, e in enumerate(self.entries) if e.blocked or names[e.name.casefold()] > 1)
         """What somebody may have in their stack without being served it."""
-        self.owners = {e.owner_id for e in self.entries if e.owner_id}
+        self.owned_by = by_owner(self.entries, self.by_recency)
         self.remembered = Recent(PARTS_REMEMBERED)
         """What pages worked out of this content alone."""
         self._indexing = Lock()
@@ -383,7 +383,7 @@ class Sights:
     def of(self, who: Principal) -> Visible:
         """Granted to one of their groups, or open; their own flea entities that are not archived; an admin sees
         every flea entity, and no more of the curated ones than anybody (spec/02 §2)."""
-        owner = who.user_id if who.user_id in self.content.owners else ""
+        owner = who.user_id if who.user_id in self.content.owned_by else ""
         key = (who.group_ids, who.is_admin, owner)
         found = self._of.get(key)
         if found is None:

@@ -25,13 +25,18 @@ class FileLine:
 
 @dataclass(frozen=True, slots=True)
 class ChangeLine:
-    """A sync that changed a plugin."""
+    """A sync that changed a plugin, or a version of what somebody shares."""
 
     at: datetime
-    what: Literal["added", "updated", "removed", "refused"]
+    what: Literal["added", "updated", "removed", "refused", "released"]
     commit: str
+    """Empty for what somebody shares."""
     reason: str = ""
     """Why a version was refused."""
+    version: str = ""
+    """Of what somebody shares: its number."""
+    words: str = ""
+    """What is new in it, as its owner says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,10 @@ class PluginDetail:
     """What was used in the same sessions in 30 days, the likest first."""
     same_stacks: tuple[Item, ...]
     """What else people who have it in their stack have, most of them first."""
+    more: tuple[Item, ...]
+    """What else its owner shares with the person, the newest first."""
+    is_own: bool
+    """The person shares it themself."""
     daily_series: tuple[Day, ...]
     readme: str
     """Markdown, empty if there is none."""

@@ -12,6 +12,7 @@ from agnes.browse.catalogue import Catalogue
 from agnes.browse.detail import Capability, ChangeLine, Day, FileLine
 from agnes.browse.model import Entry, Inner
 from agnes.claude_code.components import BY_DANGER, BY_KIND
+from agnes.flea import service as flea
 from agnes.kernel.errors import AgnesError, UnsupportedError
 from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ObjectStore
@@ -154,12 +155,15 @@ def _acting(inner: Inner) -> str:
 
 
 def changes(state: State, known: Catalogue, entry: Entry) -> tuple[ChangeLine, ...]:
-    """The last syncs that changed a curated plugin, the newest first."""
-    if entry.source != "curated":
-        return ()
+    """The last syncs that changed a curated plugin, or versions of what somebody shares; the newest first."""
     key = ("changes", entry.id)
     found = known.content.remembered.get(key)
-    if found is None:
+    if found is None and entry.source == "flea":
+        with state.read("flea") as db:
+            releases = flea.releases(db, entry.marketplace_id, limit=CHANGES)
+        found = tuple(ChangeLine(one.at, "released", "", version=str(one.n), words=one.changes) for one in releases)
+        known.content.remembered.put(key, found)
+    elif found is None:
         with state.read("marketplace") as db:
             rows = browsing.changes(db, entry.marketplace_id, entry.name, quoted=json.dumps(entry.name), limit=CHANGES)
         found = tuple(line for row in rows for line in _change(entry.name, row))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -452,3 +452,12 @@ def letters(kind: str, title: str) -> str:
 def cover(name: str) -> int:
     """Which of the gradients stands for a name, the same on every page."""
     return zlib.crc32(name.encode()) % COVERS
+
+
+def by_owner(entries: Sequence[Entry], order: Iterable[int]) -> dict[str, list[int]]:
+    """User id → the entries that the person shares, in that order."""
+    found: dict[str, list[int]] = {}
+    for number in order:
+        if owner := entries[number].owner_id:
+            found.setdefault(owner, []).append(number)
+    return found

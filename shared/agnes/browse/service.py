@@ -144,6 +144,8 @@ def _detail(
         changes=inside.changes(state, known, entry),
         together=tuple(Together(item_of(known, n, who, stack), sessions) for n, sessions in together),
         same_stacks=tuple(item_of(known, n, who, stack) for n in beside),
+        more=tuple(item_of(known, n, who, stack) for n in _more(known, number, visible)),
+        is_own=entry.owner_id == who.user_id,
         daily_series=inside.daily(state, known, entry, entry.item_key, today=today),
         readme=content.readme,
         body=content.body,
@@ -154,6 +156,13 @@ def _detail(
         rollout=_rollout(known, number, who),
         notice=" ".join(notices),
     )
+
+
+def _more(known: Catalogue, number: int, visible: Collection[int]) -> list[int]:
+    """What else its owner shares and anybody may add, as far as the person sees it."""
+    entries = known.content.entries
+    others = known.content.owned_by.get(entries[number].owner_id, ())
+    return [n for n in others if n != number and n in visible and entries[n].status == "approved"][:TOGETHER]
 
 
 def _as_given(state: State, known: Catalogue, number: int, who: Principal, stack: Stack) -> Entry:

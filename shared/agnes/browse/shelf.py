@@ -157,7 +157,7 @@ def _renewed(db: Db, seen: Versions, made: Made, *, without: Collection[str] = (
     reach = _reach(db) if mark != made.people_mark else old.reach
     regrouped = reach is not old.reach
     if "people" in changed and not is_new:
-        content = content.with_authors(flea.authors(db, content.owners))
+        content = content.with_authors(flea.authors(db, content.owned_by))
     marks = _marks_of_stacks(db) if "stack" in changed else made.stack_marks
     if is_new or regrouped:
         holdings = _holdings(db, content, reach)

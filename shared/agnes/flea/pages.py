@@ -8,11 +8,13 @@ from typing import ClassVar
 
 from agnes.access import service as access
 from agnes.flea import checking, deciding, notices, offers, owning, preparing, repository, submitting, trees_of, uploads
+from agnes.flea.limits import REPORTS_TO_HOLD
 from agnes.flea.market import Market
 from agnes.flea.model import CATEGORIES, Entity
 from agnes.flea.notices import Notice, Notices
 from agnes.flea.owning import Owned
 from agnes.flea.preparing import Preview
+from agnes.flea.service import get_entity
 from agnes.flea.transitions import Status
 from agnes.flea.uploads import Form
 from agnes.kernel.errors import BadRequestError
@@ -51,6 +53,16 @@ class MinePage:
 
 
 @dataclass(frozen=True)
+class Use:
+    """What became of it in the last 30 days."""
+
+    calls: int = 0
+    people: int = 0
+    failed: int = 0
+    last_day: date | None = None
+
+
+@dataclass(frozen=True)
 class OwnPage:
     template: ClassVar[str] = "flea/own.html"
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
@@ -59,6 +71,8 @@ class OwnPage:
     groups: list[tuple[str, str]]
     people: int | None
     """How many have it; None while stacks cannot be read."""
+    use: Use | None
+    """None while figures cannot be read."""
     findings: list[checking.Finding]
     """Of the version that waits or was refused."""
     appeal: str
@@ -68,6 +82,16 @@ class OwnPage:
     @property
     def title(self) -> str:
         return self.owned.entity.name
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    template: ClassVar[str] = "flea/report.html"
+    title: ClassVar[str] = "Report a problem"
+
+    entity: Entity
+    hold_after: ClassVar[int] = REPORTS_TO_HOLD
+    """So many people's reports take it out of the market until an admin has looked."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +143,7 @@ def mine_page(db: Db, who: Principal, installs: dict[str, int] | None, *, today:
 
 
 def own_page(
-    market: Market, who: Principal, entity_id: str, installs: dict[str, int] | None, *, today: date
+    market: Market, who: Principal, entity_id: str, installs: dict[str, int] | None, use: Use | None, *, today: date
 ) -> OwnPage:
     """Raises EntityNotFound."""
     with market.state.read("flea", "people") as db:
@@ -137,11 +161,17 @@ def own_page(
         owned,
         groups,
         None if installs is None else installs.get(entity_id, 0),
+        use,
         findings,
         refused.appeal if refused else "",
         docs,
         today,
     )
+
+
+def report_page(db: Db, who: Principal, entity_id: str) -> ReportPage:
+    """Raises EntityNotFound."""
+    return ReportPage(get_entity(db, who, entity_id))
 
 
 def notices_page(db: Db, who: Principal, *, today: date) -> NoticesPage:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 from agnes.flea import repository
 from agnes.flea.model import Entity
@@ -36,6 +38,23 @@ def items(db: Db) -> dict[str, list[InnerRow]]:
 def components(db: Db) -> dict[str, list[tuple[str, int]]]:
     """Entity id → (kind, characters that it puts before the model) of what is inside its live version."""
     return repository.components(db)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version that was offered to everybody, or is."""
+
+    n: int
+    version: str
+    at: datetime
+    changes: str
+    """What is new in it, in its owner's words; empty if they said nothing."""
+
+
+def releases(db: Db, entity_id: str, *, limit: int) -> list[Release]:
+    """The versions of an entity that went live, the newest first."""
+    live = [one for one in repository.submissions_of(db, entity_id) if one.went_live_at is not None]
+    return [Release(one.n, one.version, one.went_live_at, one.changes) for one in live[:limit] if one.went_live_at]
 
 
 def tree_ids(db: Db) -> set[str]:

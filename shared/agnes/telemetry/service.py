@@ -250,6 +250,21 @@ def item_windows(db: Db) -> dict[ItemKey, ItemWindow]:
     return {ItemKey._make(row[:5]): ItemWindow(*row[5:]) for row in rows}
 
 
+def window_of_shared(db: Db, entity_id: str) -> ItemWindow:
+    """Figures of something that a person shares, all of it, under the name that was used last; `db` has `telemetry`.
+
+    Zeros if nobody used it."""
+    row = db.execute(
+        """
+        SELECT invocations_7d, distinct_users_7d, invocations_30d, distinct_users_30d, errors_30d, tokens_30d, trend_pct,
+            active_days_30d, last_used_day
+        FROM telemetry.item_windows WHERE source = 'flea' AND marketplace_id = ? AND kind = 'plugin' ORDER BY last_used_day DESC LIMIT 1
+        """,
+        [entity_id],
+    ).fetchone()
+    return ItemWindow(*row) if row else ItemWindow(0, 0, 0, 0, 0, 0, None, 0, None)
+
+
 def daily_series(db: Db, item: ItemKey, *, today: date) -> list[tuple[date, int]]:
     """Exactly 30 (day, invocations), oldest first, ending today; their sum is `invocations_30d`."""
     rows = db.execute(

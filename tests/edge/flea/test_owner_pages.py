@@ -6,6 +6,8 @@ from html import unescape
 
 from agnes.checks import Verdict
 from tests.builders.archives import SKILL, packed
+from tests.builders.flea import Used, use
+from tests.builders.house import Answer
 from tests.builders.market import FleaMarket, multipart, said
 from tests.builders.people import Person
 
@@ -89,3 +91,56 @@ def test_what_the_checks_block_is_said_at_once_and_waits_for_an_admin(
     shown = market.house.get(answer.headers["location"], token=bob.token, headers={"cookie": notice})
     assert "offered to nobody" in shown.text
     assert "1 submission waits for your review" in page(market, ada, "/admin")
+
+
+def test_the_page_of_what_is_shared_says_whose_it_is_and_what_else_they_share(
+    market: FleaMarket, bob: Person, eve: Person
+) -> None:
+    def share(name: str) -> str:
+        there = send(market, bob, "/store/new", packed({"SKILL.md": SKILL.replace("notes", name)}), action="share",
+                     name=name, audience="everyone")  # fmt: skip
+        market.review()
+        return there.rpartition("/")[2]
+
+    notes, plans = share("notes"), share("plans")
+    send(market, bob, f"/store/mine/{plans}", action="audience", audience="private")
+    mine, theirs = (page(market, who, f"/marketplace/flea/{notes}") for who in (bob, eve))
+    assert f'href="/store/mine/{notes}">Edit' in mine
+    assert "Report a problem" not in mine
+    assert "More by Bob" in mine
+    assert "Edit</a>" not in theirs
+    assert "More by" not in theirs, "what is private is shown to nobody"
+    assert f'href="/store/report/{notes}"' in theirs
+    assert "Version 1" in theirs
+    send(market, bob, f"/store/mine/{notes}", packed({"SKILL.md": SKILL + "Be brief.\n"}), action="update", name="notes",
+         changes="Shorter notes.")  # fmt: skip
+    assert "Shorter notes." not in page(market, eve, f"/marketplace/flea/{notes}"), "nobody has reviewed it"
+    market.review()
+    assert "Version 2: Shorter notes." in page(market, eve, f"/marketplace/flea/{notes}")
+
+
+def test_a_report_is_asked_for_on_a_page_and_reaches_the_admins(
+    market: FleaMarket, ada: Person, bob: Person, eve: Person
+) -> None:
+    there = send(market, bob, "/store/new", packed({"SKILL.md": SKILL}), action="share", audience="everyone")
+    entity = there.rpartition("/")[2]
+    page(market, eve, f"/store/report/{entity}", 404)
+    market.review()
+    assert "What is wrong" in page(market, eve, f"/store/report/{entity}")
+
+    def report(form: bytes) -> Answer:
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "http://agnes.test"}
+        return market.house.call("POST", f"/store/report/{entity}", cookie=eve.cookie, body=form, headers=headers)
+
+    assert report(b"reason=").status == 400
+    answer = report(b"reason=It+sends+files+away.")
+    assert (answer.status, answer.headers["location"]) == (303, f"/marketplace/flea/{entity}")
+    assert "eve@example.com reported notes-by-bob: It sends files away." in page(market, ada, "/store/notices")
+
+
+def test_the_owner_sees_how_it_is_used(market: FleaMarket, bob: Person) -> None:
+    there = send(market, bob, "/store/new", packed({"SKILL.md": SKILL}), action="share", audience="everyone")
+    assert "Nobody has used it yet" in page(market, bob, there)
+    entity = there.rpartition("/")[2]
+    use(market.house.state, [Used(entity, "notes-by-bob", calls=12, people=4)])
+    assert "12 calls by 4 people; last used" in page(market, bob, there)
