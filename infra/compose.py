@@ -57,6 +57,11 @@ class Composition:
         return sorted(found, key=lambda job: job["name"])
 
     @property
+    def below(self) -> gateway_paths.Below:
+        """The prefixes that functions route by themselves."""
+        return _below(self.entries)
+
+    @property
     def hosting(self) -> dict[str, Any]:
         """What of the templates decides the price: what `agnes.hosting.report` reads."""
         queues = [entry.queue for entry in self.entries.values() if entry.queue]
@@ -81,7 +86,7 @@ def compose(api_kind: ApiKind = "rest", *, snap_start: bool = False) -> Composit
         raise CompositionError(problems)
     if problems := [line for f in functions for line in _mismatches(f, entries[f.domain, f.folder])]:
         raise CompositionError(problems)
-    below = {f"{domain}-{folder}": entry.below for (domain, folder), entry in entries.items() if entry.below}
+    below = _below(entries)
     if problems := gateway_paths.problems(functions, below):
         raise CompositionError(problems)
     api = openapi.for_gateway(functions, below)
@@ -91,6 +96,10 @@ def compose(api_kind: ApiKind = "rest", *, snap_start: bool = False) -> Composit
     if problems := aws_limits.template_problems(composed):
         raise CompositionError(problems)
     return Composition(functions, entries, api, composed)
+
+
+def _below(entries: dict[tuple[str, str], Entry]) -> gateway_paths.Below:
+    return {f"{domain}-{folder}": entry.below for (domain, folder), entry in entries.items() if entry.below}
 
 
 def inventory(on_disk: set[tuple[str, str]], in_tables: set[tuple[str, str]]) -> list[str]:

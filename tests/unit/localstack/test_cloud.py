@@ -13,6 +13,8 @@ import urllib.request
 import chalice
 import pytest
 
+from agnes.edge.routing import RouteTable, resolved
+from agnes.kernel.errors import NotFoundError
 from agnes_local.cloud import DeployFailed, FunctionFailed, client, deploy, remove, run_at_deploy
 from agnes_local.cloud import invoke as run
 from agnes_local.localstack_host import localstack
@@ -104,6 +106,44 @@ def test_bytes_pass_the_api_both_ways(stack, accept, body):
         assert answer.read() == body
         assert answer.headers["X-Was-Base64"] == "True"
         assert answer.headers.get_all("Set-Cookie") == ["one=1", "two=2"]
+
+
+ROUTES = RouteTable(
+    {"/things/{id}": ["GET", "DELETE"], "/things/{id}/parts/{part}": ["GET", "POST"], "/api/usage/cost": ["GET"]}
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "resource", "route", "variables"),
+    [
+        ("GET", "/things/a%2Fb", "/things/{proxy+}", "/things/{id}", {"id": "a%2Fb"}),
+        ("DELETE", "/things/%C5%BDofie%2525", "/things/{proxy+}", "/things/{id}", {"id": "%C5%BDofie%2525"}),
+        ("GET", "/things/a/", "/things/{proxy+}", "/things/{id}", {"id": "a"}),
+        (
+            "POST",
+            "/things/a/parts/b",
+            "/things/{id}/parts/{proxy+}",
+            "/things/{id}/parts/{part}",
+            {"id": "a", "part": "b"},
+        ),
+        ("GET", "/api/usage/cost", "/api/{area}/cost", "/api/usage/cost", None),
+        ("GET", "/things/a/b", "/things/{proxy+}", None, None),
+        ("GET", "/things/a//parts/b", "/things/{proxy+}", None, None),
+        ("GET", "/api/else/cost", "/api/{area}/cost", None, None),
+    ],
+)
+def test_a_path_for_several_routes_leads_to_the_one_that_was_asked_for(stack, method, path, resource, route, variables):
+    """What a function makes of the events that arrive by greedy paths, ANY and variables (`agnes.edge.routing`)."""
+    url = stack.api_url(stack.outputs["ApiId"], "v1")
+    with urllib.request.urlopen(urllib.request.Request(url + path, method=method), timeout=60) as answer:
+        event = json.load(answer)
+    assert event["requestContext"]["resourcePath"] == event["resource"] == resource
+    if route is None:
+        with pytest.raises(NotFoundError):
+            resolved(ROUTES, event)
+    else:
+        found = resolved(ROUTES, event)
+        assert (found["resource"], found["pathParameters"], found["httpMethod"]) == (route, variables, method)
 
 
 def test_a_function_sees_nothing_of_this_machines_environment(stack):
