@@ -6,6 +6,7 @@ What a death leaves is what the store held: each such moment of one undisturbed 
 from __future__ import annotations
 
 import hashlib
+from itertools import combinations
 
 import duckdb
 import pytest
@@ -87,6 +88,21 @@ def test_every_step_of_a_run(undisturbed, tmp_path):
         plant.state.close()
 
 
+def in_any_order(moments: list[Moment], *, last: int) -> list[Moment]:
+    """The moments if the last changes, which come side by side, had been done in any other order."""
+    *before, base = moments[:-last]
+    end = moments[-1].held
+    changed = [key for key in {*base.held, *end} if base.held.get(key) != end.get(key)]
+    assert len(changed) == last
+    found = []
+    for count in range(last + 1):
+        for done in combinations(changed, count):
+            held = {key: value for key, value in base.held.items() if key not in done}
+            held |= {key: end[key] for key in done if key in end}
+            found.append(Moment(f"{base.after}, {', '.join(done)}", base.at, held))
+    return [*before, *found]
+
+
 def push(store, plant: Plant, body: bytes) -> uploads.Completed:
     """What a client does; from the beginning again whenever it got no answer."""
     packed_body = packed.pack(body)
@@ -111,10 +127,13 @@ def test_every_step_of_an_upload(tmp_path):
     whole = Plant(tmp_path / "whole", wrap=KillingStore)
     whole.store.arm(None)
     assert push(whole.store, whole, body).status == "stored"
-    counted, confirmed = ["read", "list", "list", "write"], ["read", "write"]
-    verbs = [*["read"] * 4, *counted, "write", "read", "write", *confirmed, "remove", "write"]
-    assert [verb for verb, _ in whole.store.log] == verbs
-    moments = deaths(whole)
+    counted, confirmed = ["read", "list", "list", "write"], ["write"]
+    verbs = [*["read"] * 4, *counted, "write", "read", "write"]
+    asked = [verb for verb, _ in whole.store.log]
+    assert asked[: len(verbs)] == verbs
+    assert sorted(asked[len(verbs) :]) == sorted([*confirmed, "remove", "write"]), "side by side"
+    moments = in_any_order(deaths(whole), last=3)
+    assert len(moments) == 4 + 2**3 - 1
     whole.run()
     tables = whole.tables()
     whole.state.close()

@@ -37,6 +37,7 @@ from agnes.kernel.ports import (
     PreconditionFailed,
     TryAgain,
     Unchanged,
+    Version,
 )
 from agnes.telemetry import keys, sealed
 from agnes.telemetry.keys import TranscriptId
@@ -190,6 +191,7 @@ class Counting:
         self._now = now
         self._key = f"{which.session_id}/{which.file}"
         self._nonce = ""
+        self._counted: tuple[Counted, Version] | None = None
 
     def count(self, size_bytes: int) -> None:
         """That `size_bytes` are about to be stored as this file.
@@ -223,7 +225,7 @@ class Counting:
             found.open[self._key] = _Open(size_bytes, today, is_new, nonce, now)
             return True
 
-        _change(store, which.user_id, now, change)
+        self._counted = _change(store, which.user_id, now, change)
 
     def confirm(self) -> None:
         """It is stored as it was counted last."""
@@ -239,7 +241,8 @@ class Counting:
             return True
 
         if self._nonce:
-            _change(self._store, self._which.user_id, self._now, change)
+            # Mostly nobody has written since: then what `count` wrote need not be read again.
+            _change(self._store, self._which.user_id, self._now, change, known=self._counted)
 
     def settle(self) -> None:
         """It was not stored, or is gone again: count what is there."""
@@ -367,18 +370,30 @@ def _times(found: Counted) -> list[datetime]:
     return [*found.unsure.values(), *(open_.at for open_ in found.open.values())]
 
 
-def _change(store: ObjectStore, user_id: str, now: datetime, change: Callable[[Counted], bool]) -> None:
-    """`change` says whether there is anything to write. Raises UnavailableError, and what `change` raises."""
+def _change(
+    store: ObjectStore,
+    user_id: str,
+    now: datetime,
+    change: Callable[[Counted], bool],
+    *,
+    known: tuple[Counted, Version] | None = None,
+) -> tuple[Counted, Version] | None:
+    """What is counted now, and its version; None if `change` says that there is nothing to write. `known` is what was there at a version that
+    may be the newest still. Raises UnavailableError, and what `change` raises."""
     last: AgnesError | None = None
+    version: Version | None
     for _ in range(_ATTEMPTS):
-        found, held = _read(store, user_id, now)
+        if known is not None:
+            (found, version), known = known, None
+        else:
+            found, held = _read(store, user_id, now)
+            version = held.version if held else None
         if not change(found):
-            return
+            return None
         body = sealed.seal(keys.quota(user_id), msgspec.json.encode(found))
-        expect = Unchanged(held.version) if held else ABSENT
+        expect = Unchanged(version) if version else ABSENT
         try:
-            store.write(keys.quota(user_id), body, expect=expect, content_type="application/json")
-            return
+            return found, store.write(keys.quota(user_id), body, expect=expect, content_type="application/json")
         except (PreconditionFailed, TryAgain, OutcomeUnknown) as exc:
             last = exc
     raise UnavailableError(

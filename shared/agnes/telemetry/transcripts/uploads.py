@@ -6,7 +6,9 @@ What is acknowledged is never lost, what is not is harmless, whenever the proces
     2. it is counted, and then written under its        as it would be by the same upload again; taken back
        session's key                                    if the session was redacted meanwhile
     3. `inbox/<ulid>.json` says that it changed         the next tick will see it
-    4. the staging object is removed, the client gets its answer
+    4. it is confirmed to the quota, told to the audit  harmless whichever is left out
+       and removed from its staging key, side by side;
+       then the client gets its answer
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import binascii
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +37,7 @@ from agnes.kernel.ports import (
     upload_headers,
 )
 from agnes.kernel.principal import Principal
+from agnes.kernel.side_by_side import side_by_side
 from agnes.kernel.signing import Signing
 from agnes.kernel.state import Change
 from agnes.telemetry import keys, sealed
@@ -178,10 +182,11 @@ def complete(
     declared = _Declared.open(upload_id, secret, who)
     which = declared.which
     staging = which.staging_key(declared.sha256)
-    blob = store.read(staging)
+    ahead = _Ahead(store, which, staging)
+    blob = ahead.sent
     if blob is None:
         # Completed before, and the answer was lost?
-        blob = store.read(which.key)
+        blob = ahead.stored
         if blob is None or hashlib.sha256(blob.body).hexdigest() != declared.sha256:
             raise UploadMissing
     if len(blob.body) != declared.size_bytes:
@@ -189,12 +194,19 @@ def complete(
     if hashlib.sha256(blob.body).hexdigest() != declared.sha256:
         raise UploadDiffers("checksum")
     try:
-        status, size = publish(store, which, blob.body, now=now, keep_all=keep_all, limits=limits)
+        status, size = publish(
+            store,
+            which,
+            blob.body,
+            now=now,
+            keep_all=keep_all,
+            limits=limits,
+            ahead=ahead,
+            at_end=lambda: store.remove([staging]),
+        )
     except (SessionClosed, *QUOTAS):
         store.remove([staging])
         raise
-    store.remove([staging])
-    _tell(store, which, status, size, now=now)
     return Completed(status, which.session_id, None if which.file == keys.MAIN else which.file, size)
 
 
@@ -217,7 +229,6 @@ def accept(
         raise FormTooLarge(len(body))
     packed.require_transcript(body)
     status, size = publish(store, which, packed.pack(body), now=now, keep_all=keep_all, limits=limits)
-    _tell(store, which, status, size, now=now)
     return Uploaded(status, f"{which.session_id}.jsonl", size, which.session_id)
 
 
@@ -236,8 +247,11 @@ def publish(
     now: datetime,
     keep_all: bool = False,
     limits: Limits = UNLIMITED,
+    ahead: _Ahead | None = None,
+    at_end: Callable[[], None] | None = None,
 ) -> tuple[str, int]:
-    """Store a packed transcript under its session, tell the inbox, return the status and the plain size that is stored.
+    """Store a packed transcript under its session, tell the inbox and the audit, return the status and the plain size that is stored.
+    `at_end` is called once inbox has the note.
 
     Without `keep_all`, what `trimming` names is left out first. Transcripts grow at their end, and uploads may overtake
     one another: a beginning of what is stored changes nothing. Anything else replaces it. Raises NotZstd,
@@ -245,13 +259,14 @@ def publish(
     """
     sent = packed.unpack(body)
     packed.require_transcript(sent)
-    tombstones.of_user(store, which.user_id).require_open(which, sent)
+    ahead = ahead or _Ahead(store, which)
+    ahead.tombstones.require_open(which, sent)
     plain, trimmed = sent, trimming.trim(sent)
     if not keep_all and trimmed != sent:
         plain, body = trimmed, packed.pack(trimmed)
     counting = quotas.Counting(store, which, limits, now=now)
     for attempt in range(_ATTEMPTS):
-        stored = store.read(which.key)
+        stored = ahead.stored if attempt == 0 else store.read(which.key)
         held = _unpacked(stored) if stored is not None else None
         if held is not None and (found := _already_held(held, plain, trimmed)):
             status = found
@@ -276,9 +291,33 @@ def publish(
     # Said even if nothing changed: an earlier attempt may have died between the object and the note.
     key = keys.inbox(new_ulid(now))
     store.write(key, sealed.note(key, which), expect=ANYTHING, content_type="application/json")
+    # None of these needs another to be done: whichever a death leaves out is done by the same upload again, or by the next
+    # upload that counts (`quotas.SETTLED_AFTER`).
+    last: list[Callable[[], None]] = [at_end] if at_end else []
     if status == STORED:
-        counting.confirm()
+        last.append(counting.confirm)
+    side_by_side(*last, lambda: _tell(store, which, status, len(plain), now=now))
     return status, len(plain)
+
+
+class _Ahead:
+    """What an upload is decided by, read side by side."""
+
+    def __init__(self, store: ObjectStore, which: TranscriptId, staging: str | None = None) -> None:
+        self.sent: Blob | None = None
+        self.stored: Blob | None = None
+        self.tombstones: tombstones.Tombstones
+
+        def read_sent() -> None:
+            self.sent = store.read(staging) if staging else None
+
+        def read_stored() -> None:
+            self.stored = store.read(which.key)
+
+        def read_tombstones() -> None:
+            self.tombstones = tombstones.of_user(store, which.user_id)
+
+        side_by_side(*([read_sent] if staging else []), read_stored, read_tombstones)
 
 
 def _already_held(held: bytes, plain: bytes, trimmed: bytes) -> str | None:
