@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from agnes.outside import parameter_store
 from infra.discovery import Found
 from infra.tables import Entry
 
@@ -98,19 +99,27 @@ def _widest(prefixes: set[str]) -> list[str]:
 
 def _secrets(entry: Entry) -> list[dict[str, Any]]:
     read = {*entry.secrets, *entry.keeps_secrets, *(["smtp"] if entry.mails else [])}
+    kept = set(entry.keeps_secrets)
     actions = {
+        # A key that an earlier release left in Secrets Manager is read there.
         "secretsmanager:GetSecretValue": read,
-        "secretsmanager:CreateSecret": set(entry.keeps_secrets),
-        "secretsmanager:PutSecretValue": set(entry.keeps_secrets),
-        "secretsmanager:DeleteSecret": set(entry.keeps_secrets),
+        "secretsmanager:CreateSecret": kept - parameter_store.NAMES,
+        "secretsmanager:PutSecretValue": kept - parameter_store.NAMES,
+        "secretsmanager:DeleteSecret": kept - parameter_store.NAMES,
+        "ssm:GetParameter": read & parameter_store.NAMES,
+        "ssm:PutParameter": kept & parameter_store.NAMES,
     }
-    by_names: dict[frozenset[str], list[str]] = defaultdict(list)
+    by_names: dict[tuple[bool, frozenset[str]], list[str]] = defaultdict(list)
     for action, names in actions.items():
         if names:
-            by_names[frozenset(names)].append(action)
+            by_names[action.startswith("ssm:"), frozenset(names)].append(action)
     return [
-        {"Effect": "Allow", "Action": allowed, "Resource": [_secret_arn(name) for name in sorted(names)]}
-        for names, allowed in by_names.items()
+        {
+            "Effect": "Allow",
+            "Action": allowed,
+            "Resource": [_secret_arn(name, parameter=parameter) for name in sorted(names)],
+        }
+        for (parameter, names), allowed in by_names.items()
     ]
 
 
@@ -130,12 +139,13 @@ def _mail(entry: Entry) -> list[dict[str, Any]]:
     return [{"Effect": "Allow", "Action": "ses:SendRawEmail", "Resource": [arn]}]
 
 
-def _secret_arn(name: str) -> dict[str, str]:
+def _secret_arn(name: str, *, parameter: bool) -> dict[str, str]:
+    place = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:"
+    if parameter:
+        return {"Fn::Sub": f"{place % 'ssm'}parameter/${{Stack}}/{name}"}
     # Secrets Manager adds six random characters to a secret's name.
     tail = name if name.endswith("*") else f"{name}-??????"
-    return {
-        "Fn::Sub": f"arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:${{Stack}}/{tail}"
-    }
+    return {"Fn::Sub": f"{place % 'secretsmanager'}secret:${{Stack}}/{tail}"}
 
 
 def _queues(entry: Entry) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import yaml
 
 from agnes.hosting.aws_prices import ApiKind
 from agnes.kernel import schedules
-from agnes.settings import ALLOCATOR, Settings
+from agnes.settings import ALLOCATOR, PLUGINS_OFF, Settings
 from infra import http_api, waited_for
 from infra.discovery import ROOT, Found
 from infra.policies import statements
@@ -53,6 +53,7 @@ def compose(
     # Layers are built for the interpreter that composes: `make deploy` refuses one that AWS has no runtime for.
     runtime = runtimes.name_of(runtimes.running())
     nested["Globals"]["Function"]["Runtime"] = runtime
+    nested["Globals"]["Function"]["Environment"]["Variables"] |= PLUGINS_OFF
     if api == "http":
         http_api.rewrite(root, nested, document)
     for resource in root["Resources"].values():

@@ -41,7 +41,7 @@ HARD_LIMIT_BYTES = 250 * MEGABYTE
 API_LIMIT_BYTES = 140 * MEGABYTE
 """Ours, of a function behind the API without pyarrow and without a model. It was 130 before sign-on, SCIM and the flea market."""
 
-BOTOCORE_SERVICES = frozenset({"lambda", "s3", "sqs", "secretsmanager", "sts"})
+BOTOCORE_SERVICES = frozenset({"lambda", "s3", "sqs", "secretsmanager", "ssm", "sts"})
 
 ANYWHERE = (
     "__pycache__",

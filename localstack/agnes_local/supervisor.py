@@ -21,7 +21,7 @@ import urllib.error
 import urllib.request
 from types import FrameType
 
-from agnes.settings import ALLOCATOR, Settings
+from agnes.settings import ALLOCATOR, PLUGINS_OFF, Settings
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
@@ -42,7 +42,7 @@ def run(settings: Settings) -> int:
     port = listener.getsockname()[1]
     url = settings.server_url or f"http://{_shown(settings.agnes_host)}:{port}"
     # The children read the same settings; only the port is known better now.
-    environment = {**ALLOCATOR, **os.environ, "PORT": str(port), "SERVER_URL": url}
+    environment = {**ALLOCATOR, **PLUGINS_OFF, **os.environ, "PORT": str(port), "SERVER_URL": url}
     processes: list[subprocess.Popen[bytes]] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _raise_stop)

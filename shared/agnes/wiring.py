@@ -133,10 +133,15 @@ class Wiring:
         vault: Secrets = self.secrets
 
         def load() -> str:
-            found = vault.get("signing") or vault.add("signing", Secret(random_secrets.token_hex(32)))
+            found = vault.get("signing") or self.make_signing_key()
             return found.value
 
         return SigningKeys(load, self.clock)
+
+    def make_signing_key(self) -> Secret:
+        """Keep a new one, unless there is one; where it is kept may have changed with the release."""
+        made: Secret = self.secrets.add("signing", Secret(random_secrets.token_hex(32)))
+        return made
 
     @built_once
     def secrets(self) -> Secrets:
@@ -147,9 +152,11 @@ class Wiring:
 
     def _plain_secrets(self) -> Secrets:
         if self.settings.agnes_secrets == "aws":
+            from agnes.outside.parameter_store import ParameterStore, SecretsOfAws
             from agnes.outside.secrets_manager import SecretsManager
 
-            return SecretsManager(prefix=self.settings.agnes_secret_prefix)
+            prefix = self.settings.agnes_secret_prefix
+            return SecretsOfAws(ParameterStore(prefix=prefix), SecretsManager(prefix=prefix))
         from agnes.outside.secrets_file import SecretsFile
 
         return SecretsFile(self.settings.agnes_data_dir / "secrets.json")
@@ -547,3 +554,7 @@ def ledger() -> Ledger:
 
 def signing_keys() -> SigningKeys:
     return current().signing_keys
+
+
+def make_signing_key() -> None:
+    current().make_signing_key()

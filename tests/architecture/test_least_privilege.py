@@ -25,6 +25,7 @@ import pytest
 from agnes import state as state_files
 from agnes.hosting.ledger import SampledLedger
 from agnes.kernel.ports import ANYTHING, Entry, Expect, Message, Secret, Version
+from agnes.outside import parameter_store
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.telemetry import keys as telemetry_keys
 from agnes.telemetry.extraction.inbox import Batch
@@ -171,21 +172,32 @@ class GuardedSecrets:
         self._kept: dict[str, Any] = {}
 
     def get(self, name: str) -> Any:
-        self._policies.check("secretsmanager:GetSecretValue", f"{name}-abc123")
+        if name in parameter_store.NAMES:
+            self._policies.check("ssm:GetParameter", name)
+        if name not in self._kept or name not in parameter_store.NAMES:
+            self._policies.check("secretsmanager:GetSecretValue", f"{name}-abc123")
         return self._kept.get(name)
 
     def put(self, name: str, secret: Any) -> None:
-        for action in ("CreateSecret", "PutSecretValue"):
-            self._policies.check(f"secretsmanager:{action}", f"{name}-abc123")
+        self._check_change(name, "CreateSecret", "PutSecretValue")
         self._kept[name] = secret
 
     def add(self, name: str, secret: Any) -> Any:
-        self._policies.check("secretsmanager:CreateSecret", f"{name}-abc123")
+        self._check_change(name, "CreateSecret")
         return self._kept.setdefault(name, secret)
 
     def remove(self, name: str) -> None:
         self._policies.check("secretsmanager:DeleteSecret", f"{name}-abc123")
         self._kept.pop(name, None)
+
+    def _check_change(self, name: str, *of_manager: str) -> None:
+        if name in parameter_store.NAMES:
+            self._policies.check("ssm:GetParameter", name)
+            self._policies.check("secretsmanager:GetSecretValue", f"{name}-abc123")
+            self._policies.check("ssm:PutParameter", name)
+        else:
+            for action in of_manager:
+                self._policies.check(f"secretsmanager:{action}", f"{name}-abc123")
 
 
 @contextmanager

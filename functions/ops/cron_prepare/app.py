@@ -25,6 +25,6 @@ def run(tick: Tick) -> dict[str, Any]:
         if not known:
             probe(store)
             store.write(PASSED, b"", expect=ANYTHING)
-        wiring.signing_keys()
+        wiring.make_signing_key()
         state.migrate()
     return {"store_probed": not known, "state": {file: state.generation(file) for file in state.names}}

@@ -45,7 +45,7 @@ LABELS = {
     "hosting": "Hosting cost",
     "profile": "Profile",
 }
-STANDING = ("Waiting for messages in queues", "The secret that signs")
+STANDING = ("Waiting for messages in queues",)
 
 
 class CostQuery(BaseModel):
@@ -177,7 +177,7 @@ def _work(function: str, sums: Sums, *, on_aws: bool) -> Work:
 def _standing() -> list[Line]:
     month = MONTH_DAYS * 86400
     polls = sum(bill.idle_queue_requests(month, maximum_concurrency=limited) for limited in deployed().queues.values())
-    amounts = prices.SQS_REQUEST.of(polls), prices.SECRET.of(1)
+    amounts = (prices.SQS_REQUEST.of(polls),)
     return [Line(name, usd) for name, usd in zip(STANDING, amounts, strict=True)]
 
 

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import stat
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -13,19 +14,67 @@ from moto import mock_aws
 
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import Secret
+from agnes.kernel.signing import Key, KeyRing
+from agnes.outside.parameter_store import ParameterStore, SecretsOfAws
 from agnes.outside.secrets_file import SecretsDamaged, SecretsFile
 from agnes.outside.secrets_manager import SecretsManager
 
 
-@pytest.fixture(params=["file", "manager"])
+@pytest.fixture(params=["file", "manager", "parameters", "aws"])
 def vault(request, tmp_path, monkeypatch):
     if request.param == "file":
         yield SecretsFile(tmp_path / "data" / "secrets.json")
         return
     for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "eu-west-1"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
+    made = {"manager": SecretsManager, "parameters": ParameterStore, "aws": of_aws}[request.param]
     with mock_aws():
-        yield SecretsManager(prefix="agnes")
+        yield made(prefix="agnes")
+
+
+def of_aws(prefix):
+    return SecretsOfAws(ParameterStore(prefix=prefix), SecretsManager(prefix=prefix))
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "eu-west-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    with mock_aws():
+        yield
+
+
+def test_an_installations_own_keys_are_encrypted_parameters_and_all_others_are_secrets(aws):
+    of_aws("agnes").put("signing", Secret("key"))
+    of_aws("agnes").put("marketplace/1", Secret("token"))
+    described = boto3.client("ssm").describe_parameters()["Parameters"]
+    assert [(found["Name"], found["Type"]) for found in described] == [("/agnes/signing", "SecureString")]
+    assert [found["Name"] for found in boto3.client("secretsmanager").list_secrets()["SecretList"]] == [
+        "agnes/marketplace/1"
+    ]
+
+
+def test_a_key_of_an_earlier_release_goes_on_being_the_key(aws):
+    """Before and after the deployment has copied it, and for functions of that release, which read it where it was."""
+    earlier = SecretsManager(prefix="agnes")
+    earlier.put("signing", Secret("old"))
+    vault = of_aws("agnes")
+    assert vault.get("signing") == Secret("old")
+    assert vault.add("signing", Secret("new")) == Secret("old"), "the deployment copies it"
+    assert ParameterStore(prefix="agnes").get("signing") == Secret("old")
+    assert earlier.get("signing") == Secret("old")
+    vault.put("signing", Secret("rotated"))
+    assert vault.get("signing") == Secret("rotated")
+    vault.remove("signing")
+    assert vault.get("signing") is None
+
+
+def test_a_ring_of_signing_keys_fits_into_a_parameter():
+    """A rotation a day for a quarter: what has ended goes with the next rotation."""
+    now, ring = datetime(2026, 11, 30, tzinfo=UTC), KeyRing((Key(Secret("0" * 64)),))
+    for number in range(90):
+        ring = ring.rotated(Secret(f"{number:064}"), now + timedelta(days=number))
+        assert len(ring.encode()) <= 4096
 
 
 def test_gives_back_what_was_put(vault):
@@ -114,3 +163,9 @@ def test_a_failure_of_secrets_manager_names_the_secret_and_its_reason(monkeypatc
         with pytest.raises(UnavailableError) as failed:
             vault.get("x")
     assert failed.value.message == "Secrets Manager failed for agnes/x: InvalidRequestException"
+
+
+def test_a_failure_of_parameter_store_names_the_parameter_and_its_reason(aws):
+    with pytest.raises(UnavailableError) as failed:
+        ParameterStore(prefix="aws").put("signing", Secret("hidden value"))
+    assert failed.value.message == "Parameter Store failed for /aws/signing: AccessDeniedException"

@@ -46,10 +46,10 @@ def token(fleet: Fleet, found: Measured) -> str:
 
 
 def test_an_idle_installation_costs_about_a_dollar_a_month(found: Measured):
-    """Of that, 40 cents are the secret that signs, and 67 Lambda's asking five queues whether there is anything. The aim is a
-    dollar; each further queue costs 10 cents, and a limit on its concurrency 16 more."""
+    """Of that, 67 cents are Lambda's asking five queues whether there is anything. The aim is a dollar; each further queue costs
+    10 cents, and a limit on its concurrency 16 more."""
     parts = month.idle(found, Tariff())
-    assert 0.5 < month.dollars(parts) <= 1.3, parts
+    assert 0.5 < month.dollars(parts) <= 1.0, parts
     assert found.alarms == 0
     assert sum(found.queues.values()) == 1, "only the extraction's backlog is limited"
 
