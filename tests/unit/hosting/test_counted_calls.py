@@ -46,7 +46,7 @@ def token(fleet: Fleet, found: Measured) -> str:
 
 
 def test_an_idle_installation_costs_about_a_dollar_a_month(found: Measured):
-    """Of that, 67 cents are Lambda's asking five queues whether there is anything. The aim is a dollar; each further queue costs
+    """Of that, 78 cents are Lambda's asking six queues whether there is anything. The aim is a dollar; each further queue costs
     10 cents, and a limit on its concurrency 16 more."""
     parts = month.idle(found, Tariff())
     assert 0.5 < month.dollars(parts) <= 1.0, parts
@@ -58,7 +58,7 @@ def test_every_schedule_has_been_run(fleet: Fleet, found: Measured):
     assert set(found.jobs) == {job["function"] for job in fleet.composition.jobs}
     for function, (work, times) in found.jobs.items():
         assert times >= 30, function
-        assert work.calls.puts <= 3, f"{function}: {work.calls}"
+        assert work.calls.puts <= 4, f"{function}: {work.calls}"
 
 
 @pytest.mark.parametrize("name", READS)

@@ -57,6 +57,14 @@ def test_cfn_lint_would_find_something(composition: Composition, tmp_path: Path)
     assert "64 is less than the minimum of 128" in done.stdout
 
 
+def test_no_function_looks_for_plugins_of_pydantic(composition: Composition) -> None:
+    """That takes a twenty-fifth of an import, and there are none."""
+    for name, template in composition.templates.items():
+        if name != "root":
+            variables = template["Globals"]["Function"]["Environment"]["Variables"]
+            assert variables["PYDANTIC_DISABLE_PLUGINS"] == "__all__", name
+
+
 def test_every_schedule_has_a_dead_letter_queue_and_a_retry_limit(composition: Composition) -> None:
     schedules = [
         (name, event["Properties"])
