@@ -55,9 +55,18 @@ class ParameterStore:
     def remove(self, name: str) -> None:
         self._call("delete_parameter", name, unless=_MISSING)
 
+    def names(self) -> tuple[str, ...]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        start = f"/{self._prefix}/"
+        try:
+            pages = self._client.get_paginator("get_parameters_by_path").paginate(Path=start[:-1], Recursive=True)
+            return tuple(held["Name"].removeprefix(start) for page in pages for held in page["Parameters"])
+        except (BotoCoreError, ClientError) as error:
+            raise _unavailable(f"{start}*", error) from error
+
     def _call(self, operation: str, name: str, *, unless: str = "", **arguments: Any) -> dict[str, Any] | None:
-        """AWS's answer, None for the error `unless`. Names the parameter and the kind of any other failure, and not AWS's own text,
-        which may repeat what was sent."""
+        """AWS's answer, None for the error `unless`."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         full_name = f"/{self._prefix}/{name}"
@@ -65,10 +74,18 @@ class ParameterStore:
             answer: dict[str, Any] = getattr(self._client, operation)(Name=full_name, **arguments)
             return answer
         except (BotoCoreError, ClientError) as error:
-            code = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
-            if code == unless:
+            if _code(error) == unless:
                 return None
-            raise UnavailableError(f"Parameter Store failed for {full_name}: {code}") from error
+            raise _unavailable(full_name, error) from error
+
+
+def _code(error: Exception) -> str:
+    return getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
+
+
+def _unavailable(what: str, error: Exception) -> UnavailableError:
+    """Names the kind of failure, and not AWS's own text, which may repeat what was sent."""
+    return UnavailableError(f"Parameter Store failed for {what}: {_code(error)}")
 
 
 class SecretsOfAws:
@@ -99,3 +116,6 @@ class SecretsOfAws:
         if name in NAMES:
             self._parameters.remove(name)
         self._manager.remove(name)
+
+    def names(self) -> tuple[str, ...]:
+        return tuple({*self._parameters.names(), *self._manager.names()})

@@ -96,6 +96,14 @@ def test_forgets_what_is_removed_and_takes_the_name_again(vault):
     assert vault.get("token") == Secret("two")
 
 
+def test_names_those_that_there_are(vault):
+    assert vault.names() == ()
+    for name in ("signing", "marketplace/one", "smtp"):
+        vault.put(name, Secret("x"))
+    vault.remove("smtp")
+    assert sorted(vault.names()) == ["marketplace/one", "signing"]
+
+
 def test_the_first_that_is_added_is_the_one_for_everybody(vault):
     assert vault.add("signing", Secret("first")) == Secret("first")
     assert vault.add("signing", Secret("second")) == Secret("first")
