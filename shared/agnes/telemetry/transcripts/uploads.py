@@ -18,9 +18,10 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from agnes.kernel import audit
 from agnes.kernel.errors import BadRequestError, InvalidError, NotFoundError, TooLargeError
@@ -193,6 +194,10 @@ def complete(
         raise UploadDiffers("length")
     if hashlib.sha256(blob.body).hexdigest() != declared.sha256:
         raise UploadDiffers("checksum")
+
+    def unstage(_status: str, _size: int) -> None:
+        store.remove([staging])
+
     try:
         status, size = publish(
             store,
@@ -202,7 +207,7 @@ def complete(
             keep_all=keep_all,
             limits=limits,
             ahead=ahead,
-            at_end=lambda: store.remove([staging]),
+            at_end=(unstage, _teller(store, which, now)),
         )
     except (SessionClosed, *QUOTAS):
         store.remove([staging])
@@ -228,15 +233,31 @@ def accept(
     if len(body) > FORM_LIMIT_BYTES:
         raise FormTooLarge(len(body))
     packed.require_transcript(body)
-    status, size = publish(store, which, packed.pack(body), now=now, keep_all=keep_all, limits=limits)
+    status, size = publish(
+        store,
+        which,
+        packed.pack(body),
+        now=now,
+        keep_all=keep_all,
+        limits=limits,
+        at_end=(_teller(store, which, now),),
+    )
     return Uploaded(status, f"{which.session_id}.jsonl", size, which.session_id)
 
 
-def _tell(store: ObjectStore, which: TranscriptId, status: str, size: int, *, now: datetime) -> None:
-    """The audit, whatever the status: an earlier attempt may have died after it stored the transcript."""
-    filename = f"{which.session_id if which.file == keys.MAIN else which.file}.jsonl"
-    said = {"filename": filename, "bytes": size, "status": status}
-    audit.record(store, Change("session.upload", f"session:{which.user_id}/{which.session_id}", said), now=now)
+AtEnd = Callable[[str, int], None]
+"""Called with an upload's status and plain size."""
+
+
+def _teller(store: ObjectStore, which: TranscriptId, now: datetime) -> AtEnd:
+    """Tells the audit, whatever the status: an earlier attempt may have died after it stored the transcript."""
+
+    def tell(status: str, size: int) -> None:
+        filename = f"{which.session_id if which.file == keys.MAIN else which.file}.jsonl"
+        said = {"filename": filename, "bytes": size, "status": status}
+        audit.record(store, Change("session.upload", f"session:{which.user_id}/{which.session_id}", said), now=now)
+
+    return tell
 
 
 def publish(
@@ -248,10 +269,10 @@ def publish(
     keep_all: bool = False,
     limits: Limits = UNLIMITED,
     ahead: _Ahead | None = None,
-    at_end: Callable[[], None] | None = None,
+    at_end: Sequence[AtEnd] = (),
 ) -> tuple[str, int]:
-    """Store a packed transcript under its session, tell the inbox and the audit, return the status and the plain size that is stored.
-    `at_end` is called once inbox has the note.
+    """Store a packed transcript under its session, tell the inbox, return the status and the plain size that is stored.
+    `at_end` is called, side by side, once the inbox has the note.
 
     Without `keep_all`, what `trimming` names is left out first. Transcripts grow at their end, and uploads may overtake
     one another: a beginning of what is stored changes nothing. Anything else replaces it. Raises NotZstd,
@@ -293,10 +314,10 @@ def publish(
     store.write(key, sealed.note(key, which), expect=ANYTHING, content_type="application/json")
     # None of these needs another to be done: whichever a death leaves out is done by the same upload again, or by the next
     # upload that counts (`quotas.SETTLED_AFTER`).
-    last: list[Callable[[], None]] = [at_end] if at_end else []
+    last: list[Callable[[], None]] = [partial(one, status, len(plain)) for one in at_end]
     if status == STORED:
         last.append(counting.confirm)
-    side_by_side(*last, lambda: _tell(store, which, status, len(plain), now=now))
+    side_by_side(*last)
     return status, len(plain)
 
 
