@@ -4,7 +4,8 @@
 
 `layers/<name>/requirements.txt` names every package of a layer, without versions: those are pinned in
 constraints.txt with their hashes, and nothing is resolved. What was installed is listed in build/sbom/<name>.cdx.json
-(`layers/sbom.py`). `code` is ours: shared/agnes, the templates, the API's description.
+(`layers/sbom.py`). `code` is ours: shared/agnes, the templates, the API's description, and the installation's
+config/instance.yaml if there is one.
 A layer whose inputs did not change is left as it is.
 
 Layers are built for the Python version of the interpreter that runs this, which also compiles their modules. For `local`, that
@@ -172,6 +173,7 @@ def _code_files() -> Iterator[Path]:
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path
     yield from sorted((ROOT / "docs" / "runbooks").glob("*.md"))  # pages show them
+    yield from (ROOT / "config").glob("instance.yaml")
     yield from (
         path
         for name in ("openapi.json", "jobs.json", "queues.json", "hosting.json", "commit")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
 import re
 import sys
@@ -27,11 +28,15 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
 from agnes.kernel.errors import AgnesError
+from agnes.kernel.instance_file import InstanceFile, location, read
 from agnes.kernel.reasons import reason
+
+log = logging.getLogger("agnes.settings")
 
 
 def _of_rate(value: object) -> object:
@@ -48,6 +53,26 @@ each thread an arena of its own without it (decision 0109)."""
 PLUGINS_OFF = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
 """For every process's environment: pydantic looks for plug-ins, of which there are none, for a twenty-fifth of an import."""
 Email = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^$|^[^@\s]+@[^@\s]+$")]
+
+
+CONFIG_FOLDERS = (Path("config"), Path(__file__).parents[2] / "config")
+"""Of instance.yaml: in the current folder; in the checkout, on Lambda in the code's layer."""
+LIGHT_SURFACE, DARK_SURFACE = "#ffffff", "#161c2a"
+"""Of cards, in templates/static/css/agnes.css."""
+READABLE = 4.5
+"""WCAG 2.2, success criterion 1.4.3."""
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours such as `#2456e6`: 1 to 21 (WCAG 2.2)."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 class SettingsError(AgnesError):
@@ -188,6 +213,29 @@ class Settings(BaseModel):
     audit_retention_days: int = Field(
         0, ge=0, le=36500, description="Days that lines of the audit are kept; 0 keeps them for ever."
     )
+
+    agnes_instance_name: str = Field(
+        "", max_length=80, description="Name of the organisation; the sign-in page and the footer show it."
+    )
+    agnes_instance_brand: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)] = Field(
+        "Agnes", description="What pages and mails call Agnes."
+    )
+    agnes_instance_subtitle: str = Field("", max_length=120, description="A line below the title of the sign-in page.")
+    agnes_instance_logo_svg: str = Field(
+        "",
+        max_length=50_000,
+        description="A logo in place of the mark, as SVG text; it is shown as an image, so no script in it runs.",
+    )
+    agnes_instance_admin_email: Email = Field(
+        "", description="Whom people may write to; the sign-in page and error pages show it."
+    )
+    agnes_home_route: str = Field(
+        "/marketplace", max_length=200, description="The page after signing in, as a path of this installation."
+    )
+    agnes_theme_accent: str = Field(
+        "", description="Colour of links and buttons, such as #2456e6; it must be readable on white (4.5:1)."
+    )
+    agnes_theme_accent_dark: str = Field("", description="The same for dark screens; it must be readable on #161c2a.")
 
     agnes_mail: Literal["none", "smtp", "ses"] = Field(
         "none", description="How mail is sent; without it admins hand links over themselves. SMTP_HOST means smtp."
@@ -354,6 +402,32 @@ class Settings(BaseModel):
             found |= hmac.compare_digest(known, digest)
         return found
 
+    @field_validator("agnes_home_route")
+    @classmethod
+    def _path_here(cls, value: str) -> str:
+        if not re.fullmatch(r"/(?![/\\\\])[A-Za-z0-9/_.~?=&%-]*", value):
+            raise ValueError("must be a path of this installation, such as /me/connect, with one slash before it")
+        return value
+
+    @field_validator("agnes_instance_logo_svg")
+    @classmethod
+    def _is_svg(cls, value: str) -> str:
+        value = value.strip()
+        if value and not (re.match(r"(?:<\?xml[^>]*>\s*)?<svg[\s>]", value) and value.endswith("</svg>")):
+            raise ValueError("must be an <svg> element")
+        return value
+
+    @field_validator("agnes_theme_accent", "agnes_theme_accent_dark")
+    @classmethod
+    def _is_readable(cls, value: str, info: ValidationInfo) -> str:
+        value = value.strip().lower()
+        if value and not re.fullmatch(r"#[0-9a-f]{6}", value):
+            raise ValueError("must be a colour such as #2456e6")
+        surface = DARK_SURFACE if info.field_name == "agnes_theme_accent_dark" else LIGHT_SURFACE
+        if value and contrast(value, surface) < READABLE:
+            raise ValueError(f"must differ more from {surface}: text in it would not be readable (4.5:1)")
+        return value
+
     @field_validator("scheduler_api_token")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
@@ -422,9 +496,16 @@ class Settings(BaseModel):
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from the environment. Raises SettingsError naming every wrong variable, never a value."""
+    """Settings from the environment and, beneath it, from an instance.yaml (`agnes.kernel.instance_file`). Raises SettingsError naming
+    everything that is wrong, never a value."""
+    folders = CONFIG_FOLDERS if environ is None else ()
     environ = os.environ if environ is None else environ
-    given = {name: environ[name.upper()] for name in Settings.model_fields if name.upper() in environ}
+    file = location(environ, folders)
+    said = read(file, environ) if file else InstanceFile(Path())
+    for warning in said.warnings:
+        log.warning("%s: %s", said.path, warning)
+    beneath = said.values | {name: value for name, value in environ.items() if value or name not in said.values}
+    given = {name: beneath[name.upper()] for name in Settings.model_fields if name.upper() in beneath}
     problems = []
     try:
         settings = Settings.model_validate(given)
@@ -432,10 +513,18 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         problems = [f"{str(e['loc'][0]).upper()}: {reason(e)}" for e in exc.errors(include_input=False)]
     else:
         problems = _contradictions(settings)
+    of_file = {name: key for name, key in said.source.items() if not environ.get(name)}
+    problems = said.faults + [_with_key(problem, of_file) for problem in problems]
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
-        raise SettingsError(f"these settings are wrong:{lines}", hint="See docs/settings.md.")
+        raise SettingsError(f"these settings are wrong:{lines}", hint="See docs/settings.md and docs/configuration.md.")
     return settings
+
+
+def _with_key(problem: str, of_file: Mapping[str, str]) -> str:
+    """A problem with the key of instance.yaml that its variable is from."""
+    variable, _, rest = problem.partition(":")
+    return f"{of_file[variable]} ({variable}):{rest}" if variable in of_file else problem
 
 
 def initialisation(environ: Mapping[str, str] | None = None) -> str:

@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.accounts import limits, links
 from agnes.accounts.link_pages import EmailLinkForm, EmailLinkPage, TokenQuery
-from agnes.accounts.pages import HOME, session_cookie
+from agnes.accounts.pages import session_cookie
 from agnes.accounts.pending import SecondFactorRequired
 from agnes.edge import Done, Function, Needs, Reply, Request, form, page, second_step
 from agnes.edge.origin import require_same_origin
@@ -33,6 +33,6 @@ def post_email_link(_who: Principal | None, body: EmailLinkForm, request: Reques
     try:
         signed_in = links.sign_in(wiring.state(), wiring.store(), Secret(body.token.get_secret_value()), now=now)
     except SecondFactorRequired as asked:
-        return second_step.ask(asked, HOME)
+        return second_step.ask(asked, wiring.settings().agnes_home_route)
     cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
-    return Done(HOME, "You are signed in.", cookies=(cookie,))
+    return Done(wiring.settings().agnes_home_route, "You are signed in.", cookies=(cookie,))

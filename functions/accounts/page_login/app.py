@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from agnes import wiring
-from agnes.accounts.pages import HOME, CodePage, LoginPage
+from agnes.accounts.pages import CodePage, LoginPage
 from agnes.accounts.rules import local_path
 from agnes.edge import Function, Needs, Redirect, Reply, Request, page, second_step
 from agnes.kernel.principal import Principal
@@ -23,7 +23,7 @@ class LoginQuery(BaseModel):
 @page(needs=Needs.PUBLIC, query=LoginQuery)
 def page_login(who: Principal | None, query: LoginQuery, request: Request) -> LoginPage | CodePage | Reply:
     """Sign in; who is signed in already goes on, and who owes a code is asked for it."""
-    way_back = local_path(query.next, otherwise=HOME)
+    way_back = local_path(query.next, otherwise=wiring.settings().agnes_home_route)
     if who is not None:
         return Redirect(wiring.settings().base_path + way_back)
     if query.step == "code" and second_step.pending(request) is not None:

@@ -4,7 +4,7 @@ from agnes import wiring
 from agnes.accounts import limits, links
 from agnes.accounts import service as accounts
 from agnes.accounts.link_pages import SetPasswordForm, SetPasswordPage, TokenQuery
-from agnes.accounts.pages import HOME, session_cookie
+from agnes.accounts.pages import session_cookie
 from agnes.accounts.pending import SecondFactorRequired
 from agnes.edge import Done, Function, Needs, Reply, Request, form, page, second_step
 from agnes.edge.origin import require_same_origin
@@ -35,7 +35,7 @@ def post_set_password(_who: Principal | None, body: SetPasswordForm, request: Re
     try:
         signed_in = links.set_password(wiring.state(), wiring.store(), token, password, now=now)
     except SecondFactorRequired as asked:
-        return second_step.ask(asked, HOME)
+        return second_step.ask(asked, wiring.settings().agnes_home_route)
     cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
     with wiring.state().read("people") as db:
         live = accounts.live_tokens(db, signed_in.user_id, now=now)

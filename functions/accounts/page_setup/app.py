@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 from agnes import wiring
 from agnes.accounts import first_start
 from agnes.accounts.forms import Setup
-from agnes.accounts.pages import HOME, SetupPage, session_cookie
+from agnes.accounts.pages import SetupPage, session_cookie
 from agnes.edge import Function, Needs, Redirect, Reply, Request, page
 from agnes.edge.origin import require_same_origin
 from agnes.kernel.errors import BadRequestError
@@ -41,4 +41,4 @@ def post_setup(_who: Principal | None, body: Setup, request: Request) -> SetupPa
     except BadRequestError as wrong:
         return SetupPage(body.given_secret.value, body.email, body.name, error=wrong.message, status=wrong.status)
     cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
-    return Redirect(settings.base_path + HOME, cookies=(cookie,))
+    return Redirect(settings.base_path + wiring.settings().agnes_home_route, cookies=(cookie,))

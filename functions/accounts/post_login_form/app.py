@@ -6,7 +6,7 @@ from agnes import wiring
 from agnes.accounts import second_factor, signing_in
 from agnes.accounts.forms import LoginForm
 from agnes.accounts.limits import TooManyAttempts
-from agnes.accounts.pages import HOME, code_path, session_cookie
+from agnes.accounts.pages import code_path, session_cookie
 from agnes.accounts.pending import SecondFactorRequired
 from agnes.accounts.rules import local_path
 from agnes.edge import Function, Needs, Redirect, Reply, Request, page, second_step
@@ -23,7 +23,7 @@ def post_login_form(_who: Principal | None, body: LoginForm, request: Request) -
     """Sign in and go on to `next`, or back to the login page, which says why not."""
     settings, now = wiring.settings(), wiring.clock().now()
     require_same_origin(request, public_host=settings.public_host)  # no site signs its visitors in as somebody else
-    way_on = local_path(body.next, otherwise=HOME)
+    way_on = local_path(body.next, otherwise=wiring.settings().agnes_home_route)
     pending = second_step.pending(request) if body.code else None
     try:
         if pending is not None:

@@ -1,4 +1,4 @@
-"""The address without a path leads to the marketplace."""
+"""The address without a path leads to the home page."""
 
 from agnes import wiring
 from agnes.edge import Function, Needs, Redirect, Reply, page
@@ -9,5 +9,5 @@ app = Function("browse-page_root")
 @app.route("/", methods=["GET"])
 @page(needs=Needs.PUBLIC)
 def page_root(who: object) -> Reply:  # noqa: ARG001 (the marketplace asks who it is)
-    """Go to the marketplace."""
-    return Redirect(f"{wiring.settings().base_path}/marketplace", status=302)
+    """Go to the home page."""
+    return Redirect(wiring.settings().base_path + wiring.settings().agnes_home_route, status=302)

@@ -3,7 +3,6 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from agnes import wiring
-from agnes.accounts.pages import HOME
 from agnes.accounts.rules import local_path
 from agnes.directory import sign_on_pages
 from agnes.directory.model import provider_key
@@ -25,7 +24,7 @@ class SignOnQuery(BaseModel):
 def get_sign_on(_who: Principal | None, provider: str, query: SignOnQuery) -> Reply:
     """Sign in with Google, or with the organisation's OpenID Connect provider."""
     settings = wiring.settings()
-    way_on = local_path(query.next, otherwise=HOME)
+    way_on = local_path(query.next, otherwise=wiring.settings().agnes_home_route)
     try:
         begun = sign_on_pages.begin(
             wiring.provider(provider_key(provider)),

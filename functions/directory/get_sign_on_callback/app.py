@@ -1,7 +1,7 @@
 """What an identity provider sends a browser back to."""
 
 from agnes import wiring
-from agnes.accounts.pages import HOME, session_cookie
+from agnes.accounts.pages import session_cookie
 from agnes.directory import sign_on_pages, signing_on
 from agnes.directory.model import provider_key
 from agnes.edge import Function, Needs, Redirect, Reply, Request, page
@@ -23,6 +23,10 @@ def get_callback(_who: Principal | None, provider: str, request: Request) -> Rep
         signed_in, way_on = wiring.signing_on().finish(wiring.provider(key), query, request.cookies, now=now)
     except AgnesError as refused:
         signing_on.record_refusal(wiring.store(), key, refused, now=now)
-        return Redirect(settings.base_path + sign_on_pages.refused_path(refused, HOME), status=302, cookies=(ended,))
+        return Redirect(
+            settings.base_path + sign_on_pages.refused_path(refused, wiring.settings().agnes_home_route),
+            status=302,
+            cookies=(ended,),
+        )
     session = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
     return Redirect(settings.base_path + way_on, status=302, cookies=(session, ended))

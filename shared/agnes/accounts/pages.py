@@ -11,7 +11,6 @@ from agnes.accounts.rules import MAX_PASSWORD, MIN_PASSWORD, PENDING_LIFETIME, S
 from agnes.kernel.cookies import set_cookie
 from agnes.kernel.ports import Secret
 
-HOME = "/marketplace"
 COOKIE = "access_token"
 PENDING_COOKIE = "agnes_code"
 

@@ -26,7 +26,7 @@ from agnes.kernel.ports import ANYTHING, Clock, ObjectStore
 from agnes.kernel.state import Db, State
 
 HEADS = "jobs/audit.verify/heads.json"
-FORKS = ("state.restore", "state.rebuild_head")
+FORKS = ("state.restore", "state.rebuild_head", "backup.restore")
 PRUNED = "audit.prune"
 ROLL_OUT = timedelta(days=1)
 """After a chain's first line, functions of a release that knows no chains may still write lines without a digest."""

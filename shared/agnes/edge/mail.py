@@ -22,7 +22,12 @@ log = logging.getLogger("agnes.edge.mail")
 def compose(message: str, to: str, **values: Any) -> Mail:
     """A message, rendered. `values` are what its templates name."""
     env = environment()
-    shown = {"base_url": wiring.settings().base_url, "to": to, **values}
+    shown = {
+        "base_url": wiring.settings().base_url,
+        "brand": wiring.settings().agnes_instance_brand,
+        "to": to,
+        **values,
+    }
 
     def part(name: str) -> str:
         return env.get_template(f"email/{message}/{name}").render(**shown).strip() + "\n"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import agnes
 from agnes import wiring
 from agnes.edge import formats, showing
+from agnes.edge.branding import Branding, branding
 from agnes.edge.refused import NOT_SENT, Refused
 from agnes.kernel.principal import Principal
 
@@ -44,6 +45,7 @@ class Shell:
     who: Principal | None
     path: str
     base: str
+    site: Branding
     notice: str = ""
     """What a form did, shown once."""
     left_out: str = ""
@@ -137,5 +139,7 @@ def compile_ahead(name: str) -> None:
 
 def render(page: Any, *, who: Principal | None, path: str, notice: str = "", form: Refused = NOT_SENT) -> str:
     left_out = ", ".join(sorted(wiring.state().spared)) if who and path.startswith(("/admin", "/me")) else ""
-    shell = Shell(who=who, path=path, base=wiring.settings().base_path, notice=notice, left_out=left_out)
+    shell = Shell(
+        who=who, path=path, base=wiring.settings().base_path, site=branding(), notice=notice, left_out=left_out
+    )
     return _template(page.template).render(page=page, shell=shell, form=form)

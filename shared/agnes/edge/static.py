@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from agnes import wiring
+from agnes.edge.branding import THEME, theme_css
 from agnes.edge.render import TEMPLATES
 from agnes.edge.reply import Reply
 from agnes.kernel.errors import NotFoundError
@@ -29,11 +31,17 @@ def _known() -> dict[str, str]:
 
 def static_file(path: str) -> Reply:
     """The file with a year of caching: its URL carries the hash of its content. Raises NotFoundError."""
+    if path == THEME:
+        return _cached(theme_css(wiring.settings()), CONTENT_TYPES[".css"])
     content_type = _known().get(path)
     if content_type is None:
         raise NotFoundError(f"there is no file {path[:100]!r}", code="file_not_found")
+    return _cached(_read(path), content_type)
+
+
+def _cached(body: bytes | str, content_type: str) -> Reply:
     return Reply(
-        body=_read(path),
+        body=body,
         content_type=content_type,
         headers={"Cache-Control": "public, max-age=31536000, immutable"},
     )
