@@ -125,6 +125,22 @@ class Server:
             with self.object(address) as pieces:
                 yield pieces
 
+    def parts(self, path: str, **query: Any) -> Iterator[bytes]:
+        """The pieces of a file that comes in parts, each naming the next in its header `Link`. Raises Refused, ServerUnreachable."""
+        address: httpx.URL | None = self._client.build_request("GET", path, params=_given(query)).url
+        while address is not None:
+            try:
+                with self._client.stream("GET", address) as answer:
+                    if answer.status_code >= 300:
+                        answer.read()
+                        raise refusal(answer)
+                    yield from answer.iter_bytes()
+            except httpx.HTTPError as exc:
+                raise unreachable(self.url, exc) from exc
+            following = answer.links.get("next", {}).get("url")
+            found = answer.request.url.join(following) if following else None
+            address = found if found and found.host == answer.request.url.host else None
+
     def _call(self, method: str, path: str, **kwargs: Any) -> Any:
         answer = self._request(method, path, **kwargs)
         if answer.status_code >= 300:

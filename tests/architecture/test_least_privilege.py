@@ -489,6 +489,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     team.tokens |= {"ada": house.login("ada@example.com", "correct horse")}
     assert house.run("audit-cron_archive")["report"]["objects"] > 0
     assert house.run("audit-cron_verify")["ok"]
+    assert ask("GET", "ada", "/api/admin/audit/export?format=json&since=2000-01-01&until=2100-01-01").status == 200
     # Operations, and the end of things.
     for path in ("/api/health", "/api/version", "/api/health/detailed", "/api/openapi.json"):
         ask("GET", "ada", path)

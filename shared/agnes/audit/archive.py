@@ -101,13 +101,18 @@ def _count(state: State, file: str, before: date) -> int:
 
 def lines_of(db: Db, file: str, before: datetime, at_most: int) -> list[Row]:
     """The oldest lines of a state file, with their places."""
-    columns = ", ".join(f'"{name}"::{kind}' for name, kind in COLUMNS.items())
     found = db.execute(
-        f"""SELECT {columns}, if(seq IS NULL, NULL, '{file}'), seq, previous, digest FROM {file}.audit
+        f"""SELECT {columns_of(file)} FROM {file}.audit
         WHERE "at" < $before ORDER BY "at", id LIMIT {at_most}""",  # noqa: S608 (our own names)
         {"before": before},
     ).fetchall()
     return [dict(zip((*COLUMNS, "chain", "seq", "previous", "digest"), row, strict=True)) for row in found]
+
+
+def columns_of(file: str) -> str:
+    """Those of COLUMNS and PLACE, of a state file's table."""
+    columns = ", ".join(f'"{name}"::{kind}' for name, kind in COLUMNS.items())
+    return f"{columns}, if(seq IS NULL, NULL, '{file}'), seq, previous, digest"
 
 
 def _move_lines(state: State, store: ObjectStore, file: str, report: Archived, *, now: datetime, at_most: int) -> int:

@@ -237,3 +237,12 @@ def test_the_audit_is_verified_by_a_command(shop, ada):
     done = ada.agnes("admin", "audit", "verify", "--wait", "60")
     assert done.returncode == 1
     assert "line 2 of people" in done.stdout
+
+
+def test_the_audit_is_exported_by_a_command(shop, ada, tmp_path):
+    out = tmp_path / "audit.jsonl"
+    run(ada, "audit", "export", "--format", "json", "--until", "2100-01-01", "--out", str(out))
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert {"user.create", "marketplace.create"} <= {line["action"] for line in lines}
+    assert run(ada, "audit", "export", "--until", "2100-01-01").splitlines()[0].startswith("at,id,user_id,")
+    assert ada.agnes("admin", "audit", "export", "--since", "yesterday").returncode == 1
