@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
@@ -32,6 +32,7 @@ from pydantic import (
     field_validator,
 )
 
+from agnes.kernel.colours import DARK_SURFACE, LIGHT_SURFACE, READABLE, contrast
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.instance_file import InstanceFile, location, read
 from agnes.kernel.reasons import reason
@@ -57,22 +58,6 @@ Email = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, p
 
 CONFIG_FOLDERS = (Path("config"), Path(__file__).parents[2] / "config")
 """Of instance.yaml: in the current folder; in the checkout, on Lambda in the code's layer."""
-LIGHT_SURFACE, DARK_SURFACE = "#ffffff", "#161c2a"
-"""Of cards, in templates/static/css/agnes.css."""
-READABLE = 4.5
-"""WCAG 2.2, success criterion 1.4.3."""
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two colours such as `#2456e6`: 1 to 21 (WCAG 2.2)."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 class SettingsError(AgnesError):
@@ -495,10 +480,11 @@ class Settings(BaseModel):
         return self.agnes_cache_dir or self.agnes_data_dir / "cache"
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
+def load(environ: Mapping[str, str] | None = None, *, folders: Iterable[Path] | None = None) -> Settings:
     """Settings from the environment and, beneath it, from an instance.yaml (`agnes.kernel.instance_file`). Raises SettingsError naming
-    everything that is wrong, never a value."""
-    folders = CONFIG_FOLDERS if environ is None else ()
+    everything that is wrong, never a value. `folders` may have the file; of the environment of this process, CONFIG_FOLDERS."""
+    if folders is None:
+        folders = CONFIG_FOLDERS if environ is None else ()
     environ = os.environ if environ is None else environ
     file = location(environ, folders)
     said = read(file, environ) if file else InstanceFile(Path())

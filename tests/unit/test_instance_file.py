@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import pytest
 
-from agnes import settings
 from agnes.edge import branding
 from agnes.kernel import instance_file
-from agnes.settings import Settings, SettingsError, contrast, load
+from agnes.kernel.colours import contrast
+from agnes.settings import Settings, SettingsError, load
 
 ROOT = Path(__file__).parents[2]
 SOUND = """
@@ -137,15 +136,13 @@ def test_a_folder_that_was_named_must_hold_the_file(tmp_path):
         load({"CONFIG_DIR": str(tmp_path)})
 
 
-def test_without_a_file_nothing_is_required(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(os, "environ", {})
-    monkeypatch.setattr(settings, "CONFIG_FOLDERS", (Path("config"), tmp_path / "layer"))
-    assert load().agnes_instance_brand == "Agnes"
+def test_without_a_file_nothing_is_required(tmp_path):
+    folders = (tmp_path / "config", tmp_path / "layer")
+    assert load({}, folders=folders).agnes_instance_brand == "Agnes"
     for folder, brand in (("layer", "Layer"), ("config", "Atlas")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "instance.yaml").write_text(SOUND.replace("Atlas", brand))
-        assert load().agnes_instance_brand == brand
+        assert load({}, folders=folders).agnes_instance_brand == brand
 
 
 def test_every_key_stands_for_a_setting_and_is_documented():

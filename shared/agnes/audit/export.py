@@ -67,7 +67,13 @@ class InvalidDays(BadRequestError):
 
 
 def export(
-    state: State, store: ObjectStore, query: ExportQuery, *, now: datetime, max_lines: int = MAX_LINES
+    state: State,
+    store: ObjectStore,
+    query: ExportQuery,
+    *,
+    now: datetime,
+    max_lines: int = MAX_LINES,
+    max_objects: int = MAX_OBJECTS,
 ) -> AuditFile:
     """Audited before anything is answered. Raises InvalidDays, UnavailableError."""
     if query.until < query.since:
@@ -87,7 +93,7 @@ def export(
         if looked == MAX_DAYS:
             following = Cursor(_midnight(day), "")
             break
-        rows, is_whole = _of_day(state, store, day, after, max_lines - written.lines)
+        rows, is_whole = _of_day(state, store, after, day, (max_lines - written.lines, max_objects))
         for row in rows:
             if written.is_full:
                 is_whole = False
@@ -113,9 +119,12 @@ def _first_day(store: ObjectStore) -> date:
     return min(first.day if first else date.max, single)
 
 
-def _of_day(state: State, store: ObjectStore, day: date, after: Cursor, at_most: int) -> tuple[list[Row], bool]:
-    """Lines of a day behind a place, oldest first, and whether these are all. State files first, as readers do: what moves to
+def _of_day(
+    state: State, store: ObjectStore, after: Cursor, day: date, at_most_each: tuple[int, int]
+) -> tuple[list[Row], bool]:
+    """So many lines, read from so many objects, of a day behind a place, oldest first, and whether these are all. State files first, as readers do: what moves to
     the archive meanwhile is met twice."""
+    at_most, max_objects = at_most_each
     end = _midnight(day + timedelta(days=1))
     where = '"at" < $end AND ("at" > $ts OR ("at" = $ts AND id > $id))'
     given = {"end": end, "ts": after.ts, "id": after.id}
@@ -128,7 +137,7 @@ def _of_day(state: State, store: ObjectStore, day: date, after: Cursor, at_most:
             ).fetchall():
                 line = dict(zip(FIELDS, row, strict=True))
                 found[line["id"]] = line
-    single, horizon = _single(store, day, after)
+    single, horizon = _single(store, day, after, max_objects)
     for line in objects.read_lines(store, single):
         if (line["at"], line["id"]) > (after.ts, after.id) and line["at"] < end:
             found.setdefault(line["id"], line | dict.fromkeys(PLACE))
@@ -157,7 +166,7 @@ def _archived(
     return [dict(zip(FIELDS, row, strict=True)) for row in found]
 
 
-def _single(store: ObjectStore, day: date, after: Cursor) -> tuple[list[Stored], datetime | None]:
+def _single(store: ObjectStore, day: date, after: Cursor, at_most: int) -> tuple[list[Stored], datetime | None]:
     """Objects of a day whose minute is not over at `after`: the oldest, in whole minutes, and the minute of the first that is not
     among them."""
     minute = after.ts.replace(second=0, microsecond=0)
@@ -165,9 +174,9 @@ def _single(store: ObjectStore, day: date, after: Cursor) -> tuple[list[Stored],
         (stored for stored in objects.listed(store, day, day) if stored.minute is None or stored.minute >= minute),
         key=lambda stored: stored.minute or minute,
     )
-    if len(found) <= MAX_OBJECTS:
+    if len(found) <= at_most:
         return found, None
-    last = found[MAX_OBJECTS - 1].minute or minute
+    last = found[at_most - 1].minute or minute
     whole = [stored for stored in found if (stored.minute or minute) <= last]
     left = found[len(whole) :]
     return whole, left[0].minute if left else None

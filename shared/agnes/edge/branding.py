@@ -8,7 +8,8 @@ from functools import lru_cache
 from hashlib import sha256
 
 from agnes import wiring
-from agnes.settings import READABLE, Settings, contrast
+from agnes.kernel.colours import READABLE, contrast
+from agnes.settings import Settings
 
 THEME = "css/theme.css"
 """Below `/static/`; it is no file, but made from the settings."""
@@ -49,7 +50,7 @@ def _of(settings: Settings) -> Branding:
 
 
 def theme_css(settings: Settings) -> str:
-    """Rules over those of agnes.css; empty where no colour is set."""
+    """Rules over those of the stylesheet; empty where no colour is set."""
     light, dark = settings.agnes_theme_accent, settings.agnes_theme_accent_dark
     rules = f":root {{ {_accents(light, 'black', 'white')} }}\n" if light else ""
     if dark:

@@ -21,11 +21,19 @@ pytestmark = pytest.mark.slow
 
 class Exporting(Archive):
     def parts(
-        self, kind: str = "json", *, days: int = 12, max_lines: int = 1000, until: date | None = None
+        self,
+        kind: str = "json",
+        *,
+        days: int = 12,
+        max_lines: int = 1000,
+        max_objects: int = 2000,
+        until: date | None = None,
     ) -> list[bytes]:
         found, query = [], ExportQuery(format=kind, since=(NOW - days * DAY).date(), until=until or NOW.date())
         while True:
-            made = export.export(self.state, self.memory, query, now=self.clock.now(), max_lines=max_lines)
+            made = export.export(
+                self.state, self.memory, query, now=self.clock.now(), max_lines=max_lines, max_objects=max_objects
+            )
             assert made.lines <= max_lines
             found.append(made.body)
             if made.following is None:
@@ -99,10 +107,9 @@ def test_csv_has_one_header_and_no_formulas(lived):
     assert json.loads(odd["params"]) == {"a": 'x,"y"\n'}
 
 
-def test_more_objects_than_one_answer_reads(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(export, "MAX_OBJECTS", 3)
+def test_more_objects_than_one_answer_reads(tmp_path: Path):
     found = Exporting(tmp_path)
     for number in range(11):
         found.line("object", NOW - timedelta(minutes=number // 2), f"w{number}")
-    assert sorted(words(found.lines(max_lines=2))) == sorted(f"w{number}" for number in range(11))
+    assert sorted(words(found.lines(max_lines=2, max_objects=3))) == sorted(f"w{number}" for number in range(11))
     found.state.close()
