@@ -430,6 +430,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     house.state.commit("knowledge", lambda tx: tx.db.execute("UPDATE knowledge.readings SET status = 'waiting'"))
     record = {"messageId": "m", "body": json.dumps(message)}
     assert house.run("knowledge-queue_detect", {"Records": [record]}) == {"batchItemFailures": []}
+    known(house, team)
     ask("DELETE", "bob", f"/api/me/sessions/{SESSION}")
     assert declare(house, person, SESSION, packed).status == 410
     assert ask("DELETE", "ada", f"/api/admin/usage/sessions/{bob}/{SESSION}").json()["derived"] == "removed"
@@ -688,6 +689,39 @@ def shared(house: GuardedHouse, team: Team) -> None:
     for job in ("purge", "rescan", "digest"):
         house.run(f"flea-cron_{job}")
     assert team.call("DELETE", "bob", entity).status == 200
+
+
+def known(house: GuardedHouse, team: Team) -> None:
+    """Knowledge: from a proposal to everybody's sessions and out of them again."""
+    api, admin = "/api/knowledge", "/api/admin/knowledge"
+    fact = {"title": "Net revenue", "content": "Net revenue excludes refunds.", "domain": "finance"}
+    item = team.post("bob", api, fact, 201)["item_id"]
+    for path in ("", "/stats", "/bundle", "/notices", f"/{item}"):
+        assert team.call("GET", "bob", f"{api}{path}").status == 200, path
+    for path in ("relations", "detector", "export"):
+        assert team.call("GET", "ada", f"{admin}/{path}").status == 200, path
+    assert team.call("PATCH", "bob", f"{api}/{item}", {"category": "workflow"}).status == 200
+    assert house.run("knowledge-cron_relate")["report"]["expired"] == 0
+    team.post("ada", f"{admin}/items/{item}/approve", {}, 200)
+    cookies = {who: f"access_token={team.tokens[who]}" for who in ("ada", "bob")}
+    for who, path in (
+        ("bob", "/knowledge"),
+        ("bob", "/knowledge/new"),
+        ("bob", f"/knowledge/{item}"),
+        ("ada", "/admin/knowledge"),
+        ("ada", f"/admin/knowledge/{item}"),
+    ):
+        assert house.get(path, cookie=cookies[who]).status == 200, path
+    origin = {"Origin": "http://agnes.test"}
+    for who, path, form in (
+        ("bob", "/knowledge/new", {"action": "propose", **fact, "title": "Another"}),
+        ("bob", f"/knowledge/{item}", {"action": "up"}),
+        ("ada", f"/admin/knowledge/{item}", {"action": "revoke", "reason": "A drill."}),
+        ("ada", "/admin/knowledge", {"action": "retry", "user_id": "x", "session_id": "y"}),
+    ):
+        answer = house.post(path, cookie=cookies[who], form=form, headers=origin)
+        assert answer.status == 303, (path, answer.text)
+    assert team.call("POST", "bob", f"{api}/notices").status == 204
 
 
 def provisioned(house: GuardedHouse, team: Team) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agnes.kernel.principal import Principal
 from agnes.knowledge import detecting
 from agnes.knowledge.context import Knowledge
 from agnes.knowledge.detecting import Report
@@ -48,6 +49,11 @@ class Library:
         if name not in self.users:
             self.users[name] = add_person(self.house, self.ada, f"{name}@example.com", name=name.title(), **more)
         return self.users[name]
+
+    def principal(self, name: str) -> Principal:
+        """As the edge resolves a person who is in no group of their own."""
+        who = self.person(name)
+        return Principal(who.id, who.email, name.title())
 
     def sign_in_again(self) -> None:
         """After days have passed."""

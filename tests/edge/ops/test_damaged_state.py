@@ -36,6 +36,7 @@ NEEDS = {
     "telemetry": r"/api/(me|admin)/(usage|telemetry|sessions|stats|home-stats|users/[^/]+/(sessions|archive)|prices|unused|kpis)?.*"
     r"|/me/.*|/admin/(usage|sessions|ask|unused|users/[^/]+/redact|prices).*|/api/admin/run.*",
     "collector": r"/api/admin/(usage|telemetry)/locations.*",
+    "knowledge": r"(/api)?(/admin)?/knowledge.*",
 }
 PUBLIC = ("/api/health", "/api/health/live", "/api/version")
 

@@ -1,0 +1,93 @@
+"""All items in memory, with what is computed of them: made once a generation of the state file, asked by pages, search and bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+from agnes.kernel.state import Db, State
+from agnes.knowledge import repository, search
+from agnes.knowledge.confidence import confidence
+from agnes.knowledge.model import FILE, Item, Support
+from agnes.knowledge.search import Document, Index
+
+_NONE = Support()
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class KnowledgeIndex:
+    """Of one generation."""
+
+    items: Sequence[Item]
+    supports: dict[str, Support]
+    index: Index
+    documents: dict[tuple[str, int, datetime], Document]
+    numbers: dict[str, int]
+
+    def find(self, item_id: str) -> Item | None:
+        number = self.numbers.get(item_id)
+        return self.items[number] if number is not None else None
+
+    def support(self, item_id: str) -> Support:
+        return self.supports.get(item_id, _NONE)
+
+    def confidence(self, item: Item, now: datetime) -> float:
+        return confidence(item, self.support(item.id), now)
+
+    def search(self, query: str) -> list[tuple[Item, float]]:
+        """(item, score), the best first; of equal ones the one that changed last."""
+        found = [(self.items[number], score) for number, score in self.index.search(query).items()]
+        return sorted(found, key=lambda one: (-one[1], -one[0].updated_at.timestamp(), one[0].id))
+
+    def near(self, item: Item, *, limit: int) -> list[tuple[Item, float]]:
+        """Items whose words are nearest to those of one, itself left out."""
+        own = self.documents.get(_key(item)) or search.document(item)
+        found = self.index.near(own, limit=limit, but=self.numbers.get(item.id, -1))
+        return [(self.items[number], score) for number, score in found]
+
+
+_held: WeakKeyDictionary[State, tuple[tuple[int, str], KnowledgeIndex]] = WeakKeyDictionary()
+_lock = Lock()
+
+
+def current(state: State) -> KnowledgeIndex:
+    """That of the newest generation; words of items that did not change are not split again. Raises UnavailableError."""
+    version = state.version_seen(FILE)
+    held = _held.get(state)
+    if held is not None and held[0] == version:
+        return held[1]
+    with state.read(FILE) as db:
+        made = build(db, held[1].documents if held is not None else {})
+    with _lock:
+        _held[state] = (version, made)
+    return made
+
+
+def build(db: Db, known: dict[tuple[str, int, datetime], Document] | None = None) -> KnowledgeIndex:
+    """`known` are documents of another generation."""
+    items = repository.items(db)
+    known = known or {}
+    documents = {_key(item): known.get(_key(item)) or search.document(item) for item in items}
+    return KnowledgeIndex(
+        items,
+        repository.supports(db),
+        Index(list(documents.values())),
+        documents,
+        {item.id: number for number, item in enumerate(items)},
+    )
+
+
+def _key(item: Item) -> tuple[str, int, datetime]:
+    return item.id, item.revision, item.updated_at
+
+
+def counted(values: Iterable[str]) -> dict[str, int]:
+    """Value → how often, the most frequent first; empty ones are left out."""
+    found: dict[str, int] = {}
+    for value in values:
+        if value:
+            found[value] = found.get(value, 0) + 1
+    return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
