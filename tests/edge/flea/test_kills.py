@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -62,20 +63,30 @@ class Town:
     def __init__(self, folder: Path) -> None:
         self.folder, self.store, self.starts = folder, MortalStore(), 0
         self.queue, self.reviewer = QueueHere(), ScriptedReviewer()
-        self.start()
-        self.ada = seed_admin(self.market.house)
-        self.bob = add_person(self.market.house, self.ada, "bob@example.com")
+        self._process = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            undo.callback(self.stop)
+            self.start()
+            self.ada = seed_admin(self.market.house)
+            self.bob = add_person(self.market.house, self.ada, "bob@example.com")
+            undo.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         self.starts += 1
-        self.house = House(
-            self.folder / str(self.starts), store=self.store, queue=self.queue, flea_reviewer=self.reviewer
+        self.house = self._process.enter_context(
+            House(self.folder / str(self.starts), store=self.store, queue=self.queue, flea_reviewer=self.reviewer)
         )
-        self.house.__enter__()
         self.market = FleaMarket(self.house, self.queue, self.reviewer)
 
     def stop(self) -> None:
-        self.house.__exit__()
+        """End the process, if one runs."""
+        self._process.close()
 
     def keep(self) -> dict[str, Any]:
         return dict(self.store._held)
@@ -101,10 +112,9 @@ class Town:
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Any:
-    town = Town(tmp_path)
-    yield town
-    town.stop()
+def town(tmp_path: Path) -> Iterator[Town]:
+    with Town(tmp_path) as town:
+        yield town
 
 
 def deaths(town: Town, act: Callable[[], Answer], check: Callable[[Answer | None], None]) -> int:
