@@ -14,6 +14,8 @@ SBOM_ARCH ?= local
 UPGRADE ?=
 ADVISORIES ?=
 PYTEST := $(BIN)/pytest
+NO_SERVERS := not git and not sftp and not minio and not localstack and not client and not oidc and not journey and not browser \
+  and not spark and not attack and not lambda_layers
 
 # A recipe's shell must not inherit somebody else's virtual environment or module path.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
@@ -33,12 +35,12 @@ demo: .venv/.local ## fill a running Agnes with a believable demonstration
 	@exec $(BIN)/agnes-local demo
 
 test: .venv/.dev ## every test that needs no server and no client of its own
-	$(PYTEST) -n 2 --dist worksteal -m "not git and not sftp and not minio and not localstack and not client and not oidc and not browser and not spark and not attack and not lambda_layers"
+	$(PYTEST) -n 2 --dist worksteal -m "$(NO_SERVERS)"
 
 # What takes processes, servers or minutes of CPU is marked `slow` and left to `make test`.
 check: lint ## the minute-long subset: lint, architecture, and the unit, edge and contract tests that are quick
 	$(PYTEST) -n 2 --dist worksteal tests/architecture tests/unit tests/edge tests/contract \
-	  -m "not slow and not git and not sftp and not minio and not localstack and not client and not oidc and not browser and not spark and not attack and not lambda_layers"
+	  -m "not slow and $(NO_SERVERS)"
 
 lint: .venv/.dev ## ruff, and mypy over everything but the tests
 	$(BIN)/ruff check
@@ -59,7 +61,7 @@ sbom: composed ## what is in each layer and in the command's wheel, as CycloneDX
 	$(BIN)/python -m layers.wheel
 
 journeys: .venv/.dev ## the whole path with real git, OpenSSH's server, an OpenID provider and the real Claude Code client
-	$(PYTEST) -n 2 --dist loadfile -m "(git or sftp or client or oidc) and not localstack and not minio"
+	$(PYTEST) -n 2 --dist loadfile -m "(git or sftp or client or oidc or journey) and not localstack and not minio"
 
 client-drift: .venv/.dev ## what the newest Claude Code has that our tables do not (VERSION=2.1.340 for another)
 	$(BIN)/python -m tests.builders.client_drift $(VERSION)

@@ -6,6 +6,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling, LoadScopeScheduling
 
 from agnes.claude_code import versions
+from tests.builders import processor_time
 
 
 class ByHouse(LoadFileScheduling):
@@ -16,6 +17,10 @@ class ByHouse(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return "journeys" if nodeid.startswith("tests/journeys/") else super()._split_scope(nodeid)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(processor_time)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:

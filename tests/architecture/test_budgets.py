@@ -63,7 +63,11 @@ def reach(handler):
     found = importlib.import_module("app")
     for name in handler.split(".")[1:]:
         found = getattr(found, name)
-def probe(place, handler):
+def busy_seconds_of(act):
+    started = time.process_time()
+    act()
+    return time.process_time() - started
+def probe(place, handler, seconds_of):
     sys.path.insert(0, place)
     try:
         seconds = seconds_of(lambda: reach(handler))
@@ -71,22 +75,23 @@ def probe(place, handler):
     except BaseException:
         told = {"failure": traceback.format_exc()}
     print(json.dumps({"place": place, **told}), flush=True)
-yardstick()
 first, *rest = json.load(sys.stdin)
 if not rest:
-    probe(*first)
+    yardstick()
+    probe(*first, seconds_of)
     sys.exit()
-shared = seconds_of(lambda: importlib.import_module(SHARED))
+shared = busy_seconds_of(lambda: importlib.import_module(SHARED))
 print(json.dumps(shared), flush=True)
 for function in (first, *rest):
     child = os.fork()
     if not child:
-        probe(*function)
+        probe(*function, busy_seconds_of)
         os._exit(0)
     os.waitpid(child, 0)
 """
 """Tells of functions, each a place and a handler. One alone is imported by this process. Of several, what every function
-imports is imported once; each then imports what is left in a child that has nothing of the other functions."""
+imports is imported once; each then imports what is left in a child that has nothing of the other functions. Their seconds are
+as the machine is now; whoever takes too long is tried again alone, beside the yardstick, which itself takes as long as many an import."""
 SHARED = "agnes.edge"
 
 

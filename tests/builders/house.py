@@ -26,6 +26,7 @@ from agnes import wiring
 from agnes.kernel.clock import FixedClock
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.wiring import Wiring
+from tests.builders.shared_engine import SharedDuckDb
 
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -88,6 +89,8 @@ class House:
         self.environ = environ
         parts = {"store": store or MemoryStore(), "clock": clock or FixedClock(START), "jobs": JobsHere(), **parts}
         self.wiring = Wiring(settings_module.load(environ), **parts)
+        if "state" not in parts:
+            self.wiring.state._new_engine = SharedDuckDb
         self.clock = parts["clock"]
         self.store = parts["store"]
         self._stack = ExitStack()

@@ -25,6 +25,15 @@ SETTINGS = {
     "AGNES_GIT_ALLOW": "file,http,private",
 }
 
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of them run in `make journeys`, where one embedded installation serves them, with those that need git or the client."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.journey)
+
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:

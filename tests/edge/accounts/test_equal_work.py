@@ -16,7 +16,7 @@ from argon2 import PasswordHasher, extract_parameters
 from agnes.accounts import limits
 from agnes.outside.object_store.memory import MemoryStore
 from tests.builders.house import House
-from tests.builders.people import ADMIN_EMAIL, PASSWORD, add_person, seed_admin
+from tests.builders.people import ADMIN_EMAIL, PASSWORD, add_person, seed_admin, set_password
 from tests.unit.state.bank import CountingStore
 
 VERIFY = PasswordHasher.verify.__code__
@@ -33,6 +33,7 @@ def people(house) -> dict[str, str]:
     """An address of each kind."""
     admin = seed_admin(house)
     gone = add_person(house, admin, "gone@example.com")
+    set_password(house, admin, gone)
     house.post(f"/api/users/{gone.id}/deactivate", token=admin.token)
     house.post("/api/users", token=admin.token, json_body={"email": "invited@example.com"})
     damaged = add_person(house, admin, "damaged@example.com")

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from agnes.accounts import repository
-from tests.builders.people import ADMIN_EMAIL, PASSWORD, add_person, audit, sign_in
+from tests.builders.people import ADMIN_EMAIL, PASSWORD, add_person, audit, set_password, sign_in
 
 pytestmark = pytest.mark.slow
 
@@ -211,6 +211,7 @@ def test_a_deleted_account_is_gone_with_its_sessions_and_tokens_and_its_address_
 
 def test_every_change_is_in_the_audit_with_its_author(house, admin):
     bob = add_person(house, admin, "bob@example.com")
+    set_password(house, admin, bob)
     house.call("PATCH", f"/api/users/{bob.id}", token=admin.token, json_body={"name": "Robert"})
     house.post(f"/api/users/{bob.id}/deactivate", token=admin.token)
     house.delete(f"/api/users/{bob.id}", token=admin.token)

@@ -154,10 +154,15 @@ def test_the_extraction_is_bounded_and_says_what_it_left_out(sent: Sent) -> None
 
 
 def test_every_route_is_walked(sent: Sent) -> None:
-    problems, walked = [], 0
+    problems, walked, views = [], 0, set()
     for rule in routes().iter_rules():
         if "GET" not in (rule.methods or ()):
             continue
+        app, pattern = rule.endpoint
+        view = app.routes[pattern]["GET"].view_function
+        if view in views:
+            continue  # the same view under an older path
+        views.add(view)
         path = rule.rule.replace("<", "{").replace(">", "}")
         if path.startswith(tuple(NOT_SENT)):
             continue
@@ -177,7 +182,7 @@ def test_every_route_is_walked(sent: Sent) -> None:
                     whole,
                     answer.text[:300],
                 )
-    assert walked > 80
+    assert walked > 70
     assert problems == []
 
 

@@ -17,6 +17,7 @@ from agnes.outside.object_store.memory import MemoryStore
 from agnes.telemetry import keys
 from agnes.telemetry.lake import export, exports
 from agnes.telemetry.lake.event_stream import EventStream, Selection
+from tests.builders.beginnings import begun
 from tests.builders.house import House
 from tests.builders.people import add_person, seed_admin
 from tests.builders.telemetry_house import run_usage, serve, upload
@@ -64,27 +65,32 @@ class Interrupted(MemoryStore):
 
 @pytest.fixture
 def used(tmp_path):
-    """Mira has a session of this week and its fork, in which the call failed; the admin has an old one."""
     with House(tmp_path / "house", queue=Sent(), store=Interrupted()) as house:
-        serve(house, "finops")
-        admin = seed_admin(house)
-        mira = add_person(house, admin, "mira@example.com")
-        t = Transcript(A)
-        t.prompt('A "quoted", text\nof two lines')
-        call = t.use("Skill", skill="finops:forecast")
-        upload(house, mira, A, t.body())
-        t.result(call, "no", is_error=True)
-        upload(house, mira, B, t.body())
-        for number in range(2):
-            old = Transcript(C[:-1] + str(number))
-            old.rng.seed(number)
-            old.at -= timedelta(days=20 + number)
-            for _ in range(4):
-                old.result(old.use("Bash", command="ls"), "x")
-            upload(house, admin, C[:-1] + str(number), old.body())
-        run_usage(house, admin)
+        admin, mira = begun(house, use)
         yield house, admin, mira
         house.state.close()
+
+
+def use(house):
+    """Mira has a session of this week and its fork, in which the call failed; the admin has an old one."""
+    admin = seed_admin(house)
+    serve(house, "finops")
+    mira = add_person(house, admin, "mira@example.com")
+    t = Transcript(A)
+    t.prompt('A "quoted", text\nof two lines')
+    call = t.use("Skill", skill="finops:forecast")
+    upload(house, mira, A, t.body())
+    t.result(call, "no", is_error=True)
+    upload(house, mira, B, t.body())
+    for number in range(2):
+        old = Transcript(C[:-1] + str(number))
+        old.rng.seed(number)
+        old.at -= timedelta(days=20 + number)
+        for _ in range(4):
+            old.result(old.use("Bash", command="ls"), "x")
+        upload(house, admin, C[:-1] + str(number), old.body())
+    run_usage(house, admin)
+    return admin, mira
 
 
 def start(used, **wanted):
