@@ -22,7 +22,7 @@ def server(request) -> S3Server:
     return request.getfixturevalue("moto") if request.param == "moto" else started_server(request.param)
 
 
-@pytest.fixture(params=[pytest.param("memory"), pytest.param("folder"), pytest.param("case-folding"), *SERVERS])
+@pytest.fixture(params=["memory", "folder", pytest.param("case-folding", marks=pytest.mark.slow), *SERVERS])
 def store(request, tmp_path: Path) -> ObjectStore:
     """An empty store of each kind."""
     if request.param == "memory":

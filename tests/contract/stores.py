@@ -48,7 +48,7 @@ class S3Server:
 
 
 SERVERS = [
-    pytest.param("moto"),
+    pytest.param("moto", marks=pytest.mark.slow),
     pytest.param("localstack", marks=pytest.mark.localstack),
     pytest.param("minio", marks=pytest.mark.minio),
 ]

@@ -23,8 +23,6 @@ from agnes.kernel.ports import (
 )
 from tests.contract.stores import BUCKET, SECRETS
 
-pytestmark = pytest.mark.slow
-
 
 def keys(entries) -> list[str]:
     return [entry.key for entry in entries]
@@ -57,6 +55,7 @@ def test_takes_a_mapped_file(store, tmp_path):
 
 
 @pytest.mark.parametrize("expect", [ABSENT, ANYTHING], ids=["in-one", "in-parts"])
+@pytest.mark.slow
 def test_takes_a_large_mapped_file(store, tmp_path, expect):
     path = tmp_path / "large"
     path.write_bytes(b"".join(number.to_bytes(4, "big") for number in range(3 * 1024 * 1024)))
@@ -166,6 +165,7 @@ def test_a_listing_tells_size_version_and_time(store):
     assert abs(entry.modified_at - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+@pytest.mark.slow
 def test_lists_more_than_a_page(store):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: store.write(f"many/n={n:03}", b"", expect=ANYTHING), range(170)))

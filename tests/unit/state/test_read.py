@@ -11,8 +11,6 @@ from agnes.kernel.ports import ANYTHING, NotModified
 from agnes.state.head import Head, StateDamaged
 from tests.unit.state.bank import START, CountingStore, balances, deposit
 
-pytestmark = pytest.mark.slow
-
 
 def test_a_file_that_is_not_there_is_created(start, store):
     assert balances(start()) == {}
@@ -85,6 +83,7 @@ def test_times_read_as_utc(start):
         assert db.execute("SELECT current_setting('TimeZone')").fetchone() == ("UTC",)
 
 
+@pytest.mark.slow
 def test_many_threads_read_while_others_write(start):
     files = start(clock=SystemClock())
     files.migrate("bank")

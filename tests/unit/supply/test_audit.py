@@ -163,6 +163,7 @@ def test_a_feed_that_is_away_is_not_asked_again() -> None:
     assert (audit.looked_up, len(audit.missed)) == (set(), len(pins.read(pins.LAMBDA_RUNTIME)))
 
 
+@pytest.mark.slow
 def test_without_any_feed_the_audit_says_so(tmp_path: Path) -> None:
     """A machine that reaches nothing: pip-audit and npm fail, and the command's status is its own."""
     unreachable = "http://127.0.0.1:9"
