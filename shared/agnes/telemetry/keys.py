@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.ids import time_of
@@ -80,8 +81,11 @@ class InvalidAgentId(BadRequestError):
         )
 
 
-SessionId = tuple[str, str]
-"""User and session."""
+class SessionId(NamedTuple):
+    """A session of a person: session ids alone are the client's, and two people may send the same."""
+
+    user_id: str
+    session_id: str
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -91,6 +95,10 @@ class TranscriptId:
     user_id: str
     session_id: str
     file: str = MAIN
+
+    @property
+    def session(self) -> SessionId:
+        return SessionId(self.user_id, self.session_id)
 
     @property
     def key(self) -> str:

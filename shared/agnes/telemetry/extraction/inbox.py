@@ -94,7 +94,7 @@ def by_session(store: ObjectStore, notes: Sequence[str]) -> tuple[dict[SessionId
         if which is None:
             damaged.append(key)
             continue
-        noted = found.setdefault((which.user_id, which.session_id), Noted())
+        noted = found.setdefault(which.session, Noted())
         noted.files.add(which.file)
         noted.notes.append(key)
     return found, damaged

@@ -40,7 +40,7 @@ class Reading(msgspec.Struct):
 
     @property
     def session(self) -> SessionId:
-        return self.user_id, self.session_id
+        return SessionId(self.user_id, self.session_id)
 
 
 class Head(msgspec.Struct):

@@ -84,12 +84,12 @@ class Publisher:
         with self._state.read(FILE) as db:
             progress = ledger.progress(db)
             known = ledger.known(db, sessions) if sessions else {}
-        buried = tombstones.of_users(self._store, {user for user, _ in sessions})
+        buried = tombstones.of_users(self._store, {session.user_id for session in sessions})
         now = self._clock.now()
         plan = Plan(progress, known, Changes(progress.revision, now, now.date()), set(rebuilt), set())
         changes = plan.changes
         for session in sessions:
-            if session[1] in buried[session[0]].sessions:
+            if session.session_id in buried[session.user_id].sessions:
                 plan.buried.add(session)
                 changes.rewritten |= {*known[session].days}
                 if known[session].processor_version or known[session].files:
@@ -189,7 +189,7 @@ class Publisher:
     def _clear_quarantine(self, plan: Plan) -> None:
         for row in plan.changes.transcripts:
             which = TranscriptId(row["user_id"], row["session_id"], row["file"])
-            before = plan.known[which.user_id, which.session_id].files.get(which.file)
+            before = plan.known[which.session].files.get(which.file)
             if row["quarantine_reason"] is None and before is not None and before.quarantine_reason is not None:
                 self._store.remove([which.quarantine_key])
 

@@ -460,7 +460,7 @@ class ExtractionRun:
             if head.epoch == epoch and head.is_current(progress.pruned_before)
             for one in head.sessions
         }
-        return epoch, self._readable([session[:2] for session in stale if session not in there])
+        return epoch, self._readable([SessionId(*session[:2]) for session in stale if session not in there])
 
     def _workbench(self) -> AbstractContextManager[Workbench]:
         return workbench(memory_limit=self._limits.memory, threads=self._limits.threads)

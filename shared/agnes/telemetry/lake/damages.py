@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from agnes.kernel.state import Change, Db, Tx, one_number, one_row
 from agnes.telemetry import keys
+from agnes.telemetry.keys import SessionId
 from agnes.telemetry.lake import rollups
 
 
@@ -46,12 +47,13 @@ def since(db: Db, at: datetime) -> Damage:
     )
 
 
-def sessions(db: Db) -> list[tuple[str, str]]:
-    """(user_id, session_id) of those that wait to be extracted again."""
-    return db.execute(
+def sessions(db: Db) -> list[SessionId]:
+    """Those that wait to be extracted again."""
+    rows = db.execute(
         "SELECT DISTINCT user_id, session_id FROM telemetry.damaged_sessions "
         "SEMI JOIN telemetry.sessions USING (user_id, session_id, generation) ORDER BY ALL"
     ).fetchall()
+    return [SessionId(*row) for row in rows]
 
 
 def days_without_rollup(db: Db) -> list[date]:

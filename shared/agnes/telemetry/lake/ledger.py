@@ -12,7 +12,7 @@ import msgspec
 
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.state import Db, Tx, one_number, one_row
-from agnes.telemetry.keys import TranscriptId
+from agnes.telemetry.keys import SessionId, TranscriptId
 from agnes.telemetry.lake.damage import Written
 from agnes.telemetry.lake.renames import Renamed
 from agnes.telemetry.model import BILLED
@@ -143,12 +143,12 @@ class Changes:
     at: datetime
     windows_day: date
     sessions: list[dict[str, Any]] = field(default_factory=list)
-    kept: list[tuple[str, str]] = field(default_factory=list)
+    kept: list[SessionId] = field(default_factory=list)
     """Sessions that stay as they are though the rules are newer: their transcripts are gone."""
     kept_as: int = 0
     """The version that is written beside them."""
-    redacted: list[tuple[str, str]] = field(default_factory=list)
-    """(user_id, session_id) that leave the ledger."""
+    redacted: list[SessionId] = field(default_factory=list)
+    """Sessions that leave the ledger."""
     rewritten: set[date] = field(default_factory=set)
     """Days whose stored event files are merged whatever their number, without what does not count."""
     transcripts: list[dict[str, Any]] = field(default_factory=list)
@@ -173,8 +173,8 @@ def progress(db: Db) -> Progress:
     )
 
 
-def known(db: Db, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Known]:
-    """The ledger's rows of these (user_id, session_id); an unknown session is an empty Known."""
+def known(db: Db, sessions: Sequence[SessionId]) -> dict[SessionId, Known]:
+    """The ledger's rows of these; an unknown session is an empty Known."""
     found = {session: Known() for session in sessions}
     asked = json.dumps([{"user_id": user, "session_id": session} for user, session in sessions])
     wanted = _rows_of({"user_id": "VARCHAR", "session_id": "VARCHAR"})
@@ -183,14 +183,15 @@ def known(db: Db, sessions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], 
         f"FROM telemetry.sessions SEMI JOIN {wanted} w USING (user_id, session_id)",
         {"rows": asked},
     ).fetchall():
-        found[user, session].days, found[user, session].processor_version = tuple(days), version
-        found[user, session].extracted_at, found[user, session].generation = extracted_at, generation
+        one = found[SessionId(user, session)]
+        one.days, one.processor_version = tuple(days), version
+        one.extracted_at, one.generation = extracted_at, generation
     for user, session, file, *read in db.execute(
         "SELECT user_id, session_id, file, version, received_at, quarantine_reason "  # noqa: S608
         f"FROM telemetry.transcripts SEMI JOIN {wanted} w USING (user_id, session_id)",
         {"rows": asked},
     ).fetchall():
-        found[user, session].files[file] = Read(*read)
+        found[SessionId(user, session)].files[file] = Read(*read)
     return found
 
 
