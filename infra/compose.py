@@ -1,4 +1,4 @@
-"""The house's templates and API document, composed from the functions' decorators and the tables of infra/.
+"""The SAM templates and the API document, composed from the functions' decorators and the tables of infra/.
 
     python -m infra.compose            writes build/infra/*.yaml, build/openapi.json and the lists that functions read
     python -m infra.compose --report   what there is: routes, functions, resources a stack

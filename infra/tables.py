@@ -102,7 +102,7 @@ class Entry(Model):
     signs_on: bool = False
     """It speaks with identity providers, or shows which there are: it gets the settings of single sign-on."""
     watches: bool = False
-    """It sees how the house does: it gets the interval of every schedule, and may count dead letters."""
+    """It reports system health: it gets the interval of every schedule, and may count dead letters."""
     schedule: Schedule | None = None
     queue: QueueSource | None = None
     at_deploy: int = Field(0, ge=0)

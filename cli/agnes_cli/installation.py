@@ -58,7 +58,7 @@ def remove(settings: dict[str, Any]) -> bool:
 
 
 def missing(settings: dict[str, Any]) -> list[str]:
-    """The events without a hook of ours."""
+    """The events without an Agnes hook."""
     return [
         event
         for event in HOOKS

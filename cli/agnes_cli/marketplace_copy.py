@@ -128,7 +128,7 @@ class MarketplaceCopy:
         shutil.rmtree(old, ignore_errors=True)
 
     def _tidy(self) -> None:
-        """Take back what stood aside when a swap was killed between its two renames; remove what is left over."""
+        """Restore the copy that was moved away when a swap was killed between its two renames; remove leftovers."""
         for old in sorted(self.home.glob(".marketplace.old.*")):
             if self.folder.exists():
                 shutil.rmtree(old, ignore_errors=True)
@@ -167,7 +167,7 @@ def _write_file(path: Path, body: bytes, *, executable: bool) -> None:
 
 
 def path_problem(path: str) -> str | None:
-    """Why a path must not be written below a folder of ours on any system, or None."""
+    """Why a path must not be written below one of Agnes's folders on any system, or None."""
     if not path or len(path) > MAX_PATH_CHARACTERS:
         return "its name is empty or too long"
     for segment in path.split("/"):
@@ -187,7 +187,7 @@ def path_problem(path: str) -> str | None:
 
 
 def read_json(path: Path) -> Any:
-    """What a file of ours holds, or None: it is written anew whenever it is needed."""
+    """What one of Agnes's files holds, or None: it is written anew whenever it is needed."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The composed house: what `infra/` says there is, with each function's Chalice app at hand.
+"""The composed installation: what `infra/` says there is, with each function's Chalice app at hand.
 
 The gateway takes its routes from the API document, the scheduler its schedules and queues from the templates,
 so what is not in infra/ does not exist locally either.

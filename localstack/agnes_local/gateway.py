@@ -171,7 +171,7 @@ def _finished(
 
 
 def _refusal(exc: Exception, environ: dict[str, Any], method: str, path: str) -> tuple[int, Headers, bytes]:
-    """An answer of the gateway itself, in the house's one error shape; as a page for a browser."""
+    """An answer of the gateway itself, in the one error shape of the API; as a page for a browser."""
     extra = {}
     is_page = "text/html" in environ.get("HTTP_ACCEPT", "") and not path.startswith(("/api/", ROUTE))
     if isinstance(exc, NoSuchPath):

@@ -4,7 +4,7 @@
     <cache>/bin/oidc                      an OpenID provider, built from its Go module, as localstack/oidc pins it
     <cache>/localstack/<hash>/            LocalStack's virtual environment
     <cache>/lambda-runtime/<hash>/        awslambdaric and boto3: what Lambda has in /var/runtime
-    <cache>/lambda-python/<hash>/         a bare interpreter for functions: nothing of ours can leak into one
+    <cache>/lambda-python/<hash>/         a bare interpreter for functions: nothing of this checkout can leak into one
     <cache>/lambda-executor/<hash>/       our executor plug-in
 
 The hash is that of the pins (or sources) a folder was made from, so a changed pin makes a new folder and

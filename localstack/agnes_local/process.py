@@ -90,7 +90,7 @@ def running(
 
 
 def clean_environment(folder: Path) -> dict[str, str]:
-    """What a server needs of ours: no credentials, no proxy, no Python settings; its caches go to its folder."""
+    """What a server needs of our environment: no credentials, no proxy, no Python settings; its caches go to its folder."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),

@@ -193,7 +193,7 @@ def expected_of(route: Route, kind: str) -> int | None:
 
 
 def verdict(needs: Needs, kind: str) -> int | None:
-    """Whether a route that needs this refuses a caller of this kind. Raises KeyError for a need that is not known here."""
+    """Whether a route that needs this refuses a caller of this kind. Raises KeyError for an unknown need."""
     signed_in = {"nobody": 401, "invalid": 401, "operator": 403}
     analyst = {"analyst": 403, "analyst_token": 403}
     return {

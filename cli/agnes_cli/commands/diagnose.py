@@ -67,7 +67,7 @@ def _hooks(workspace: Workspace) -> list[Check]:
         return [Check("hooks", WARNING, failure.message, failure.hint or "")]
     hint = "Run `agnes init` in the workspace."
     if missing:
-        hooks = Check("hooks", WARNING, f"no hook of ours for {', '.join(missing)}", hint)
+        hooks = Check("hooks", WARNING, f"no Agnes hook for {', '.join(missing)}", hint)
     else:
         hooks = Check("hooks", OK, f"in {path}")
     lacking = slash_commands.missing(workspace.folder / "commands")

@@ -55,7 +55,7 @@ def _undo(place: Workspace) -> None:
     changed = bool(slash_commands.remove(place.folder / "commands")) or changed
     plugins = (place.folder / RECORD).exists()
     waiting = _forget(place)
-    click.echo(f"Our hooks are out of {path}." if changed else f"There was nothing of ours in {path}.", err=True)
+    click.echo(f"Removed Agnes's hooks from {path}." if changed else f"{path} has no Agnes hooks.", err=True)
     if plugins:
         click.echo("Plugins stay installed; `claude plugin uninstall NAME@agnes` takes one out.", err=True)
     if waiting:

@@ -37,7 +37,7 @@ def _tried() -> checks.Checks:
 @app.route("/api/health/live", methods=["GET"])
 @endpoint(needs=Needs.PUBLIC)
 def get_live(_who: Principal | None) -> Live:
-    """Say that the process answers; it looks at nothing else, since a restart mends nothing else."""
+    """Say that the process answers; it looks at nothing else, since a restart fixes nothing else."""
     return Live()
 
 

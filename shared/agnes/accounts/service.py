@@ -55,7 +55,7 @@ def identify(state: State, store: ObjectStore, credential: str, *, now: datetime
     """
     prefix = credential[: len(TOKEN_PREFIX)]
     if prefix not in (SESSION_PREFIX, TOKEN_PREFIX):
-        raise UnauthenticatedError("this is no token of ours", code="token_unknown", hint=_SIGN_IN)
+        raise UnauthenticatedError("unrecognised token", code="token_unknown", hint=_SIGN_IN)
     kind, hint = ("session", _SIGN_IN) if prefix == SESSION_PREFIX else ("token", _NEW_TOKEN)
     held = _find(state, store, credential, prefix)
     if held is None or not held.active:

@@ -1,1 +1,1 @@
-"""Who did what: reading the audit, moving what is old of it away, and whether the house is well. The top of the ladder."""
+"""Who did what: reading the audit, and moving old entries to the archive."""

@@ -17,7 +17,7 @@ from agnes.browse.video import Player, find_player
 
 
 class StackForm(BaseModel):
-    """What the add and remove buttons send. `back` is the page of ours to show next."""
+    """What the add and remove buttons send. `back` is the Agnes page to show next."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -164,12 +164,12 @@ class UseCase:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Something to read beside the page: a file of ours (a path below `/api/`) or another site's address."""
+    """Something to read beside the page: a stored file (a path below `/api/`) or another site's address."""
 
     name: str
     url: str
     size: int | None = None
-    """Bytes, of a file of ours."""
+    """Bytes, of a stored file."""
 
     @property
     def is_ours(self) -> bool:
@@ -194,7 +194,7 @@ class Words:
     sample_assistant: str = ""
     """Markdown."""
     cover_url: str | None = None
-    """A path of ours, as `detail_url` is one."""
+    """A path below this installation's address, as `detail_url` is one."""
     video_url: str | None = None
     documents: tuple[Document, ...] = ()
 

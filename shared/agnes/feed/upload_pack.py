@@ -40,9 +40,9 @@ class Repository:
     is_wanted_allowed: Callable[[str], bool]
     """Whether this person may fetch a commit other than the advertised one."""
     has: Callable[[str], bool]
-    """Whether a commit that the client has is one of ours."""
+    """Whether the feed made a commit that the client has."""
     pack: Callable[[str, frozenset[str]], bytes]
-    """The pack of a commit without what is reachable from the given commits of ours."""
+    """The pack of a commit without what is reachable from the given commits of the feed."""
 
 
 def line(text: str | bytes) -> bytes:

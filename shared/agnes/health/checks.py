@@ -26,7 +26,7 @@ from agnes.ops.jobs import EverySeconds
 KEPT = timedelta(seconds=10)
 INBOX, BATCHES, EXTRACT = "inbox/", "inbox/batches/", "telemetry.extract"
 LATE = 4
-"""In intervals: as red in the pulse."""
+"""In intervals: as red on the health page."""
 LEAST_SECONDS = 3600
 """What waits for less is no reason for an alarm, however often its schedule runs."""
 NEEDED = frozenset({"people", "marketplace", "stack"})

@@ -269,7 +269,7 @@ def forget_failed_runs(store: ObjectStore, now: datetime, *, dry_run: bool = Fal
     """Remove what is left of runs that failed more than 14 days ago; how many they are."""
     old = []
     for entry in store.list("jobs/"):
-        with suppress(ValueError):  # the name is none of ours
+        with suppress(ValueError):  # not a name that Agnes writes
             at = time_of(entry.key.rpartition("/")[2].removesuffix(".json")) if "/failed/" in entry.key else now
             if at < now - FAILED_RUNS_KEPT:
                 old.append(entry.key)

@@ -278,7 +278,7 @@ def _dead_letters(facts: Facts) -> Field:
     if not count:
         return Field(key, label, "none", 0, "green")
     where = ", ".join(f"{number} in {name}" for name, number in sorted(facts.dead_letters.items()) if number)
-    advice = "Read which and why (agnes-local dead-letters), mend that, send them again or remove them."
+    advice = "Read which and why (agnes-local dead-letters), fix the cause, then send them again or remove them."
     return Field(key, label, where, count, "yellow", advice)
 
 

@@ -1,6 +1,6 @@
 """Ports: what the domains need from outside, in five verbs over bytes and a few small others.
 
-The object store is the seam of the whole house (docs/architecture.md). Adapters live in
+The object store is the seam of the whole product (docs/architecture.md). Adapters live in
 `agnes.outside` and pass one contract suite (`tests/contract/test_object_store.py`).
 """
 
@@ -122,7 +122,7 @@ class ObjectStore(Protocol):
     """Bytes under keys. Every write of one piece states its expectation; there is no default.
 
     A key is at most 900 characters: `/`-separated segments of 1 to 200 of `[A-Za-z0-9._=@+-]`, none
-    `.` or `..`; anything else raises InvalidError before the store is asked. No key of ours is another
+    `.` or `..`; anything else raises InvalidError before the store is asked. No key that Agnes writes is another
     one's folder, `a` beside `a/b`: MinIO leaves the second out of listings.
     """
 

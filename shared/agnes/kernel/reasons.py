@@ -11,7 +11,7 @@ from typing import Any
 
 _WHOLE = {
     "missing": "is missing",
-    "extra_forbidden": "is not known here",
+    "extra_forbidden": "is not a known field",
     "json_invalid": "must be JSON",
     "none_required": "must be null",
     "timezone_aware": "must say its time zone, such as Z",

@@ -24,7 +24,7 @@ _TIMES = 32
 
 
 class UnknownSchedule(ValueError):
-    """An expression that is none, or of a form that is not known here."""
+    """An expression that is none, or of a form that Agnes does not know."""
 
 
 @dataclass(frozen=True, slots=True)

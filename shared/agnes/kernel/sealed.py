@@ -20,7 +20,7 @@ log = logging.getLogger("agnes.kernel")
 
 QUARANTINE = "damaged/"
 MAX_DEPTH = 100
-"""Of an object without a digest: none of ours nests ten deep, and a parser of JSON gives up at a thousand, with a RecursionError."""
+"""Of an object without a digest: no object that Agnes writes nests ten deep, and a parser of JSON gives up at a thousand, with a RecursionError."""
 _SEAL = re.compile(rb',"sha256":"([0-9a-f]{64})"\}\Z')
 
 

@@ -62,7 +62,7 @@ class CatalogInvalid(InvalidError):
     code = "catalog_invalid"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{CATALOG}: {reason}", hint="Mend the file in its repository and sync again.")
+        super().__init__(f"{CATALOG}: {reason}", hint="Fix the file in its repository and sync again.")
         self.reason = reason
 
 

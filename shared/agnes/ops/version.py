@@ -12,7 +12,7 @@ NUMBER = "0.1.0"
 """As in pyproject.toml; a test keeps them equal, since a Lambda layer has no package metadata."""
 
 BUILD = Path(agnes.__file__).parents[2] / "build"
-"""What the build leaves for the running house: in the checkout, and in the code layer under /opt."""
+"""What the build leaves for the running installation: in the checkout, and in the code layer under /opt."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Between the two lines it makes itself ready, so that a caller who starts it ahea
     csv, json, arrow    frames, each its length in four bytes and so many bytes; one of length 0, then a JSON document as above,
                         without the rows, with "row_count"
 
-It imports nothing of ours, holds no credential, and its environment has one path. What holds SQL in, each by itself enough
+It imports nothing of Agnes, holds no credential, and its environment has one path. What holds SQL in, each by itself enough
 for most of it:
 
 - it must be exactly one SELECT whose syntax tree names only the allowed tables and functions (`functions.txt`);

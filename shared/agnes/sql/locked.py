@@ -231,7 +231,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self._folder.name,
-            # Nothing of ours; Lambda's interpreter would not find its own library without the first.
+            # No module of Agnes; Lambda's interpreter would not find its own library without the first.
             env={"LD_LIBRARY_PATH": f"{sys.base_prefix}/lib", "ARROW_DEFAULT_MEMORY_POOL": "system"},
             start_new_session=True,
         )

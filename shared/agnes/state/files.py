@@ -1,4 +1,4 @@
-"""State files: what the rest of the house sees (the port is agnes.kernel.state.State)."""
+"""State files: what the rest of the product sees (the port is agnes.kernel.state.State)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class ManifestInvalid(InvalidError):
     code = "plugin_manifest_invalid"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{MANIFEST}: {reason}", hint="Mend the file in its repository.")
+        super().__init__(f"{MANIFEST}: {reason}", hint="Fix the file in its repository.")
         self.reason = reason
 
 

@@ -40,8 +40,8 @@ WORTH_A_THREAD_SECONDS = 0.002
 def put(store: ObjectStore, files: Sequence[TreeFile], *, known: str | None = None) -> Tree:
     """Store `files`. Raises UnsafePath before anything is written.
 
-    Written even if they are there: nothing may have named them for long, and what is young is never swept. `known` is the
-    id of a tree that a row names, which is there and is not swept either: it alone is not written again.
+    Written even if they are there: nothing may have named them for long, and what is young is never collected as garbage. `known` is the
+    id of a tree that a row names, which is there and is not collected either: it alone is not written again.
     """
     check_files(files)
     tree, pack = build(files)

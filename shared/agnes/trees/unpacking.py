@@ -1,4 +1,4 @@
-"""A pack of ours read back: its objects, and the files that they are; whether it is the pack of a tree."""
+"""A stored pack read back: its objects, and the files that they are; whether it is the pack of a tree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MODES = {git.MODE_FILE.encode(): False, git.MODE_EXECUTABLE.encode(): True}
 
 
 class _NoPack(Exception):
-    """These bytes are no pack of ours."""
+    """These bytes are not a pack that Agnes stored."""
 
 
 @dataclass(frozen=True, slots=True)

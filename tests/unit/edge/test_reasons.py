@@ -60,7 +60,7 @@ class Wanted(BaseModel):
         ({"price": -1}, "price: a debt is no price"),
         ({"part": []}, "part: must be an object"),
         ({"part": {"a": "b"}}, "part.a: must be a whole number"),
-        ({"dais": 7}, "dais: is not known here"),
+        ({"dais": 7}, "dais: is not a known field"),
         ([], "query: must be an object"),
     ],
 )

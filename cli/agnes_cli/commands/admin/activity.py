@@ -73,7 +73,7 @@ def _filters(command: Any) -> Any:
 @_filters
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
-    """Who did what, how the house does, what syncs did. Without a word: the list."""
+    """Who did what, system health, and what syncs did. Without a subcommand: the list."""
     if ctx.invoked_subcommand is None:
         _list(**options)
 

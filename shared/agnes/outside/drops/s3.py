@@ -27,7 +27,7 @@ READ_SECONDS = 20
 """Silence after which an answer is given up."""
 PAGE_SIZE = 1000
 NAMES_A_FILE = 10
-"""A bucket may hold millions of objects that are none of ours: so many are looked at for each file that may match."""
+"""A bucket may hold millions of other objects: so many are looked at for each file that may match."""
 OF_ONE_OBJECT = frozenset({"AccessDenied", "InvalidObjectState"})
 """Refusals of an object, such as one that is archived; the next may be read."""
 T = TypeVar("T")

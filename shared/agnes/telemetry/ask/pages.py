@@ -78,7 +78,7 @@ class AskPage:
 
 
 def turns_of(carried: str) -> tuple[Turn, ...]:
-    """The turns that the form carried. Raises TooManyTurns for what no page of ours has sent."""
+    """The turns that the form carried. Raises TooManyTurns for what no page of Agnes has sent."""
     if not carried:
         return ()
     try:

@@ -61,7 +61,7 @@ class InvalidCursor(BadRequestError):
 
     def __init__(self) -> None:
         super().__init__(
-            "this cursor is none of ours",
+            "unrecognised cursor",
             hint="Take `next_cursor` of the part before, or leave it out to begin again; the session may have been replaced.",
         )
 

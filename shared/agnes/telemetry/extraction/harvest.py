@@ -103,7 +103,7 @@ class Harvester:
         *,
         keep: Callable[[], None],
     ) -> Harvest:
-        """As many of `sessions` as come to `round_bytes`, from the first on. Buried ones are only said to be finished."""
+        """As many of `sessions` as come to `round_bytes`, from the first on. Redacted ones are only reported as finished."""
         with self._state.read(FILE, *self._served_files) as db:
             progress = ledger.progress(db)
             known = ledger.known(db, sessions)

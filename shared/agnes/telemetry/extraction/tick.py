@@ -8,7 +8,7 @@
         publish: write event files, roll up the days touched, commit the ledger: all of it becomes true at once
         remove the notes of the round
     publish what the queue's consumers have prepared
-    sessions of older rules: harvest them aside, and when all of them are there, publish them
+    sessions of older rules: stage them, and when all of them are there, publish them
     give the claim back
 
 A consumer of the queue harvests its batch without the claim, so several work at once; then it publishes, or leaves that
@@ -413,7 +413,7 @@ class ExtractionRun:
     # ---- the whole history again
 
     def _extract_stale(self, found: Inbox) -> None:
-        """Sessions of older rules, and those that a reprocessing asked for: aside, as long as there is time."""
+        """Sessions of older rules, and those that a reprocessing asked for: staged, as long as there is time."""
         epoch, missing = self._missing(prepared.heads(self._store, found.aside))
         given = {
             session

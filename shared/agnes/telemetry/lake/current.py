@@ -1,7 +1,7 @@
 """Which events count, for engines that read the lake by themselves: `telemetry/current/sessions.parquet`.
 
 One row a session, (user_id, session_id, generation), as the ledger has it. An event below `telemetry/events/` counts if
-its three columns are a row of it (docs/scale.md). Whoever has changed the ledger writes it; nothing of ours reads it. If
+its three columns are a row of it (docs/scale.md). Whoever has changed the ledger writes it; Agnes itself does not read it. If
 that one dies in between, it is a run behind until the next change.
 """
 

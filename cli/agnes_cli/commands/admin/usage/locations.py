@@ -102,7 +102,7 @@ def add(id: str, yes: bool, as_json: bool, **about: Any) -> None:
             looked = server.post(f"{LOCATIONS}/test", wish)
         if not looked["ok"]:
             _show_looked(looked)
-            raise BadInput("nothing was saved", hint="Mend what is said above, and add it again.")
+            raise BadInput("nothing was saved", hint="Fix what is reported above, then add the location again.")
         made = server.post(LOCATIONS, wish)
     if as_json:
         shown.as_json(made)
