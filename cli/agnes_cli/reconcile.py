@@ -57,7 +57,7 @@ def plan(
 
 
 def left(served: Mapping[str, str], installed: Sequence[Installed]) -> list[Installed]:
-    """What is installed and not served any more; nothing if the view has no plugins at all (spec/01 section 11)."""
+    """What is installed and not served any more; nothing if the view has no plugins at all."""
     return [plugin for plugin in installed if served and plugin.name not in served]
 
 

@@ -1,4 +1,4 @@
-"""The workspace's own files, all in `<workspace>/.claude` (spec/04 section 2).
+"""The workspace's own files, all in `<workspace>/.claude`.
 
 agnes-sessions.txt                    queue: `session_id<TAB>path`; a bare path has no id
 agnes-sessions.snapshot.PID.HEX.txt   the queue that a push is working on

@@ -23,6 +23,8 @@ _MODULE = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 _PATH = re.compile(r"(?<![\w/.:-])(?:cli|docs|functions|infra|layers|localstack|shared|templates|tests)(?:/[\w.-]+)+")
 _SHORT_PATH = re.compile(r"(?<![\w/.<-])\w+(?:/\w+)+\.py\b")
 _DECISION = re.compile(r"\bdecisions?[ /]0*(\d+)")
+_SPECIFICATION = re.compile(r"\bspec/\d\d\S*")
+"""What this was built from is not in the repository: a text says the rule itself."""
 _HOST = re.compile(r"agnes\.example\b")
 
 
@@ -71,6 +73,7 @@ def missing(text: str) -> Iterator[str]:
             (ROOT / under / path).exists() for under in ("", "shared", "shared/agnes", "shared/agnes/telemetry")
         ):
             yield path
+    yield from _SPECIFICATION.findall(text)
     for number in _DECISION.findall(text):
         if int(number) not in decisions():
             yield f"decision {number}"
@@ -88,5 +91,5 @@ def test_what_is_named_is_there() -> None:
 
 
 def test_names_that_are_not_there_are_found() -> None:
-    text = "`agnes.telemetry.packed`, agnes.state.StateFiles, docs/gone.md, lake/gone.py, lake/copies.py, decision 9999"
-    assert list(missing(text)) == ["agnes.telemetry.packed", "docs/gone.md", "lake/gone.py", "decision 9999"]
+    text = "`agnes.telemetry.packed`, agnes.state.StateFiles, docs/gone.md, lake/gone.py, lake/copies.py, spec/04, decision 9999"
+    assert list(missing(text)) == ["agnes.telemetry.packed", "docs/gone.md", "lake/gone.py", "spec/04", "decision 9999"]

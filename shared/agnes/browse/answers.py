@@ -1,4 +1,4 @@
-"""The details' JSON, with the field names of the API (spec/02 §5)."""
+"""The details' JSON, with the field names of the API."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def plugin_answer(plugin: PluginDetail, base: str) -> dict[str, Any]:
         "often_in_the_same_stack": [_named(other) for other in plugin.same_stacks],
         "more_by_owner": [_named(other) for other in plugin.more],
         "is_own": plugin.is_own,
-        # A plugin that nobody called has no telemetry, rather than zeros (spec/02 §3).
+        # A plugin that nobody called has no telemetry, rather than zeros.
         "telemetry": _telemetry(plugin.figures, plugin.daily_series) if item.invocations_30d else None,
     }
 

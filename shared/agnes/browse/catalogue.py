@@ -179,7 +179,7 @@ class Measures:
 
 
 def most_popular_first(entry: Entry, usage: Usage) -> tuple[int, int, int, int, str, str]:
-    """The order of Most Popular, six levels (spec/02 §6)."""
+    """The order of Most Popular, six levels."""
     return (
         -usage.distinct_users_30d,
         -usage.invocations_30d,
@@ -382,7 +382,7 @@ class Sights:
 
     def of(self, who: Principal) -> Visible:
         """Granted to one of their groups, or open; their own flea entities that are not archived; an admin sees
-        every flea entity, and no more of the curated ones than anybody (spec/02 §2)."""
+        every flea entity, and no more of the curated ones than anybody."""
         owner = who.user_id if who.user_id in self.content.owned_by else ""
         key = (who.group_ids, who.is_admin, owner)
         found = self._of.get(key)

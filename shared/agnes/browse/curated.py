@@ -142,7 +142,7 @@ def _words(shown: Mapping[str, Any], assets: Mapping[str, Any], commit: str) -> 
         use_cases=tuple(UseCase(**case) for case in shown.get("use_cases", ())),
         sample_user=sample.get("user", ""),
         sample_assistant=sample.get("assistant", ""),
-        # The key follows from the content already; `v` is what clients of the API expect (spec/02 §1).
+        # The key follows from the content already; `v` is what clients of the API expect.
         cover_url=f"{cover}?v={commit[:8]}" if cover else None,
         video_url=shown.get("video_url"),
         documents=tuple(

@@ -107,7 +107,7 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class PluginDetail:
-    """One plugin, as its page and its API route show it (spec/02 §5)."""
+    """One plugin, as its page and its API route show it."""
 
     entry: Entry
     item: Item

@@ -170,7 +170,7 @@ class EntityPage(PluginPage):
 
     @cached_property
     def hero(self) -> Hero:
-        """The crumb is what it is called by (spec/02 §7)."""
+        """The crumb is what it is called by."""
         return replace(super().hero, last_crumb=self.plugin.entry.name)
 
     @property

@@ -30,7 +30,7 @@ CATEGORIES = {
     "Research": "flask",
     "Other": "grid",
 }
-"""The documented vocabulary and its icons (spec/02 §2). Unknown ones are shown as they are, with Other's icon."""
+"""The documented vocabulary and its icons. Unknown ones are shown as they are, with Other's icon."""
 OTHER = "Other"
 
 FIGURES = {
@@ -300,7 +300,7 @@ class NeedLine:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row of the listing; field names are the API's (spec/02 §2)."""
+    """One row of the listing; field names are the API's."""
 
     id: str
     source: Source

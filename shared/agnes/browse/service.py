@@ -290,7 +290,7 @@ def _document_of(store: ObjectStore, entry: Entry, path: str) -> bytes:
 
 def _curated(state: State, who: Principal, marketplace_id: str, name: str) -> tuple[Catalogue, int]:
     """The catalogue and the plugin's number in it, if the person may see it; admins look after what they were not
-    granted, too (spec/02 §1), which does not put it into their listing or stack."""
+    granted, too, which does not put it into their listing or stack."""
     known = catalogue(state)
     resource = resource_id(marketplace_id, name)
     number = known.content.granted.get(resource)

@@ -1,4 +1,4 @@
-"""How numbers, sizes and times are written on a screen (spec/02 §6 and §7)."""
+"""How numbers, sizes and times are written on a screen."""
 
 from __future__ import annotations
 

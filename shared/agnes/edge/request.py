@@ -18,7 +18,7 @@ from agnes.kernel.errors import BadRequestError, TooLargeError
 from agnes.kernel.ids import new_ulid
 
 MAX_BODY_BYTES = 4_700_000
-"""What passes a Lambda after base64 (spec/11 C); larger bodies go by presigned URL."""
+"""What passes a Lambda after base64; larger bodies go by presigned URL."""
 
 HTTP_API = "1.0"
 """`version` of an HTTP API's event in the payload format that we ask for."""

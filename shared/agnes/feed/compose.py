@@ -31,7 +31,7 @@ it; of two entries that need each other it would install neither."""
 def catalog(offers: Sequence[Offer], renames: Mapping[str, str | None] = MappingProxyType({})) -> bytes:
     """marketplace.json: the upstream entries with our name, source and version, and what was renamed.
 
-    Claude Code wants `source` to begin with `./`, and the name to equal plugin.json's (spec/01 §8).
+    Claude Code wants `source` to begin with `./`, and the name to equal plugin.json's.
     """
     entries = []
     for offer in offers:

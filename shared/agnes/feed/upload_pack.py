@@ -3,7 +3,7 @@
 Bytes in, bytes out. There is one ref, `refs/heads/main`, and its commit has no parent, so every
 clone is as deep as a full one and negotiation is: which earlier views do you have? Receive-pack
 does not exist here. Dulwich's server is not used: it has no v2, writes through WSGI only and
-breaks partial clones (spec/11 D).
+breaks partial clones.
 """
 
 from __future__ import annotations

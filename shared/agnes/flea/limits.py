@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 MAX_ARCHIVE_BYTES = 50 * 1024 * 1024
-"""Of an uploaded archive, packed (spec/03 §2)."""
+"""Of an uploaded archive, packed."""
 MAX_UNPACKED_BYTES = 200 * 1024 * 1024
 """What its members may declare together."""
 MAX_MEMBERS = 10_000

@@ -76,7 +76,7 @@ class Entity:
 
     @property
     def is_served(self) -> bool:
-        """Archiving ends new installs and keeps the existing ones (spec/02 §4)."""
+        """Archiving ends new installs and keeps the existing ones."""
         return self.tree_id is not None and self.status in (APPROVED, ARCHIVED)
 
     def is_visible_to(self, who: Principal) -> bool:

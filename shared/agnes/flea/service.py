@@ -17,7 +17,7 @@ FILES = ("flea",)
 
 
 class EntityNotFound(NotFoundError):
-    """Also for what the person may not see, so that existence is not told (spec/02 §1)."""
+    """Also for what the person may not see, so that existence is not told."""
 
     code = "entity_not_found"
 

@@ -32,7 +32,7 @@ log = logging.getLogger("agnes.marketplace")
 PREFIX = "assets/"
 NOTES = "damage/assets/"
 IMMUTABLE = "private, max-age=2592000, immutable"
-"""The URL holds the content's hash (spec/02 §1: 30 days)."""
+"""30 days: the URL holds the content's hash."""
 
 COVER, DOCUMENT = "cover", "document"
 _DOCUMENTS = {

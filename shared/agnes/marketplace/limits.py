@@ -16,7 +16,7 @@ MAX_ITEMS = 1_000
 MAX_FRONT_MATTER_BYTES = 65_536
 """As for Claude Code, where the file is not trusted; examples in agents make it several thousand."""
 MAX_METADATA_BYTES = 1 << 20
-"""Of marketplace-metadata.json (spec/01 §2)."""
+"""Of marketplace-metadata.json."""
 MAX_MARKDOWN_BYTES = 64 * 1024
 MAX_USE_CASES = 20
 MAX_DOC_LINKS = 20
@@ -24,7 +24,7 @@ MAX_METADATA_ITEMS = 500
 MAX_COVER_BYTES = 4_000_000
 """What a function may answer (4.5 MB): pages load pictures from us alone, so none is redirected to the store."""
 MAX_ASSET_BYTES = 10_000_000
-"""Of a document (spec/01 §2)."""
+"""Of a document."""
 MAX_INLINE_BYTES = 1_000_000
 """A larger document is fetched from the store itself, by a presigned URL."""
 MAX_ASSETS_BYTES = 100_000_000
@@ -33,7 +33,7 @@ MAX_MIRRORED = 200
 """URLs mirrored of one marketplace."""
 MIRROR_PARALLEL = 4
 MIRROR_SECONDS = 60.0
-"""For one URL, redirects included (spec/01 §2)."""
+"""For one URL, redirects included."""
 MIRROR_FRESH = timedelta(minutes=15)
 """A copy that was asked about so lately is not asked about again while the repository is as it was: other people's
 servers are not for who syncs again and again."""
@@ -78,9 +78,9 @@ MAX_LISTED_SYNCS = 200
 """Lines of sync history in one answer."""
 
 SYNC_SECONDS = 300.0
-"""For one repository by schedule: the reference's limit of a git command (spec/01 §3)."""
+"""For one repository by schedule: the reference's limit of a git command."""
 INTERACTIVE_SYNC_SECONDS = 25.0
-"""For an admin who waits: API Gateway ends a request after 29 s (spec/11 C)."""
+"""For an admin who waits: API Gateway ends a request after 29 s."""
 CLAIM_MARGIN_SECONDS = 60
 """How long beyond its own time a sync may hold its marketplace; it ends by itself if its worker was killed."""
 

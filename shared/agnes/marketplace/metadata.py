@@ -1,4 +1,4 @@
-"""`.claude-plugin/marketplace-metadata.json`: what a curator writes for the pages (spec/01 §2).
+"""`.claude-plugin/marketplace-metadata.json`: what a curator writes for the pages.
 
 Everything in it is optional, and whatever is malformed is left out with a warning: no plugin is
 refused for its page. The result is plain JSON, kept in `marketplace.plugins.metadata`:

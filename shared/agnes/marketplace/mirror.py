@@ -1,4 +1,4 @@
-"""Our copies of covers and documents that curators name by URL (spec/01 §2, "Asset mirror").
+"""Our copies of covers and documents that curators name by URL.
 
 Fetched at each sync, four at a time, conditionally, over judged connections. A copy is kept under its
 content as any asset is, and is published through its plugin's own addresses: whoever may not have the
@@ -7,7 +7,7 @@ plugin may not have its pictures. What decides about a copy is remembered by plu
 - a failure that may pass (no answer, 5xx) keeps the good copy;
 - one that will not (gone, of another kind, too large, a private address) ends it;
 - "not modified" speaks of the copy that was asked about, so its bytes are taken from that one, whichever
-  plugin it belongs to (spec/01 §10.15).
+  plugin it belongs to.
 
 Where the repository is as it was, only copies that are no longer fresh are asked about, without its pack (`refresh`).
 """

@@ -12,7 +12,7 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 PLUGIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """The client sets no bound; this one is what a folder, an address and a grant take."""
 RESERVED_SLUGS = frozenset({"agnes", "curated", "flea", "git-cache", "store", "store-bundle", "sync-all"})
-"""Words that routes and the folders of the feed use for something else (spec/01 §10.4)."""
+"""Words that routes and the folders of the feed use for something else."""
 
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 # What git-check-ref-format(1) forbids in a branch name.

@@ -4,7 +4,7 @@ Of the four outcomes of a write (`agnes.kernel.ports`), *unknown* is the dangero
 bytes may be stored, may never be, or may still be under way. Reading alone settles nothing,
 since the first request may land after the read. Sending the identical conditional write again
 does: either it commits, and then the first can no longer land, or it conflicts, and then the
-nonce tells whose bytes won (spec/11, decision 2).
+nonce tells whose bytes won.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class Event(Struct, gc=False, omit_defaults=True):
 
 
 class Summary(Struct):
-    """Columns of spec/04 section 7, with the corrections of its section 17 (prompts, responses counted once)."""
+    """Columns of a session's summary; prompts and responses count once, however often they were copied."""
 
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -1,6 +1,6 @@
 """The served form of a plugin: one name and one content-derived version in its manifests.
 
-Claude Code keeps what it installed under the version (spec/01 §8), so the version must change
+Claude Code keeps what it installed under the version, so the version must change
 when and only when the content does. It resolves plugin.json before the catalog's entry; both
 get the same stamp.
 """

@@ -249,7 +249,7 @@ def test_a_blocked_tree_is_served_by_nobody(team):
 
 
 def test_my_stack_has_what_was_added_last_before_what_was_added_first(team):
-    """Whichever is newer itself (spec/02 §2)."""
+    """Whichever is newer itself."""
     oldest, newest = plant(team, "oldest", created_at=team.house.clock.now() - timedelta(days=9)), plant(team, "newest")
     for entity in (newest, oldest):
         team.call("POST", "eve", f"/api/store/entities/{entity}/install")

@@ -170,7 +170,7 @@ def test_a_hook_of_a_newer_event_is_served_apart_and_told(workshop, market):
 
 
 def test_a_plugin_that_returns_does_not_do_so_silently(workshop, market):
-    """Its grants and subscriptions count again (spec/01 §10.10)."""
+    """Its grants and subscriptions count again."""
     workshop.sync()
     whole = market.manifest()
     market.write_manifest({**whole, "plugins": [p for p in whole["plugins"] if p["name"] != "finops"]})

@@ -37,7 +37,7 @@ def extracted(
 
 
 def example(*numbers: int) -> bytes:
-    """Blocks of spec/04-jsonl-examples.md, one after another."""
+    """The example transcripts of tests/samples/transcripts, one after another."""
     paths = [next((SAMPLES / "examples").glob(f"{number:02d}-*.jsonl")) for number in numbers]
     return b"".join(path.read_bytes() for path in paths)
 

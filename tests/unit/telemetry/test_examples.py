@@ -1,4 +1,4 @@
-"""Every block of spec/04-jsonl-examples.md, with the figures that its "Ours" readings give, computed by hand."""
+"""Every example of tests/samples/transcripts, with figures that were computed by hand."""
 
 from __future__ import annotations
 

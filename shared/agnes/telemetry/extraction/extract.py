@@ -1,7 +1,7 @@
 """From the files of a session to its events and summary. Pure: the same bytes give the same rows.
 
 A session is always extracted whole, from all of its files: so a result that arrives in a later upload flips the
-error of its call, and a session that is sent again replaces itself. Rules: spec/04 sections 4 to 6 and 17.
+error of its call, and a session that is sent again replaces itself. docs/telemetry.md has the rules.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Only what is asked for becomes an object; msgspec walks over the rest, which is most of the bytes. Types are open:
 what a field is expected to be is in the Structs, and a record that has something else there is read again without
-expectations, so that one odd field costs that field only. Sources of the fields: spec/04 section 4, facts.md.
+expectations, so that one odd field costs that field only. Fields are those that the client was seen to write (docs/claude-code-client.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The summary of a session, from its events and all of its times (spec/04 section 7)."""
+"""The summary of a session, from its events and all of its times."""
 
 from __future__ import annotations
 

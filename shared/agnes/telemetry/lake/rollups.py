@@ -41,7 +41,7 @@ EVENTS_AT_ONCE = 100_000
 """Unless one day has more. Three times as many took 70 MB more in a run over 1.5 GB."""
 CALLS_A_DAY = 1000
 """Of one item by one person that figures of the item count, so that a script, or a forged transcript, cannot make
-something popular by itself (spec/04 section 17.5). Their own figures have all of them."""
+something popular by itself. Their own figures have all of them."""
 DAILY_DAYS = 31
 """That daily and window figures are made of."""
 _PART_FILE = "FORMAT parquet, COMPRESSION snappy"
