@@ -23,7 +23,7 @@ _MODULE = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 _PATH = re.compile(r"(?<![\w/.:-])(?:cli|docs|functions|infra|layers|localstack|shared|templates|tests)(?:/[\w.-]+)+")
 _SHORT_PATH = re.compile(r"(?<![\w/.<-])\w+(?:/\w+)+\.py\b")
 _DECISION = re.compile(r"\bdecisions?[ /]0*(\d+)")
-_SPECIFICATION = re.compile(r"\bspec/\d\d\S*")
+_SPECIFICATION = re.compile(r"\bspec/\d\d\b")
 """What this was built from is not in the repository: a text says the rule itself."""
 _HOST = re.compile(r"agnes\.example\b")
 
