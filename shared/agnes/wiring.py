@@ -175,9 +175,9 @@ class Wiring:
 
     @built_once
     def web(self) -> WebReader:
-        from agnes.outside.web import JudgedWeb
+        from agnes.outside.web import SafeWeb
 
-        return JudgedWeb(allow=self._outbound_allow("git"))
+        return SafeWeb(allow=self._outbound_allow("git"))
 
     @built_once
     def drops(self) -> Drops:
@@ -232,9 +232,9 @@ class Wiring:
 
     @built_once
     def provider_web(self) -> ProviderWeb:
-        from agnes.outside.provider_web import JudgedProviderWeb
+        from agnes.outside.provider_web import SafeProviderWeb
 
-        return JudgedProviderWeb(allow=self._outbound_allow("providers"))
+        return SafeProviderWeb(allow=self._outbound_allow("providers"))
 
     @built_once
     def discovery(self) -> Discovery:

@@ -179,7 +179,7 @@ def scope_verdict(route: Route, scope: str) -> int | None:
         "read": needs not in (Needs.PERSON, Needs.DIRECTORY) and (route.method == "GET" or route.path in FEED),
         "feed": route.path in FEED,
         "push": route.path in PUSH,
-        "bootstrap-analyst": needs in (Needs.LOGIN, Needs.GIT),
+        "bootstrap-analyst": needs in (Needs.LOGIN, Needs.BASIC),
         "scim": needs is Needs.DIRECTORY,
     }[scope]
     return None if is_open else 403
@@ -199,7 +199,7 @@ def verdict(needs: Needs, kind: str) -> int | None:
     return {
         Needs.PUBLIC: {},
         Needs.LOGIN: signed_in,
-        Needs.GIT: signed_in,
+        Needs.BASIC: signed_in,
         Needs.PERSON: {**signed_in, "analyst_token": 403, "admin_token": 403},
         Needs.ADMIN: {**signed_in, **analyst},
         Needs.DIRECTORY: {**signed_in, **analyst, "admin": 403, "admin_token": 403},

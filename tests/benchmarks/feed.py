@@ -37,7 +37,7 @@ from agnes.marketplace import sync
 from agnes.marketplace.limits import MAX_PLUGINS
 from agnes.marketplace.model import NewMarketplace
 from agnes.outside.git import DulwichGit
-from agnes.outside.web import JudgedWeb
+from agnes.outside.web import SafeWeb
 from agnes.trees import packaging
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
@@ -238,7 +238,7 @@ def _sync(
     allow = frozenset({"http", "private"})
     git = DulwichGit(allow=allow)
     tools = sync.Syncing(
-        wiring.state(), wiring.store(), git, wiring.secrets(), wiring.clock(), JudgedWeb(allow=frozenset())
+        wiring.state(), wiring.store(), git, wiring.secrets(), wiring.clock(), SafeWeb(allow=frozenset())
     )
     with GitHttpServer(folder) as server:
         wish = NewMarketplace(

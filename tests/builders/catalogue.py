@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agnes.browse.catalogue import Catalogue, Content, Holdings, Measures, Reach, Sights
+from agnes.browse.catalogue import Catalogue, Content, Measures, Reach, SubscriptionIndex, VisibilityIndex
 from agnes.browse.listing import ItemsQuery, listing
 from agnes.browse.model import Entry, Figures, Listing, Usage
 from agnes.kernel.principal import Principal
@@ -98,8 +98,8 @@ class Shop:
             granted = {grant: frozenset(groups) for grant, groups in self.grants.items()}
         reach = Reach(self.people, granted)
         must = {grant: frozenset(groups) for grant, groups in self.required.items()}
-        holdings = Holdings(content, reach, [(*pair, self.since.get(pair)) for pair in self.held], must)
-        return Catalogue(content, measures, reach, holdings, Sights(content, measures, reach))
+        holdings = SubscriptionIndex(content, reach, [(*pair, self.since.get(pair)) for pair in self.held], must)
+        return Catalogue(content, measures, reach, holdings, VisibilityIndex(content, measures, reach))
 
     def list(self, who: Principal | None = None, **query: Any) -> Listing:
         return listing(self.catalogue, who or person(), ItemsQuery.model_validate(query), now=NOW)

@@ -20,8 +20,8 @@ from agnes.outside.drops import OutsideDrops
 from agnes.outside.egress import Alarm, Egress, Origin, PrivateAddress, Silent, dial
 from agnes.outside.git import DulwichGit
 from agnes.outside.object_store.memory import MemoryStore
-from agnes.outside.provider_web import JudgedProviderWeb
-from agnes.outside.web import JudgedWeb
+from agnes.outside.provider_web import SafeProviderWeb
+from agnes.outside.web import SafeWeb
 from agnes.settings import load
 from agnes.wiring import Wiring
 from tests.builders.web_server import WebServer
@@ -37,9 +37,9 @@ def test_nobody_reaches_a_private_address_without_leave():
     ):
         pass
     with pytest.raises(WebRefused) as web:
-        JudgedWeb(allow=HTTP).fetch("http://127.0.0.1:1/x", seconds=5, max_bytes=10)
+        SafeWeb(allow=HTTP).fetch("http://127.0.0.1:1/x", seconds=5, max_bytes=10)
     with pytest.raises(ProviderBlocked) as provider:
-        JudgedProviderWeb(allow=HTTP).get("http://127.0.0.1:1/.well-known/openid-configuration")
+        SafeProviderWeb(allow=HTTP).get("http://127.0.0.1:1/.well-known/openid-configuration")
     place = Place(kind="s3", bucket="drop", endpoint="http://127.0.0.1:1", region="us-east-1")
     key = Secret('{"access_key_id": "a", "secret_access_key": "b"}')
     with pytest.raises(DropRefused) as drop, OutsideDrops(allow=HTTP).open(place, key, seconds=5) as opened:

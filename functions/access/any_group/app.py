@@ -11,7 +11,7 @@ from agnes.kernel.principal import Principal
 app = Function("access-any_group")
 
 
-class GroupWish(BaseModel):
+class GroupCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str
@@ -26,8 +26,8 @@ class GroupPatch(BaseModel):
 
 
 @app.route("/api/admin/groups", methods=["POST"])
-@endpoint(needs=Needs.ADMIN, body=GroupWish, status=201)
-def post_groups(who: Principal, body: GroupWish) -> Group:
+@endpoint(needs=Needs.ADMIN, body=GroupCreate, status=201)
+def post_groups(who: Principal, body: GroupCreate) -> Group:
     """Create a group."""
     return groups.create(wiring.state(), who, name=body.name, description=body.description, now=wiring.clock().now())
 

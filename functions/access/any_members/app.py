@@ -11,15 +11,15 @@ from agnes.kernel.principal import Principal
 app = Function("access-any_members")
 
 
-class MemberWish(BaseModel):
+class MemberCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     email: str
 
 
 @app.route("/api/admin/groups/{group_id}/members", methods=["POST"])
-@endpoint(needs=Needs.ADMIN, body=MemberWish, status=201)
-def post_members(who: Principal, group_id: str, body: MemberWish) -> Member:
+@endpoint(needs=Needs.ADMIN, body=MemberCreate, status=201)
+def post_members(who: Principal, group_id: str, body: MemberCreate) -> Member:
     """Add an account to a group."""
     return groups.add_member_by_email(wiring.state(), who, group_id, email=body.email, now=wiring.clock().now())
 

@@ -11,15 +11,15 @@ from agnes.kernel.principal import Principal
 app = Function("access-any_memberships")
 
 
-class MembershipWish(BaseModel):
+class MembershipCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     group_id: str
 
 
 @app.route("/api/admin/users/{user_id}/memberships", methods=["POST"])
-@endpoint(needs=Needs.ADMIN, body=MembershipWish, status=201)
-def post_memberships(who: Principal, user_id: str, body: MembershipWish) -> Membership:
+@endpoint(needs=Needs.ADMIN, body=MembershipCreate, status=201)
+def post_memberships(who: Principal, user_id: str, body: MembershipCreate) -> Membership:
     """Add an account to a group."""
     return groups.add_membership(wiring.state(), who, user_id, group_id=body.group_id, now=wiring.clock().now())
 

@@ -9,7 +9,7 @@ app = Function("feed-any_receive_pack")
 
 
 @app.route("/marketplace.git/git-receive-pack", methods=["POST"])
-@git_endpoint(needs=Needs.GIT, scope=Scope.FEED)
+@git_endpoint(needs=Needs.BASIC, scope=Scope.FEED)
 def post_receive_pack(who: Principal) -> None:  # noqa: ARG001 (whoever it is)
     """Say that the feed cannot be written."""
     refuse_push()

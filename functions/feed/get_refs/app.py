@@ -11,7 +11,7 @@ app = Function("feed-get_refs")
 
 
 @app.route("/marketplace.git/info/refs", methods=["GET"])
-@git_endpoint(needs=Needs.GIT, scope=Scope.FEED)
+@git_endpoint(needs=Needs.BASIC, scope=Scope.FEED)
 def get_refs(who: Principal, request: Request) -> Reply:
     """Advertise the one branch; pushing is refused by name."""
     if request.query.get("service") != ["git-upload-pack"]:

@@ -10,7 +10,7 @@ app = Function("feed-get_zip")
 
 
 @app.route("/marketplace.zip", methods=["GET"])
-@endpoint(needs=Needs.GIT, scope=Scope.FEED, reads=service.STATE_FILES, ahead=service.ahead)
+@endpoint(needs=Needs.BASIC, scope=Scope.FEED, reads=service.STATE_FILES, ahead=service.ahead)
 def get_zip(who: Principal, request: Request) -> Reply:
     """Redirect to the zip of your marketplace; 304 when you have it."""
     store = wiring.store()

@@ -11,7 +11,7 @@ app = Function("feed-post_upload_pack")
 
 
 @app.route("/marketplace.git/git-upload-pack", methods=["POST"])
-@git_endpoint(needs=Needs.GIT, scope=Scope.FEED, reads=service.STATE_FILES, ahead=service.ahead)
+@git_endpoint(needs=Needs.BASIC, scope=Scope.FEED, reads=service.STATE_FILES, ahead=service.ahead)
 def post_upload_pack(who: Principal, request: Request) -> Reply:
     """Answer git's negotiation with the pack that it lacks."""
     store = wiring.store()

@@ -29,8 +29,8 @@ def get_prices(who: Principal) -> list[prices.Price]:
 
 @app.route("/api/admin/usage/prices", methods=["PUT"])
 @app.route("/api/admin/telemetry/prices", methods=["PUT"])
-@endpoint(needs=Needs.ADMIN, body=prices.PriceWish)
-def put_price(who: Principal, body: prices.PriceWish) -> prices.Price:
+@endpoint(needs=Needs.ADMIN, body=prices.PriceUpdate)
+def put_price(who: Principal, body: prices.PriceUpdate) -> prices.Price:
     """Set what a model costs from a day on; costs beside items follow with the next run of the extraction."""
     return prices.set_price(wiring.state(), who, body, now=wiring.clock().now())
 

@@ -11,7 +11,7 @@ from agnes.telemetry.drill_down.conversation import Excerpt
 app = Function("telemetry-get_transcript")
 
 
-class Stretch(BaseModel):
+class TranscriptRange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     start: int = Field(0, ge=0, le=100_000_000)
@@ -33,8 +33,8 @@ def get_transcript(who: Principal, user_id: str, session_id: str, query: viewing
 
 
 @app.route("/api/admin/sessions/{user_id}/{session_id}/transcript/{piece_id}", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=Stretch)
-def get_piece(who: Principal, user_id: str, session_id: str, piece_id: str, query: Stretch) -> Excerpt:
+@endpoint(needs=Needs.ADMIN, query=TranscriptRange)
+def get_piece(who: Principal, user_id: str, session_id: str, piece_id: str, query: TranscriptRange) -> Excerpt:
     """One event with up to 200,000 characters of its text, from `start` on."""
     return viewing.excerpt(
         wiring.store(),

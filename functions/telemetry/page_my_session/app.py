@@ -11,7 +11,7 @@ from agnes.telemetry.drill_down.viewing import PartQuery, Viewer
 app = Function("telemetry-page_my_session")
 
 
-class Stretch(BaseModel):
+class TranscriptRange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     start: int = Field(0, ge=0, le=100_000_000)
@@ -33,8 +33,8 @@ def page_my_session(who: Principal, session_id: str, query: PartQuery) -> Sessio
 
 
 @app.route("/me/sessions/{session_id}/pieces/{piece_id}", methods=["GET"])
-@page(needs=Needs.LOGIN, query=Stretch)
-def page_piece(who: Principal, session_id: str, piece_id: str, query: Stretch) -> PiecePage:
+@page(needs=Needs.LOGIN, query=TranscriptRange)
+def page_piece(who: Principal, session_id: str, piece_id: str, query: TranscriptRange) -> PiecePage:
     """One thing that was said, whole."""
     return piece_page(
         wiring.store(),

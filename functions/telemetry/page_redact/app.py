@@ -6,7 +6,7 @@ from agnes.edge import Function, Needs, page
 from agnes.kernel.errors import NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.knowledge import redacting
-from agnes.telemetry.drill_down.session_pages import Door, RedactPage
+from agnes.telemetry.drill_down.session_pages import RedactPage, SessionLinks
 from agnes.telemetry.keys import transcript_id
 
 app = Function("telemetry-page_redact")
@@ -17,7 +17,7 @@ app = Function("telemetry-page_redact")
 def page_question(_who: Principal, user_id: str, session_id: str) -> RedactPage:
     """Ask whether one session is to go."""
     which = transcript_id(user_id, session_id)
-    return RedactPage(Door(False, which.user_id, which.session_id), _email(user_id))
+    return RedactPage(SessionLinks(False, which.user_id, which.session_id), _email(user_id))
 
 
 @app.route("/admin/sessions/{user_id}/{session_id}/redact", methods=["POST"])
@@ -25,7 +25,7 @@ def page_question(_who: Principal, user_id: str, session_id: str) -> RedactPage:
 def page_done(_who: Principal, user_id: str, session_id: str) -> RedactPage:
     """Remove one session for good."""
     done = redacting.redact_session(wiring.state(), wiring.store(), user_id, session_id, clock=wiring.clock())
-    return RedactPage(Door(False, done.user_id, done.sessions[0]), _email(user_id), done)
+    return RedactPage(SessionLinks(False, done.user_id, done.sessions[0]), _email(user_id), done)
 
 
 @app.route("/admin/users/{user_id}/redact", methods=["GET"])
@@ -33,7 +33,7 @@ def page_done(_who: Principal, user_id: str, session_id: str) -> RedactPage:
 def page_question_of_all(_who: Principal, user_id: str) -> RedactPage:
     """Ask whether all sessions of a person are to go."""
     with wiring.state().read("people") as db:
-        return RedactPage(Door(False, user_id, ""), accounts.get_user(db, user_id).email)
+        return RedactPage(SessionLinks(False, user_id, ""), accounts.get_user(db, user_id).email)
 
 
 @app.route("/admin/users/{user_id}/redact", methods=["POST"])
@@ -43,7 +43,7 @@ def page_all_done(_who: Principal, user_id: str) -> RedactPage:
     with wiring.state().read("people") as db:
         email = accounts.get_user(db, user_id).email
     done = redacting.redact_user(wiring.state(), wiring.store(), user_id, clock=wiring.clock())
-    return RedactPage(Door(False, done.user_id, ""), email, done)
+    return RedactPage(SessionLinks(False, done.user_id, ""), email, done)
 
 
 def _email(user_id: str) -> str:

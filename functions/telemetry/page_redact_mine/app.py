@@ -4,7 +4,7 @@ from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
 from agnes.knowledge import redacting
-from agnes.telemetry.drill_down.session_pages import Door, RedactPage
+from agnes.telemetry.drill_down.session_pages import RedactPage, SessionLinks
 from agnes.telemetry.keys import transcript_id
 
 app = Function("telemetry-page_redact_mine")
@@ -15,7 +15,7 @@ app = Function("telemetry-page_redact_mine")
 def page_question(who: Principal, session_id: str) -> RedactPage:
     """Ask."""
     which = transcript_id(who.user_id, session_id)
-    return RedactPage(Door(True, which.user_id, which.session_id), who.email)
+    return RedactPage(SessionLinks(True, which.user_id, which.session_id), who.email)
 
 
 @app.route("/me/sessions/{session_id}/redact", methods=["POST"])
@@ -23,4 +23,4 @@ def page_question(who: Principal, session_id: str) -> RedactPage:
 def page_done(who: Principal, session_id: str) -> RedactPage:
     """Remove it for good."""
     done = redacting.redact_session(wiring.state(), wiring.store(), who.user_id, session_id, clock=wiring.clock())
-    return RedactPage(Door(True, done.user_id, done.sessions[0]), who.email, done)
+    return RedactPage(SessionLinks(True, done.user_id, done.sessions[0]), who.email, done)

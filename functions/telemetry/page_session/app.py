@@ -11,7 +11,7 @@ from agnes.telemetry.drill_down.viewing import PartQuery, Viewer
 app = Function("telemetry-page_session")
 
 
-class Stretch(BaseModel):
+class TranscriptRange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     start: int = Field(0, ge=0, le=100_000_000)
@@ -33,8 +33,8 @@ def page_session(who: Principal, user_id: str, session_id: str, query: PartQuery
 
 
 @app.route("/admin/sessions/{user_id}/{session_id}/pieces/{piece_id}", methods=["GET"])
-@page(needs=Needs.ADMIN, query=Stretch)
-def page_piece(who: Principal, user_id: str, session_id: str, piece_id: str, query: Stretch) -> PiecePage:
+@page(needs=Needs.ADMIN, query=TranscriptRange)
+def page_piece(who: Principal, user_id: str, session_id: str, piece_id: str, query: TranscriptRange) -> PiecePage:
     """One thing that was said, whole."""
     return piece_page(
         wiring.store(),

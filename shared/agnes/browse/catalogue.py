@@ -6,7 +6,7 @@ Four layers, each made from the state files that it names and kept for as long a
     Measures   figures by item, orders by use, what is used
                together                                         telemetry
     Reach      who is in which group, what groups were granted  people
-    Holdings   who holds what, and how many                     stack, with all of the above
+    SubscriptionIndex   who holds what, and how many                     stack, with all of the above
 
 What one person may see depends on their groups only, so it is worked out once a set of groups (`Visible`).
 """
@@ -212,7 +212,7 @@ def _of_either(groups: Mapping[str, Collection[str]], plugin: str) -> frozenset[
     return frozenset(itself).union(whole) if itself or whole else _NOBODY
 
 
-class Holdings:
+class SubscriptionIndex:
     """Who holds what. As `agnes.stack.entitlement`: only active people who may have it count, everybody holds a
     system plugin, and a group holds what one of its grants requires."""
 
@@ -243,7 +243,7 @@ class Holdings:
             self.counts[number] = len(reach.groups_of)
         self._hold(held)
 
-    def with_other(self, users: Iterable[str], held: Iterable[Held]) -> Holdings:
+    def with_other(self, users: Iterable[str], held: Iterable[Held]) -> SubscriptionIndex:
         """The same, but that these people hold what `held` says of them."""
         new = copy(self)
         new.of_user, new.since, new.counts, new._together = dict(self.of_user), dict(self.since), [*self.counts], {}
@@ -341,7 +341,7 @@ class Visible:
 
 
 @dataclass
-class Sights:
+class VisibilityIndex:
     """Visible by set of groups. Lives as long as the layers that it depends on."""
 
     content: Content
@@ -428,8 +428,8 @@ class Catalogue:
     content: Content
     measures: Measures
     reach: Reach
-    holdings: Holdings
-    sights: Sights
+    holdings: SubscriptionIndex
+    sights: VisibilityIndex
     items: Recent = field(default_factory=lambda: Recent(ITEMS_REMEMBERED))
     """Rows of the listing, each made once."""
     cards: Recent = field(default_factory=lambda: Recent(CARDS_REMEMBERED))

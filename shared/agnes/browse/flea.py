@@ -1,4 +1,4 @@
-"""The flea source: what analysts uploaded, as entries of the catalogue. Who may see which is the catalogue's (`Sights`)."""
+"""The flea source: what analysts uploaded, as entries of the catalogue. Who may see which is the catalogue's (`VisibilityIndex`)."""
 
 from __future__ import annotations
 

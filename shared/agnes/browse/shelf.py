@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from agnes.access import service as access
 from agnes.browse import curated, flea
-from agnes.browse.catalogue import Catalogue, Content, Holdings, Measures, Reach, Sights
+from agnes.browse.catalogue import Catalogue, Content, Measures, Reach, SubscriptionIndex, VisibilityIndex
 from agnes.browse.model import Figures, Usage
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.state import Db, State
@@ -135,7 +135,7 @@ def _made(db: Db, seen: Versions, *, without: Collection[str] = ()) -> Made:
             measures,
             reach,
             _holdings(db, content, reach),
-            Sights(content, measures, reach),
+            VisibilityIndex(content, measures, reach),
             knows_stacks=STACKS not in without,
         ),
     )
@@ -166,7 +166,7 @@ def _renewed(db: Db, seen: Versions, made: Made, *, without: Collection[str] = (
     else:
         holdings = old.holdings
     seeing = (content, measures, reach)
-    sights = old.sights if seeing == (old.content, old.measures, old.reach) else Sights(*seeing)
+    sights = old.sights if seeing == (old.content, old.measures, old.reach) else VisibilityIndex(*seeing)
     knows_stacks = STACKS not in without
     if sights is old.sights and holdings is old.holdings and knows_stacks == old.knows_stacks:
         return Made(seen, mark, marks, old)
@@ -178,11 +178,11 @@ def _content(db: Db, *, is_whole: bool) -> Content:
     return Content(entries, serving.plugins(db), is_whole=is_whole)
 
 
-def _holdings(db: Db, content: Content, reach: Reach) -> Holdings:
-    return Holdings(content, reach, (row for source in SOURCES for row in source.holdings(db)), _required(db))
+def _holdings(db: Db, content: Content, reach: Reach) -> SubscriptionIndex:
+    return SubscriptionIndex(content, reach, (row for source in SOURCES for row in source.holdings(db)), _required(db))
 
 
-def _holdings_of_some(db: Db, old: Catalogue, users: set[str]) -> Holdings:
+def _holdings_of_some(db: Db, old: Catalogue, users: set[str]) -> SubscriptionIndex:
     """As `_holdings`, of the same content and people: an add or a remove is one person's matter."""
     if _required(db) != old.holdings.given_required:
         return _holdings(db, old.content, old.reach)

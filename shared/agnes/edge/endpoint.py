@@ -169,7 +169,7 @@ def _answered(reply: Reply, request: Request, extra: dict[str, str]) -> BytesRes
 
 def _looking(request: Request, contract: Contract) -> AbstractContextManager[None]:
     """A look at `people`, while the sign-in of who asks is read, and at what the view reads; none for who brings no credential."""
-    if find_credential(request, basic=contract.needs is Needs.GIT) is None:
+    if find_credential(request, basic=contract.needs is Needs.BASIC) is None:
         return nullcontext()
     return wiring.state().looking("people", *contract.reads)
 

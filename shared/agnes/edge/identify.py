@@ -48,7 +48,7 @@ def identify(request: Request, needs: Needs, *, route_scope: Scope | None = None
 
     `route_scope` is the narrow scope that the route is part of. Raises UnauthenticatedError or DeniedError.
     """
-    credential = find_credential(request, basic=needs is Needs.GIT)
+    credential = find_credential(request, basic=needs is Needs.BASIC)
     if needs is Needs.PUBLIC and (credential is None or not credential.from_cookie):
         return None
     if credential is None:

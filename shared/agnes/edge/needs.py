@@ -18,5 +18,5 @@ class Needs(StrEnum):
     """A member of Admin, or the operator's token (SCHEDULER_API_TOKEN). Job routes only."""
     DIRECTORY = "directory"
     """A token of the scope `scim` whose owner is a member of Admin: a directory that provisions accounts."""
-    GIT = "git"
+    BASIC = "git"
     """As LOGIN, and HTTP Basic with the token as the password."""

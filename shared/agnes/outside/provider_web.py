@@ -23,7 +23,7 @@ _ERROR_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 """RFC 6749 has `invalid_grant` and the like; nothing else of an answer is quoted."""
 
 
-class JudgedProviderWeb:
+class SafeProviderWeb:
     """A `ProviderWeb`. `allow` may hold `http` and `private`."""
 
     def __init__(

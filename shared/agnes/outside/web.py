@@ -29,7 +29,7 @@ _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 _SLICE = 65_536
 
 
-class JudgedWeb:
+class SafeWeb:
     """A `WebReader`. Private addresses are dialled only if `allow` holds `private`."""
 
     def __init__(

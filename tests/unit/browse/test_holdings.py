@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from agnes.browse.catalogue import Holdings
+from agnes.browse.catalogue import SubscriptionIndex
 from tests.builders.catalogue import EVERYONE, NOW, Shop, flea, plugin
 
 PEOPLE = {f"u{n}": EVERYONE | ({"red"} if n % 2 else {"blue"}) for n in range(12)}
@@ -27,8 +27,8 @@ def test_it_is_as_if_it_was_made_anew(seed: int) -> None:
 
     held = {user_id: some(user_id) for user_id in users}
 
-    def anew() -> Holdings:
-        return Holdings(known.content, known.reach, [row for rows in held.values() for row in rows], required)
+    def anew() -> SubscriptionIndex:
+        return SubscriptionIndex(known.content, known.reach, [row for rows in held.values() for row in rows], required)
 
     found = anew()
     for _ in range(6):

@@ -18,7 +18,7 @@ from agnes.marketplace.sync import Syncing, sync
 from agnes.outside.git import DulwichGit
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.outside.secrets_file import SecretsFile
-from agnes.outside.web import JudgedWeb
+from agnes.outside.web import SafeWeb
 from agnes.settings import load
 from agnes.wiring import Wiring
 
@@ -78,6 +78,6 @@ def workshop_over(tmp_path: Path, store: MemoryStore, clock: FixedClock) -> Work
     settings = load({"AGNES_DATA_DIR": str(tmp_path / "data")})
     state = Wiring(settings, store=store, clock=clock).state
     tools = Syncing(
-        state, store, DulwichGit(allow=ALLOW), SecretsFile(tmp_path / "secrets.json"), clock, JudgedWeb(allow=ALLOW)
+        state, store, DulwichGit(allow=ALLOW), SecretsFile(tmp_path / "secrets.json"), clock, SafeWeb(allow=ALLOW)
     )
     return Workshop(tmp_path, tools, clock)

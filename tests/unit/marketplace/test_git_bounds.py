@@ -23,7 +23,7 @@ from agnes.marketplace.archives import Archive, ArchiveSnapshot
 from agnes.marketplace.limits import MAX_ARCHIVE_BYTES
 from agnes.marketplace.sources import SourceInvalid
 from agnes.outside.git import DulwichGit
-from agnes.outside.web import JudgedWeb
+from agnes.outside.web import SafeWeb
 from agnes.trees import git_objects as git
 from tests.builders.raw_git import FLUSH, GitAnswers, RawRepository, one_commit, pkt, raw_tree
 from tests.builders.web_server import WebServer
@@ -344,7 +344,7 @@ def test_a_zip_of_millions_of_entries_is_not_listed():
 
 def _archive(url: str, channel: Any) -> None:
     """In a process of its own, whose memory is that of this archive."""
-    web = JudgedWeb(allow=ALLOW)
+    web = SafeWeb(allow=ALLOW)
     with ArchiveSnapshot.fetched(web, Archive(url, None), seconds=60) as snapshot:
         small = [entry for entry in snapshot.walk("") if entry.size_bytes < 1000]
         channel.put(([snapshot.read(entry.oid) for entry in small], peak()))

@@ -9,10 +9,10 @@ import pytest
 
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.web import Validators, WebFailed, WebRefused, WebTooLarge, WebUnreachable
-from agnes.outside.web import JudgedWeb
+from agnes.outside.web import SafeWeb
 from tests.builders.web_server import WebServer
 
-LOOPBACK = JudgedWeb(allow=frozenset({"private"}))
+LOOPBACK = SafeWeb(allow=frozenset({"private"}))
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def web():
         yield server
 
 
-def get(url: str, reader: JudgedWeb = LOOPBACK, **given):
+def get(url: str, reader: SafeWeb = LOOPBACK, **given):
     return reader.fetch(url, **{"seconds": 10, "max_bytes": 1000, **given})
 
 
-def refusal(url: str, reader: JudgedWeb = LOOPBACK, **given) -> AgnesError:
+def refusal(url: str, reader: SafeWeb = LOOPBACK, **given) -> AgnesError:
     with pytest.raises(AgnesError) as caught:
         get(url, reader, **given)
     return caught.value
@@ -130,7 +130,7 @@ def test_every_hop_is_resolved_and_refused_if_any_address_is_private(web, addres
         return socket.create_connection(("127.0.0.1", int(web.url().rpartition(":")[2])), seconds)
 
     web.redirect("/x", "http://inside.example/secret")
-    error = refusal("http://public.example/x", JudgedWeb(resolve=resolve, dial=dial))
+    error = refusal("http://public.example/x", SafeWeb(resolve=resolve, dial=dial))
     assert isinstance(error, WebRefused)
     assert error.message == f"the host inside.example has the private address {address}"
     assert dialled == ["203.0.114.7"]

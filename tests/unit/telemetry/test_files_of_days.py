@@ -13,7 +13,7 @@ from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import Blob
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.telemetry.extraction import publishing
-from agnes.telemetry.lake.batch import Workbench, workbench
+from agnes.telemetry.lake.batch import ScratchDatabase, workbench
 from agnes.telemetry.lake.objects import PARQUET, Uploads
 from agnes.telemetry.model import Event, Limits
 from tests.builders.transcripts import Transcript
@@ -34,7 +34,7 @@ def bench():
         yield bench
 
 
-def rows(bench: Workbench, path: Path) -> list[tuple]:
+def rows(bench: ScratchDatabase, path: Path) -> list[tuple]:
     return bench.db.execute(f"SELECT * FROM read_parquet('{path}', hive_partitioning = false)").fetchall()
 
 

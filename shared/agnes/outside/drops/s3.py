@@ -57,14 +57,14 @@ def open_s3(place: Place, credential: Secret | None, *, seconds: float, allow: f
     try:
         with Alarm(seconds) as alarm:
             if place.endpoint:  # AWS's own addresses are private ones where a network has an endpoint of S3
-                sender = _JudgedSender(Egress(allow_private="private" in allow), alarm)
+                sender = _SafeSender(Egress(allow_private="private" in allow), alarm)
                 client.meta.events.register("before-send.s3", sender)
             yield S3Drop(client, place.bucket, seconds=seconds)
     finally:
         client.close()
 
 
-class _JudgedSender:
+class _SafeSender:
     """Sends what botocore has prepared over the one way out: each request to an address that was judged just then."""
 
     def __init__(self, egress: Egress, alarm: Alarm) -> None:

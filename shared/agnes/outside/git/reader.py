@@ -26,7 +26,7 @@ from agnes.outside.git.limits import GitLimits
 from agnes.outside.git.local import require_plain_files
 from agnes.outside.git.objects import Spool, SpooledSnapshot, copy_commit, too_many_objects
 from agnes.outside.git.packs import HEADER_BYTES, unpack
-from agnes.outside.git.transport import JudgedHttpClient, check_scheme, git_error
+from agnes.outside.git.transport import SafeHttpClient, check_scheme, git_error
 
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 _SPOOL_BYTES = 16_000_000
@@ -92,7 +92,7 @@ class DulwichGit:
             tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, prefix="agnes-pack-") as pack,
             Alarm(seconds) as alarm,
             closing(
-                JudgedHttpClient(
+                SafeHttpClient(
                     url,
                     token=token,
                     allow=self._allow,

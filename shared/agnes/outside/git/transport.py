@@ -79,7 +79,7 @@ def git_error(exc: EgressError) -> AgnesError:
     return GitUnreachable(exc.message, hint=exc.hint or None)
 
 
-class JudgedHttpClient(AbstractHttpGitClient):
+class SafeHttpClient(AbstractHttpGitClient):
     """dulwich's client over our connections; for one repository, one fetch."""
 
     def __init__(

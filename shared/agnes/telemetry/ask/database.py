@@ -19,7 +19,7 @@ from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
 from agnes.telemetry.ask.comments import COMMENTS
 from agnes.telemetry.lake import event_table, ledger
-from agnes.telemetry.lake.batch import EVENT_COLUMNS, Workbench, workbench
+from agnes.telemetry.lake.batch import EVENT_COLUMNS, ScratchDatabase, workbench
 from agnes.telemetry.lake.renames import WRITTEN
 from agnes.telemetry.model import FILE, ITEM_DAILY
 
@@ -110,7 +110,7 @@ def with_events(database: Database, state: State, store: ObjectStore) -> None:
 
 
 @contextmanager
-def _attached(bench: Workbench, path: Path) -> Iterator[None]:
+def _attached(bench: ScratchDatabase, path: Path) -> Iterator[None]:
     """The file under the name `usage`; whole on disk afterwards."""
     bench.db.execute(f"ATTACH '{path}' AS usage")
     yield
@@ -133,7 +133,7 @@ def _first_day(counts: list[tuple[date, int]]) -> date | None:
     return first
 
 
-def _comment(bench: Workbench) -> None:
+def _comment(bench: ScratchDatabase) -> None:
     """A column that nobody has written about has no comment. In one transaction, since each syncs the file."""
     there = {
         (table, column)
@@ -153,7 +153,7 @@ def _comment(bench: Workbench) -> None:
     bench.db.execute(";".join([*statements, "COMMIT"]))
 
 
-def _catalogue(bench: Workbench) -> tuple[Table, ...]:
+def _catalogue(bench: ScratchDatabase) -> tuple[Table, ...]:
     comments = dict(
         bench.db.execute(
             "SELECT table_name, comment FROM duckdb_tables() WHERE database_name = 'usage' UNION ALL "

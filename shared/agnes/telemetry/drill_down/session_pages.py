@@ -129,7 +129,7 @@ def my_sessions_page(
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class SessionLinks:
     """Where the pages of a session are: an admin's or its owner's."""
 
     is_mine: bool
@@ -199,7 +199,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class TranscriptRange:
     """Pieces in a row of the main conversation, or of one subagent."""
 
     agent_id: str | None
@@ -222,7 +222,7 @@ _BILLS = {
 class SessionPage:
     template: ClassVar[str] = "telemetry/session.html"
 
-    door: Door
+    door: SessionLinks
     transcript: Transcript
     query: PartQuery
 
@@ -249,7 +249,7 @@ class SessionPage:
         return ". ".join(part for part in (unpriced, said) if part) or "at list prices"
 
     @property
-    def stretches(self) -> list[Stretch]:
+    def stretches(self) -> list[TranscriptRange]:
         return _stretches(self.transcript.events)
 
     @property
@@ -277,10 +277,10 @@ def session_page(
         now=now,
         piece_chars=PREVIEW_CHARS,
     )
-    return SessionPage(Door(viewer.as_owner, found.summary.user_id, found.summary.session_id), found, query)
+    return SessionPage(SessionLinks(viewer.as_owner, found.summary.user_id, found.summary.session_id), found, query)
 
 
-def _stretches(events: Sequence[Piece]) -> list[Stretch]:
+def _stretches(events: Sequence[Piece]) -> list[TranscriptRange]:
     calls = {piece.tool_use_id: piece for piece in events if piece.type == pieces.TOOL_USE}
     rows: list[tuple[str | None, list[Said]]] = []
     for piece in events:
@@ -288,14 +288,14 @@ def _stretches(events: Sequence[Piece]) -> list[Stretch]:
         if not rows or rows[-1][0] != piece.agent_id:
             rows.append((piece.agent_id, []))
         rows[-1][1].append(Said(piece, call))
-    return [Stretch(agent_id, tuple(said)) for agent_id, said in rows]
+    return [TranscriptRange(agent_id, tuple(said)) for agent_id, said in rows]
 
 
 @dataclass(frozen=True)
 class PiecePage:
     template: ClassVar[str] = "telemetry/piece.html"
 
-    door: Door
+    door: SessionLinks
     excerpt: Excerpt
 
     @property
@@ -336,7 +336,7 @@ def piece_page(
         now=now,
         chars=WHOLE_CHARS,
     )
-    return PiecePage(Door(viewer.as_owner, user_id, session_id.lower()), found)
+    return PiecePage(SessionLinks(viewer.as_owner, user_id, session_id.lower()), found)
 
 
 @dataclass(frozen=True)
@@ -345,7 +345,7 @@ class RedactPage:
 
     template: ClassVar[str] = "telemetry/redact.html"
 
-    door: Door
+    door: SessionLinks
     email: str
     """Whose it is, as the page says it."""
     done: Redacted | None = None

@@ -25,7 +25,7 @@ from agnes.telemetry.extraction.session import Extracted, ServedFor, SessionExtr
 from agnes.telemetry.extraction.side_by_side import SideBySide, Stored, Work
 from agnes.telemetry.keys import MAIN, SessionId, TranscriptId
 from agnes.telemetry.lake import ledger, objects
-from agnes.telemetry.lake.batch import Workbench
+from agnes.telemetry.lake.batch import ScratchDatabase
 from agnes.telemetry.lake.ledger import Known
 from agnes.telemetry.model import FILE, PROCESSOR_VERSION, FileReport, Limits, Report
 from agnes.telemetry.transcripts import tombstones
@@ -98,7 +98,7 @@ class Harvester:
         self,
         sessions: Sequence[SessionId],
         noted: Mapping[SessionId, Noted],
-        bench: Workbench,
+        bench: ScratchDatabase,
         report: Report,
         *,
         keep: Callable[[], None],

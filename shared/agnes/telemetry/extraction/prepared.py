@@ -21,7 +21,7 @@ from agnes.telemetry import keys, sealed
 from agnes.telemetry.extraction.harvest import Candidate, Harvest
 from agnes.telemetry.keys import SessionId
 from agnes.telemetry.lake import damage, objects
-from agnes.telemetry.lake.batch import Workbench
+from agnes.telemetry.lake.batch import ScratchDatabase
 from agnes.telemetry.model import PROCESSOR_VERSION
 from agnes.telemetry.transcripts import tombstones
 
@@ -88,7 +88,7 @@ class Prepared(Head):
 def write(
     store: ObjectStore,
     clock: Clock,
-    bench: Workbench,
+    bench: ScratchDatabase,
     found: Harvest,
     *,
     epoch: str,

@@ -21,7 +21,7 @@ from agnes.telemetry import keys
 from agnes.telemetry.extraction.harvest import Candidate
 from agnes.telemetry.keys import SessionId, TranscriptId
 from agnes.telemetry.lake import current, damage, ledger, objects, prices, rollups, windows
-from agnes.telemetry.lake.batch import SESSION, Workbench
+from agnes.telemetry.lake.batch import SESSION, ScratchDatabase
 from agnes.telemetry.lake.damage import Written
 from agnes.telemetry.lake.ledger import Changes, Known, Progress
 from agnes.telemetry.model import FILE, PROCESSOR_VERSION, Limits, Report
@@ -114,7 +114,7 @@ class Publisher:
         plan.touched |= changes.rewritten
         return plan
 
-    def publish(self, plan: Plan, bench: Workbench, report: Report, *, keep: Callable[[], None]) -> None:
+    def publish(self, plan: Plan, bench: ScratchDatabase, report: Report, *, keep: Callable[[], None]) -> None:
         """`bench` has the accepted events as `harvested`; `keep` is called now and then.
 
         Raises LedgerMoved, UnavailableError, and what `keep` raises.
@@ -138,7 +138,7 @@ class Publisher:
         report.windows_day = changes.windows_day
         self._clear_quarantine(plan)
 
-    def _make(self, plan: Plan, bench: Workbench, keep: Callable[[], None]) -> None:
+    def _make(self, plan: Plan, bench: ScratchDatabase, keep: Callable[[], None]) -> None:
         """Write the objects, and complete the changes with what names them."""
         changes, generation = plan.changes, new_ulid(self._clock.now())
         days = sorted(plan.touched)
@@ -204,7 +204,7 @@ class _Making:
     def __init__(
         self,
         store: ObjectStore,
-        bench: Workbench,
+        bench: ScratchDatabase,
         changes: Changes,
         uploads: objects.Uploads,
         written: Mapping[str, Written],
@@ -276,7 +276,7 @@ class _Making:
                     self.bases[name][day] = path
         self._changes.daily += rollups.daily(bench, self._since)
 
-    def beside(self, work: Callable[[Workbench], Found]) -> Future[Found]:
+    def beside(self, work: Callable[[ScratchDatabase], Found]) -> Future[Found]:
         """Do `work` in the other thread, after what it does already."""
 
         def do() -> Found:
@@ -303,7 +303,7 @@ class _Making:
             path.unlink()
         self._fetched = []
 
-    def _put_events(self, bench: Workbench, stored: Mapping[date, Mapping[str, Path]], *, at_once: bool) -> None:
+    def _put_events(self, bench: ScratchDatabase, stored: Mapping[date, Mapping[str, Path]], *, at_once: bool) -> None:
         """One file a day that has new events. A day that has many files already gets one in their place, without
         what has been replaced: sessions grow, and each run makes their earlier events worthless."""
         keep = self._keep if not at_once else lambda: None  # which is the other thread's

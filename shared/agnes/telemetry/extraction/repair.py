@@ -22,7 +22,7 @@ from agnes.kernel.state import Db, State
 from agnes.telemetry import keys
 from agnes.telemetry.keys import SessionId
 from agnes.telemetry.lake import damage, damages, ledger, objects
-from agnes.telemetry.lake.batch import Workbench, generations_in
+from agnes.telemetry.lake.batch import ScratchDatabase, generations_in
 from agnes.telemetry.lake.damage import LakeDamaged
 from agnes.telemetry.model import FILE, Report
 
@@ -65,7 +65,7 @@ class Repairs:
         self._clock = clock
         self._report = report
 
-    def take_out(self, suspects: Collection[str], bench: Workbench) -> int:
+    def take_out(self, suspects: Collection[str], bench: ScratchDatabase) -> int:
         """Those of `suspects` that are named by the ledger and damaged leave it; how many. Raises UnavailableError."""
         with self._state.read(FILE) as db:
             written = ledger.written(db, sorted(suspects))
@@ -110,7 +110,7 @@ class Repairs:
         return None
 
     def _held(
-        self, days: Iterable[date], found: dict[str, str], bench: Workbench
+        self, days: Iterable[date], found: dict[str, str], bench: ScratchDatabase
     ) -> tuple[dict[date, list[tuple[str, str, str]]], dict[str, str]]:
         """(user_id, session_id, generation) of sessions whose events of a day are in none of its other event files, which are
         looked at, too: `found` grows by those that are damaged."""

@@ -22,7 +22,7 @@ from agnes.kernel.errors import UnavailableError
 from agnes.telemetry.extraction.processes import OtherProcess
 from agnes.telemetry.extraction.session import Extracted, PackedFile, SessionExtractor
 from agnes.telemetry.keys import SessionId
-from agnes.telemetry.lake.batch import Workbench
+from agnes.telemetry.lake.batch import ScratchDatabase
 from agnes.telemetry.lake.ledger import Known
 from agnes.telemetry.lake.spool import Spool
 from agnes.telemetry.model import FileReport, Limits
@@ -84,7 +84,7 @@ class SideBySide:
     def __init__(
         self,
         extractor: SessionExtractor,
-        bench: Workbench,
+        bench: ScratchDatabase,
         limits: Limits,
         reread: Callable[[Work, Stored], bool],
     ) -> None:

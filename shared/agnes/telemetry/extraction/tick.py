@@ -44,7 +44,7 @@ from agnes.telemetry.extraction.repair import Repairs, Suspects
 from agnes.telemetry.extraction.session import ServedFor
 from agnes.telemetry.keys import SessionId
 from agnes.telemetry.lake import ledger, objects
-from agnes.telemetry.lake.batch import Workbench, workbench
+from agnes.telemetry.lake.batch import ScratchDatabase, workbench
 from agnes.telemetry.lake.damage import LakeDamaged
 from agnes.telemetry.lake.ledger import Progress
 from agnes.telemetry.lake.renames import Renamed
@@ -462,7 +462,7 @@ class ExtractionRun:
         }
         return epoch, self._readable([SessionId(*session[:2]) for session in stale if session not in there])
 
-    def _workbench(self) -> AbstractContextManager[Workbench]:
+    def _workbench(self) -> AbstractContextManager[ScratchDatabase]:
         return workbench(memory_limit=self._limits.memory, threads=self._limits.threads)
 
     def _new_id(self) -> str:

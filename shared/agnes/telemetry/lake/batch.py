@@ -1,7 +1,7 @@
 """Batch work in a DuckDB of its own: events into parquet, parquet into figures.
 
-One `Workbench` a round: an in-memory database in UTC with a scratch folder that it may spill to, and nothing else. Two
-threads may work in it, each by a connection of its own (`Workbench.beside`).
+One `ScratchDatabase` a round: an in-memory database in UTC with a scratch folder that it may spill to, and nothing else. Two
+threads may work in it, each by a connection of its own (`ScratchDatabase.beside`).
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Written:
     rows: int
 
 
-class Workbench:
+class ScratchDatabase:
     def __init__(self, folder: Path, db: Roomy | duckdb.DuckDBPyConnection) -> None:
         self.folder = folder
         self.db = db
@@ -90,9 +90,9 @@ class Workbench:
         self.db.close()
 
     @contextmanager
-    def beside(self) -> Iterator[Workbench]:
+    def beside(self) -> Iterator[ScratchDatabase]:
         """The same database and folder for another thread."""
-        other = Workbench(self.folder, self.db.cursor())
+        other = ScratchDatabase(self.folder, self.db.cursor())
         try:
             yield other
         finally:
@@ -227,7 +227,7 @@ def live_events(paths: Sequence[Path]) -> str:
     )
 
 
-def generations_in(bench: Workbench, paths: Sequence[Path]) -> set[tuple[str, str, str]]:
+def generations_in(bench: ScratchDatabase, paths: Sequence[Path]) -> set[tuple[str, str, str]]:
     """(user_id, session_id, generation) of all events of stored files."""
     if not paths:
         return set()
@@ -267,7 +267,7 @@ class Roomy:
 
 
 @contextmanager
-def workbench(*, memory_limit: str = "150MB", threads: int = 1, grows: bool = True) -> Iterator[Workbench]:
+def workbench(*, memory_limit: str = "150MB", threads: int = 1, grows: bool = True) -> Iterator[ScratchDatabase]:
     """`grows`: whether a statement for which the limit is too little runs again with LARGE_MEMORY; otherwise it raises."""
     with TemporaryDirectory(prefix="agnes-telemetry-") as folder:
         db = duckdb.connect(
@@ -279,7 +279,7 @@ def workbench(*, memory_limit: str = "150MB", threads: int = 1, grows: bool = Tr
                 "autoinstall_known_extensions": False,
             },
         )
-        bench = Workbench(Path(folder), Roomy(db) if grows else db)
+        bench = ScratchDatabase(Path(folder), Roomy(db) if grows else db)
         try:
             yield bench
         finally:

@@ -7,7 +7,7 @@ Nearly all events have no copy, and only those that have one are grouped with wh
 from __future__ import annotations
 
 from agnes.kernel.state import one_number
-from agnes.telemetry.lake.batch import Workbench
+from agnes.telemetry.lake.batch import ScratchDatabase
 from agnes.telemetry.model import BILLED
 
 _MERGED = ", ".join(
@@ -19,7 +19,7 @@ _MERGED = ", ".join(
 )
 
 
-def mark(bench: Workbench, events: str, *, key: str = "event_id") -> bool:
+def mark(bench: ScratchDatabase, events: str, *, key: str = "event_id") -> bool:
     """Make the table `copied`: the keys of those of `events` that have copies. Whether there are any."""
     count = one_number(
         bench.db,

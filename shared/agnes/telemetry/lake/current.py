@@ -15,13 +15,13 @@ from agnes.kernel.state import State
 from agnes.telemetry import keys
 from agnes.telemetry.keys import SessionId
 from agnes.telemetry.lake import ledger
-from agnes.telemetry.lake.batch import SESSION, Workbench
+from agnes.telemetry.lake.batch import SESSION, ScratchDatabase
 from agnes.telemetry.model import FILE
 
 _ATTEMPTS = 5
 
 
-def write(store: ObjectStore, state: State, bench: Workbench, *, without: Collection[SessionId] = ()) -> None:
+def write(store: ObjectStore, state: State, bench: ScratchDatabase, *, without: Collection[SessionId] = ()) -> None:
     """Raises UnavailableError. The ledger is read after the object, so that no older state of it replaces a newer one."""
     gone = set(without)
     for _ in range(_ATTEMPTS):

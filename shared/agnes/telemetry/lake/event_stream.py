@@ -21,7 +21,7 @@ from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State, one_number
 from agnes.telemetry.lake import copies, ledger
-from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, Workbench, live_events, workbench
+from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, ScratchDatabase, live_events, workbench
 from agnes.telemetry.lake.formats import COLUMNS, copy_options
 from agnes.telemetry.lake.renames import Renamed, followed_events
 from agnes.telemetry.model import FILE
@@ -161,7 +161,7 @@ class EventStream:
                 groups.append(_Group([day], events))
         return groups
 
-    def _read(self, bench: Workbench, days: list[date]) -> None:
+    def _read(self, bench: ScratchDatabase, days: list[date]) -> None:
         """Make the view `stored` of the events of `days` that count."""
         for attempt in range(1, _ATTEMPTS + 1):
             keys, live = [], []
@@ -183,7 +183,7 @@ class EventStream:
             bench.db.execute(f"CREATE TABLE stored ({fields})")
 
     def _cuts(
-        self, bench: Workbench, events: int, begin: datetime, end: datetime, size: int = 0
+        self, bench: ScratchDatabase, events: int, begin: datetime, end: datetime, size: int = 0
     ) -> list[tuple[datetime, datetime]]:
         """Spans of time, one after another from `begin` to `end`, of about `size` events each, or of `slice_events`."""
         size, cuts, held = size or self._slice_events, [begin], 0
@@ -199,7 +199,7 @@ class EventStream:
                 held += count
         return list(pairwise([*cuts, end]))
 
-    def _slice(self, bench: Workbench, low: datetime, high: datetime, size: int) -> Iterator[Path]:
+    def _slice(self, bench: ScratchDatabase, low: datetime, high: datetime, size: int) -> Iterator[Path]:
         """The events from `low` until `high` in one file; in several where they are more than the memory holds."""
         try:
             path = self._sort(bench, low, high)
@@ -212,7 +212,7 @@ class EventStream:
         else:
             yield path
 
-    def _sort(self, bench: Workbench, low: datetime, high: datetime) -> Path:
+    def _sort(self, bench: ScratchDatabase, low: datetime, high: datetime) -> Path:
         bench.db.execute(
             f"CREATE OR REPLACE VIEW slice AS SELECT * FROM stored WHERE occurred_at >= TIMESTAMPTZ '{low.isoformat()}' "  # noqa: S608 (fixed parts)
             f"AND occurred_at < TIMESTAMPTZ '{high.isoformat()}'"

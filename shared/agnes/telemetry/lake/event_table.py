@@ -11,7 +11,7 @@ from agnes.kernel.errors import UnavailableError
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
 from agnes.telemetry.lake import copies, damage, ledger, objects
-from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, Workbench, live_events, workbench
+from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, ScratchDatabase, live_events, workbench
 from agnes.telemetry.lake.damage import LakeDamaged, Written
 from agnes.telemetry.lake.renames import followed_events
 from agnes.telemetry.model import FILE
@@ -29,7 +29,7 @@ def events(
     until: date | None = None,
     memory: str = "150MB",
     partial: bool = False,
-) -> Iterator[Workbench]:
+) -> Iterator[ScratchDatabase]:
     """A workbench with the view `events`, of the UTC days from `since` to `until`, both included: the columns of
     `EVENT_COLUMNS` with the names that plugins have now, and `written_plugin`. Of damaged event files a note is left for the next run; with `partial` their events are left out.
 

@@ -15,7 +15,7 @@ from agnes.kernel.immutable import ImmutableCache
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import State
 from agnes.telemetry.lake import damage, ledger, prices, rollups
-from agnes.telemetry.lake.batch import Workbench, workbench
+from agnes.telemetry.lake.batch import ScratchDatabase, workbench
 from agnes.telemetry.lake.damage import Written
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST
 from agnes.telemetry.lake.renames import renames_table
@@ -40,7 +40,7 @@ def tables(
     memory: str = "300MB",
     user_id: str | None = None,
     with_cost: bool = True,
-) -> Iterator[Workbench]:
+) -> Iterator[ScratchDatabase]:
     """A workbench with a view for each of the tables `names` (`user` is `user_daily`), of the UTC days from `since` to
     `until`, both included, or of those of them that are among `days`; those with a `model` have `cost_usd` and
     `unpriced_tokens` too, unless it goes without cost. With `user_id` those of them with a `user_id` have this person's rows only.

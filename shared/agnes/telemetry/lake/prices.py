@@ -23,7 +23,7 @@ from agnes.claude_code.prices import Rate, Rates
 from agnes.kernel.errors import InvalidError, NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
-from agnes.telemetry.lake.batch import Workbench
+from agnes.telemetry.lake.batch import ScratchDatabase
 from agnes.telemetry.model import CACHE_1H, FILE, TOKENS, WEB_SEARCHES
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,99}\*?")
@@ -54,7 +54,7 @@ class PriceNotFound(NotFoundError):
         )
 
 
-class PriceWish(BaseModel):
+class PriceUpdate(BaseModel):
     """Dollars a million tokens, from a day on (UTC), at standard speed."""
 
     model_config = ConfigDict(extra="forbid")
@@ -143,7 +143,7 @@ class PriceList:
                 return None
         return rates.times(factor)
 
-    def into(self, bench: Workbench, used: Iterable[tuple[str, str, date]]) -> None:
+    def into(self, bench: ScratchDatabase, used: Iterable[tuple[str, str, date]]) -> None:
         """The table `priced` (model, rate, day, and a price a token for each kind) of those of `used` that have one."""
         columns = {"model": "VARCHAR", "rate": "VARCHAR", "day": "DATE", **dict.fromkeys(_KINDS, "DOUBLE")}
         rows = [
@@ -238,7 +238,7 @@ def prices(state: State, who: Principal) -> list[Price]:
     )
 
 
-def set_price(state: State, who: Principal, wish: PriceWish, *, now: datetime) -> Price:
+def set_price(state: State, who: Principal, wish: PriceUpdate, *, now: datetime) -> Price:
     """Add a price, or correct the one of that model and day. Raises UnsoundModel."""
     who.require_admin()
     if not _MODEL.fullmatch(wish.model):

@@ -1,4 +1,4 @@
-"""Rollups, in SQL over a Workbench: two bases, each one parquet file a day, made in one pass over the day's events.
+"""Rollups, in SQL over a ScratchDatabase: two bases, each one parquet file a day, made in one pass over the day's events.
 
     item_user_daily   (item, user): invocations, errors, tokens
     use_daily         five tables in one file, told apart by its column `part`, so that a day is two objects and not five:
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from agnes.telemetry.lake import copies
-from agnes.telemetry.lake.batch import Workbench, live_events
+from agnes.telemetry.lake.batch import ScratchDatabase, live_events
 from agnes.telemetry.lake.prices import RATE
 from agnes.telemetry.lake.renames import Renamed, renames_table
 from agnes.telemetry.model import BILLED, CACHE_1H, WEB_SEARCHES
@@ -211,7 +211,7 @@ def groups_of_days(events: Mapping[date, int]) -> list[list[date]]:
     return groups
 
 
-def bases_of_days(bench: Workbench, days: Sequence[date], batches: Sequence[Path]) -> dict[str, dict[date, Path]]:
+def bases_of_days(bench: ScratchDatabase, days: Sequence[date], batches: Sequence[Path]) -> dict[str, dict[date, Path]]:
     """Each base rollup's file of each of `days`: of `new_events`, and of those in the stored `batches` that are of
     `live_generations`. `batches` are all that these days have, and hold no other days. The rows stay in the tables `HELD_IN`
     until the next days are made."""
@@ -232,7 +232,7 @@ HELD_IN = {ITEM_USER_DAILY: "bases", USE_DAILY: "use"}
 """By base the table with the rows of the days that were made last."""
 
 
-def daily(bench: Workbench, since: date) -> list[dict[str, Any]]:
+def daily(bench: ScratchDatabase, since: date) -> list[dict[str, Any]]:
     """Rows of usage_marketplace_item_daily after `since`, of the days whose base was just made."""
     return bench.rows(_DAILY, {"since": since})
 
@@ -282,7 +282,7 @@ def base_of(table: str) -> str:
 
 
 def table_of(
-    bench: Workbench,
+    bench: ScratchDatabase,
     table: str,
     name: str,
     files: Mapping[date, Path],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agnes.kernel.state import one_number
-from agnes.telemetry.lake.batch import Workbench
+from agnes.telemetry.lake.batch import ScratchDatabase
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST, PriceList
 from agnes.telemetry.lake.renames import Renamed
 from agnes.telemetry.lake.rollups import (
@@ -122,7 +122,7 @@ FROM alike JOIN used_plugins p ON p.id = one JOIN used_plugins w ON w.id = other
 
 
 def of_items(
-    bench: Workbench,
+    bench: ScratchDatabase,
     bases: Mapping[date, Path],
     spending: Mapping[date, Path],
     prices: PriceList,
@@ -145,7 +145,7 @@ def of_items(
 
 
 def together(
-    bench: Workbench,
+    bench: ScratchDatabase,
     use: Mapping[date, Path],
     *,
     today: date,

@@ -15,7 +15,7 @@ from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State, one_number, one_row
 from agnes.telemetry.lake import event_table, prices
-from agnes.telemetry.lake.batch import Workbench
+from agnes.telemetry.lake.batch import ScratchDatabase
 from agnes.telemetry.lake.prices import ALL_TOKENS, COST, RATE
 from agnes.telemetry.model import BILLED, FILE
 
@@ -209,7 +209,7 @@ def facets(state: State, store: ObjectStore, who: Principal, wish: EventsFilter,
 
 
 @contextmanager
-def _found(state: State, store: ObjectStore, wish: EventsFilter, since: datetime) -> Iterator[Workbench]:
+def _found(state: State, store: ObjectStore, wish: EventsFilter, since: datetime) -> Iterator[ScratchDatabase]:
     """A workbench with the view `found`: the events that pass, with `username`, `cost_usd` and `unpriced_tokens`."""
     with state.read("people", FILE) as db:
         people = [(user_id, named.email) for user_id, named in directory.named(db).items()]

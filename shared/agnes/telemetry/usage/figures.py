@@ -14,7 +14,7 @@ from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State, one_number, one_row
 from agnes.telemetry.lake import parts, rollups
-from agnes.telemetry.lake.batch import Workbench
+from agnes.telemetry.lake.batch import ScratchDatabase
 from agnes.telemetry.lake.prices import ALL_TOKENS
 from agnes.telemetry.model import FILE
 from agnes.telemetry.usage.model import (
@@ -72,14 +72,14 @@ def overview(state: State, store: ObjectStore, span: Span, *, user_id: str | Non
         )
 
 
-def _only(bench: Workbench, user_id: str) -> None:
+def _only(bench: ScratchDatabase, user_id: str) -> None:
     for name in ("user_daily", "user_model_daily", "item_user_daily", "tool_user_daily"):
         bench.db.execute(f"CREATE TABLE mine AS SELECT * FROM {name} WHERE user_id = ?", [user_id])  # noqa: S608
         bench.db.execute(f"DROP VIEW {name}")
         bench.db.execute(f"ALTER TABLE mine RENAME TO {name}")
 
 
-def _days(bench: Workbench, span: Span) -> tuple[DayFigures, ...]:
+def _days(bench: ScratchDatabase, span: Span) -> tuple[DayFigures, ...]:
     rows = bench.db.execute(
         """
         WITH did AS (
@@ -106,7 +106,7 @@ def _days(bench: Workbench, span: Span) -> tuple[DayFigures, ...]:
     )
 
 
-def _totals(bench: Workbench, sessions: int) -> Totals:
+def _totals(bench: ScratchDatabase, sessions: int) -> Totals:
     people, prompts, calls, errors = one_row(
         bench.db,
         """SELECT count(DISTINCT user_id), coalesce(sum(prompts), 0)::BIGINT,
@@ -119,18 +119,18 @@ def _totals(bench: Workbench, sessions: int) -> Totals:
 _SPENT = f"coalesce(sum({ALL_TOKENS}), 0)::BIGINT, sum(cost_usd), coalesce(sum(unpriced_tokens), 0)::BIGINT"
 
 
-def _spent(bench: Workbench, table: str = "user_model_daily", where: str = "true") -> Spent:
+def _spent(bench: ScratchDatabase, table: str = "user_model_daily", where: str = "true") -> Spent:
     return Spent(*one_row(bench.db, f"SELECT {_SPENT} FROM {table} WHERE {where}"))  # noqa: S608 (fixed parts)
 
 
-def _unpriced(bench: Workbench, table: str = "user_model_daily", where: str = "true") -> tuple[str, ...]:
+def _unpriced(bench: ScratchDatabase, table: str = "user_model_daily", where: str = "true") -> tuple[str, ...]:
     rows = bench.db.execute(
         f"SELECT DISTINCT model FROM {table} WHERE unpriced_tokens > 0 AND {where} ORDER BY model"  # noqa: S608 (fixed parts)
     ).fetchall()
     return tuple(model or "unknown" for (model,) in rows)
 
 
-def _items(bench: Workbench, where: str) -> tuple[ItemLine, ...]:
+def _items(bench: ScratchDatabase, where: str) -> tuple[ItemLine, ...]:
     rows = bench.db.execute(
         f"""SELECT source, marketplace_id, plugin, kind, name, sum(invocations)::BIGINT AS calls,
             count(DISTINCT user_id) FILTER (invocations > 0), sum(errors)::BIGINT, sum({ALL_TOKENS})::BIGINT
@@ -140,7 +140,7 @@ def _items(bench: Workbench, where: str) -> tuple[ItemLine, ...]:
     return tuple(ItemLine(*row) for row in rows)
 
 
-def _tools(bench: Workbench, order: str, having: str = "true") -> tuple[ToolLine, ...]:
+def _tools(bench: ScratchDatabase, order: str, having: str = "true") -> tuple[ToolLine, ...]:
     rows = bench.db.execute(
         f"""SELECT * FROM (SELECT tool_name, source, sum(invocations)::BIGINT AS invocations, sum(errors)::BIGINT AS errors,
             count(DISTINCT user_id) AS people, sum(sessions)::BIGINT AS sessions FROM tool_user_daily GROUP BY ALL)
@@ -149,7 +149,7 @@ def _tools(bench: Workbench, order: str, having: str = "true") -> tuple[ToolLine
     return tuple(ToolLine(*row) for row in rows)
 
 
-def _people(bench: Workbench, accounts: Mapping[str, tuple[str, str]]) -> tuple[PersonLine, ...]:
+def _people(bench: ScratchDatabase, accounts: Mapping[str, tuple[str, str]]) -> tuple[PersonLine, ...]:
     rows = bench.db.execute(
         f"""
         WITH did AS (
@@ -172,7 +172,7 @@ def _people(bench: Workbench, accounts: Mapping[str, tuple[str, str]]) -> tuple[
     )
 
 
-def _models(bench: Workbench) -> tuple[ModelLine, ...]:
+def _models(bench: ScratchDatabase) -> tuple[ModelLine, ...]:
     rows = bench.db.execute(
         f"SELECT model, sum(responses)::BIGINT, {_SPENT} FROM user_model_daily GROUP BY model "  # noqa: S608 (fixed parts)
         f"ORDER BY sum(cost_usd) DESC NULLS LAST, sum({ALL_TOKENS}) DESC, model LIMIT {MODELS}"

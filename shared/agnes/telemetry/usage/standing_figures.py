@@ -14,7 +14,7 @@ from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Db, State
 from agnes.marketplace import browsing
 from agnes.telemetry.lake import parts, rollups
-from agnes.telemetry.lake.batch import Workbench
+from agnes.telemetry.lake.batch import ScratchDatabase
 from agnes.telemetry.lake.prices import ALL_TOKENS
 from agnes.telemetry.usage.model import Span
 
@@ -194,7 +194,7 @@ def measure(state: State, store: ObjectStore, span: Span, user_id: str | None) -
     return found
 
 
-def _only(bench: Workbench, user_id: str) -> None:
+def _only(bench: ScratchDatabase, user_id: str) -> None:
     for table in ("listing_session_daily", "listing_model_daily", "item_user_daily"):
         bench.db.execute(f"CREATE TABLE mine AS SELECT * FROM {table} WHERE user_id = ?", [user_id])  # noqa: S608
         bench.db.execute(f"DROP VIEW {table}")
