@@ -144,7 +144,7 @@ def disable(plugin: str, off: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("tree")
-@click.option("--reason", required=True, help="Why; those who lose the version read it.")
+@click.option("--reason", required=True, help="The reason, shown to people who lose the version.")
 @JSON
 def block(tree: str, reason: str, as_json: bool) -> None:
     """Stop the content TREE (a hash, see `versions`) in every feed at once."""

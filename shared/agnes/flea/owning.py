@@ -257,11 +257,11 @@ def _version(one: Submission, entity: Entity) -> Version:
 
 
 _TODO = {
-    Status.PENDING_LLM: "Nothing: its review takes a few minutes. You are told when it is done.",
-    Status.HELD: "Nothing: an admin looks at it. You are told when they have decided.",
+    Status.PENDING_LLM: "Nothing: its review takes a few minutes. You are notified when it is done.",
+    Status.HELD: "Nothing: an admin reviews it. You are notified of the decision.",
     Status.BLOCKED_INLINE: "Correct what was found and share it again, or appeal if it is wrong.",
     Status.BLOCKED_LLM: "Correct what was found and share it again, or appeal if it is wrong.",
-    Status.REVIEW_ERROR: "An admin was told. Share it again, or ask them to look at it.",
+    Status.REVIEW_ERROR: "Admins were notified. Share it again, or ask an admin to review it.",
     Status.REJECTED: "Read the reason, correct it and share it again, or appeal.",
     Status.QUARANTINED: "It is served to nobody. Share a corrected version, restore an earlier one, or appeal.",
 }

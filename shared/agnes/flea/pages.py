@@ -135,7 +135,7 @@ def received(market: Market, entity: Entity) -> str:
         newest = repository.submissions_of(db, entity.id)[:1]
     if newest and newest[0].status == Status.BLOCKED_INLINE:
         return f"{entity.served_name} is stored and offered to nobody: the checks found what is named below."
-    return f"{entity.served_name} is stored. You are told when it was reviewed."
+    return f"{entity.served_name} is stored. You are notified when it is reviewed."
 
 
 def mine_page(db: Db, who: Principal, installs: dict[str, int] | None, *, today: date) -> MinePage:
@@ -199,7 +199,7 @@ def change(market: Market, who: Principal, entity_id: str, form: Form) -> tuple[
             return there, "The version is withdrawn."
         case "appeal":
             deciding.appeal(market, who, submission, form.text("reason") or "")
-            return there, "An admin looks at it. You are told what they decide."
+            return there, "An admin reviews it. You are notified of the decision."
         case "archive":
             owning.archive(market, who, entity_id)
             return there, "It is archived: who has it keeps it."
