@@ -10,6 +10,7 @@ ARCH ?= arm64
 API ?= rest
 SNAP_START ?=
 STACK ?= agnes
+YES ?=
 SBOM_ARCH ?= local
 UPGRADE ?=
 ADVISORIES ?=
@@ -23,7 +24,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint prices pins audit sbom journeys client-drift browser cloud scale simulate attack histories bench checks-score cost layers composed infra deployable deploy docs clean
+.PHONY: help run demo test check lint prices pins audit sbom journeys client-drift browser cloud scale simulate attack histories bench checks-score cost layers composed infra deployable deploy teardown docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -116,6 +117,9 @@ deploy: deployable .venv/.dev infra ## put it on AWS with SAM (ARCH=arm64, STACK
 	$(BIN)/python -m layers.build --arch $(ARCH)
 	sam deploy --stack-name $(STACK) --parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
 	$(BIN)/python -m infra.after_deploy $(STACK)
+
+teardown: .venv/.dev ## delete the stack STACK and keep its data; without YES=yes, say what would go (docs/runbooks/teardown.md)
+	@$(BIN)/python -m infra.teardown $(STACK) $(if $(YES),--yes)
 
 docs: .venv/.dev ## write the generated pages (docs/settings.md)
 	$(BIN)/python -m tests.architecture.settings_page

@@ -13,6 +13,8 @@ import copy
 import logging
 import os
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +29,7 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher
 from waitress.utilities import Error, RequestEntityTooLarge
 
 from agnes.kernel.errors import AgnesError
+from agnes_local.tls import Certificate
 
 HEADER_SECONDS = 10
 """From the first byte of a request to the end of its header."""
@@ -191,18 +194,100 @@ class _Channel(HTTPChannel):
         return bool(self.requests or self.request or self.total_outbufs_len)
 
 
+class _TlsChannel(_Channel):
+    """One connection by TLS. The loop reads and threads write, and OpenSSL takes one of them at a time."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        self._tls = threading.Lock()
+        self._is_shaking_hands = True
+        self._must_write = False
+        super().__init__(*given, **named)
+
+    def readable(self) -> bool:
+        return self._is_shaking_hands or super().readable()
+
+    def writable(self) -> bool:
+        return self._must_write or bool(self.will_close) if self._is_shaking_hands else super().writable()
+
+    def handle_read(self) -> None:
+        if self._is_shaking_hands:
+            self._shake_hands()
+            return
+        try:
+            with self._tls:
+                data = self._read()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        except OSError:  # also what is no TLS
+            data = b""
+        if data:
+            self.last_activity = time.time()
+            self.received(data)
+        else:
+            self.handle_close()
+
+    def handle_write(self) -> None:
+        if self._is_shaking_hands and not self.will_close:
+            self._shake_hands()
+        else:
+            super().handle_write()
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        try:
+            with self._tls:
+                return super().send(data, do_close=do_close)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0
+
+    def _read(self) -> bytes:
+        """With what OpenSSL has deciphered already, of which the kernel tells nothing."""
+        data: bytes = self.socket.recv(self.adj.recv_bytes)
+        while pending := self.socket.pending():
+            data += self.socket.recv(pending)
+        return data
+
+    def _shake_hands(self) -> None:
+        self._must_write = False
+        try:
+            with self._tls:
+                self.socket.do_handshake()
+        except ssl.SSLWantReadError:
+            return
+        except ssl.SSLWantWriteError:
+            self._must_write = True
+            return
+        except OSError:
+            self.handle_close()
+            return
+        self._is_shaking_hands = False
+        self.last_activity = time.time()
+        self.handle_read()  # the request may have come with the end of the handshake
+
+
 class _Server(TcpWSGIServer):
+    certificate: Certificate | None = None
+
+    def accept(self) -> Any:
+        found = super().accept()
+        if found is None or self.certificate is None:
+            return found
+        connection, address = found
+        return self.certificate.wrapped(connection), address
+
     def maintenance(self, now: float) -> None:
         super().maintenance(now)
+        if self.certificate is not None:
+            self.certificate.renew()
         for channel in list(self.active_channels.values()):
             channel.check_time(now)
 
 
 class BufferedWorker(Worker):
-    """`body_limit` and `error_answer` are set by the gateway before the first worker starts."""
+    """`body_limit`, `error_answer` and, for TLS, `certificate` are set by the gateway before the first worker starts."""
 
     body_limit: BodyLimit
     error_answer: ErrorAnswer
+    certificate: Certificate | None = None
 
     def run(self) -> None:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a burst is no warning
@@ -220,6 +305,7 @@ class BufferedWorker(Worker):
             asyncore_use_poll=True,  # select knows no descriptor above 1023
             log_socket_errors=False,
             clear_untrusted_proxy_headers=False,
+            url_scheme="http" if kind.certificate is None else "https",
         )
         dispatcher = ThreadedTaskDispatcher()
         dispatcher.set_thread_count(self.cfg.threads)
@@ -234,7 +320,9 @@ class BufferedWorker(Worker):
             bind_socket=False,
             sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
         )
-        self._server.channel_class = type("Channel", (_Channel,), {"parser_class": parser, "error_task_class": errors})
+        self._server.certificate = kind.certificate
+        channel = _Channel if kind.certificate is None else _TlsChannel
+        self._server.channel_class = type("Channel", (channel,), {"parser_class": parser, "error_task_class": errors})
         while self.alive and self.ppid == os.getppid():
             self.notify()
             wasyncore.loop(timeout=CHECK_SECONDS, use_poll=True, map=self._map, count=1)

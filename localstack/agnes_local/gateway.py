@@ -36,7 +36,7 @@ from agnes.kernel.ids import new_ulid
 from agnes.outside.metered import unmetered
 from agnes.outside.object_store.folder import FolderStore
 from agnes.outside.object_store.presigned import ROUTE, PresignedGet, PresignedPut, content_disposition
-from agnes_local import composed, events, process_life
+from agnes_local import composed, events, process_life, tls
 from agnes_local.buffered_worker import BufferedWorker, Refused
 from agnes_local.routes import NoSuchMethod, NoSuchPath, Routes
 
@@ -317,6 +317,7 @@ def main() -> None:
     process_life.end_with_parent()
     process_life.log_as_json(wiring.settings().log_level)
     listener_fd = int(sys.argv[1])
+    _Worker.certificate = tls.certificate_of(wiring.settings())
     sys.argv[1:] = []  # gunicorn would read them
     Gateway(listener_fd).run()
 

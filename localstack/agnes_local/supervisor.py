@@ -14,6 +14,7 @@ import errno
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ import urllib.request
 from types import FrameType
 
 from agnes.settings import ALLOCATOR, PLUGINS_OFF, Settings
+from agnes_local import tls
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
@@ -38,9 +40,10 @@ class _Stop(Exception):
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; 0 after a graceful end. Raises CannotStart."""
+    scheme = "http" if tls.certificate_of(settings) is None else "https"  # refused before anything is started
     listener = listen(settings.agnes_host, settings.port)
     port = listener.getsockname()[1]
-    url = settings.server_url or f"http://{_shown(settings.agnes_host)}:{port}"
+    url = settings.server_url or f"{scheme}://{_shown(settings.agnes_host)}:{port}"
     # The children read the same settings; only the port is known better now.
     environment = {**ALLOCATOR, **PLUGINS_OFF, **os.environ, "PORT": str(port), "SERVER_URL": url}
     processes: list[subprocess.Popen[bytes]] = []
@@ -58,7 +61,7 @@ def run(settings: Settings) -> int:
         processes.append(gateway)
         scheduler = _start(["agnes_local.scheduler"], environment)
         processes.append(scheduler)
-        _wait_ready(gateway, listener.getsockname()[:2])
+        _wait_ready(gateway, listener.getsockname()[:2], scheme)
         print(f"Agnes is at {url}", flush=True)
         _watch(gateway, processes, environment)
     except _Stop:
@@ -100,10 +103,12 @@ def _start(
     )
 
 
-def _wait_ready(gateway: subprocess.Popen[bytes], address: tuple[str, int]) -> None:
+def _wait_ready(gateway: subprocess.Popen[bytes], address: tuple[str, int], scheme: str) -> None:
     host, port = address
-    url = f"http://{f'[{host}]' if ':' in host else _shown(host)}:{port}/api/health/live"
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    url = f"{scheme}://{f'[{host}]' if ':' in host else _shown(host)}:{port}/api/health/live"
+    # It is asked by its address, for which no certificate is made; and nothing secret is said.
+    anybody = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), anybody)
     deadline = time.monotonic() + READY_SECONDS
     while True:
         if gateway.poll() is not None:

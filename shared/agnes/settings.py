@@ -82,6 +82,13 @@ class Settings(BaseModel):
     agnes_workers: int = Field(2, ge=1, le=64, description="Worker processes of the local gateway.")
     agnes_threads: int = Field(8, ge=1, le=256, description="Threads of each worker.")
     agnes_data_dir: Path = Field(Path(".agnes"), description="Where the embedded default keeps everything.")
+    agnes_tls_fullchain_path: Path | None = Field(
+        None, description="PEM file with the certificate that people see, and those that signed it."
+    )
+    agnes_tls_privkey_path: Path | None = Field(
+        None,
+        description="PEM file with its key: the local gateway serves HTTPS itself. Both files are read again when they change.",
+    )
     server_url: str = Field("", description="Public base URL, with a stage's path if there is one.")
     seed_admin_email: Email = Field("", description="An account that becomes a member of Admin at start.")
     seed_admin_password: SecretStr = Field(SecretStr(""), description="Its password, set only if it has none yet.")
@@ -553,6 +560,8 @@ def _contradictions(settings: Settings) -> list[str]:
         settings.google_admin_sdk_subject or settings.google_admin_sdk_mock_groups
     ):
         problems.append("GOOGLE_ADMIN_SDK_SUBJECT: needed, because AGNES_GOOGLE_GROUP_PREFIX is set")
+    if settings.agnes_tls_privkey_path and not settings.agnes_tls_fullchain_path:
+        problems.append("AGNES_TLS_FULLCHAIN_PATH: needed, because AGNES_TLS_PRIVKEY_PATH is set")
     if settings.seed_admin_password.get_secret_value() and not settings.seed_admin_email:
         problems.append("SEED_ADMIN_EMAIL: needed, because SEED_ADMIN_PASSWORD is set")
     if 0 < len(settings.seed_admin_password.get_secret_value()) < 12:

@@ -171,6 +171,10 @@ def test_the_bucket_is_closed(composition: Composition) -> None:
     assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert {rule.get("Prefix") for rule in bucket["LifecycleConfiguration"]["Rules"]} >= {"uploads/", "limits/"}
     assert resources["Bucket"]["DeletionPolicy"] == "Retain"
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    [window] = [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if rule["Id"] == "versions"]
+    assert window["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert "Prefix" not in window
     [deny] = resources["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
