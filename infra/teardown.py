@@ -2,7 +2,7 @@
 
     python -m infra.teardown STACK [--yes]
 
-The bucket and the secrets stay: they are the data. Everything else goes, also what waits in queues.
+The bucket, the secrets and the installation's own keys stay: they are the data. Everything else goes, also what waits in queues.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ def goes(stack: str, told: dict[str, str]) -> list[str]:
     """Lines for the operator, before anything is done."""
     return [
         f"This deletes the stack {stack}: {told.get('Url', 'its API')}, all functions, schedules and logs, and what waits in its queues.",
-        f"The bucket {told['Bucket']} stays with everything in it, and so do the secrets {stack}/….",
+        f"The bucket {told['Bucket']} stays with everything in it, and so do the secrets {stack}/… and the parameters /{stack}/….",
         "Add --yes to do it.",
     ]
 
 
-def teardown(stack: str, *, cloudformation: Any, secrets: Any, pause_seconds: float = PAUSE_SECONDS) -> list[str]:
+def teardown(
+    stack: str, *, cloudformation: Any, secrets: Any, parameters: Any, pause_seconds: float = PAUSE_SECONDS
+) -> list[str]:
     """Delete and wait; what is left, in lines for the operator. Raises TeardownFailed."""
     bucket = outputs(stack, cloudformation)["Bucket"]
     cloudformation.delete_stack(StackName=stack)
@@ -54,10 +56,13 @@ def teardown(stack: str, *, cloudformation: Any, secrets: Any, pause_seconds: fl
     pages = secrets.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [f"{stack}/"]}])
     names = sorted(secret["Name"] for page in pages for secret in page["SecretList"])
     held = [name for name in names if name.startswith(f"{stack}/")]
+    pages = parameters.get_paginator("get_parameters_by_path").paginate(Path=f"/{stack}", Recursive=True)
+    keys = sorted(parameter["Name"] for page in pages for parameter in page["Parameters"])
     return [
         f"{stack} is deleted. Left, and paid for until you delete it:",
         f"    the bucket {bucket}",
         *(f"    the secret {name}" for name in held),
+        *(f"    the parameter {name}" for name in keys),
         f"Use them again: make deploy STACK={stack} PARAMETERS='ExistingBucket={bucket}'",
     ]
 
@@ -84,7 +89,12 @@ def main() -> int:
         if "--yes" not in sys.argv:
             print("\n".join(goes(given[0], outputs(given[0], cloudformation))))
             return 1
-        lines = teardown(given[0], cloudformation=cloudformation, secrets=boto3.client("secretsmanager"))
+        lines = teardown(
+            given[0],
+            cloudformation=cloudformation,
+            secrets=boto3.client("secretsmanager"),
+            parameters=boto3.client("ssm"),
+        )
     except TeardownFailed as failure:
         print(failure, file=sys.stderr)
         return 1

@@ -15,7 +15,7 @@ import yaml
 from agnes.hosting.aws_prices import ApiKind
 from agnes.kernel import schedules
 from agnes.settings import ALLOCATOR, PLUGINS_OFF, Settings
-from infra import http_api, waited_for
+from infra import http_api, waited_for, watching
 from infra.discovery import ROOT, Found
 from infra.policies import statements
 from infra.tables import Entry, QueueSource, Schedule
@@ -87,8 +87,9 @@ def compose(
         for where, e in entries.items()
     }
     root["Parameters"] |= {_pascal(name): _setting_parameter(name) for name in SIGN_ON}
+    queues = sorted({entry.queue.name for entry in entries.values() if entry.queue})
     layers = {f"{name.title()}Layer": _layer(name) for name in root.pop("x-layers")}
-    root["Resources"] |= layers | _alarms(entries)
+    root["Resources"] |= layers | watching.resources(queues, api)
     given = (
         {name: {"Ref": name} for name in layers}
         | nested["Parameters"]
@@ -275,32 +276,6 @@ def _failing(schedule: Schedule) -> dict[str, Any]:
         "MaximumRetryAttempts": min(2, schedule.retries),  # Lambda knows no more
         "MaximumEventAgeInSeconds": 3600,
         "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": {"Ref": "FailedRunsArn"}}},
-    }
-
-
-def _alarms(entries: Entries) -> dict[str, Any]:
-    """One for each queue of what failed for good, if there is an AlarmTopic: an alarm that tells nobody costs as much."""
-    names = {"failed-runs"} | {f"{entry.queue.name}-failed" for entry in entries.values() if entry.queue}
-    return {
-        f"{_pascal(name)}Alarm": {
-            "Type": "AWS::CloudWatch::Alarm",
-            "Condition": "HasAlarmTopic",
-            "Properties": {
-                "AlarmName": {"Fn::Sub": f"${{AWS::StackName}}-{name}"},
-                "AlarmDescription": "Something failed as often as it was tried: docs/runbooks/dead-letters.md",
-                "Namespace": "AWS/SQS",
-                "MetricName": "ApproximateNumberOfMessagesVisible",
-                "Dimensions": [{"Name": "QueueName", "Value": {"Fn::Sub": f"${{AWS::StackName}}-{name}"}}],
-                "Statistic": "Maximum",
-                "Period": 300,
-                "EvaluationPeriods": 1,
-                "Threshold": 0,
-                "ComparisonOperator": "GreaterThanThreshold",
-                "TreatMissingData": "notBreaching",
-                "AlarmActions": [{"Ref": "AlarmTopic"}],
-            },
-        }
-        for name in sorted(names)
     }
 
 

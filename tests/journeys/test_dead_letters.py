@@ -142,6 +142,11 @@ def test_a_run_that_fails_is_kept_with_its_reason(localstack: Target, yard: Yard
 
 def test_each_queue_of_dead_letters_has_its_alarm(deployment: Deployment, yard: Yard):
     alarms = client("cloudwatch", deployment.endpoint).describe_alarms()["MetricAlarms"]
-    watched = {(dimension["Value"]) for alarm in alarms for dimension in alarm["Dimensions"]}
+    watched = {
+        dimension["Value"]
+        for alarm in alarms
+        for dimension in alarm.get("Dimensions", [])
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+    }
     queues = [url.rpartition("/")[2] for url in yard.sqs.list_queues(QueueNamePrefix=yard.stack)["QueueUrls"]]
     assert watched == {queue for queue in queues if queue.endswith(("-failed", "-failed-runs"))}

@@ -102,7 +102,8 @@ def test_a_stack_leaves_the_bucket_that_it_was_given_and_the_next_one_takes_it_o
     server, bucket = localstack, f"{stack}-left"
     client(server, "s3").create_bucket(Bucket=bucket)
     store(server, bucket).write("state/people/head.json", b"{}", expect=ANYTHING)
-    client(server, "secretsmanager").create_secret(Name=f"{stack}/second_factor", SecretString="kept")
+    client(server, "secretsmanager").create_secret(Name=f"{stack}/anthropic", SecretString="kept")
+    client(server, "ssm").put_parameter(Name=f"/{stack}/second_factor", Value="kept", Type="String")
     client(server, "secretsmanager").create_secret(Name=f"{stack}other/signing", SecretString="another stack's")
     cloudformation = client(server, "cloudformation")
     for _ in range(2):
@@ -111,9 +112,14 @@ def test_a_stack_leaves_the_bucket_that_it_was_given_and_the_next_one_takes_it_o
         assert {resource["ResourceType"] for resource in resources} == {"AWS::SQS::Queue"}
         assert any(f"bucket {bucket} stays" in line for line in goes(stack, outputs(stack, cloudformation)))
         lines = teardown(
-            stack, cloudformation=cloudformation, secrets=client(server, "secretsmanager"), pause_seconds=0.2
+            stack,
+            cloudformation=cloudformation,
+            secrets=client(server, "secretsmanager"),
+            parameters=client(server, "ssm"),
+            pause_seconds=0.2,
         )
-        assert lines[1:3] == [f"    the bucket {bucket}", f"    the secret {stack}/second_factor"]
+        left = [f"the bucket {bucket}", f"the secret {stack}/anthropic", f"the parameter /{stack}/second_factor"]
+        assert [line.strip() for line in lines[1:-1]] == left
         assert f"ExistingBucket={bucket}" in lines[-1]
         assert client(server, "sqs").list_queues(QueueNamePrefix=f"{stack}-").get("QueueUrls", []) == []
         assert store(server, bucket).read("state/people/head.json").body == b"{}"
@@ -147,7 +153,7 @@ def test_a_bucket_that_was_made_by_hand_gets_the_templates_settings(moto: S3Serv
 def test_what_is_not_there_is_told(moto: S3Server, stack: str) -> None:
     server = moto
     with pytest.raises(TeardownFailed, match=f"no stack {stack}"):
-        teardown(stack, cloudformation=client(server, "cloudformation"), secrets=None)
+        teardown(stack, cloudformation=client(server, "cloudformation"), secrets=None, parameters=None)
     with pytest.raises(ClientError, match="404"):
         adopt_bucket.adopt(f"{stack}-nowhere", client(server, "s3"))
 
