@@ -19,6 +19,7 @@ from agnes.browse import curated, flea
 from agnes.browse.catalogue import Catalogue, Content, Measures, Reach, SubscriptionIndex, VisibilityIndex
 from agnes.browse.model import Figures, Usage
 from agnes.kernel.errors import AgnesError
+from agnes.kernel.garbage import no_garbage_collection
 from agnes.kernel.state import Db, State
 from agnes.marketplace import renamed
 from agnes.marketplace.model import RESOURCE_TYPES
@@ -121,6 +122,7 @@ def _is_as_new(made: Versions, seen: Versions) -> bool:
     return made == seen or all(made[file][0] >= seen[file][0] for file in seen)
 
 
+@no_garbage_collection()
 def _made(db: Db, seen: Versions, *, without: Collection[str] = ()) -> Made:
     """Every layer. `without` are files that cannot be read: `db` has nothing in them."""
     content = _content(db, is_whole=SHARED not in without)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Raw, Struct
 
+from agnes.kernel.garbage import no_garbage_collection
 from agnes.telemetry.extraction import records, typed
 from agnes.telemetry.extraction.records import Block, Record
 from agnes.telemetry.model import SYNTHETIC_MODEL
@@ -72,7 +73,7 @@ def turns(body: bytes) -> list[Turn]:
     found: list[Turn] = []
     seen: set[str] = set()
     rejected = _rejections(body)
-    with records.no_garbage_collection():
+    with no_garbage_collection():
         for lines in records.lines(body):
             for number, record in enumerate(lines.records):
                 if record is None or record.isSidechain or record.agentId:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from agnes.kernel.garbage import no_garbage_collection
 from agnes.telemetry.extraction import served as names
 from agnes.telemetry.extraction import spending, standing
 from agnes.telemetry.extraction.bill import ClientBill
@@ -16,7 +17,7 @@ from agnes.telemetry.extraction.identifiers import bounded, make_storable
 from agnes.telemetry.extraction.in_force import Caused, count_for
 from agnes.telemetry.extraction.naming import MAX_MODELS, MAX_NAMES, Names
 from agnes.telemetry.extraction.reading import MAX_EVENTS, Reading, SessionKey, TooMuch
-from agnes.telemetry.extraction.records import Lenience, lines, no_garbage_collection
+from agnes.telemetry.extraction.records import Lenience, lines
 from agnes.telemetry.extraction.responses import Known
 from agnes.telemetry.extraction.served import Served
 from agnes.telemetry.extraction.summary import Taken, summarise

@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+from agnes.kernel.garbage import no_garbage_collection
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import Db, State
 from agnes.telemetry.extraction.inbox import Noted
-from agnes.telemetry.extraction.records import no_garbage_collection
 from agnes.telemetry.extraction.session import Extracted, ServedFor, SessionExtractor
 from agnes.telemetry.extraction.side_by_side import SideBySide, Stored, Work
 from agnes.telemetry.keys import MAIN, SessionId, TranscriptId

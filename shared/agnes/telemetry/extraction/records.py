@@ -8,11 +8,9 @@ expectations, so that one odd field costs that field only. Fields are those that
 from __future__ import annotations
 
 import codecs
-import gc
 import json
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -182,18 +180,6 @@ MAX_VALUES = 1_000_000
 
 ODD_LINES = 50_000
 """Of one session that are read leniently, which takes ten times as long; further ones are skipped."""
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Records have no cycles, so looking for some among hundred thousands of them is a fifth of the time for nothing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class Lenience:
