@@ -14,7 +14,7 @@ from urllib.parse import quote
 import click
 import httpx
 
-from agnes_cli import config
+from agnes_cli import config, versions
 from agnes_cli.failures import NotSignedIn, Refused, ServerUnreachable
 
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
@@ -163,6 +163,7 @@ class Server:
         except httpx.InvalidURL as exc:
             raise ServerUnreachable(f"{self.url} is no URL that can be called: {exc}") from exc
         self.clock_ahead_seconds = _ahead(answer.headers.get("date"))
+        versions.compare(answer.headers.get("X-Agnes-Latest-Version"), answer.headers.get("X-Agnes-Min-Version"))
         if ends := answer.headers.get("X-Agnes-Token-Expires"):
             _warn_of_end(ends)
         if made := answer.headers.get(GENERATION):

@@ -33,6 +33,7 @@ from agnes.kernel.ports import ObjectStore
 from agnes.kernel.principal import Principal
 from agnes.kernel.scopes import Scope
 from agnes.kernel.state import CURRENT_ACTOR, Actor, State
+from agnes.ops import version
 
 View = Callable[..., object]
 """A function of a domain's folder: the principal first, then what its contract declares, by name."""
@@ -162,6 +163,8 @@ class RouteView:
 def _answered(reply: Reply, request: Request, extra: dict[str, str]) -> BytesResponse:
     """`reply` with what every answer has."""
     headers = {"X-Request-Id": request.id, **extra}
+    if request.path.startswith("/api/"):
+        headers |= {"X-Agnes-Latest-Version": version.NUMBER, "X-Agnes-Min-Version": version.OLDEST_COMMAND}
     if wiring.settings().secure_cookies:
         headers["Strict-Transport-Security"] = "max-age=31536000"
     return compressed(respond(reply, headers), request)

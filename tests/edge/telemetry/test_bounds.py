@@ -63,6 +63,7 @@ NOT_SENT = {
     "/api/store/entities/": "as above",
     "/api/store/mine/{": "as above",
     "/store/mine/{": "as above",
+    "/store/report/{": "as above: the form to report an entity",
     "/admin/store/submissions/{": "as above; findings, lines and patches that are shown have numbers of their own (flea.queue)",
     "/api/admin/store/submissions/{": "as above",
     "/marketplace.git/": "the feed, made of what was synced",
