@@ -15,16 +15,18 @@ import pytest
 
 from agnes.accounts import repository
 from agnes.outside.object_store.memory import MemoryStore
+from agnes.tables import service as table_registry
 from tests.builders.acme_team import ENVIRON, Team
 from tests.builders.archives import SKILL, packed
 from tests.builders.house import ROOT, House
 from tests.builders.market import FleaMarket, QueueHere, ScriptedReviewer
 from tests.builders.people import Person
+from tests.builders.tables import add_source, register
 from tests.builders.telemetry_house import run_usage, upload
 from tests.builders.transcripts import Transcript
 
 SESSION = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
-LAYERS = {"claude_code", "edge", "kernel", "outside", "state"}
+LAYERS = {"claude_code", "edge", "kernel", "outside", "sql", "state"}
 """Packages below or beside the domains; `state` has a smoke test all the same."""
 
 
@@ -130,6 +132,14 @@ def hosting(team: Team) -> None:
     assert page(team, "/admin/cost")
 
 
+def knowledge(team: Team) -> None:
+    """A proposed fact waits for a review, and its author reads it."""
+    fact = {"title": "Refunds are not revenue", "content": "Net revenue excludes refunds.", "domain": "finance"}
+    made = team.call("POST", "bob", "/api/knowledge", fact)
+    assert made.status == 201, made.text
+    assert get(team, f"/api/knowledge/{made.json()['item_id']}", "bob")["item"]["content"] == fact["content"]
+
+
 def marketplace(team: Team) -> None:
     [acme] = get(team, "/api/marketplaces")
     assert (acme["id"], acme["name"]) == ("acme", "Acme")
@@ -158,6 +168,13 @@ def state(team: Team) -> None:
         other.state.close()
 
 
+def tables(team: Team) -> None:
+    add_source(team.house)
+    made = register(team.house)
+    with team.house.state.read("tables") as db:
+        assert [table.id for table in table_registry.tables(db)] == [made.id]
+
+
 def telemetry(team: Team) -> None:
     [used] = [item for item in get(team, "/api/marketplace/items", "bob")["items"] if item["name"] == "finops"]
     assert used["invocations_30d"] == 1
@@ -173,8 +190,8 @@ def market(team: Team) -> FleaMarket:
 
 
 SMOKE: list[Callable[[Team], None]] = [
-    access, accounts, admin, audit, browse, checks, directory, feed, flea, health, hosting, marketplace, ops, profile,
-    stack, state, telemetry, trees,
+    access, accounts, admin, audit, browse, checks, directory, feed, flea, health, hosting, knowledge, marketplace, ops,
+    profile, stack, state, tables, telemetry, trees,
 ]  # fmt: skip
 
 
