@@ -1,7 +1,7 @@
 """Knowledge for everybody: the list, one item, proposing."""
 
 from agnes import wiring
-from agnes.edge import Done, Function, Needs, form, page
+from agnes.edge import Done, Function, Needs, Redirect, Reply, form, page
 from agnes.kernel.principal import Principal
 from agnes.knowledge import pages
 from agnes.knowledge.model import FILE
@@ -15,6 +15,13 @@ app = Function("knowledge-page_knowledge")
 def page_list(who: Principal, query: KnowledgeQuery) -> KnowledgePage:
     """Show and search what you may see, and how much of it your sessions load."""
     return pages.list_page(wiring.knowledge(), who, query)
+
+
+@app.route("/corporate-memory", methods=["GET"])
+@page(needs=Needs.LOGIN)
+def page_former(_who: Principal) -> Reply:
+    """Lead on from the address that this page had on earlier servers."""
+    return Redirect(f"{wiring.settings().base_path}/knowledge", status=301)
 
 
 @app.route("/knowledge/new", methods=["GET"])

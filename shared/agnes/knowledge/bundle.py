@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agnes.kernel.principal import Principal
 from agnes.knowledge import index, packing, repository, service, visibility
@@ -20,9 +20,6 @@ from agnes.knowledge.index import KnowledgeIndex
 from agnes.knowledge.model import FILE, Item
 from agnes.knowledge.transitions import Status
 
-FADES = timedelta(days=365)
-"""An item that nobody touched for so long is worth a quarter."""
-LEAST = 0.25
 OVERHEAD_TOKENS = 12
 """Of an item's heading and marks in the file."""
 
@@ -67,24 +64,23 @@ def bundle(
     with k.state.read(FILE) as db:
         dismissed = repository.dismissed_by(db, who.user_id)
         votes = repository.votes_of(db, who.user_id)
-    received = [item for item in known.items if visibility.may_receive(item, reads, now)]
-    mandatory = [item for item in received if item.status == Status.MANDATORY]
-    others = [item for item in received if item.status == Status.APPROVED and item.id not in dismissed]
+    mandatory = [
+        item for item in known.items if item.status == Status.MANDATORY and visibility.may_receive(item, reads, now)
+    ]
+    others = [
+        item
+        for item in index.ranked(known, now)
+        if item.id not in dismissed and visibility.may_receive(item, reads, now)
+    ]
     if k.rules.distribution == "mandatory_only":
         others = []
     if k.rules.distribution == "hybrid":
         others = [item for item in others if votes.get(item.id, 0) >= 0]
     wanted = _fitting(known, others, domains, text)
-    ranked = sorted(
-        wanted,
-        key=lambda item: (
-            -(votes.get(item.id, 0) if k.rules.distribution == "hybrid" else 0),
-            -_worth(known, item, now),
-            item.id,
-        ),
-    )
+    if k.rules.distribution == "hybrid":
+        wanted = sorted(wanted, key=lambda item: -votes.get(item.id, 0))  # keeps the order of those without a vote
     return _packed(
-        known, mandatory, ranked, now, budget=budget_tokens or k.rules.budget_tokens, left_out=len(others) - len(wanted)
+        known, mandatory, wanted, now, budget=budget_tokens or k.rules.budget_tokens, left_out=len(others) - len(wanted)
     )
 
 
@@ -95,10 +91,6 @@ def _fitting(known: KnowledgeIndex, others: list[Item], domains: Collection[str]
     for word in text.split()[:50]:
         matched |= {item.id for item, _ in known.search(word)}
     return [item for item in others if item.domain in domains or item.id in matched]
-
-
-def _worth(known: KnowledgeIndex, item: Item, now: datetime) -> float:
-    return known.confidence(item, now) * max(LEAST, 1 - max(timedelta(), now - item.updated_at) / FADES)
 
 
 def _packed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from weakref import WeakKeyDictionary
 
@@ -13,11 +13,15 @@ from agnes.knowledge import repository, search
 from agnes.knowledge.confidence import confidence
 from agnes.knowledge.model import FILE, Item, Support
 from agnes.knowledge.search import Document, Index
+from agnes.knowledge.transitions import Status
 
+FADES = timedelta(days=365)
+"""An item that nobody touched for so long is worth the least share."""
+LEAST_WORTH = 0.25
 _NONE = Support()
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class KnowledgeIndex:
     """Of one generation."""
 
@@ -37,6 +41,10 @@ class KnowledgeIndex:
     def confidence(self, item: Item, now: datetime) -> float:
         return confidence(item, self.support(item.id), now)
 
+    def worth(self, item: Item, now: datetime) -> float:
+        """What an item is worth to a session: how much it is believed, less with the time that nobody touched it."""
+        return self.confidence(item, now) * max(LEAST_WORTH, 1 - max(timedelta(), now - item.updated_at) / FADES)
+
     def search(self, query: str) -> list[tuple[Item, float]]:
         """(item, score), the best first; of equal ones the one that changed last."""
         found = [(self.items[number], score) for number, score in self.index.search(query).items()]
@@ -47,6 +55,20 @@ class KnowledgeIndex:
         own = self.documents.get(_key(item)) or search.document(item)
         found = self.index.near(own, limit=limit, but=self.numbers.get(item.id, -1))
         return [(self.items[number], score) for number, score in found]
+
+
+_ranked: WeakKeyDictionary[KnowledgeIndex, tuple[datetime, list[Item]]] = WeakKeyDictionary()
+
+
+def ranked(known: KnowledgeIndex, now: datetime) -> list[Item]:
+    """Approved items, the most worth first; ranked again every hour, since worth fades slowly."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    held = _ranked.get(known)
+    if held is None or held[0] != hour:
+        approved = [item for item in known.items if item.status == Status.APPROVED and not item.is_personal]
+        held = (hour, sorted(approved, key=lambda item: (-known.worth(item, hour), item.id)))
+        _ranked[known] = held
+    return held[1]
 
 
 _held: WeakKeyDictionary[State, tuple[tuple[int, str], KnowledgeIndex]] = WeakKeyDictionary()

@@ -32,6 +32,9 @@ def test_empty_pages_say_what_will_be_here(library: Library) -> None:
     for tab in ("all", "contradictions", "duplicates", "detector"):
         look(library, library.ada, f"/admin/knowledge?show={tab}")
     look(library, bob, "/admin/knowledge", 403)
+    former = library.house.get("/corporate-memory", cookie=bob.cookie)
+    assert (former.status, former.headers["location"]) == (301, "/knowledge")
+    assert "/knowledge" in look(library, bob, "/me/profile")
 
 
 def test_a_fact_from_a_form_to_an_approval(library: Library) -> None:
