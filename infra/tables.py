@@ -28,7 +28,7 @@ from infra.discovery import ROOT, CompositionError
 Prefix = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_./*-]*$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
 PathPrefix = Annotated[str, StringConstraints(pattern=r"^(/([A-Za-z0-9._:-]+|\{[a-z_]+\}))+$")]
-Layer = Literal["git", "arrow", "llm", "web", "sftp", "passwords", "identity", "checks"]
+Layer = Literal["git", "arrow", "llm", "web", "sftp", "passwords", "identity", "checks", "adbc"]
 
 STACK_FILES = frozenset({"root"})
 """Templates in infra/ that are no domain's table."""

@@ -66,8 +66,9 @@ class SettingsError(AgnesError):
     code = "invalid_settings"
 
 
-Outbound = Literal["git", "drops", "providers"]
-"""Kinds of outgoing work: marketplaces with their files and packages, drop locations of transcripts, identity providers."""
+Outbound = Literal["git", "drops", "providers", "tables"]
+"""Kinds of outgoing work: marketplaces with their files and packages, drop locations of transcripts, identity providers, sources of
+data tables."""
 OLD_OUTBOUND = {"git": "AGNES_GIT_ALLOW", "drops": "AGNES_COLLECT_ALLOW"}
 """Kind → the old name of AGNES_OUTBOUND_ALLOW for it."""
 
@@ -381,8 +382,8 @@ class Settings(BaseModel):
     def outbound_allow(self, of: Outbound) -> frozenset[str]:
         """What else than https to public addresses one kind of outgoing work may ask: by AGNES_OUTBOUND_ALLOW and by its old
         name, which counts for that kind alone."""
-        old = {"git": self.agnes_git_allow, "drops": self.agnes_collect_allow, "providers": self.oidc_allow}[of]
-        own = {"git": {"file"}, "drops": {"folder"}, "providers": set()}[of]
+        olds = {"git": self.agnes_git_allow, "drops": self.agnes_collect_allow, "providers": self.oidc_allow}
+        old, own = olds.get(of, frozenset()), {"git": {"file"}, "drops": {"folder"}}.get(of, set())
         return frozenset(old | (self.agnes_outbound_allow & {"http", "private", *own}))
 
     def is_operator_token(self, value: str) -> bool:

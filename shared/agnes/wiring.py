@@ -28,6 +28,7 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.provider_web import ProviderWeb
 from agnes.kernel.scanning import Scanners
 from agnes.kernel.signing import SigningKeys
+from agnes.kernel.table_sources import TableSources
 from agnes.kernel.web import WebReader
 from agnes.outside.metered import unmetered
 from agnes.settings import OLD_OUTBOUND, Outbound, Settings, usable_cores
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from agnes.knowledge.spending import Judge
     from agnes.marketplace.sync import Syncing
     from agnes.state import StateFiles
+    from agnes.tables.collecting import Collecting
     from agnes.telemetry.transcripts.quotas import Limits as Quotas
 
 
@@ -78,6 +80,7 @@ class Parts(TypedDict, total=False):
     mailer: Mailer
     provider_web: ProviderWeb
     scanners: Scanners
+    table_sources: TableSources
     jobs: Jobs
     queue: Queue
     dead_letters: DeadLetters
@@ -203,6 +206,14 @@ class Wiring:
         from agnes.outside.scanners import scanners
 
         return scanners()
+
+    @built_once
+    def table_sources(self) -> TableSources:
+        from agnes.outside.table_sources import OutsideSources
+        from agnes.outside.web import SafeWeb
+
+        allow = self._outbound_allow("tables")
+        return OutsideSources(allow=allow, web=SafeWeb(allow=allow), store=self.store)
 
     def _anthropic_key(self) -> Secret | None:
         given = self.settings.anthropic_api_key.get_secret_value()
@@ -468,6 +479,16 @@ def knowledge_judge() -> Judge:
     from agnes.knowledge.spending import Judge
 
     return Judge(current().language_model, settings().knowledge_model, settings().knowledge_day_usd)
+
+
+def collecting() -> Collecting:
+    """What collecting data tables works with."""
+    from agnes.tables.collecting import Collecting
+
+    wiring = current()
+    return Collecting(
+        wiring.state, wiring.store, wiring.secrets, wiring.table_sources, wiring.queue, wiring.clock, usable_cores()
+    )
 
 
 def market() -> Market:

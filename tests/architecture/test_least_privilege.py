@@ -284,6 +284,40 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory, policies: Policies) -> Gu
     return house
 
 
+def with_tables(house: GuardedHouse, team: Team) -> None:
+    """A source, a table, its collection, and both removed again."""
+    root, ask = "/api/admin/tables", team.call
+    house.store.write("tables/incoming/orders.csv", b"id,amount\n1,2\n", expect=ANYTHING)
+    source = {"id": "files", "type": "files", "options": {"location": "store:"}, "secret": "s3cret-word"}
+    team.post("ada", f"{root}/sources", source, 201)
+    assert ask("PATCH", "ada", f"{root}/sources/files", {"secret": "another-word"}).status == 200
+    assert ask("GET", "ada", f"{root}/sources").json()[0]["has_secret"]
+    table = {"name": "Orders", "source": "files", "source_table": "orders.csv"}
+    team.post("ada", f"{root}/registry/precheck", table, 200)
+    team.post("ada", f"{root}/registry", table, 201)
+    grant = {"group_id": team.group, "resource_type": "table", "resource_id": "orders"}
+    team.post("ada", "/api/admin/grants", grant, 201)
+    assert house.run("tables-cron_collect")["report"] == {"sent": ["orders"]}
+    team.post("ada", f"{root}/collect", {"tables": ["orders"]}, 202)
+    record = {"messageId": "m", "body": json.dumps(house.queue.sent[-1].body)}
+    assert house.run("tables-queue_collect", {"Records": [record]}) == {"batchItemFailures": []}
+    [shown] = ask("GET", "ada", f"{root}/registry").json()
+    assert (shown["collection"]["rows"], shown["collection"]["error"]) == (1, None)
+    assert ask("GET", "ada", f"{root}/registry/orders").json() == shown
+    assert ask("GET", "ada", f"{root}/registry/orders/runs").json()[0]["status"] == "ok"
+    [served] = ask("GET", "ada", "/api/tables/manifest").json()["tables"]
+    path = f"/api/tables/orders/objects/{served['objects'][0]['sha256']}"
+    assert ask("GET", "ada", path).status == 302
+    assert ask("GET", "ada", "/api/tables/catalog").json()[0]["rows"] == 1
+    assert ask("GET", "ada", "/api/tables/catalog/orders").status == 200
+    assert ask("PUT", "ada", f"{root}/registry/orders/columns", {"columns": {"id": "of the shop"}}).status == 200
+    assert ask("GET", "ada", f"{root}/registry/orders/columns").json() == {"id": "of the shop"}
+    assert ask("PUT", "ada", f"{root}/registry/orders", {"description": "One row an order."}).status == 200
+    assert ask("DELETE", "ada", f"{root}/registry/orders").status == 204
+    assert ask("DELETE", "ada", f"{root}/sources/files").status == 204
+    house.run("tables-cron_sweep")
+
+
 def with_everything(house: GuardedHouse, team: Team) -> None:
     ask = team.call
     bob = ask("GET", "bob", "/api/me").json()["user_id"]
@@ -317,6 +351,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     ask("DELETE", "ada", f"/api/admin/users/{eve}/memberships/{team.group}")
     ask("GET", "bob", "/api/me/effective-access")
     ask("GET", "ada", f"/api/admin/users/{eve}/effective-access")
+    with_tables(house, team)
     # Marketplace.
     team.register(token="s3cret-token")
     ask("PATCH", "ada", "/api/marketplaces/acme", {"token": "another-token"})

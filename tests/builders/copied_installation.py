@@ -17,16 +17,18 @@ from agnes.kernel.ports import Message
 from agnes.outside.object_store.memory import MemoryStore
 from tests.builders.house import START, Answer, House
 
-FILES = ("people", "marketplace", "stack", "flea", "telemetry", "collector")
+FILES = ("people", "marketplace", "stack", "flea", "telemetry", "collector", "tables")
 JOBS = (
     "accounts.prune", "marketplace.prune", "feed.prune", "feed.sweep", "ops.prepare", "ops.prune_state", "audit.archive", "audit.verify",
     "telemetry.collect", "telemetry.extract", "telemetry.prune", "telemetry.sweep", "marketplace.sync", "accounts.first_start",
+    "tables.collect", "tables.sweep",
 )  # fmt: skip
 QUEUES = {
     "marketplace-sync": "marketplace.queue_sync",
     "telemetry-extract": "telemetry.queue_extract",
     "telemetry-export": "telemetry.queue_export",
     "accounts-mail": "accounts.queue_mail",
+    "tables-collect": "tables.queue_collect",
 }
 
 

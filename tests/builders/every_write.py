@@ -19,6 +19,7 @@ import zstandard
 from agnes.accounts import links
 from agnes.accounts import service as accounts
 from agnes.kernel.clock import FixedClock
+from agnes.kernel.ports import ANYTHING
 from agnes.outside.object_store.memory import MemoryStore
 from infra import compose, discovery
 from infra.discovery import Route
@@ -171,6 +172,7 @@ class _Maker:
             *self.marketplace_writes(old, trees, waiting),
             *self.stack_writes(entity, other),
             *self.telemetry_writes(sessions, bob, exports),
+            *self.table_writes(),
             *self.last_writes(),
         ]
         assert len({write.name for write in found}) == len(found)
@@ -380,6 +382,28 @@ class _Maker:
             Write("DELETE", usage + "/sessions/{user_id}", f"{usage}/sessions/{self.post_me('eve')}"),
             Write("POST", "/admin/users/{user_id}/redact", f"/admin/users/{self.post_me('eve')}/redact", {}),
         ]  # fmt: skip
+
+    def table_writes(self) -> list[Write]:
+        root = "/api/admin/tables"
+        self.house.store.write("tables/incoming/orders.csv", b"id,amount\n1,2\n", expect=ANYTHING)
+        source = {"type": "files", "options": {"location": "store:"}, "secret": "s3cret-word"}
+        for name in ("files", "changed", "gone"):
+            self.post(f"{root}/sources", {"id": name, **source})
+        table = {"source": "files", "source_table": "orders.csv"}
+        for name in ("Orders", "Changed", "Gone"):
+            self.post(f"{root}/registry", {"name": name, **table})
+        one = root + "/registry/{table_id}"
+        return [
+            Write("POST", f"{root}/sources", f"{root}/sources", {"id": "new", **source}),
+            Write("PATCH", root + "/sources/{source_id}", f"{root}/sources/changed", {"description": "x"}),
+            Write("DELETE", root + "/sources/{source_id}", f"{root}/sources/gone"),
+            Write("POST", f"{root}/registry", f"{root}/registry", {"name": "New", **table}),
+            Write("POST", f"{root}/registry/precheck", f"{root}/registry/precheck", {"name": "Newer", **table}),
+            Write("PUT", one, f"{root}/registry/changed", {"description": "x"}),
+            Write("PUT", f"{one}/columns", f"{root}/registry/orders/columns", {"columns": {"id": "x"}}),
+            Write("DELETE", one, f"{root}/registry/gone"),
+            Write("POST", f"{root}/collect", f"{root}/collect", {"tables": ["orders"]}),
+        ]
 
     def last_writes(self) -> list[Write]:
         """What ends the sign-in that asks for it."""

@@ -110,7 +110,7 @@ def test_one_setting_and_its_old_names(environ, git, drops, providers):
     settings = load(environ)
     assert settings.outbound_allow("git") == git
     assert settings.outbound_allow("drops") == drops
-    assert settings.outbound_allow("providers") == providers
+    assert settings.outbound_allow("providers") == settings.outbound_allow("tables") == providers
 
 
 def test_an_old_name_goes_on_working_and_says_so(tmp_path, caplog):

@@ -109,6 +109,16 @@ def column_notes(db: Db, table_id: str) -> dict[str, str]:
     return dict(db.execute(sql, [table_id]).fetchall())
 
 
+def all_column_notes(db: Db) -> dict[str, dict[str, str]]:
+    """Table → column → what an admin says of it."""
+    found: dict[str, dict[str, str]] = {}
+    for table_id, name, said in db.execute(
+        "SELECT table_id, name, description FROM tables.column_notes ORDER BY ALL"
+    ).fetchall():
+        found.setdefault(table_id, {})[name] = said
+    return found
+
+
 def put_column_notes(db: Db, table_id: str, notes: Mapping[str, str]) -> None:
     """Replace them all; an empty description is none."""
     db.execute("DELETE FROM tables.column_notes WHERE table_id = ?", [table_id])

@@ -11,7 +11,7 @@ from agnes.kernel.errors import ConflictError, InvalidError
 from agnes.kernel.ports import Clock
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
-from agnes.tables import granting, repository, rules
+from agnes.tables import collection_repository, granting, repository, rules
 from agnes.tables.model import (
     FILE,
     Precheck,
@@ -25,6 +25,12 @@ from agnes.tables.model import (
 
 MAX_TABLES = 5000
 MAX_COLUMN_NOTES = 2000
+
+DESCRIBES_CONTENT = (
+    "bucket", "source_table", "source_query", "query_mode", "sync_strategy", "primary_key", "incremental_column",
+    "max_history_days", "where_filters", "partition_by", "partition_granularity",
+)  # fmt: skip
+"""Fields that say what a table holds: with another value it is collected anew, whole."""
 
 
 class SourceNotConfigured(InvalidError):
@@ -103,6 +109,8 @@ def update(state: State, who: Principal, table_id: str, given: TableUpdate, *, c
         if is_same:
             return before
         repository.put_table(tx.db, after)
+        if any(getattr(after, name) != getattr(before, name) for name in DESCRIBES_CONTENT):
+            collection_repository.start_again(tx.db, table_id)
         old, new = told(before), told(after)
         changed = [name for name in new if new[name] != old[name]]
         tx.record(
@@ -118,7 +126,7 @@ def update(state: State, who: Principal, table_id: str, given: TableUpdate, *, c
     return state.commit(FILE, change)
 
 
-def remove(state: State, who: Principal, table_id: str) -> None:
+def remove(state: State, who: Principal, table_id: str, *, clock: Clock) -> None:
     """Remove a table with its grants; its objects are deleted later, when nobody can be downloading them any more.
 
     Grants are in another state file and go first: who dies in between leaves a table that nobody is served, and the same
@@ -131,6 +139,7 @@ def remove(state: State, who: Principal, table_id: str) -> None:
 
     def delete(tx: Tx) -> None:
         before = get_table(tx.db, table_id)
+        collection_repository.forget(tx.db, table_id, clock.now())
         repository.delete_table(tx.db, table_id)
         tx.record(Change("table.remove", f"table:{table_id}", {}, told(before)))
 

@@ -37,6 +37,7 @@ NEEDS = {
     r"|/me/.*|/admin/(usage|sessions|ask|unused|users/[^/]+/redact|prices).*|/api/admin/run.*",
     "collector": r"/api/admin/(usage|telemetry)/locations.*",
     "knowledge": r"(/api)?(/admin)?/knowledge.*",
+    "tables": r"/api/(admin/)?tables/.*",
 }
 PUBLIC = ("/api/health", "/api/health/live", "/api/version")
 

@@ -45,7 +45,7 @@ REFUSED = {"POST /setup": 403, "POST /auth/bootstrap": 403, "POST /marketplace.g
 """Writes that are refused when all is whole, too."""
 
 
-REPEATED = (".audit", ".syncs", ": marketplace.sync", ".batches", ".retired")
+REPEATED = (".audit", ".syncs", "tables.runs", ": marketplace.sync", ".batches", ".retired")
 """What counts runs, and how events are cut into files."""
 
 

@@ -62,6 +62,8 @@ NOT_SENT = {
     "/api/marketplace/flea/": "as above",
     "/api/store/entities/": "as above",
     "/api/store/mine/{": "as above",
+    "/api/tables/": "as below",
+    "/api/admin/tables/": "what admins register: at most 5,000 tables, each field bounded (tables.model)",
     "/store/mine/{": "as above",
     "/store/report/{": "as above: the form to report an entity",
     "/admin/store/submissions/{": "as above; findings, lines and patches that are shown have numbers of their own (flea.queue)",

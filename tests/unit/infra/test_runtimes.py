@@ -18,7 +18,7 @@ from layers.runtimes import AMAZON_LINUX_2, DEPLOYABLE, RUNTIMES, Runtime
 
 ROOT = Path(__file__).resolve().parents[3]
 ARCHITECTURES = ("arm64", "x86_64")
-COMPILED = ("base", "git", "sftp", "arrow", "web", "llm", "identity", "checks")
+COMPILED = ("base", "git", "sftp", "arrow", "web", "llm", "identity", "checks", "adbc")
 """Layers with compiled modules; that the others have none is looked at, too."""
 NEWEST_BUT_ONE = DEPLOYABLE[-2]
 BUILT_FOR = next((runtime for runtime in DEPLOYABLE if runtime.python == runtimes.running()), NEWEST_BUT_ONE)
@@ -39,7 +39,7 @@ def test_every_template_runs_on_the_interpreter_that_composed_it(composition: Co
     assert set(stated) == {name}
     resources = composition.templates["root"]["Resources"].values()
     layers = [r["Properties"] for r in resources if r["Type"] == "AWS::Serverless::LayerVersion"]
-    assert len(layers) == 11
+    assert len(layers) == 12
     assert all(layer["CompatibleRuntimes"] == [name] for layer in layers)
 
 

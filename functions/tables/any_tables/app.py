@@ -1,0 +1,47 @@
+"""Data tables as far as they were granted: catalog, manifest and objects."""
+
+from agnes import wiring
+from agnes.edge import Function, Needs, Redirect, Reply, Request, endpoint
+from agnes.kernel.principal import Principal
+from agnes.tables import serving
+from agnes.tables.model import FILE
+from agnes.tables.serving import FILES, CatalogTable, Manifest
+
+app = Function("tables-any_tables")
+ROOT = "/api/tables"
+
+
+@app.route(f"{ROOT}/manifest", methods=["GET"])
+@endpoint(needs=Needs.LOGIN, reads=(FILE,), answers=Manifest)
+def get_manifest(who: Principal, request: Request) -> Reply:
+    """List your tables with the objects that each consists of; 304 when your copy of the list is as good."""
+    with wiring.state().read(*FILES) as db:
+        found = serving.manifest(db, who)
+    headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == found.etag:
+        return Reply(status=304, headers=headers)
+    return Reply(body=found, headers=headers)
+
+
+@app.route(f"{ROOT}/catalog", methods=["GET"])
+@endpoint(needs=Needs.LOGIN, reads=(FILE,))
+def get_catalog(who: Principal) -> list[CatalogTable]:
+    """List your tables with their columns, by folder and name."""
+    with wiring.state().read(*FILES) as db:
+        return serving.catalog(db, who)
+
+
+@app.route(f"{ROOT}/catalog/{{table_id}}", methods=["GET"])
+@endpoint(needs=Needs.LOGIN, reads=(FILE,))
+def get_catalogued(who: Principal, table_id: str) -> CatalogTable:
+    """Show one of your tables with its columns."""
+    with wiring.state().read(*FILES) as db:
+        return serving.get_catalogued(db, who, table_id)
+
+
+@app.route(f"{ROOT}/{{table_id}}/objects/{{sha256}}", methods=["GET"])
+@endpoint(needs=Needs.LOGIN, reads=(FILE,))
+def get_object(who: Principal, table_id: str, sha256: str) -> Reply:
+    """Redirect to an object of one of your tables."""
+    url = serving.object_url(wiring.state(), wiring.store(), who, table_id, sha256, clock=wiring.clock())
+    return Redirect(url, status=302)
