@@ -8,10 +8,9 @@ from agnes.tables.model import FILE
 from agnes.tables.serving import FILES, CatalogTable, Manifest
 
 app = Function("tables-any_tables")
-ROOT = "/api/tables"
 
 
-@app.route(f"{ROOT}/manifest", methods=["GET"])
+@app.route("/api/tables/manifest", methods=["GET"])
 @endpoint(needs=Needs.LOGIN, reads=(FILE,), answers=Manifest)
 def get_manifest(who: Principal, request: Request) -> Reply:
     """List your tables with the objects that each consists of; 304 when your copy of the list is as good."""
@@ -23,7 +22,7 @@ def get_manifest(who: Principal, request: Request) -> Reply:
     return Reply(body=found, headers=headers)
 
 
-@app.route(f"{ROOT}/catalog", methods=["GET"])
+@app.route("/api/tables/catalog", methods=["GET"])
 @endpoint(needs=Needs.LOGIN, reads=(FILE,))
 def get_catalog(who: Principal) -> list[CatalogTable]:
     """List your tables with their columns, by folder and name."""
@@ -31,7 +30,7 @@ def get_catalog(who: Principal) -> list[CatalogTable]:
         return serving.catalog(db, who)
 
 
-@app.route(f"{ROOT}/catalog/{{table_id}}", methods=["GET"])
+@app.route("/api/tables/catalog/{table_id}", methods=["GET"])
 @endpoint(needs=Needs.LOGIN, reads=(FILE,))
 def get_catalogued(who: Principal, table_id: str) -> CatalogTable:
     """Show one of your tables with its columns."""
@@ -39,7 +38,7 @@ def get_catalogued(who: Principal, table_id: str) -> CatalogTable:
         return serving.get_catalogued(db, who, table_id)
 
 
-@app.route(f"{ROOT}/{{table_id}}/objects/{{sha256}}", methods=["GET"])
+@app.route("/api/tables/{table_id}/objects/{sha256}", methods=["GET"])
 @endpoint(needs=Needs.LOGIN, reads=(FILE,))
 def get_object(who: Principal, table_id: str, sha256: str) -> Reply:
     """Redirect to an object of one of your tables."""

@@ -9,10 +9,9 @@ from agnes.tables.model import FILE
 from agnes.tables.overview import RegisteredTable
 
 app = Function("tables-get_registry")
-ROOT = "/api/admin/tables/registry"
 
 
-@app.route(ROOT, methods=["GET"])
+@app.route("/api/admin/tables/registry", methods=["GET"])
 @endpoint(needs=Needs.ADMIN, reads=(FILE,))
 def get_tables(_who: Principal) -> list[RegisteredTable]:
     """List the tables with their last and next runs, by folder and name."""
@@ -20,7 +19,7 @@ def get_tables(_who: Principal) -> list[RegisteredTable]:
         return overview.registered(db, wiring.clock().now())
 
 
-@app.route(f"{ROOT}/{{table_id}}", methods=["GET"])
+@app.route("/api/admin/tables/registry/{table_id}", methods=["GET"])
 @endpoint(needs=Needs.ADMIN, reads=(FILE,))
 def get_table(_who: Principal, table_id: str) -> RegisteredTable:
     """Show a table with its last and next run."""
@@ -28,7 +27,7 @@ def get_table(_who: Principal, table_id: str) -> RegisteredTable:
         return overview.get_registered(db, table_id, wiring.clock().now())
 
 
-@app.route(f"{ROOT}/{{table_id}}/runs", methods=["GET"])
+@app.route("/api/admin/tables/registry/{table_id}/runs", methods=["GET"])
 @endpoint(needs=Needs.ADMIN, reads=(FILE,))
 def get_runs(_who: Principal, table_id: str) -> list[Run]:
     """List the last 50 runs of a table, newest first."""
@@ -36,7 +35,7 @@ def get_runs(_who: Principal, table_id: str) -> list[Run]:
         return overview.runs(db, table_id)
 
 
-@app.route(f"{ROOT}/{{table_id}}/columns", methods=["GET"])
+@app.route("/api/admin/tables/registry/{table_id}/columns", methods=["GET"])
 @endpoint(needs=Needs.ADMIN, reads=(FILE,))
 def get_columns(_who: Principal, table_id: str) -> dict[str, str]:
     """Show what is said of a table's columns."""

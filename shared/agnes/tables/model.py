@@ -200,7 +200,7 @@ class Precheck:
 
 class TableNotFound(NotFoundError):
     code = "table_not_found"
-    hint = "List tables with `agnes catalog`."
+    hint = "GET /api/tables/catalog lists yours."
 
     def __init__(self, table_id: str) -> None:
         super().__init__(f"there is no table {table_id[:64]!r}")
@@ -208,7 +208,7 @@ class TableNotFound(NotFoundError):
 
 class SourceNotFound(NotFoundError):
     code = "source_not_found"
-    hint = "List sources with `agnes admin tables sources`."
+    hint = "GET /api/admin/tables/sources lists them."
 
     def __init__(self, source_id: str) -> None:
         super().__init__(f"there is no source {source_id[:64]!r}")

@@ -75,7 +75,7 @@ class ObjectDamaged(UnavailableError):
     def __init__(self, sha256: str) -> None:
         super().__init__(
             f"{key_of(sha256)} is missing or damaged",
-            hint="Collect the table again: `agnes admin tables collect <id>`.",
+            hint="Collect the table again: POST /api/admin/tables/collect.",
         )
 
 

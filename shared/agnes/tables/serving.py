@@ -1,4 +1,4 @@
-"""What a person may have of the tables: the manifest that `agnes pull` follows, the catalog, and single objects.
+"""What a person may have of the tables: the manifest that clients with copies follow, the catalog, and single objects.
 
 A table is served to members of Admin, and to whoever is in a group that it was granted to. It is asked live, at each request.
 """
