@@ -277,3 +277,4 @@ def test_what_was_remembered_is_damaged(lived):
     body = json.loads(lived.memory.read(verify.HEADS).body)
     lived.memory.write(verify.HEADS, json.dumps(body | {"stack": [1, "0"]}).encode(), expect=ANYTHING)
     assert "heads.json is damaged" in lived.faults()
+    assert lived.verify().chains, "it is told once, and remembered anew"
