@@ -15,7 +15,7 @@ SBOM_ARCH ?= local
 UPGRADE ?=
 ADVISORIES ?=
 PYTEST := $(BIN)/pytest
-NO_SERVERS := not git and not sftp and not minio and not localstack and not client and not oidc and not journey and not browser \
+NO_SERVERS := not git and not sftp and not postgresql and not minio and not localstack and not client and not oidc and not journey and not browser \
   and not spark and not attack and not lambda_layers
 
 # A recipe's shell must not inherit somebody else's virtual environment or module path.
@@ -61,8 +61,8 @@ sbom: composed ## what is in each layer and in the command's wheel, as CycloneDX
 	$(BIN)/python -m layers.build --arch $(SBOM_ARCH)
 	$(BIN)/python -m layers.wheel
 
-journeys: .venv/.dev ## the whole path with real git, OpenSSH's server, an OpenID provider and the real Claude Code client
-	$(PYTEST) -n 2 --dist loadfile -m "(git or sftp or client or oidc or journey) and not localstack and not minio"
+journeys: .venv/.dev ## the whole path with real git, OpenSSH's server, PostgreSQL, an OpenID provider and the real Claude Code client
+	$(PYTEST) -n 2 --dist loadfile -m "(git or sftp or postgresql or client or oidc or journey) and not localstack and not minio"
 
 client-drift: .venv/.dev ## what the newest Claude Code has that our tables do not (VERSION=2.1.340 for another)
 	$(BIN)/python -m tests.builders.client_drift $(VERSION)

@@ -16,7 +16,7 @@ from agnes_local.postgresql import postgresql
 from tests.builders.tables import add_source, register
 from tests.unit.tables.test_collecting import rows_of, state_of
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.postgresql
 
 
 class Database:
