@@ -89,7 +89,7 @@ class House:
         self.environ = environ
         parts = {"store": store or MemoryStore(), "clock": clock or FixedClock(START), "jobs": JobsHere(), **parts}
         self.wiring = Wiring(settings_module.load(environ), **parts)
-        if "state" not in parts:
+        if "state" not in parts and isinstance(parts["store"], MemoryStore):
             self.wiring.state._new_engine = SharedDuckDb
         self.clock = parts["clock"]
         self.store = parts["store"]

@@ -1,7 +1,8 @@
 """One DuckDB instance for all houses of a process: starting and closing one of its own costs each test 25 ms of processor time.
 
 Everything else is the product's: aliases, attached generations and working copies are each house's own, and are detached when
-it closes. A house takes it unless it is given another `state`; `tests/unit/state` and the simulation start instances of their own.
+it closes. A house over a store in memory takes it unless it is given another `state`: a folder may be on a disk of its own.
+`tests/unit/state` and the simulation start instances of their own.
 """
 
 from __future__ import annotations
