@@ -53,6 +53,7 @@ KEPT = (
     "quarantine/",
     "quotas/",
     "sessions/",
+    "tables/",
     "telemetry/",
     "tokens/used/",
     "tombstones/",
