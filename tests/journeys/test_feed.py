@@ -25,7 +25,9 @@ from tests.builders.target import Target, Visitor
 def mira(guild: Guild) -> Visitor:
     """Has finops and sql-style in her stack, and signs in with a token."""
     analyst = analyst_with(guild, "finops", "sql-style")
-    return guild.target.visitor(analyst.make_token()["token"])
+    token = analyst.make_token()["token"]
+    guild.target.settle()  # git carries no generation
+    return guild.target.visitor(token)
 
 
 def fetch_zip(who: Visitor) -> zipfile.ZipFile:
@@ -181,6 +183,7 @@ class TestGit:
 
     def test_people_with_the_same_stack_share_one_commit(self, git: Git, guild: Guild, mira: Visitor):
         other = analyst_with(guild, "sql-style", "finops", name="omar")
+        git.target.settle()
         seen = {git.ok("ls-remote", git.url(token), "HEAD") for token in (mira.token, other.make_token()["token"])}
         assert len(seen) == 1
 
