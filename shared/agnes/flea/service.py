@@ -53,8 +53,8 @@ class Release:
 
 def releases(db: Db, entity_id: str, *, limit: int) -> list[Release]:
     """The versions of an entity that went live, the newest first."""
-    live = [one for one in repository.submissions_of(db, entity_id) if one.went_live_at is not None]
-    return [Release(one.n, one.version, one.went_live_at, one.changes) for one in live[:limit] if one.went_live_at]
+    offered = repository.submissions_of(db, entity_id)
+    return [Release(one.n, one.version, one.went_live_at, one.changes) for one in offered if one.went_live_at][:limit]
 
 
 def tree_ids(db: Db) -> set[str]:

@@ -6,15 +6,13 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agnes.claude_code import prices
+from agnes.claude_code import asked_models
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.llm import LanguageModel, Prompt, TokenCounts
 from agnes.kernel.state import Db, Tx, one_row
 from agnes.knowledge.packing import tokens as tokens_of
 
 DAY = timedelta(days=1)
-MODELS = {"haiku": "claude-haiku-4-5", "sonnet": "claude-sonnet-4-6", "opus": "claude-opus-4-8"}
-"""Short names of a setting; any other name is passed on as it is."""
 
 
 class CapReached(Exception):
@@ -32,19 +30,11 @@ class Judge:
 
     @property
     def name(self) -> str:
-        return MODELS.get(self.model, self.model)
+        return asked_models.full_name(self.model)
 
     def price(self, tokens: TokenCounts, at: datetime) -> float | None:
         """Dollars by the list price; None for a model that the list does not have."""
-        rates = prices.rates(self.name, at.date())
-        if rates is None:
-            return None
-        return (
-            tokens.input * rates.input
-            + tokens.output * rates.output
-            + tokens.cache_read * rates.cache_read
-            + tokens.cache_write * rates.cache_write
-        )
+        return asked_models.dollars(self.name, tokens, at.date())
 
     def require_allowance(self, db: Db, prompt: Prompt, at: datetime) -> None:
         """`prompt` at its longest answer has to fit; a model without a price does not under a cap. Raises CapReached."""

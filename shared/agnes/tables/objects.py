@@ -13,8 +13,6 @@ from agnes.kernel.ids import new_nonce
 from agnes.kernel.ports import ANYTHING, ObjectStore
 
 PREFIX = "tables/objects/"
-PROFILES = "tables/profiles/"
-INCOMING = "tables/incoming/"
 CONTENT_TYPE = "application/vnd.apache.parquet"
 _PIECE = 1 << 20
 

@@ -238,14 +238,15 @@ def served_for_users(db: Db) -> ServedFor:
     return of
 
 
+_WINDOW = """invocations_7d, distinct_users_7d, invocations_30d, distinct_users_30d, errors_30d, tokens_30d, trend_pct,
+    active_days_30d, last_used_day"""
+"""Columns of an `ItemWindow`, in its order."""
+
+
 def item_windows(db: Db) -> dict[ItemKey, ItemWindow]:
     """Figures of all items that were used in the last 31 days; `db` has `telemetry`."""
     rows = db.execute(
-        """
-        SELECT source, marketplace_id, plugin, kind, name, invocations_7d, distinct_users_7d, invocations_30d,
-            distinct_users_30d, errors_30d, tokens_30d, trend_pct, active_days_30d, last_used_day
-        FROM telemetry.item_windows
-        """
+        f"SELECT source, marketplace_id, plugin, kind, name, {_WINDOW} FROM telemetry.item_windows"  # noqa: S608 (fixed parts)
     ).fetchall()
     return {ItemKey._make(row[:5]): ItemWindow(*row[5:]) for row in rows}
 
@@ -255,11 +256,8 @@ def window_of_shared(db: Db, entity_id: str) -> ItemWindow:
 
     Zeros if nobody used it."""
     row = db.execute(
-        """
-        SELECT invocations_7d, distinct_users_7d, invocations_30d, distinct_users_30d, errors_30d, tokens_30d, trend_pct,
-            active_days_30d, last_used_day
-        FROM telemetry.item_windows WHERE source = 'flea' AND marketplace_id = ? AND kind = 'plugin' ORDER BY last_used_day DESC LIMIT 1
-        """,
+        f"""SELECT {_WINDOW} FROM telemetry.item_windows
+        WHERE source = 'flea' AND marketplace_id = ? AND kind = 'plugin' ORDER BY last_used_day DESC LIMIT 1""",  # noqa: S608
         [entity_id],
     ).fetchone()
     return ItemWindow(*row) if row else ItemWindow(0, 0, 0, 0, 0, 0, None, 0, None)

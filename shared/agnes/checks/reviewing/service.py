@@ -26,7 +26,7 @@ from agnes.checks.reviewing.model import (
     Verdict,
     severity_of,
 )
-from agnes.claude_code import prices
+from agnes.claude_code import asked_models
 from agnes.kernel.llm import (
     Completion,
     LanguageModel,
@@ -43,8 +43,6 @@ from agnes.kernel.ports import Clock
 from agnes.kernel.scanning import Scanners
 from agnes.marketplace.capabilities import GROUPS, Capabilities
 
-MODELS = {"haiku": "claude-haiku-4-5", "sonnet": "claude-sonnet-4-6", "opus": "claude-opus-4-8"}
-"""Short names of a setting; any other name is passed on as it is."""
 MAX_CHUNKS = 150
 """Near 5 MB of text; more waits for an admin, as does what cannot be read."""
 MAX_TOKENS = 6_000
@@ -71,15 +69,7 @@ class _Run:
     missed: int = 0
 
     def price(self, tokens: TokenCounts) -> float | None:
-        rates = prices.rates(self.model, self.day)
-        if rates is None:
-            return None
-        return (
-            tokens.input * rates.input
-            + tokens.output * rates.output
-            + tokens.cache_read * rates.cache_read
-            + tokens.cache_write * rates.cache_write
-        )
+        return asked_models.dollars(self.model, tokens, self.day)
 
     def spend(self, tokens: TokenCounts) -> None:
         if tokens == TokenCounts():
@@ -129,7 +119,7 @@ def review(
     `earlier` are chunks that an interrupted run has read (`Review.read`). `draw` seeds nonces, words and canaries.
     Errors of the model become verdicts; what the budget raises passes through.
     """
-    name = MODELS.get(model, model)
+    name = asked_models.full_name(model)
     run = _Run(language_model, budget, name, clock.now().date(), draw)
     reading = chunks.read(bundle, scanners.patterns)
     read: list[ChunkRead] = []
