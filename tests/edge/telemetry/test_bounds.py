@@ -1,15 +1,19 @@
 """Every route that reads what a person sent, after that person has sent the worst of it: little work and a small answer each.
 
-Work is CPU time of this process, which neither another process nor a slow disk changes. Decision 72 has the bounds themselves.
+Work is CPU time of this process. A busy machine makes the same work take two or three times as long, so what takes too long is
+asked again, and is then counted in seconds of a machine that does the reference work in `REFERENCE_SECONDS`, measured beside it.
+Decision 72 has the bounds themselves.
 """
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from uuid import UUID
 
+import duckdb
 import pytest
 import zstandard
 
@@ -26,6 +30,11 @@ MOST_SECONDS_OF_ALL = 2.0
 """Of what looks at every day of the whole organisation: `window=all`."""
 SECONDS_AN_EVENT = 12e-6
 """Of questions about single events, beside that: all of a span are looked at."""
+
+TIMES_ASKED = 4
+MOST_AT_FIRST = 5
+"""How many times its bound the first answer may take, which no repetition excuses."""
+REFERENCE_SECONDS = 0.10
 
 OF_EVENTS = ("/kpis", "/facets", "/query", "/export")
 
@@ -92,9 +101,24 @@ class Sent(NamedTuple):
     mira: Person
     sessions: dict[str, str]
     slow: dict[str, float]
-    """Completions, in seconds of CPU time, by shape."""
+    """Completions, in seconds of CPU time of the machine of the reference, by shape."""
     report: dict
     run_seconds: float
+
+
+def reference_seconds() -> float:
+    """CPU time that this machine takes at this moment for a fixed amount of Python's and of DuckDB's work."""
+    began = time.process_time()
+    lines = [json.dumps({"number": number, "text": "x" * (number % 50)}) for number in range(12_000)]
+    assert sum(json.loads(line)["number"] for line in lines) == 71_994_000
+    with duckdb.connect() as db:
+        db.execute("SELECT count(DISTINCT md5(i::VARCHAR)) FROM range(150_000) AS numbers(i)").fetchall()
+    return time.process_time() - began
+
+
+def as_of_the_reference(seconds: float) -> float:
+    """What it would have taken on the machine of the reference, which is never faster than this one is now."""
+    return seconds * min(1.0, REFERENCE_SECONDS / reference_seconds())
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +135,12 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sent]:
             put(house, presigned.json(), packed)
             began = time.process_time()
             done = complete(house, mira, presigned.json()["upload_id"])
-            slow[name] = time.process_time() - began
+            took = time.process_time() - began
+            slow[name] = took if took <= MOST_SECONDS else as_of_the_reference(took)
             assert done.status == 200, (name, done.text)
         began = time.process_time()
         report = run_usage(house, admin)
-        yield Sent(house, admin, mira, sessions, slow, report, time.process_time() - began)
+        yield Sent(house, admin, mira, sessions, slow, report, as_of_the_reference(time.process_time() - began))
         house.state.close()
 
 
@@ -128,18 +153,36 @@ def asked(sent: Sent, path: str) -> tuple[Answer, float]:
     return answer, time.process_time() - began
 
 
-def too_much(path: str, answer: Answer, seconds: float, events: int) -> list[str]:
-    allowed = MOST_SECONDS_OF_ALL if "window=all" in path and "/me/" not in path else MOST_SECONDS
-    if "/usage/" in path and any(path.partition("?")[0].endswith(name) for name in OF_EVENTS):
+def is_slow(again: Callable[[], float], first: float, allowed: float) -> bool:
+    """Whether the work takes more than `allowed` seconds however often it is done, or much more at first."""
+    if first <= allowed:
+        return False
+    if as_of_the_reference(first) > allowed * MOST_AT_FIRST:
+        return True
+    return all(as_of_the_reference(again()) > allowed for _ in range(TIMES_ASKED))
+
+
+def problems_of(sent: Sent, path: str, events: int) -> tuple[Answer, list[str]]:
+    """The answer of `path`, and what is wrong with it: an error, its size, its time."""
+    answer, seconds = asked(sent, path)
+    name = path.replace("/telemetry/", "/usage/")
+    allowed = MOST_SECONDS_OF_ALL if "window=all" in name and "/me/" not in name else MOST_SECONDS
+    if "/usage/" in name and name.partition("?")[0].endswith(OF_EVENTS):
         allowed += events * SECONDS_AN_EVENT
     found = []
     if answer.status >= 500:
         found.append(f"{path}: {answer.status} {answer.text[:200]}")
     if len(answer.body) > MOST_BYTES:
         found.append(f"{path}: {len(answer.body):,} bytes")
-    if seconds > allowed:
-        found.append(f"{path}: {seconds:.2f} s")
-    return found
+    if is_slow(lambda: asked(sent, path)[1], seconds, allowed):
+        found.append(f"{path}: {seconds:.2f} s at first, and more than {allowed:.2f} s each time")
+    return answer, found
+
+
+def test_slow_work_is_told_from_a_slow_machine() -> None:
+    assert is_slow(lambda: 30.0, 30.0, 1.0)
+    assert not is_slow(lambda: 30.0, 0.9, 1.0)
+    assert not is_slow(iter([1.0 + REFERENCE_SECONDS * 1_000, 0.2]).__next__, 1.2, 1.0)
 
 
 def test_taking_them_in_is_bounded(sent: Sent) -> None:
@@ -177,9 +220,9 @@ def test_every_route_is_walked(sent: Sent) -> None:
         assert "{" not in filled, f"{path}: say in NOT_SENT why nothing of it was sent by a person, or walk it"
         for query in QUERIES.get(path.replace("/telemetry/", "/usage/"), ("",)):
             whole = f"{filled}?{query}" if query else filled
-            answer, seconds = asked(sent, whole)
+            answer, found = problems_of(sent, whole, sent.report["events"])
             walked += 1
-            problems += too_much(whole.replace("/telemetry/", "/usage/"), answer, seconds, sent.report["events"])
+            problems += found
             if query:
                 assert answer.status in (200, 302) or answer.json()["code"] == "export_too_large", (
                     whole,
@@ -215,8 +258,8 @@ def test_each_shape_costs_its_readers_little(sent: Sent, name: str) -> None:
     session_id, problems, piece_ids, cursor = sent.sessions[name], [], [], ""
     api = f"/api/admin/sessions/{sent.mira.id}/{session_id}/transcript?limit=500"
     for _ in range(3):
-        answer, seconds = asked(sent, f"{api}&cursor={cursor}")
-        problems += too_much(api, answer, seconds, 0)
+        answer, found = problems_of(sent, f"{api}&cursor={cursor}", 0)
+        problems += found
         part = answer.json()
         piece_ids += [piece["id"] for piece in part["events"][-1:]]
         following = part["next_cursor"]
@@ -228,7 +271,7 @@ def test_each_shape_costs_its_readers_little(sent: Sent, name: str) -> None:
         filled = path.replace("{user_id}", sent.mira.id).replace("{session_id}", session_id)
         for piece_id in piece_ids[-1:] if "{piece_id}" in filled else [""]:
             whole = filled.replace("{piece_id}", piece_id) + (f"?{query}" if query else "")
-            answer, seconds = asked(sent, whole)
-            problems += too_much(whole, answer, seconds, 0)
+            answer, found = problems_of(sent, whole, 0)
+            problems += found
             assert answer.status in (200, 302), (whole, answer.text[:300])
     assert problems == []
