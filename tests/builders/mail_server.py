@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Collection
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, Self
@@ -22,10 +23,12 @@ class _AnyPort(Controller):
 
 
 class MailServer:
-    """`with MailServer() as server:` listens on `server.port`. With `password`, who sends must sign in as `agnes`."""
+    """`with MailServer() as server:` listens on `server.port`. With `password`, who sends must sign in as `agnes`; what is for an
+    address of `no_mailbox` is refused."""
 
-    def __init__(self, *, password: str = "", refuses: bool = False) -> None:
+    def __init__(self, *, password: str = "", refuses: bool = False, no_mailbox: Collection[str] = ()) -> None:
         self.messages: list[EmailMessage] = []
+        self.no_mailbox = set(no_mailbox)
         self._password = password
         self._refuses = refuses
         more = (
@@ -52,6 +55,12 @@ class MailServer:
             "SMTP_USE_TLS": "none",
             **more,
         }
+
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
+        if address in self.no_mailbox:
+            return "550 there is no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         if self._refuses:

@@ -68,7 +68,7 @@ def send_digests(*, now: datetime, dry_run: bool) -> dict[str, int]:
     from agnes.flea import upkeep
 
     mailer, state = wiring.mailer(), wiring.state()
-    waiting = upkeep.digests(state) if mailer.is_on else []
+    waiting = upkeep.digests(state, now=now) if mailer.is_on else []
     report = {"people": len(waiting), "notices": sum(len(one.notices) for one in waiting), "failed": 0}
     sent = []
     for one in [] if dry_run else waiting:
@@ -80,6 +80,6 @@ def send_digests(*, now: datetime, dry_run: bool) -> dict[str, int]:
             continue
         upkeep.mark_mailed(state, one, now=now)
         sent.append(one)
-    if sent and not report["failed"]:
+    if sent:
         upkeep.mark_admins_mailed(state, sent, now=now)
     return report

@@ -83,12 +83,16 @@ class Report:
     @property
     def blocking(self) -> Finding | None:
         """What a rule found that keeps it from being served; None if nothing does."""
-        return next((f for f in self.everything if f.severity in BLOCKING and not f.rule.startswith(_NO_DANGER)), None)
+        return next((one for one in self.everything if is_blocking(one)), None)
 
     @property
     def holding(self) -> list[str]:
         """What an admin has to look at although it is no danger by itself."""
         return [f.message for f in self.everything if f.severity in BLOCKING and f.rule.startswith(_NO_DANGER)]
+
+
+def is_blocking(one: Finding) -> bool:
+    return one.severity in BLOCKING and not one.rule.startswith(_NO_DANGER)
 
 
 class ReportMissing(AgnesError):

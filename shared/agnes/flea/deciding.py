@@ -144,9 +144,19 @@ def rescan(market: Market, who: Principal, submission_id: str) -> Submission:
 
 
 def check_again(market: Market, found: Submission) -> bool:
-    """Check a stored version again; whether it was found unsafe. Raises BundleMissing, TreeDamaged, EventRefused."""
-    report = report_of(market, found)
-    worst = next((one for one in report.findings if one == report.blocking), None)  # a rule's, not the model's
+    """Check a stored version again; whether it was found unsafe. Raises BundleMissing, TreeDamaged, EventRefused.
+
+    What an admin approved, or is asked to by an appeal, is unsafe only by a finding that was not there for them to see: a person's
+    word about a finding is not taken back by a schedule. Their page has the new report either way.
+    """
+    before = _report_before(market, found)
+    report = replace(report_of(market, found), review=before.review if before else None)
+    seen = _blocking(before) if before and found.decided_by else []
+    if found.status == Status.HELD and found.appealed_at:
+        seen = _blocking(report)
+    worst = next(
+        (one for one in _blocking(report) if (one.rule, one.path) not in {(f.rule, f.path) for f in seen}), None
+    )
     is_unsafe = worst is not None
     event = Event.RESCAN_BLOCKED if is_unsafe else Event.RESCAN_CLEAN
     after(found.status, event, by=found.decided_by)
@@ -254,23 +264,27 @@ def items_of(market: Market, found: Submission) -> list[Item]:
 
 
 def report_of(market: Market, found: Submission) -> checking.Report:
-    """Check the stored files of a version by the rules of now, with what the model said of them before.
-
-    Raises BundleMissing, TreeDamaged.
-    """
+    """Check the stored files of a version by the rules of now. Raises BundleMissing, TreeDamaged."""
     files = trees_of.files(market.store, require_tree(found))
     baked = bake(unbaked(found.type, found.served_name, files), served=found.served_name, description=found.description)
     offered = checking.Offered(found.type, found.served_name, found.description, video_url=found.video_url or "")
     try:
-        report = checking.check(baked, offered, market.scanners).report
+        return checking.check(baked, offered, market.scanners).report
     except checking.ChecksFailed as exc:  # what a description has to say has changed: that is no danger
         finding = checking.Finding("content", "medium", "", 0, exc.message)
-        report = checking.Report({}, [finding], checks.digest(market.scanners))
+        return checking.Report({}, [finding], checks.digest(market.scanners))
+
+
+def _report_before(market: Market, found: Submission) -> checking.Report | None:
     try:
-        said = checking.read(market.store, found.report_sha256).review
+        return checking.read(market.store, found.report_sha256)
     except checking.ReportMissing:
-        said = None
-    return replace(report, review=said)
+        return None
+
+
+def _blocking(report: checking.Report) -> list[checking.Finding]:
+    """Of rules, not the model's, the worst first."""
+    return [one for one in replace(report, review=None).everything if checking.is_blocking(one)]
 
 
 def _reason(event: Event, given: str) -> str:

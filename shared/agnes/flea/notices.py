@@ -85,11 +85,12 @@ def set_read(tx: Tx, *, recipients: list[str], at: datetime) -> None:
     )
 
 
-def unmailed(db: Db) -> list[Notice]:
+def unmailed(db: Db, *, since: datetime) -> list[Notice]:
     """What nobody has read or was sent, the oldest first."""
     rows = db.execute(
         """SELECT id, user_id, kind, entity_id, submission_id, text, url, told_at, read_at FROM flea.notices
-        WHERE read_at IS NULL AND mailed_at IS NULL ORDER BY user_id, told_at, id"""
+        WHERE read_at IS NULL AND mailed_at IS NULL AND told_at >= ? ORDER BY user_id, told_at, id""",
+        [since],
     ).fetchall()
     return [Notice(*row) for row in rows]
 
@@ -98,8 +99,12 @@ def set_mailed(tx: Tx, ids: Sequence[str], *, at: datetime) -> None:
     tx.db.execute("UPDATE flea.notices SET mailed_at = $at WHERE list_contains($ids, id)", {"at": at, "ids": list(ids)})
 
 
+def count_before(db: Db, before: datetime) -> int:
+    return one_number(db, "SELECT count(*) FROM flea.notices WHERE told_at < ?", [before])
+
+
 def prune(tx: Tx, *, before: datetime) -> int:
-    count = one_number(tx.db, "SELECT count(*) FROM flea.notices WHERE told_at < ?", [before])
+    count = count_before(tx.db, before)
     if count:
         tx.db.execute("DELETE FROM flea.notices WHERE told_at < ?", [before])
     return count

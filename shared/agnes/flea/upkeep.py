@@ -26,6 +26,8 @@ MAX_RESCANS = 200
 """Versions that one run checks again."""
 BATCH = 500
 ADMIN_GROUP = "admin"
+MAIL_WITHIN = timedelta(days=3)
+"""After a notice; what is older is not mailed any more, *Notices* still shows it."""
 
 
 def reap(market: Market, *, now: datetime, dry_run: bool = False) -> dict[str, int]:
@@ -50,13 +52,16 @@ def purge(market: Market, *, now: datetime, dry_run: bool = False) -> dict[str, 
     before = now - KEEP_EVIDENCE
     with market.state.read("flea") as db:
         due = _purgeable(db, before)
-    report = {"evidence": len(due), "entities": 0, "notices": 0, "reports": 0}
+        emptied = _emptied(db, due)
+        forgotten = notices.count_before(db, now - notices.KEEP)
+    report = {"evidence": len(due), "entities": len(emptied), "notices": forgotten, "reports": 0}
     if not dry_run:
+        report["entities"] = 0
         for start in range(0, len(due), BATCH):
             removed = market.state.commit("flea", _purging(before, now, due[start : start + BATCH]))
             report["entities"] += removed
-        old = now - notices.KEEP
-        report["notices"] = market.state.commit("flea", lambda tx: notices.prune(tx, before=old))
+        if forgotten:
+            report["notices"] = market.state.commit("flea", lambda tx: notices.prune(tx, before=now - notices.KEEP))
     report["reports"] = _sweep_reports(market, now, dry_run=dry_run)
     report["uploads"] = _sweep_uploads(market, now, dry_run=dry_run)
     return report
@@ -72,20 +77,24 @@ def _purgeable(db: Db, before: datetime) -> list[str]:
     return [row[0] for row in rows]
 
 
+def _emptied(db: Db, due: list[str]) -> list[str]:
+    """Entities that were never live and have no files once those of `due` are forgotten."""
+    rows = db.execute(
+        """SELECT e.id FROM flea.entities e WHERE e.tree_id IS NULL AND e.status = 'pending' AND EXISTS
+            (SELECT 1 FROM flea.submissions s WHERE s.entity_id = e.id AND list_contains($due, s.id))
+        AND NOT EXISTS (SELECT 1 FROM flea.submissions s
+            WHERE s.entity_id = e.id AND s.tree_id IS NOT NULL AND NOT list_contains($due, s.id)) ORDER BY e.id""",
+        {"due": due},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def _purging(before: datetime, now: datetime, ids: list[str]) -> Callable[[Tx], int]:
     def change(tx: Tx) -> int:
         due = sorted(set(_purgeable(tx.db, before)) & set(ids))  # looked at again: one may have been appealed
         for one in due:
             repository.change_submission(tx.db, one, {"tree_id": None, "photo": None, "docs": "[]", "purged_at": now})
-        gone = [
-            row[0]
-            for row in tx.db.execute(
-                """SELECT e.id FROM flea.entities e WHERE e.tree_id IS NULL AND e.status = 'pending' AND EXISTS
-                    (SELECT 1 FROM flea.submissions s WHERE s.entity_id = e.id AND list_contains($due, s.id))
-                AND NOT EXISTS (SELECT 1 FROM flea.submissions s WHERE s.entity_id = e.id AND s.tree_id IS NOT NULL)""",
-                {"due": due},
-            ).fetchall()
-        ]
+        gone = _emptied(tx.db, due)
         for entity_id in gone:
             repository.remove_entity(tx.db, entity_id)
         if due:
@@ -147,10 +156,11 @@ class Digest:
     notices: list[Notice]
 
 
-def digests(state: State) -> list[Digest]:
-    """What nobody has read and was mailed, by person; what is for admins goes to each of them."""
+def digests(state: State, *, now: datetime) -> list[Digest]:
+    """What nobody has read and was mailed, by person; what is for admins goes to each of them. An address that takes no mail is
+    tried for MAIL_WITHIN."""
     with state.read("flea") as db:
-        waiting = notices.unmailed(db)
+        waiting = notices.unmailed(db, since=now - MAIL_WITHIN)
     if not waiting:
         return []
     with state.read("people") as db:
@@ -171,7 +181,7 @@ def mark_mailed(state: State, digest: Digest, *, now: datetime) -> None:
 
 
 def mark_admins_mailed(state: State, sent: list[Digest], *, now: datetime) -> None:
-    """What is for admins is mailed once every admin of the run has it."""
+    """What is for admins is mailed once an admin has it: one whose address takes no mail must not make the others get it again."""
     ids = sorted({one.id for digest in sent for one in digest.notices if one.user_id == ADMINS})
     if ids:
         state.commit("flea", lambda tx: notices.set_mailed(tx, ids, at=now))

@@ -310,10 +310,10 @@ def test_old_evidence_goes_and_what_is_live_stays(market: FleaMarket, ada: Perso
     market.review()
     market.house.clock.sleep(31 * 86400)
     ada, bob, eve = (sign_in(market.house, one.email) for one in (ada, bob, eve))
-    report = market.run("cron_purge", {"dry_run": True})["report"]
-    assert report["evidence"] == 2
-    report = market.run("cron_purge")["report"]
-    assert (report["evidence"], report["entities"]) == (2, 1)
+    would = market.run("cron_purge", {"dry_run": True})["report"]
+    assert (would["evidence"], would["entities"]) == (2, 1)
+    assert market.mine(bob, other)["label"] == "Blocked"
+    assert market.run("cron_purge")["report"] == would
     assert market.entity(eve, entity)["visibility_status"] == "approved"
     assert market.house.get(f"/api/store/mine/{other}", token=bob.token).status == 404
     blocked = market.versions(bob, entity)[0]
