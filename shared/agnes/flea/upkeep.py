@@ -62,7 +62,7 @@ def purge(market: Market, *, now: datetime, dry_run: bool = False) -> dict[str, 
             report["entities"] += removed
         if forgotten:
             report["notices"] = market.state.commit("flea", lambda tx: notices.prune(tx, before=now - notices.KEEP))
-    report["reports"] = _sweep_reports(market, now, dry_run=dry_run)
+    report["reports"] = _sweep_reports(market, now, without=emptied if dry_run else [], dry_run=dry_run)
     report["uploads"] = _sweep_uploads(market, now, dry_run=dry_run)
     return report
 
@@ -104,10 +104,14 @@ def _purging(before: datetime, now: datetime, ids: list[str]) -> Callable[[Tx], 
     return change
 
 
-def _sweep_reports(market: Market, now: datetime, *, dry_run: bool) -> int:
-    """Remove reports that no submission names, of uploads that ended before their commit."""
+def _sweep_reports(market: Market, now: datetime, *, without: list[str], dry_run: bool) -> int:
+    """Remove reports that no submission names, of uploads that ended before their commit, and of entities that are removed
+    (`without`)."""
     with market.state.read("flea") as db:
-        named = {row[0] for row in db.execute("SELECT DISTINCT report_sha256 FROM flea.submissions").fetchall()}
+        rows = db.execute(
+            "SELECT DISTINCT report_sha256 FROM flea.submissions WHERE NOT list_contains(?, entity_id)", [without]
+        ).fetchall()
+    named = {row[0] for row in rows}
     old = [
         entry.key
         for entry in market.store.list(checking.REPORTS)
