@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import secrets as random_secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack, runtime_checkable
 
@@ -46,10 +47,16 @@ if TYPE_CHECKING:
     from agnes.marketplace.sync import Syncing
     from agnes.state import StateFiles
     from agnes.tables.collecting import Collecting
+    from agnes.tables.internal import InternalTable
+    from agnes.tables.objects import LocalObjects
+    from agnes.tables.querying import Querying
     from agnes.telemetry.transcripts.quotas import Limits as Quotas
 
 
 log = logging.getLogger("agnes.wiring")
+
+TABLES_CACHE_BYTES = 4_000_000_000
+"""Copies of tables that queries leave behind; one query may put as much beside them."""
 
 SIDE_BY_SIDE = 8
 """Looks at state files that a process has under way at once: there are eight state files, and a store's client has
@@ -347,6 +354,12 @@ class Wiring:
         return SummedLedger(lambda: self.store, self.clock)
 
     @built_once
+    def local_tables(self) -> LocalObjects:
+        from agnes.tables.objects import LocalObjects
+
+        return LocalObjects(self.settings.cache_dir / "tables", self.store, limit_bytes=TABLES_CACHE_BYTES)
+
+    @built_once
     def state(self) -> StateFiles:
         from agnes.state import TAIL_GENERATIONS, StateFiles
 
@@ -488,6 +501,51 @@ def collecting() -> Collecting:
     wiring = current()
     return Collecting(
         wiring.state, wiring.store, wiring.secrets, wiring.table_sources, wiring.queue, wiring.clock, usable_cores()
+    )
+
+
+def querying() -> Querying:
+    """What queries over data tables work with."""
+    from agnes.sql.locked import shared_engine
+    from agnes.tables.querying import Querying
+
+    wiring = current()
+    return Querying(wiring.state, wiring.store, wiring.clock, wiring.local_tables, shared_engine, internal_tables)
+
+
+def internal_tables() -> tuple[InternalTable, ...]:
+    """Tables about whoever asks: the domains that keep what they hold are above that of tables."""
+    from agnes.audit import own_table
+    from agnes.tables.internal import InternalColumn, InternalTable
+    from agnes.telemetry.ask import own_tables
+
+    def described(columns: Iterable[own_tables.OwnColumn]) -> tuple[InternalColumn, ...]:
+        return tuple(InternalColumn(each.name, each.type, each.description) for each in columns)
+
+    def sessions(who: Principal, path: Path) -> None:
+        own_tables.write_sessions(state(), who, path)
+
+    def events(who: Principal, path: Path) -> None:
+        own_tables.write_events(state(), store(), who, path)
+
+    def audit(who: Principal, path: Path) -> None:
+        own_table.write(state(), store(), who, path, now=clock().now())
+
+    audited = (InternalColumn(name, kind, own_table.DESCRIPTIONS[name]) for name, kind in own_table.columns().items())
+    return (
+        InternalTable(own_table.ID, own_table.DESCRIPTION, tuple(audited), audit),
+        InternalTable(
+            own_tables.SESSIONS,
+            own_tables.DESCRIPTIONS[own_tables.SESSIONS],
+            described(own_tables.session_columns(state())),
+            sessions,
+        ),
+        InternalTable(
+            own_tables.EVENTS,
+            own_tables.DESCRIPTIONS[own_tables.EVENTS],
+            described(own_tables.event_columns()),
+            events,
+        ),
     )
 
 

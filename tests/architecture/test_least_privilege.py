@@ -310,12 +310,30 @@ def with_tables(house: GuardedHouse, team: Team) -> None:
     assert ask("GET", "ada", path).status == 302
     assert ask("GET", "ada", "/api/tables/catalog").json()[0]["rows"] == 1
     assert ask("GET", "ada", "/api/tables/catalog/orders").status == 200
+    with_queries(house, team)
     assert ask("PUT", "ada", f"{root}/registry/orders/columns", {"columns": {"id": "of the shop"}}).status == 200
     assert ask("GET", "ada", f"{root}/registry/orders/columns").json() == {"id": "of the shop"}
     assert ask("PUT", "ada", f"{root}/registry/orders", {"description": "One row an order."}).status == 200
     assert ask("DELETE", "ada", f"{root}/registry/orders").status == 204
     assert ask("DELETE", "ada", f"{root}/sources/files").status == 204
     house.run("tables-cron_sweep")
+
+
+def with_queries(house: GuardedHouse, team: Team) -> None:
+    """Each route of queries, with a result that is too large for an answer, and with tables that other domains keep."""
+    ask = team.call
+    for sql in ("SELECT count(*) FROM orders", "SELECT count(*) FROM agnes_audit, agnes_sessions, agnes_telemetry"):
+        team.post("ada", "/api/query", {"sql": sql}, 200)
+    large = {"sql": "SELECT repeat('x', 2000) FROM orders, range(1000)", "format": "csv"}
+    team.post("ada", "/api/query", large, 303)
+    assert ask("GET", "ada", "/api/query").json()["running"] == []
+    assert ask("DELETE", "ada", "/api/query/nothing-runs").status == 404
+    assert len(ask("GET", "ada", "/api/v2/catalog").json()["tables"]) == 4
+    assert ask("GET", "ada", "/api/v2/schema/orders").status == 200
+    assert ask("GET", "ada", "/api/v2/sample/orders").json()["rows"] == [[1, 2]]
+    wanted = {"table_id": "orders", "where": "id = 1"}
+    assert team.post("ada", "/api/v2/scan", wanted | {"format": "json"}, 200)["rows"] == [[1, 2]]
+    assert team.post("ada", "/api/v2/scan/estimate", wanted, 200)["result_rows"] == 1
 
 
 def with_everything(house: GuardedHouse, team: Team) -> None:

@@ -84,6 +84,20 @@ def _page(state: State, store: ObjectStore, query: ActivityQuery, *, now: dateti
     return Activity(rows, following, query.filter)
 
 
+def newest_lines(
+    state: State, store: ObjectStore, user_id: str | None, *, since: datetime, now: datetime, limit: int
+) -> list[Row]:
+    """The newest lines since then of what one person did, or everybody, newest first. Raises UnavailableError."""
+    where, parameters = '"at" >= $since', dict[str, Any](since=since)
+    if user_id is not None:
+        where, parameters = f"{where} AND user_id = $user", {**parameters, "user": user_id}
+    span = _Span(since, now + _SKEW, where, parameters)
+    with _reading(state) as (db, names):
+        found = _newest(db, names, span, limit)
+        elsewhere = _elsewhere(store, span, MAX_OBJECTS, known=found, wanted=limit)
+        return _newest(db, names, span, limit, elsewhere.rows) if elsewhere.rows else found
+
+
 def overview(
     state: State, store: ObjectStore, *, since: datetime, now: datetime, max_objects: int = MAX_OBJECTS
 ) -> tuple[Facets, Kpis]:

@@ -42,7 +42,7 @@ def is_open(scope: Scope | None, *, needs: Needs, method: str, route_scope: Scop
     if scope is Scope.BOOTSTRAP:
         return needs not in (Needs.ADMIN, Needs.OPERATOR)
     if scope is Scope.READ:
-        return method in SAFE_METHODS or route_scope is Scope.FEED
+        return method in SAFE_METHODS or route_scope in (Scope.FEED, Scope.READ)
     return route_scope is scope
 
 

@@ -2,7 +2,7 @@
 
     scope               what it opens
     full                what its owner may do, administration too
-    read                what its owner may read: every GET, and the feed
+    read                what its owner may read: every GET, queries of tables, and the feed
     feed                the marketplace as zip and as git, and what it holds
     push                uploads of transcripts
     bootstrap-analyst   what its owner may do beside administration, for an hour: to set up a computer

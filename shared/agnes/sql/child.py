@@ -4,7 +4,8 @@
 
 Between the two lines it makes itself ready, so that a caller who starts it ahead waits for the statement alone. The request is
 `{sql, tables}` with either `database`, a DuckDB file, or `views`, name → the SELECT over parquet files that it stands for, and
-`files`, the paths of these. `form` says how the answer is written:
+`files`, the paths of these. In the place of `sql` there may be `scan`, one table with a condition (`rendered`). `form` says how the
+answer is written:
 
     rows            {"columns", "rows", "cut"} as one JSON document; also {"rejected"} and {"error"}
     csv, json, arrow    frames, each its length in four bytes and so many bytes; one of length 0, then a JSON document as above,
@@ -38,6 +39,8 @@ OPEN_FILES, MAX_FILES = 64, 400
 USAGE = "usage"
 """What an attached database is called."""
 MAX_DEPTH = 200
+MAX_LISTED = 20
+"""Tables that a message names."""
 
 QUERY_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
@@ -48,7 +51,11 @@ SAFE_INTEGER = 2**53
 
 
 class Rejected(Exception):
-    """The SQL is not run; says why."""
+    """The SQL is not run; says why, and of a scan's condition what kind of fault it has."""
+
+    def __init__(self, reason: str, kind: str = "") -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 class Failed(Exception):
@@ -77,14 +84,17 @@ def main() -> None:
     answer: dict[str, Any]
     try:
         provide(db, duckdb, request)
+        scan = request.get("scan")
+        aggregates = aggregates_of(db) if scan else frozenset()
         lock(resource, files=len(request["files"]))
-        judge(db, duckdb, request["sql"], functions, frozenset(request["tables"]))
+        sql = rendered(db, duckdb, scan, functions, aggregates) if scan else request["sql"]
+        judge(db, duckdb, sql, functions, frozenset(request["tables"]))
         if form == "rows":
-            answer = execute(db, duckdb, request["sql"], most_rows, most_bytes)
+            answer = execute(db, duckdb, sql, most_rows, most_bytes)
         else:
-            answer = stream(db, duckdb, request["sql"], form, (most_rows, most_bytes))
+            answer = stream(db, duckdb, sql, form, (most_rows, most_bytes))
     except Rejected as rejected:
-        answer = {"rejected": str(rejected)}
+        answer = {"rejected": str(rejected), "kind": rejected.kind}
     except Failed as failed:
         answer = {"error": str(failed)}
     except (MemoryError, RecursionError) as error:
@@ -348,6 +358,91 @@ def judge(db: Any, duckdb: Any, sql: str, functions: frozenset[str], tables: fro
             check_function(name, node, functions)
 
 
+def aggregates_of(db: Any) -> frozenset[str]:
+    sql = "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE function_type = 'aggregate'"
+    return frozenset(name for (name,) in db.execute(sql).fetchall())
+
+
+def rendered(db: Any, duckdb: Any, scan: dict[str, Any], functions: frozenset[str], aggregates: frozenset[str]) -> str:
+    """The SELECT of a scan: `{table, columns, select, where, order_by, count}`, where `order_by` are pairs of a column and whether
+    it descends. Its condition is taken apart and written anew. Raises Rejected with a kind."""
+    known = {name.lower(): name for name in scan["columns"]}
+
+    def column(name: str) -> str:
+        if name.lower() not in known:
+            raise Rejected(f"{scan['table']} has no column {name!r}", "unknown_column")
+        return identifier(known[name.lower()])
+
+    selected = ", ".join(column(name) for name in scan["select"]) or "*"
+    parts = [f"SELECT {'count(*)' if scan['count'] else selected} FROM {identifier(scan['table'])}"]  # noqa: S608 (quoted)
+    if scan["where"].strip():
+        parts.append(f"WHERE {condition(db, duckdb, scan, known, functions, aggregates)}")
+    if scan["order_by"] and not scan["count"]:
+        ordered = (f"{column(name)}{' DESC' if descends else ''}" for name, descends in scan["order_by"])
+        parts.append(f"ORDER BY {', '.join(ordered)}")
+    return " ".join(parts)
+
+
+def condition(  # noqa: PLR0917
+    db: Any,
+    duckdb: Any,
+    scan: dict[str, Any],
+    known: dict[str, str],
+    functions: frozenset[str],
+    aggregates: frozenset[str],
+) -> str:
+    """The one expression of a scan's `where`, written anew from its tree. Raises Rejected with a kind."""
+    import json
+
+    try:
+        sql = f"SELECT ({scan['where']}\n)"
+        [(serialized,)] = db.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
+        tree = json.loads(serialized)
+    except duckdb.Error as error:
+        raise Rejected(str(error), "syntax") from None
+    if tree["error"]:
+        raise Rejected(str(tree.get("error_message", "it cannot be understood")), "syntax")
+    nodes = [statement["node"] for statement in tree["statements"]]
+    if len(nodes) != 1 or nodes[0]["type"] != "SELECT_NODE" or len(nodes[0]["select_list"]) != 1:
+        raise Rejected("`where` must be exactly one expression", "syntax")
+    filled = [
+        name
+        for name in ("where_clause", "group_expressions", "group_sets", "having", "sample", "qualify", "modifiers")
+        if nodes[0].get(name)
+    ]
+    if nodes[0]["from_table"]["type"] != "EMPTY" or nodes[0]["cte_map"]["map"] or filled:
+        raise Rejected("`where` must be exactly one expression", "syntax")
+    for node, _ in walk(nodes[0]["select_list"]):
+        check_expression(node, known, functions, aggregates)
+    [(written,)] = db.execute("SELECT json_deserialize_sql(?::JSON)", [serialized]).fetchall()
+    return f"({written.removeprefix('SELECT ')})"
+
+
+def check_expression(
+    node: dict[str, Any], known: dict[str, str], functions: frozenset[str], aggregates: frozenset[str]
+) -> None:
+    """Raises Rejected with a kind."""
+    kind = node.get("class")
+    if kind == "SUBQUERY":
+        raise Rejected("a condition has no subquery", "subquery")
+    if kind == "WINDOW":
+        raise Rejected("a condition has no window", "window")
+    if kind in ("STAR", "PARAMETER", "LAMBDA", "POSITIONAL_REFERENCE", "DEFAULT"):
+        raise Rejected(f"a condition has no {kind.lower().replace('_', ' ')}", "syntax")
+    if kind == "COLUMN_REF" and not any(name.lower() in known for name in node["column_names"][:2]):
+        raise Rejected(f"there is no column {'.'.join(node['column_names'])!r}", "unknown_column")
+    name = node.get("function_name")
+    if isinstance(name, str):
+        if name.lower() in aggregates:
+            raise Rejected(f"a condition has no aggregate, and {name} is one", "aggregate")
+        if name.lower() not in functions or node.get("schema") or node.get("catalog"):
+            raise Rejected(f"the function {name} is not allowed", "function")
+
+
+def identifier(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
+
+
 def walk(tree: Any) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
     """Every object of the tree, with the names that a WITH has given there: a name of another scope names nothing.
     By hand: what is nested deeply must not end the interpreter's stack."""
@@ -380,7 +475,9 @@ def check_kind(kind: str, node: dict[str, Any], tables: frozenset[str], named: f
         bare = name.lower().removeprefix("usage.").removeprefix("memory.").removeprefix("main.")
         is_named = not (path[0] or path[1]) and name.lower() in named
         if bare not in tables and bare not in CATALOG_VIEWS and not is_named:
-            raise Rejected(f"there is no table {name!r} to ask; there are {', '.join(sorted(tables))}")
+            listed = ", ".join(sorted(tables)[:MAX_LISTED])
+            more = f" and {len(tables) - MAX_LISTED:,} more" if len(tables) > MAX_LISTED else ""
+            raise Rejected(f"there is no table {name!r} to ask; there are {listed}{more}")
     elif kind == "SHOW_REF" and node.get("table_name") not in SHOWN:
         raise Rejected(f"SHOW {node.get('table_name')} is not run")
     elif kind == "TABLE_FUNCTION":

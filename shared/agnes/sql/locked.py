@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock, Timer
@@ -30,6 +32,8 @@ CHILD = Path(__file__).with_name("child.py")
 FUNCTIONS = Path(__file__).with_name("functions.txt")
 LOOK_SECONDS = 0.5
 """How often it is asked whether the query was cancelled."""
+
+_LISTS = re.compile(r"\b(information_schema|show|describe|summarize)\b")
 
 Form = Literal["csv", "json", "arrow"]
 Cancelled = Callable[[], bool]
@@ -56,6 +60,22 @@ class Readable:
     """Parquet files that the views read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Rows of one table: its condition is SQL of whoever asks, and is taken apart and written anew by the child."""
+
+    table: str
+    columns: tuple[str, ...]
+    """All that the table has."""
+    select: tuple[str, ...] = ()
+    """All, if there are none."""
+    where: str = ""
+    order_by: tuple[tuple[str, bool], ...] = ()
+    """Columns, and whether they descend."""
+    count: bool = False
+    """How many rows there are, instead of them."""
+
+
 class SqlRejected(BadRequestError):
     """It was not run."""
 
@@ -64,6 +84,18 @@ class SqlRejected(BadRequestError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"the SQL is not run: {reason}")
         self.reason = reason
+
+
+class ScanRejected(SqlRejected):
+    """The condition, or a column, of a scan is not taken; `kind` says what is wrong with it."""
+
+    code = "validator_rejected"
+
+    def __init__(self, reason: str, kind: str) -> None:
+        super().__init__(reason)
+        self.message = reason
+        self.kind = kind
+        self.facts = {"kind": kind}
 
 
 class SqlFailed(BadRequestError):
@@ -111,7 +143,7 @@ class Engine:
 
     def rows(
         self,
-        sql: str,
+        sql: str | Scan,
         readable: Readable,
         *,
         seconds: float = SECONDS,
@@ -128,7 +160,7 @@ class Engine:
 
     def stream(
         self,
-        sql: str,
+        sql: str | Scan,
         readable: Readable,
         form: Form,
         *,
@@ -152,6 +184,17 @@ class Engine:
             if self._ahead:
                 with self._lock:
                     self._waiting = self._waiting or _Child()
+
+
+@cache
+def shared_engine() -> Engine:
+    """The engine of this process, with a child ahead."""
+    return Engine(ahead=True)
+
+
+def may_list_tables(sql: str) -> bool:
+    """Whether SQL may ask which tables there are: a word in it is enough, since nothing of it is understood here."""
+    return _LISTS.search(sql.lower()) is not None
 
 
 class Stream:
@@ -288,14 +331,16 @@ class _Child:
             self._process.stdin.flush()
 
 
-def _request(sql: str, readable: Readable, form: str, most_rows: int, most_bytes: int) -> bytes:
+def _request(sql: str | Scan, readable: Readable, form: str, most_rows: int, most_bytes: int) -> bytes:
     """Raises SqlRejected."""
-    if not sql.strip():
+    text = sql.where if isinstance(sql, Scan) else sql
+    if not isinstance(sql, Scan) and not text.strip():
         raise SqlRejected("there is none")
-    if len(sql) > MAX_SQL:
+    if len(text) > MAX_SQL:
         raise SqlRejected(f"it has more than {MAX_SQL} characters")
     request = {
-        "sql": sql,
+        "sql": "" if isinstance(sql, Scan) else sql,
+        "scan": asdict(sql) if isinstance(sql, Scan) else None,
         "tables": sorted(readable.tables),
         "database": str(readable.database) if readable.database else "",
         "views": dict(readable.views),
@@ -317,6 +362,8 @@ def _outcome(answer: bytes | None, status: int, seconds: float) -> dict[str, Any
         raise SqlFailed(
             f"the query needed more memory or time than it may have (the process ended with {status})"
         ) from None
+    if found.get("kind"):
+        raise ScanRejected(found["rejected"], found["kind"])
     if "rejected" in found:
         raise SqlRejected(found["rejected"])
     if "error" in found:

@@ -101,6 +101,11 @@ def get_visible(db: Db, who: Principal, table_id: str) -> Table:
     return found
 
 
+def content(db: Db, _who: Principal, table: Table) -> list[TableObject]:
+    """The objects that this person is served of a table that is visible to them, in order; none before the first run."""
+    return collection_repository.objects(db, table.id)
+
+
 def manifest(db: Db, who: Principal) -> Manifest:
     """Tables that were collected at least once, by id."""
     states = collection_repository.states(db)

@@ -34,10 +34,10 @@ NEEDS = {
     r"|/admin/users/[^/]+/as.*",
     "flea": r"(/api)?/marketplace/flea/.*|/api/store/.*|/store/.*|(/api)?/admin/store.*",
     "telemetry": r"/api/(me|admin)/(usage|telemetry|sessions|stats|home-stats|users/[^/]+/(sessions|archive)|prices|unused|kpis)?.*"
-    r"|/me/.*|/admin/(usage|sessions|ask|unused|users/[^/]+/redact|prices).*|/api/admin/run.*",
+    r"|/me/.*|/admin/(usage|sessions|ask|unused|users/[^/]+/redact|prices).*|/api/admin/run.*|/api/v2/catalog",
     "collector": r"/api/admin/(usage|telemetry)/locations.*",
     "knowledge": r"(/api)?(/admin)?/knowledge.*",
-    "tables": r"/api/(admin/)?tables/.*",
+    "tables": r"/api/((admin/)?tables|v2)/.*",
 }
 PUBLIC = ("/api/health", "/api/health/live", "/api/version")
 

@@ -38,6 +38,8 @@ LEFT_OUT = {
     "probe/": "what was tried on this store, and not on another",
     "restore/": "the note of a restore",
     "sign-ins/": "credentials of browsers: everybody signs in again after a restore",
+    "tables/queries/": "which queries run, and what was read today",
+    "tables/results/": "results of queries, gone after a day",
     "telemetry/damaged/": "notes of damaged objects: who meets one writes it again",
     "telemetry/prepared/": "made again from the transcripts that inbox/ names",
     "uploads/": "uploads that are under way: the client sends them again",

@@ -81,7 +81,7 @@ def made(state: State) -> Iterator[Database]:
         path = Path(folder) / "usage.duckdb"
         with state.read(FILE, "people") as db:
             copied = {name: (_columns(db, query), db.execute(query).fetchall()) for name, query in _COPIED.items()}
-            since = _first_day(ledger.events_by_day(db))
+            since = first_day(ledger.events_by_day(db))
         with workbench(threads=2) as bench, _attached(bench, path):
             for name, (columns, rows) in copied.items():
                 bench.table(name, columns, rows)
@@ -122,7 +122,7 @@ def _columns(db: Any, query: str) -> dict[str, str]:
     return {name: kind for name, kind, *_ in db.execute(f"DESCRIBE {query}").fetchall()}
 
 
-def _first_day(counts: list[tuple[date, int]]) -> date | None:
+def first_day(counts: list[tuple[date, int]]) -> date | None:
     """The oldest of the newest days that have no more than MAX_EVENTS together; the newest in any case."""
     first, total = None, 0
     for day, events in counts:
