@@ -89,9 +89,9 @@ def offered(db: Db, who: Principal, on: ServingIndex, damaged: Collection[str] =
     on = on.without(damaged)
     subscribed = stack.subscriptions(db, who, on)
     added = stack.added_entities(db, who, on)
-    resolved = on.resolve(who.group_ids, subscribed, added)
     own = on.plugins(who.group_ids, subscribed)
     entities = on.entities(added)
+    resolved = on.resolve_own(who.group_ids, own, entities)
     blocked = on.marketplace.blocked
     hidden = [
         Hidden("curated", p.marketplace_id, p.served_name, blocked_because(p.version, blocked[p.tree_id]).text)

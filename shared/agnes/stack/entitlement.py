@@ -153,7 +153,9 @@ class ServingIndex:
         return sorted(found, key=lambda plugin: (plugin.registered_at, plugin.marketplace_id, plugin.name))
 
     def _wanted(self, granted: Granted, subscribed: Mapping[str, Since]) -> set[str]:
-        wanted = {resource for resource in subscribed if granted.covers(resource)} | self.marketplace.system
+        wanted = {*(subscribed.keys() & granted.keys()), *self.marketplace.system}
+        if whole := granted.marketplaces:
+            wanted.update(resource for resource in subscribed if marketplace_of(resource) in whole)
         for resource, is_required in granted.items():
             if is_required:
                 wanted.update(self.marketplace.by_marketplace.get(resource, (resource,)))
@@ -176,16 +178,22 @@ class ServingIndex:
 
         What is blocked takes no part: it is in neither.
         """
-        wanted, lookup = self.wanted(group_ids, subscribed, added)
+        return self.resolve_own(group_ids, self.plugins(group_ids, subscribed), self.entities(added))
+
+    def resolve_own(
+        self, group_ids: Collection[str], plugins: Sequence[ServedPlugin], entities: Sequence[Entity]
+    ) -> Resolution:
+        """`resolve`, for whoever has asked for `plugins` and `entities` already."""
+        wanted, lookup = self.wanted(group_ids, plugins, entities)
         return resolution.decide(wanted, lookup)
 
     def wanted(
-        self, group_ids: Collection[str], subscribed: Mapping[str, Since], added: Collection[str]
+        self, group_ids: Collection[str], plugins: Sequence[ServedPlugin], entities: Sequence[Entity]
     ) -> tuple[list[list[Candidate]], Lookup]:
         """What a person has themselves, in order of precedence, and what they may have beside it."""
         blocked = self.marketplace.blocked
-        own = [self.candidates(plugin.resource, group_ids) for plugin in self.plugins(group_ids, subscribed)]
-        own += [[of_entity(e)] for e in self.entities(added) if e.tree_id not in blocked]
+        own = [self.candidates(plugin.resource, group_ids) for plugin in plugins]
+        own += [[of_entity(e)] for e in entities if e.tree_id not in blocked]
         granted = self.granted(group_ids)
 
         def lookup(resource: str) -> Sequence[Candidate] | str:

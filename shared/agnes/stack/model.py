@@ -67,6 +67,11 @@ class Granted(dict[str, bool]):
     A resource is `<slug>/<plugin>`, or `<slug>` for a whole marketplace, which stands for each plugin in it.
     """
 
+    @property
+    def marketplaces(self) -> frozenset[str]:
+        """Those that were granted completely."""
+        return frozenset(resource for resource in self if "/" not in resource)
+
     def covers(self, plugin: str) -> bool:
         """Whether a plugin (`<slug>/<plugin>`) was granted, itself or with its marketplace."""
         return plugin in self or marketplace_of(plugin) in self

@@ -405,7 +405,7 @@ def _standing(state: State, who: Principal, marketplace_id: str, plugin: str) ->
     candidates = on.candidates(resource, who.group_ids)
     if not candidates:
         return standing
-    wanted, lookup = on.wanted(who.group_ids, subscribed, added)
+    wanted, lookup = on.wanted(who.group_ids, on.plugins(who.group_ids, subscribed), on.entities(added))
     reason = resolution.missing(candidates, wanted, lookup)
     if reason is None or reason.kind == NAME_CONFLICT:
         return standing
