@@ -43,8 +43,6 @@ from tests.builders.people import Person
 from tests.builders.telemetry_house import complete, declare, put, upload, upload_form
 from tests.builders.transcripts import Transcript
 
-pytestmark = pytest.mark.timeout(300)
-
 ACTING: ContextVar[str] = ContextVar("acting", default="")
 """The function at work; empty while the test itself looks."""
 

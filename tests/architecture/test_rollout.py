@@ -30,7 +30,7 @@ from tests.architecture.test_least_privilege import (
 )
 from tests.builders.house import Answer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 NEXT_SQL = """
 CREATE TABLE {file}.{name} (id VARCHAR PRIMARY KEY, made_at TIMESTAMPTZ);

@@ -10,21 +10,25 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.attack.town import INSIDE, OPERATOR_TOKEN, Town
+from tests.builders.patience import PATIENCE_SECONDS
 
 ADMIN_PATH = "/api/users"
 SMUGGLED = b"GET /api/version HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def raw(town: Town, sent: bytes) -> bytes:
-    """What the server answers before it closes the connection, or in two seconds."""
+    """What the server answers before it closes the connection, or falls silent for two seconds.
+
+    It answers each of these requests or closes the connection, so the first piece is waited for.
+    """
     parts = urlsplit(town.target.base_url)
     received = b""
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(sent)
-        connection.settimeout(2)
         with contextlib.suppress(TimeoutError, ConnectionError):
             while chunk := connection.recv(65536):
                 received += chunk
+                connection.settimeout(2)
     town.calls += 1
     for secret in (*town.secrets, *INSIDE):
         assert secret not in received.decode("latin-1")

@@ -25,6 +25,7 @@ from infra import discovery
 from infra.discovery import Route
 from tests.builders.embedded import EmbeddedServer, embedded_server
 from tests.builders.guild import Guild, synced_guild
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.target import PASSWORD, Target, Visitor
 from tests.builders.transcripts import Transcript
 
@@ -217,7 +218,10 @@ def town(folder: Path) -> Iterator[Town]:
         embedded_server(folder, SETTINGS) as server,
         Target(server.base_url, ADMIN, OPERATOR_TOKEN, server.run_job) as target,
         httpx.Client(
-            base_url=server.base_url, transport=httpx.HTTPTransport(trust_env=False), timeout=60, trust_env=False
+            base_url=server.base_url,
+            transport=httpx.HTTPTransport(trust_env=False),
+            timeout=PATIENCE_SECONDS,
+            trust_env=False,
         ) as http,
     ):
         yield _built(target, server, folder, http)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from agnes import settings as settings_module
 from agnes import wiring
@@ -34,6 +34,7 @@ from tests.benchmarks import browse as many
 from tests.builders import asking, flea
 from tests.builders.answering_api import AnsweringApi, wrote
 from tests.builders.embedded import embedded_server
+from tests.builders.patience import PATIENCE_MILLISECONDS
 from tests.builders.picture import png
 from tests.builders.sample_marketplace import METADATA, SampleMarketplace
 from tests.builders.transcripts import Transcript
@@ -57,6 +58,7 @@ VIDEOS = {
     "Vimeo": "https://vimeo.com/76979871",
     "file": "https://films.example/demo.mp4",
 }
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
 ELSEWHERE = re.compile(r"https://(www\.youtube-nocookie\.com|player\.vimeo\.com|films\.example)/")
 """Where they are played from: no test asks the network, this house answers for them."""
 ANSWERS = {
@@ -214,7 +216,8 @@ class Visit:
             ELSEWHERE, lambda route: route.fulfill(content_type="text/html", body="<title>A film</title><p>A film</p>")
         )
         page = made.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
+        page.set_default_navigation_timeout(PATIENCE_MILLISECONDS)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
         page.goto(path)

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from agnes_local.axe_install import axe_script
 from tests.browser.conftest import SESSION
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 FINOPS = "/marketplace/curated/northwind/finops"
 PAGES = {
@@ -124,10 +124,9 @@ def test_nothing_serious_in_a_session_and_of_a_person(visit, shot, scheme):
 @pytest.mark.parametrize("question", ["Who is there?", "Empty them", "Guess a column"])
 def test_nothing_serious_in_an_answer(visit, shot, question, scheme):
     page = visit.open("/admin/ask", color_scheme=scheme, width=1280 if scheme == "light" else 390)
-    page.set_default_timeout(30_000)  # the first question of a worker imports the model's package
     page.get_by_label("Your question").fill(question)
     page.get_by_role("button", name="Ask", exact=True).click()
-    expect(page.get_by_role("heading", name=question)).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name=question)).to_be_visible()
     visit.complaints[:] = [text for text in visit.complaints if "400" not in text]
     page.evaluate(axe_script().read_text())
     assert page.evaluate(RUN) == []

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.listing import api, names, settled, titles
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 FINOPS = "/marketplace/curated/northwind/finops"
 KIT = "/marketplace/flea/id-kit"

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import FLEA
 from tests.browser.listing import api, names, settled, titles
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 KIT = "/marketplace/flea/id-kit"
 

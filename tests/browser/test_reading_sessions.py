@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import REMOVED, SESSION
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 
 def test_a_session_is_read_by_keyboard_and_without_script(visit, shot):

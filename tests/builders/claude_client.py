@@ -16,6 +16,7 @@ from typing import Any
 
 from agnes.claude_code import versions
 from agnes_local.claude_install import claude_binary
+from tests.builders.patience import PATIENCE_SECONDS
 
 TOOLS = ("Bash", "Read", "Skill", "Task", "Agent")
 GRACE_SECONDS = 10
@@ -68,7 +69,7 @@ class ClaudeClient:
     workspace: Path
     api_url: str = "http://127.0.0.1:9"
     environment: Mapping[str, str] = field(default_factory=dict)
-    deadline_seconds: float = 90
+    deadline_seconds: float = PATIENCE_SECONDS
     version: str = versions.NEWEST
 
     @property

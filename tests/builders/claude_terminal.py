@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from tests.builders.claude_client import ClaudeClient, ClientFailed
+from tests.builders.patience import PATIENCE_SECONDS
 
 READY = b"/effort"
 """Below the input line, beside the effort (the client writes word by word, with cursor moves between)."""
@@ -35,7 +36,7 @@ class ClaudeTerminal:
 
     client: ClaudeClient
     allowed_tools: Sequence[str] = ("Bash", "Read", "Skill", "Agent")
-    deadline_seconds: float = 30
+    deadline_seconds: float = PATIENCE_SECONDS
     shown: bytearray = field(default_factory=bytearray)
     """All that was written to the terminal."""
 

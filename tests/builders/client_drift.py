@@ -23,6 +23,7 @@ from typing import Any
 from agnes.claude_code import records, surface
 from agnes_local.claude_install import PACKAGE, ClaudeUnavailable, claude_binary
 from tests.builders.claude_client import ClaudeClient
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text
 
 NEVER_ONES = {"constructor", "hasOwnProperty", "toString", "valueOf", "name", "experimental"}
@@ -74,7 +75,9 @@ def known() -> Surface:
 
 def newest_published() -> str:
     """Raises ClaudeUnavailable."""
-    done = subprocess.run(["npm", "view", PACKAGE, "version"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["npm", "view", PACKAGE, "version"], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     if done.returncode != 0 or not re.fullmatch(r"[\w.+-]+", done.stdout.strip()):
         raise ClaudeUnavailable(
             f"npm does not say which version of {PACKAGE} is the newest: {done.stderr.strip()[:200]}"

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agnes_local.process import GUARD
+from tests.builders.patience import PATIENCE_SECONDS
 
-READY_SECONDS = 60
 _ADDRESS = re.compile(rb"^Agnes is at (\S+)$", re.MULTILINE)
 
 
@@ -45,10 +45,12 @@ class EmbeddedServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not (found := _ADDRESS.search(self.log.read_bytes()[said:])):
             assert self._guard.poll() is None, f"the server ended:\n{self.log_tail()}"
-            assert time.monotonic() < deadline, f"the server was not ready after {READY_SECONDS} s:\n{self.log_tail()}"
+            assert time.monotonic() < deadline, (
+                f"the server was not ready after {PATIENCE_SECONDS} s:\n{self.log_tail()}"
+            )
             time.sleep(0.05)
         self.base_url = found[1].decode()
 
@@ -71,7 +73,7 @@ class EmbeddedServer:
     def run_job(self, name: str) -> None:
         """Run a scheduled job now, as an operator on this machine does."""
         command = [sys.executable, "-m", "agnes_local", "run-job", name]
-        subprocess.run(command, env=self._environ, check=True, capture_output=True, timeout=READY_SECONDS)
+        subprocess.run(command, env=self._environ, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
 
     def workers(self) -> list[int]:
         """The gateway's worker processes: the processes of it that serve requests."""

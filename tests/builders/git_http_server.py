@@ -19,8 +19,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from tests.builders.loopback import Loopback
-
-GIT_SECONDS = 60
+from tests.builders.patience import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ def _handler(server: GitHttpServer) -> type[BaseHTTPRequestHandler]:
                 "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
             }
             done = subprocess.run(
-                ["git", "http-backend"], input=body, env=cgi, capture_output=True, timeout=GIT_SECONDS, check=True
+                ["git", "http-backend"], input=body, env=cgi, capture_output=True, timeout=PATIENCE_SECONDS, check=True
             )
             head, _, answer = done.stdout.partition(b"\r\n\r\n")
             headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))

@@ -16,6 +16,7 @@ from typing import Any
 from agnes.claude_code import versions
 from tests.builders import real_transcripts
 from tests.builders.claude_client import KEPT, ClaudeClient
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.target import Target
 
 REAL_SESSION = real_transcripts.session_id("headless")
@@ -52,7 +53,7 @@ class Laptop:
     def agnes(self, *arguments: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             ["agnes", *arguments], cwd=self.workspace, env=self.env(), input=stdin, capture_output=True, text=True,
-            timeout=90, check=False,
+            timeout=PATIENCE_SECONDS, check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, f"agnes {arguments}: {done.stdout}{done.stderr}"
         return done

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import http.client
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.builders.patience import PATIENCE_SECONDS
 
 
 class HttpFault(StrEnum):
@@ -26,7 +27,7 @@ class HttpFault(StrEnum):
     CUT = "cut"  # the server acts; half of its reply's body arrives, or of its headers if it has none
     CUT_HEAD = "cut_head"  # the server acts; its reply ends within the ETag, or within the headers
     GARBAGE = "garbage"  # the server acts; what arrives is not HTTP
-    SILENT = "silent"  # the server acts; its reply comes after the client's patience
+    SILENT = "silent"  # the server acts; the client waits for its reply until its patience ends
     BARE_502 = "bare_502"  # the server acts; a gateway answers in its stead
     BARE_503 = "bare_503"  # likewise, and nothing says that it did not act
     CONFLICT = "conflict"  # 409 ConditionalRequestConflict, the server never sees the request
@@ -45,7 +46,6 @@ _ANSWERS = {
 }
 _UNSEEN = {HttpFault.DROP_BEFORE, HttpFault.CONFLICT, HttpFault.SLOW_DOWN}
 LATE_SECONDS = 0.03
-SILENT_SECONDS = 1.0
 
 Reply = tuple[int, list[tuple[str, str]], bytes]
 
@@ -70,7 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in {HttpFault.DROP_BEFORE, HttpFault.DROP_AFTER}:
             return self._hang_up()
         if fault is HttpFault.SILENT:
-            time.sleep(SILENT_SECONDS)
+            self.connection.settimeout(PATIENCE_SECONDS)
+            self.connection.recv(1)  # until the client hangs up
             return self._hang_up()
         if fault is HttpFault.GARBAGE:
             self.wfile.write(b"\x00\x01 not HTTP at all\r\n\r\n")
@@ -91,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve  # noqa: N815 - http.server's names
 
     def _forward(self, body: bytes) -> Reply:
-        upstream = http.client.HTTPConnection(self.server.upstream, timeout=10)
+        upstream = http.client.HTTPConnection(self.server.upstream, timeout=PATIENCE_SECONDS)
         try:
             headers = {n: v for n, v in self.headers.items() if n.lower() not in {"expect", "connection"}}
             upstream.request(self.command, self.path, body=body or None, headers=headers)

@@ -12,13 +12,15 @@ from typing import Any, Self
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
+from tests.builders.patience import PATIENCE_SECONDS
+
 
 class _AnyPort(Controller):
     """Listens on a port that the system chooses."""
 
     def _trigger_server(self) -> None:
         """The base class calls itself under the port that it was given, which is 0 here."""
-        with socket.create_connection(self.server.sockets[0].getsockname()[:2], timeout=5) as caller:
+        with socket.create_connection(self.server.sockets[0].getsockname()[:2], timeout=PATIENCE_SECONDS) as caller:
             caller.recv(1)
 
 

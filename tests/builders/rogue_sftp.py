@@ -14,6 +14,7 @@ import asyncssh
 
 from agnes.kernel.drops import Place
 from agnes.kernel.ports import Secret
+from tests.builders.patience import PATIENCE_SECONDS
 
 USER, PASSWORD = "drop", "let-me-in"
 
@@ -26,6 +27,8 @@ class Conduct:
     """Entries of `/`, all folders; each holds `files`."""
     files: dict[bytes, bytes] = field(default_factory=dict)
     hang_on_list: bool = False
+    hung: bool = field(default=False, init=False)
+    """Whether it came to where it hangs or dies."""
     endless: bool = False
     die_reading: bytes = b""
     """The file whose second block never comes: the connection ends instead."""
@@ -61,6 +64,7 @@ def rogue_sftp(conduct: Conduct) -> Iterator[Rogue]:
         class Sftp(asyncssh.SFTPServer):
             async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
                 if conduct.hang_on_list and path != b"/":
+                    conduct.hung = True
                     await asyncio.sleep(3600)
                 at_top = path in (b"/", b".", b"")
                 for name, body in (conduct.names if at_top else conduct.files).items():
@@ -83,6 +87,7 @@ def rogue_sftp(conduct: Conduct) -> Iterator[Rogue]:
                 if name in (conduct.die_reading, conduct.hang_reading):
                     if not offset:
                         return self._body(file_obj)[:100_000]
+                    conduct.hung = True
                     if name == conduct.die_reading:
                         self._chan.get_connection().abort()
                     await asyncio.sleep(3600)
@@ -113,14 +118,14 @@ def rogue_sftp(conduct: Conduct) -> Iterator[Rogue]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE_SECONDS)
     port, shown, loop, stop = ready
     try:
         place = Place("sftp", "127.0.0.1", port, USER, shown)
         yield Rogue(place, Secret(f'{{"password": "{PASSWORD}"}}'), conduct)
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
 
 
 def _attributes(body: bytes, *, folder: bool, size: int = 0) -> asyncssh.SFTPAttrs:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agnes_local.process import ServerProcess, clean_environment, free_port, running
+from tests.builders.patience import PATIENCE_SECONDS
 
-READY_SECONDS = 20.0
 SSHD = "/usr/sbin/sshd"
 
 
@@ -47,7 +47,7 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # it wants one for giving up its rights
     command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
     with running("sshd", lambda _: command, clean_environment) as process:
-        process.wait_ready(lambda: _greets(port), READY_SECONDS)
+        process.wait_ready(lambda: _greets(port), PATIENCE_SECONDS)
         shown = " ".join(host.with_suffix(".pub").read_text().split()[:2])
         yield SshServer(port, pwd.getpwuid(os.geteuid()).pw_name, shown, person.read_text(), process)
 
@@ -59,7 +59,7 @@ def _key(path: Path) -> Path:
 
 def _greets(port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as sock:
             return sock.recv(4) == b"SSH-"
     except OSError:
         return False

@@ -17,9 +17,10 @@ from typing import Any, Self
 
 import httpx
 
+from tests.builders.patience import PATIENCE_SECONDS
+
 PASSWORD = "correct horse battery"
 GENERATION = "X-Agnes-Generation"
-BUSY_SECONDS = 60
 ERROR_FIELDS = {"code", "message", "hint", "request_id"}
 
 
@@ -74,7 +75,7 @@ class Target:
 
     def process_usage(self) -> dict[str, Any]:
         """Trigger the extraction as an operator does, after the scheduler's if that is running; the run's report."""
-        url, deadline = "/api/admin/run-session-processor?processor=usage", time.monotonic() + BUSY_SECONDS
+        url, deadline = "/api/admin/run-session-processor?processor=usage", time.monotonic() + PATIENCE_SECONDS
         while (given := self.operator().post(url, expect=(200, 409))).status_code == 409:
             assert time.monotonic() < deadline, given.text
             time.sleep(0.2)
@@ -97,7 +98,7 @@ class Visitor:
         self.token = token
         self.email = email
         self.id = id
-        self.http = httpx.Client(base_url=target.base_url, timeout=60, transport=target._connections)
+        self.http = httpx.Client(base_url=target.base_url, timeout=PATIENCE_SECONDS, transport=target._connections)
 
     def call(self, method: str, path: str, *, expect: int | tuple[int, ...] = (), **given: Any) -> httpx.Response:
         headers = dict(given.pop("headers", {}))

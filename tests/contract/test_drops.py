@@ -15,6 +15,7 @@ from agnes.kernel.ports import Secret
 from agnes.outside.drops import OutsideDrops
 from agnes.outside.drops.s3 import S3Drop
 from tests.builders.drop_places import DropPlace, folder_place, s3_place, sftp_place
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.ssh_server import SshServer, ssh_server
 from tests.contract.stores import BUCKET, SERVERS, S3Server, started_server
 
@@ -47,7 +48,7 @@ def on_disk(request: pytest.FixtureRequest, tmp_path: Path) -> DropPlace:
 
 
 def listed(drop: DropPlace, pattern: str, *, limit: int = 1000) -> list[DropFile]:
-    with DROPS.open(drop.place, drop.credential, seconds=30) as opened:
+    with DROPS.open(drop.place, drop.credential, seconds=PATIENCE_SECONDS) as opened:
         return list(opened.files(drop.pattern(pattern), limit=limit))
 
 
@@ -82,7 +83,7 @@ def test_a_person_may_be_a_part_of_a_name(drop: DropPlace) -> None:
 def test_reads_what_was_listed_and_no_more(drop: DropPlace) -> None:
     body = os.urandom(300_000)
     drop.put("ada/x.jsonl", body)
-    with DROPS.open(drop.place, drop.credential, seconds=30) as opened:
+    with DROPS.open(drop.place, drop.credential, seconds=PATIENCE_SECONDS) as opened:
         [file] = opened.files(drop.pattern("{user}/*.jsonl"), limit=10)
         assert file.size_bytes == len(body)
         assert opened.read(file) == body
@@ -123,7 +124,7 @@ def test_links_are_named_and_never_followed(on_disk: DropPlace) -> None:
     assert found == {"bob/secret.jsonl": None, "mallory/mine.jsonl": "symlink"}
     # It became a link after it was listed.
     drop.put("mallory/late.jsonl", b"{}")
-    with DROPS.open(drop.place, drop.credential, seconds=30) as opened:
+    with DROPS.open(drop.place, drop.credential, seconds=PATIENCE_SECONDS) as opened:
         [late] = [
             file for file in opened.files(drop.pattern("{user}/*.jsonl"), limit=9) if file.path.endswith("late.jsonl")
         ]
@@ -147,7 +148,7 @@ def test_names_that_are_no_text_are_named_as_such(drop: DropPlace) -> None:
 
 def test_a_place_that_is_not_there(drop: DropPlace) -> None:
     missing = DropPattern.parse(f"{drop.root}nowhere/{{user}}/*.jsonl")
-    with DROPS.open(drop.place, drop.credential, seconds=30) as opened:
+    with DROPS.open(drop.place, drop.credential, seconds=PATIENCE_SECONDS) as opened:
         if drop.place.kind == "s3":
             assert list(opened.files(missing, limit=5)) == []  # a prefix is always there
         else:
@@ -159,7 +160,7 @@ def test_what_is_archived_is_refused_alone(moto: S3Server) -> None:
     drop = s3_place(moto)
     drop.client.put_object(Bucket=BUCKET, Key=drop.root + "ada/a.jsonl", Body=b"{}", StorageClass="GLACIER")
     drop.put("ada/b.jsonl", b"{}")
-    with DROPS.open(drop.place, drop.credential, seconds=30) as opened:
+    with DROPS.open(drop.place, drop.credential, seconds=PATIENCE_SECONDS) as opened:
         archived, other = opened.files(drop.pattern("{user}/*.jsonl"), limit=5)
         with pytest.raises(FileUnreadable, match="InvalidObjectState"):
             opened.read(archived)
@@ -193,12 +194,15 @@ def test_only_the_confirmed_host_key_is_accepted(openssh: SshServer, tmp_path: P
     assert DROPS.host_key(drop.place) == openssh.host_key
     with ssh_server(tmp_path / "other") as second:
         pinned_to_another = replace(drop.place, host_key=second.host_key)
-        with pytest.raises(DropRefused) as refused, DROPS.open(pinned_to_another, drop.credential, seconds=30):
+        with (
+            pytest.raises(DropRefused) as refused,
+            DROPS.open(pinned_to_another, drop.credential, seconds=PATIENCE_SECONDS),
+        ):
             pass
         assert refused.value.code == "host_key_changed"
         with (
             pytest.raises(DropRefused) as refused,
-            DROPS.open(replace(drop.place, host_key=""), drop.credential, seconds=30),
+            DROPS.open(replace(drop.place, host_key=""), drop.credential, seconds=PATIENCE_SECONDS),
         ):
             pass
         assert refused.value.code == "host_key_unconfirmed"
@@ -215,6 +219,9 @@ def test_wrong_credentials_and_private_addresses_are_refused(openssh: SshServer,
         with pytest.raises(DropRefused) as refused, DROPS.open(drop.place, secret, seconds=30):
             pass
         assert refused.value.code == code
-    with pytest.raises(DropRefused) as refused, OutsideDrops().open(drop.place, drop.credential, seconds=30):
+    with (
+        pytest.raises(DropRefused) as refused,
+        OutsideDrops().open(drop.place, drop.credential, seconds=PATIENCE_SECONDS),
+    ):
         pass
     assert refused.value.code == "private_address"

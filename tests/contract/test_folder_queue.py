@@ -17,6 +17,7 @@ from agnes.kernel.clock import FixedClock
 from agnes.kernel.errors import InvalidError
 from agnes.kernel.ports import Message
 from agnes.outside.folder_queue import FolderQueue
+from tests.builders.patience import PATIENCE_SECONDS
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -101,7 +102,7 @@ def test_nothing_is_lost_when_consumers_are_killed(tmp_path: Path) -> None:
             os.kill(workers[victim].pid, signal.SIGKILL)
             workers[victim].wait()
             workers[victim] = begin()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while queue.waiting("work"):
             assert time.monotonic() < deadline, f"seed {seed}: {queue.waiting('work')} messages left"
             time.sleep(0.05)

@@ -33,6 +33,7 @@ from agnes.kernel.ports import (
 from agnes.outside.object_store import letter_case
 from agnes.outside.object_store.folder import LEFTOVER_SECONDS, FolderStore
 from tests.builders.case_folding import CaseFolding
+from tests.builders.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +75,7 @@ def test_of_racing_processes_one_wins_and_no_swap_is_lost(tmp_path):
     processes = [spawn.Process(target=race, args=(tmp_path, ready, results)) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
-    winners = dict(results.get(timeout=60) for _ in processes)
+    winners = dict(results.get(timeout=PATIENCE_SECONDS) for _ in processes)
     for process in processes:
         process.join()
     results.close()

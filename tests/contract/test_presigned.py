@@ -25,6 +25,7 @@ from agnes.outside.object_store.presigned import (
     content_disposition,
 )
 from agnes.telemetry.lake.objects import put_file
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.contract.stores import BUCKET, started_server
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -34,7 +35,7 @@ SHA256_HEX = hashlib.sha256(BODY).hexdigest()
 
 def fetch(request) -> tuple[int, bytes, dict]:
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return answer.status, answer.read(), {k.lower(): v for k, v in answer.headers.items()}
     except urllib.error.HTTPError as refused:
         with refused:
@@ -84,7 +85,7 @@ def test_a_get_url_ends_and_what_began_before_goes_on():
     body = random.Random(1).randbytes(64_000_000)  # more than the buffers of both sides hold
     store.write("feed/x.zip", body, expect=ABSENT)
     url = store.presign_get("feed/x.zip", seconds=2)
-    with urllib.request.urlopen(url, timeout=30) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
         first = answer.read(1000)
         while fetch(urllib.request.Request(url, headers={"Range": "bytes=0-9"}))[0] == 206:
             time.sleep(0.1)

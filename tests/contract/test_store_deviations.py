@@ -18,6 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from agnes.kernel.ports import upload_headers
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.contract.stores import BUCKET
 
 pytestmark = pytest.mark.slow
@@ -62,7 +63,9 @@ class Bench:
         sent = {**upload_headers(**declared), **headers}
         sent.pop(drop, None)
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, data=body, headers=sent, method="PUT"), timeout=10):
+            with urllib.request.urlopen(
+                urllib.request.Request(url, data=body, headers=sent, method="PUT"), timeout=PATIENCE_SECONDS
+            ):
                 return "taken"
         except urllib.error.HTTPError as refused:
             with refused:

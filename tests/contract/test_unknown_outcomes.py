@@ -187,7 +187,7 @@ def run_over_http(server, seed: int, steps: int) -> None:
         return fault
 
     with lossy_proxy(server.endpoint, choose) as url:
-        store, truth = server.store(endpoint=url, read_seconds=0.5), server.store()
+        store, truth = server.store(endpoint=url, read_seconds=2.0), server.store()
         store._prefix = truth._prefix
         clock = BusyClock(SystemClock(), rng, 0.3)
         register = clock.register = Register(store, truth, clock, rng)

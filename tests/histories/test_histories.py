@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.histories.runs import Figures, Run
 from tests.histories.stores import STORES
 from tests.simulation.mutants import SwapsBlindly
 
 KILLS, SECONDS = 40, 12.0
-PATIENCE_SECONDS = 90.0
 
 
 def figures_of(store: str, folder: Path, **options) -> Figures:

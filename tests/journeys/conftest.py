@@ -69,7 +69,7 @@ def localstack(deployment: Deployment) -> Iterator[Target]:
 
 @pytest.fixture(
     scope="session",
-    params=["embedded", pytest.param("localstack", marks=[pytest.mark.localstack, pytest.mark.timeout(600)])],
+    params=["embedded", pytest.param("localstack", marks=[pytest.mark.localstack])],
 )
 def house(request: pytest.FixtureRequest) -> Target:
     return request.getfixturevalue(request.param)

@@ -15,6 +15,7 @@ import pytest
 from tests.builders.embedded import EmbeddedServer, embedded_server
 from tests.builders.guild import Guild, analyst_with, synced_guild
 from tests.builders.laptop import Laptop
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.sample_marketplace import PLUGINS
 from tests.builders.scenario_figures import expected, shown
 from tests.builders.target import Target, Visitor
@@ -27,7 +28,9 @@ COMMON = {**SETTINGS, "AGNES_BACKUP_PASSPHRASE": "of the journeys, and long enou
 def operator(server: EmbeddedServer, *words: str, status: int = 0) -> str:
     """What `agnes-local …` says, in the environment of that installation."""
     command = [sys.executable, "-m", "agnes_local", *words]
-    done = subprocess.run(command, check=False, env=server._environ, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, check=False, env=server._environ, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -69,7 +72,6 @@ def signing_in_again(folder: Path, settings: Mapping[str, str]) -> EmbeddedServe
     return EmbeddedServer(folder, {**COMMON, **settings})
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("s3", [param for param in SERVERS if param.values != ("moto",)])
 def test_from_a_folder_to_s3_and_back(s3: str, tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()

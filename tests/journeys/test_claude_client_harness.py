@@ -11,7 +11,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from tests.builders.claude_scenario import (
     typed_replies,
 )
 from tests.builders.git_http_server import GitHttpServer
+from tests.builders.patience import longer_and_longer
 from tests.builders.sample_marketplace import MARKETPLACE, SampleMarketplace
 from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text, use
 
@@ -83,11 +83,10 @@ class TestInstall:
         done = subprocess.run([claude_binary(claude_version), "--version"], capture_output=True, text=True, check=True)
         assert done.stdout.startswith(f"{claude_version} ")
 
-    def test_is_quick_when_done(self):
+    def test_starts_nothing_when_done(self, monkeypatch: pytest.MonkeyPatch):
         claude_binary()
-        begin = time.monotonic()
-        claude_binary()
-        assert time.monotonic() - begin < 0.5
+        monkeypatch.setenv("PATH", "/nowhere")
+        assert claude_binary().is_file(), "without npm"
 
     def test_names_what_is_missing(self, tmp_path: Path):
         without_npm = {"PATH": str(tmp_path), "AGNES_CACHE_DIR": str(tmp_path / "cache")}
@@ -418,12 +417,15 @@ class TestSessions:
             assert len(api.surprises) == (1 if claude_version == versions.OLDEST else 6)
 
     def test_one_that_takes_too_long_is_ended_with_its_tools(self, new_client: NewClient):
-        endless = Reply([use("Bash", command="echo $$ > pid; sleep 60")])
-        with ScriptedMessagesApi([Script("main", [endless])]) as api:
-            client = new_client(api.url)
-            slow = replace(client, deadline_seconds=10)
-            with pytest.raises(ClientFailed, match="took over 10 s"):
-                slow.session("hello")
+        endless = Reply([use("Bash", command="echo $$ > pid; sleep 600")])
+        for seconds in longer_and_longer(10):
+            with ScriptedMessagesApi([Script("main", [endless])]) as api:
+                client = new_client(api.url)
+                slow = replace(client, deadline_seconds=seconds)
+                with pytest.raises(ClientFailed, match=f"took over {seconds} s"):
+                    slow.session("hello")
+            if (client.workspace / "pid").exists():
+                break
         tool = int((client.workspace / "pid").read_text())
         with pytest.raises(ProcessLookupError):
             os.kill(tool, 0)
@@ -432,6 +434,17 @@ class TestSessions:
     def test_a_session_end_hook_has_a_second_and_a_half_unless_it_asks_for_more(
         self, new_client: NewClient, seconds: int, timeout: int | None, finishes: bool
     ):
+        for _ in range(5 if finishes else 1):  # on a busy machine even Python's start may take a second and a half
+            kept, session, client = self._ended_with_a_hook(new_client, seconds, timeout)
+            if kept.exists():
+                break
+        assert kept.exists() == finishes
+        if finishes:
+            assert records(kept) == records(client.transcript(session)), "the transcript is whole when the hook runs"
+
+    def _ended_with_a_hook(
+        self, new_client: NewClient, seconds: int, timeout: int | None
+    ) -> tuple[Path, str, ClaudeClient]:
         with ScriptedMessagesApi([Script("main", [Reply([text("Done.")])])]) as api:
             client = new_client(api.url)
             script = client.workspace / "keep.py"
@@ -445,10 +458,7 @@ class TestSessions:
             hook = {"type": "command", "command": f"{sys.executable} {script}", **more}
             client.write_settings(hooks={"SessionEnd": [{"hooks": [hook]}]})
             session = client.session("hello").session_id
-        kept = client.workspace / "kept.jsonl"
-        assert kept.exists() == finishes
-        if finishes:
-            assert records(kept) == records(client.transcript(session)), "the transcript is whole when the hook runs"
+        return client.workspace / "kept.jsonl", session, client
 
     def test_in_a_terminal_each_session_asks_for_a_title_and_clear_begins_another(
         self, new_client: NewClient, git: GitHttpServer

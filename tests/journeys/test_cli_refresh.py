@@ -15,7 +15,7 @@ from tests.builders.guild import Guild
 from tests.builders.sample_marketplace import small_plugin
 from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.client
 
 FINOPS, CHARTKIT = "finops@agnes", "chartkit@agnes"
 SKILL = "plugins/finops/skills/forecast/SKILL.md"

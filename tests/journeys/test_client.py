@@ -17,12 +17,13 @@ from tests.builders.claude_client import ClaudeClient
 from tests.builders.claude_scenario import play, prepare, session_scripts
 from tests.builders.guild import Guild, analyst_with
 from tests.builders.laptop import Laptop
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.sample_marketplace import PLUGINS
 from tests.builders.scenario_figures import expected, shown
 from tests.builders.scripted_messages_api import ScriptedMessagesApi
 from tests.builders.target import Visitor
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.client
 
 FEED = "agnes"
 FINOPS = f"finops@{FEED}"
@@ -80,7 +81,9 @@ class Analyst:
             assert figures(self.guild, reader, wanted) == wanted, late
 
 
-def figures(guild: Guild, who: Visitor, wanted: dict[str, Any], within_seconds: float = 90) -> dict[str, Any]:
+def figures(
+    guild: Guild, who: Visitor, wanted: dict[str, Any], within_seconds: float = PATIENCE_SECONDS
+) -> dict[str, Any]:
     """What is shown once it is `wanted`, or at the deadline: a hook's push goes on after the client has ended."""
     deadline = time.monotonic() + within_seconds
     while True:

@@ -13,7 +13,7 @@ from tests.builders import client_drift
 from tests.builders.client_drift import Surface
 from tests.builders.real_transcripts import FOLDER
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.client
 
 
 @pytest.fixture(scope="module")

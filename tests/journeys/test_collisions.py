@@ -14,7 +14,7 @@ from tests.builders.desk import Desk, steps
 from tests.builders.guild import synced_guild
 from tests.builders.square import Square, opened_square
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.client
 
 
 @pytest.fixture

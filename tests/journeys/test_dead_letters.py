@@ -16,11 +16,11 @@ import pytest
 
 from agnes_local.cloud import Deployment, client
 from agnes_local.localstack_host import DUMMY_ACCOUNT
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.target import Target
 
-pytestmark = [pytest.mark.localstack, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.localstack
 
-SECONDS = 240
 QUEUE = "telemetry-extract"
 BATCH = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 EXTRACT, QUEUED = "telemetry-cron_extract_usage", "telemetry-queue_extract"
@@ -91,7 +91,7 @@ def yard(deployment: Deployment) -> Yard:
 
 
 def until(what: Callable[[], Any]) -> Any:
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + PATIENCE_SECONDS
     while not (found := what()):
         assert time.monotonic() < end, what
         time.sleep(0.5)
@@ -134,7 +134,7 @@ def test_a_run_that_fails_is_kept_with_its_reason(localstack: Target, yard: Yard
         """Asynchronously, since LocalStack loses an event now and then while it replaces a function."""
         name = f"{yard.stack}-{EXTRACT}"
         yard.functions.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"of": "a test"}')
-        end = time.monotonic() + SECONDS / 4
+        end = time.monotonic() + PATIENCE_SECONDS / 5
         while not (found := bool(kept())) and time.monotonic() < end:
             time.sleep(0.5)
         return found

@@ -14,7 +14,7 @@ from tests.builders.laptop import Laptop
 from tests.builders.sample_marketplace import MANIFEST, SampleMarketplace, small_plugin
 from tests.builders.square import Square, opened_square
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.client
 
 PLUGIN_JSON = ".claude-plugin/plugin.json"
 

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from tests.builders.guild import Guild, analyst_with, synced_guild
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.target import Target, Visitor
 
 
@@ -33,7 +34,7 @@ def mira(guild: Guild) -> Visitor:
 def fetch_zip(who: Visitor) -> zipfile.ZipFile:
     where = who.get("/marketplace.zip", expect=302).headers["Location"]
     # The address alone opens it: no bearer goes along, as Claude Code and curl drop it on the way to another host.
-    fetched = httpx.get(where, trust_env=False, timeout=60)
+    fetched = httpx.get(where, trust_env=False, timeout=PATIENCE_SECONDS)
     assert fetched.status_code == 200, fetched.text
     assert fetched.headers["Content-Type"] == "application/zip"
     return zipfile.ZipFile(io.BytesIO(fetched.content))
@@ -84,7 +85,7 @@ class TestZip:
         unsigned = where.partition("?")[0]
         for forged in (other, later, unsigned):
             assert forged != where
-            assert httpx.get(forged, trust_env=False, timeout=60).status_code == 403
+            assert httpx.get(forged, trust_env=False, timeout=PATIENCE_SECONDS).status_code == 403
 
     def test_info_says_what_is_served(self, guild: Guild, mira: Visitor):
         info = mira.get("/marketplace/info", expect=200).json()
@@ -119,7 +120,7 @@ class Git:
         }
         return subprocess.run(
             ["git", *arguments], cwd=cwd or self.home, env=environ, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=60, check=False,
+            text=True, timeout=PATIENCE_SECONDS, check=False,
         )  # fmt: skip
 
     def ok(self, *arguments: str, cwd: Path | None = None, more: Mapping[str, str] | None = None) -> str:
@@ -206,7 +207,6 @@ class TestGit:
         assert (git.home / "asked").read_text() == "asked\n" * 2, "once to get it, once to keep it"
 
     @pytest.mark.localstack
-    @pytest.mark.timeout(600)
     def test_a_rest_api_renames_what_a_function_challenges_with(self, localstack: Target):
         """Or the journeys here would prove nothing of AWS."""
         login = {"Authorization": httpx.BasicAuth("x", "agp_wrong")._auth_header}

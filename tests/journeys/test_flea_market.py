@@ -19,7 +19,7 @@ from tests.builders.market import FleaMarket, QueueHere, ScriptedReviewer, said
 from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text
 from tests.builders.square import Square, opened_square
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.client
 HOOKS = {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "echo done"}]}]}}
 
 

@@ -15,7 +15,7 @@ from agnes.claude_code import versions
 from agnes_local.demo_repository import File, write_files
 from tests.builders.claude_client import ClaudeClient
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.client
 
 FORMS = tomllib.loads((Path(__file__).parents[1] / "samples/hook_files.toml").read_text())
 SKILL = "---\ndescription: Says hello.\n---\nHello.\n"

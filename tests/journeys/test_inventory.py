@@ -29,7 +29,7 @@ from tests.builders.sample_marketplace import SampleMarketplace
 from tests.builders.shapes import shapes
 from tests.unit.marketplace.conftest import START, Workshop, workshop_over
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.client
 
 REFUSED_BY_VALIDATE = {"lost-paths"}
 """It names paths that are not there: `validate` fails and lists nothing. What a session loads of it is in `test_original_and_feed.py`."""

@@ -22,11 +22,12 @@ import zstandard
 
 from tests.builders.embedded import EmbeddedServer, embedded_server
 from tests.builders.guild import Guild, analyst_with, synced_guild
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.target import Target, Visitor
 from tests.builders.transcripts import Transcript
 from tests.journeys.conftest import ADMIN, OPERATOR_TOKEN, SETTINGS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 ROUNDS = 2
 """Each ends with the whole server killed while everybody writes."""
@@ -107,7 +108,7 @@ def ask(who: Visitor, method: str, path: str, **given: object) -> httpx.Response
     """Without a check: servers die here. Another connection each time."""
     headers = {"Authorization": f"Bearer {who.token}"}
     plain = httpx.HTTPTransport(verify=False)  # no certificates are read, which takes longer than the request
-    with httpx.Client(base_url=who.target.base_url, transport=plain, timeout=30) as http:
+    with httpx.Client(base_url=who.target.base_url, transport=plain, timeout=PATIENCE_SECONDS) as http:
         return http.request(method, path, headers=headers, **given)
 
 
@@ -122,7 +123,7 @@ def upload_presigned(who: Visitor, session_id: str, body: bytes) -> httpx.Respon
     where = ask(who, "POST", "/api/upload/sessions/presign", json=wish)
     if not where.is_success:
         return where
-    with httpx.Client(transport=httpx.HTTPTransport(verify=False), timeout=30) as http:
+    with httpx.Client(transport=httpx.HTTPTransport(verify=False), timeout=PATIENCE_SECONDS) as http:
         put = http.put(where.json()["url"], content=packed, headers=where.json()["headers"])
     if not put.is_success:
         return put

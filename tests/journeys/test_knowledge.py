@@ -18,7 +18,7 @@ from tests.builders.square import Square, opened_square
 from tests.builders.target import Visitor
 from tests.builders.verified import ScriptedModel
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.client
 QUIET = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
 CORRECTION = "No, net revenue excludes refunds. Do it again."
 FACT = "Net revenue is gross revenue less refunds and chargebacks."

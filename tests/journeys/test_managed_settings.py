@@ -13,6 +13,7 @@ import pytest
 
 from agnes.profile.connect_page import managed_settings
 from tests.builders.claude_client import ClaudeClient
+from tests.builders.patience import PATIENCE_SECONDS
 
 pytestmark = [
     pytest.mark.client,
@@ -47,7 +48,7 @@ def add(laptop: ClaudeClient, settings: str, source: str) -> str:
         cwd=laptop.workspace,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     return done.stdout + done.stderr

@@ -20,7 +20,7 @@ from tests.builders.scripted_messages_api import ScriptedMessagesApi
 from tests.journeys.test_inventory import write_catalog, written
 from tests.unit.marketplace.conftest import START, workshop_over
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.client
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 SKILL = "---\nname: one\ndescription: One.\n---\nOne.\n"

@@ -13,11 +13,12 @@ import pytest
 
 from tests.builders.git_http_server import GitHttpServer
 from tests.builders.guild import Guild, analyst_with, synced_guild
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.sample_marketplace import HOSTILE_FILES, PLUGINS, SampleMarketplace
 from tests.builders.target import PASSWORD, Target
 
 
-def eventually(check: Callable[[], Any], within_seconds: float = 90) -> None:
+def eventually(check: Callable[[], Any], within_seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + within_seconds
     while not check():
         assert time.monotonic() < deadline, f"not within {within_seconds} s"
@@ -79,7 +80,9 @@ class TestSyncing:
     def test_the_nightly_job_syncs_through_the_queue(self, guild: Guild):
         wanted = guild.repository.release_finops("1.5.0")
         guild.target.run_job("marketplace.sync")
-        eventually(lambda: guild.registered()["last_commit_sha"] == wanted, within_seconds=240)  # after all the others
+        eventually(
+            lambda: guild.registered()["last_commit_sha"] == wanted, within_seconds=PATIENCE_SECONDS
+        )  # after all the others
 
     @pytest.mark.git
     def test_over_http_from_real_git(self, house: Target, tmp_path: Path):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.target import Target
 
-SECONDS = 90
 JOB = "/api/admin/run/telemetry.sweep"
 
 
 def ended(house: Target, run_id: str) -> dict:
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + PATIENCE_SECONDS
     while (run := house.admin().get(f"{JOB}?run_id={run_id}", expect=200).json())["status"] == "pending":
         assert time.monotonic() < until, run
         time.sleep(0.3)

@@ -18,7 +18,7 @@ from tests.builders.loaded_components import Loaded, loaded_of_all
 from tests.builders.shapes import Shape, shapes
 from tests.builders.square import Square, opened_square
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.client
 
 
 @pytest.fixture(scope="module")

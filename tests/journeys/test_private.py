@@ -11,9 +11,10 @@ import pytest
 from tests.builders.claude_terminal import ClaudeTerminal
 from tests.builders.guild import Guild
 from tests.builders.laptop import Laptop
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.client
 
 LOCK = "agnes-private"
 
@@ -26,7 +27,7 @@ def laptop(guild: Guild, tmp_path: Path, claude_version: str) -> Laptop:
     return laptop
 
 
-def uploaded(laptop: Laptop, within_seconds: float = 20) -> str:
+def uploaded(laptop: Laptop, within_seconds: float = PATIENCE_SECONDS) -> str:
     """The log of what was sent, once the hook's push has written its own."""
     log, deadline = laptop.workspace / ".claude" / "agnes-push.log", time.monotonic() + within_seconds
     while not log.exists() and time.monotonic() < deadline:

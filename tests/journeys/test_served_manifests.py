@@ -18,7 +18,7 @@ from tests.builders.npm_registry import NpmRegistry, archive
 from tests.builders.sample_marketplace import small_plugin
 from tests.builders.square import Square, opened_square
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.client
 
 GITHUB = "https://github.com/northwind/"
 MANIFEST = ".claude-plugin/plugin.json"

@@ -10,12 +10,13 @@ import pytest
 from agnes_local.process import free_port
 from tests.builders.embedded import embedded_server
 from tests.builders.openid_provider import real_provider
+from tests.builders.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.oidc
 
 
 def new_browser() -> httpx.Client:
-    return httpx.Client(follow_redirects=True, trust_env=False, timeout=30)
+    return httpx.Client(follow_redirects=True, trust_env=False, timeout=PATIENCE_SECONDS)
 
 
 def person(name: str, *, verified: bool = True) -> dict:

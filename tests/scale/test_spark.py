@@ -20,7 +20,7 @@ from tests.builders.transcripts import START, Transcript, generate
 from tests.unit.telemetry.plant import Plant
 from tests.unit.telemetry.sessions import served
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.spark
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-scale" / "bin" / "python"

@@ -13,14 +13,13 @@ from random import Random
 
 import pytest
 
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.simulation.teller import ACCOUNTS, EACH, open_bank
 
 PROCESSES = 3
 SECONDS = 7.0
 RECEIPTS = 100
 KILLS = 3
-PATIENCE_SECONDS = 60.0
-"""Where starting a teller takes long, until there are as many receipts and kills."""
 
 
 class Tellers:

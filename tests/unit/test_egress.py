@@ -24,6 +24,7 @@ from agnes.outside.provider_web import SafeProviderWeb
 from agnes.outside.web import SafeWeb
 from agnes.settings import load
 from agnes.wiring import Wiring
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.web_server import WebServer
 
 OUTSIDE = Path(__file__).parents[2] / "shared" / "agnes" / "outside"
@@ -33,7 +34,9 @@ HTTP = frozenset({"http"})
 def test_nobody_reaches_a_private_address_without_leave():
     with (
         pytest.raises(GitRefused) as git,
-        DulwichGit(allow=HTTP).fetch("http://127.0.0.1:1/m.git", ref="HEAD", token=None, known=None, seconds=5),
+        DulwichGit(allow=HTTP).fetch(
+            "http://127.0.0.1:1/m.git", ref="HEAD", token=None, known=None, seconds=PATIENCE_SECONDS
+        ),
     ):
         pass
     with pytest.raises(WebRefused) as web:
@@ -69,7 +72,7 @@ def test_each_request_is_judged_anew_and_a_changed_name_gains_nothing():
         server.put("/x", b"hello", "text/plain")
         egress = Egress(resolve=resolve, dial=to_the_server)
         origin = Origin("http", "files.example", port)
-        with Alarm(10) as alarm:
+        with Alarm(PATIENCE_SECONDS) as alarm:
             answer = egress.ask(origin, "/x", alarm, headers={})
             assert answer.read1(100) == b"hello"
             answer.close()
@@ -79,7 +82,7 @@ def test_each_request_is_judged_anew_and_a_changed_name_gains_nothing():
 
 
 def test_a_server_that_says_nothing_is_left_after_a_while():
-    with socket.create_server(("127.0.0.1", 0)) as deaf, Alarm(30) as alarm:
+    with socket.create_server(("127.0.0.1", 0)) as deaf, Alarm(PATIENCE_SECONDS) as alarm:
         origin = Origin("http", "127.0.0.1", deaf.getsockname()[1])
         with pytest.raises(Silent) as silent:
             Egress(allow_private=True).ask(origin, "/", alarm, headers={}, seconds=0.2)

@@ -8,12 +8,13 @@ from threading import Barrier, Event
 import pytest
 
 from agnes.kernel.side_by_side import side_by_side
+from tests.builders.patience import PATIENCE_SECONDS
 
 WHO: ContextVar[str] = ContextVar("who", default="nobody")
 
 
 def test_they_run_at_the_same_time_and_answer_in_their_order() -> None:
-    met = Barrier(3, timeout=30)
+    met = Barrier(3, timeout=PATIENCE_SECONDS)
 
     def call(name: str) -> str:
         met.wait()  # breaks if one of them waits for another to end

@@ -19,6 +19,7 @@ from agnes.telemetry.lake import export, exports
 from agnes.telemetry.lake.event_stream import EventStream, Selection
 from tests.builders.beginnings import begun
 from tests.builders.house import House
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.people import add_person, seed_admin
 from tests.builders.telemetry_house import run_usage, serve, upload
 from tests.builders.transcripts import Transcript
@@ -438,7 +439,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch, where):
     channel = context.Queue()
     child = context.Process(target=_on_a_full_disk, args=(tmp_path, where, channel))
     child.start()
-    found, error, kept, left = channel.get(timeout=60)
+    found, error, kept, left = channel.get(timeout=PATIENCE_SECONDS)
     child.join()
     assert found == "failed"
     assert "too large" in error or "space" in error

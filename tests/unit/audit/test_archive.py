@@ -148,7 +148,6 @@ def test_an_object_that_says_nothing_stays(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_killed_before_and_after_every_change_of_the_store(tmp_path):
     house = Archive(tmp_path / "whole")
     for place, days in (("people", 5), ("people", 1), ("stack", 5), ("object", 5), ("object", 1)):

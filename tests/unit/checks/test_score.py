@@ -14,7 +14,7 @@ from tests.builders.scripted_reviewer import ScriptedReviewer, honest
 from tests.builders.uploads import score
 from tests.builders.uploads.model import CLASSES
 
-pytestmark = [pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tests.builders.beginnings import begun
 from tests.builders.command_server import command_server
 from tests.builders.house import START, House
 from tests.builders.house_server import HouseServer
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.people import PASSWORD, Person, add_person, seed_admin
 
 EMAIL = "mira@example.com"
@@ -41,7 +42,7 @@ class Laptop:
     def agnes(self, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         env = {**kept, "HOME": str(self.home), "AGNES_SERVER": self.server, **environment}
-        return command_server().run(arguments, cwd=self.workspace, env=env, stdin=stdin, timeout=60)
+        return command_server().run(arguments, cwd=self.workspace, env=env, stdin=stdin, timeout=PATIENCE_SECONDS)
 
     def push(self, *arguments: str) -> dict[str, Any]:
         return json.loads(self.agnes("push", "--json", *arguments).stdout)

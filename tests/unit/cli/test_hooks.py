@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.transcripts import Transcript
 
 pytestmark = pytest.mark.slow
@@ -220,7 +221,7 @@ def test_the_end_of_a_session_sends_it_in_the_background(signed_in):
     path = laptop.transcript(A, t.body())
     done = laptop.capture(A, path, "--push")
     assert (done.returncode, done.stdout) == (0, "")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (laptop.file("agnes-push.log")) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert signed_in.stored(A) == ["main.jsonl.zst"]

@@ -13,6 +13,7 @@ import pytest
 
 from agnes.claude_code import versions
 from tests.builders import real_transcripts
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.transcripts import Transcript
 
 pytestmark = pytest.mark.slow
@@ -148,7 +149,7 @@ def test_the_server_hears_of_a_fork_when_it_begins(signed_in):
     laptop.transcript(A, session(A).body())
     mark(laptop, A)
     laptop.capture(B, laptop.transcript(B, session(A).body().replace(A.encode(), B.encode())))
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE_SECONDS
     while B not in json.loads(signed_in.house.store.read(tombstones).body)["sessions"]:
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -182,30 +183,28 @@ def test_the_status_line(office):
 
 
 def test_a_status_line_is_cheap(office):
-    """No library, and less processor time of its own than the interpreter's start: 50 ms hold on any machine."""
+    """No library, and no more of the standard one than a few small modules: it runs whenever the client draws its line."""
     laptop = office.laptop
     mark(laptop, A)
     code = (
-        "import sys, time; before = set(sys.modules); sys.argv = ['agnes', 'statusline']; t = time.process_time();"
-        "from agnes_cli.start import main; main(); spent = time.process_time() - t;"
-        "print(spent, *sorted({m.partition('.')[0] for m in set(sys.modules) - before}), file=sys.stderr)"
+        "import sys; before = set(sys.modules); sys.argv = ['agnes', 'statusline'];"
+        "from agnes_cli.start import main; main();"
+        "print(*sorted(set(sys.modules) - before), file=sys.stderr)"
     )
-    runs = []
-    for _ in range(5):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            input=json.dumps({"session_id": A}),
-            env={**os.environ, "HOME": str(laptop.home)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        assert done.stdout == LOCK
-        spent, *modules = done.stderr.split()
-        assert not {"click", "httpx", "zstandard", "pathlib", "importlib_metadata"} & {*modules}
-        runs.append(float(spent))
-    assert min(runs) < 0.025
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps({"session_id": A}),
+        env={**os.environ, "HOME": str(laptop.home)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.stdout == LOCK
+    modules = done.stderr.split()
+    assert {name.partition(".")[0] for name in modules} - sys.stdlib_module_names == {"agnes_cli"}
+    assert not {"pathlib", "urllib", "http", "email", "asyncio", "argparse"} & {*modules}
+    assert len(modules) < 40, modules
 
 
 @pytest.mark.parametrize("version", versions.TESTED)

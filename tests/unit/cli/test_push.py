@@ -14,6 +14,7 @@ import zstandard
 from agnes.telemetry import keys
 from agnes_cli import trimming
 from agnes_cli.transcripts import agent_id_of
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.real_transcripts import main_file
 from tests.builders.transcripts import Transcript
 from tests.unit.cli.conftest import opened_office
@@ -386,7 +387,13 @@ def test_on_a_terminal_it_shows_what_is_being_sent(signed_in):
     environment = {"HOME": str(laptop.home), "AGNES_SERVER": laptop.server, "PATH": os.environ["PATH"]}
     command = [sys.executable, "-m", "agnes_cli", "push"]
     done = subprocess.run(
-        command, cwd=laptop.workspace, env=environment, stdout=subprocess.PIPE, stderr=theirs, check=False, timeout=60
+        command,
+        cwd=laptop.workspace,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        check=False,
+        timeout=PATIENCE_SECONDS,
     )
     os.close(theirs)
     shown = os.read(ours, 65536).decode()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agnes_cli.workspace import Queued, Workspace
+from tests.builders.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +30,7 @@ def test_killed_at_each_line(tmp_path, scenario, lines):
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > lines, "it was killed at too few lines to prove much"

@@ -19,6 +19,7 @@ from agnes.feed.model import Offer
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.trees import service as trees
 from agnes.trees.model import TreeFile
+from tests.builders.patience import PATIENCE_SECONDS
 
 
 def offer(store, name, *, origin="acme", text="hello", source="curated"):
@@ -144,7 +145,9 @@ class GitServer:
 def git(*args, cwd=None, version=2):
     env = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
     command = ["git", "-c", f"protocol.version={version}", *map(str, args)]
-    return subprocess.run(command, cwd=cwd, env=env, check=True, capture_output=True, text=True, timeout=30).stdout
+    return subprocess.run(
+        command, cwd=cwd, env=env, check=True, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    ).stdout
 
 
 def object_bytes(clone):

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.builders.embedded import EmbeddedServer, embedded_server
+from tests.builders.patience import PATIENCE_SECONDS
 
 ADMIN = ("ada@example.com", "correct horse battery")
 
@@ -21,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
 
 @pytest.fixture(scope="session")
 def client(server: EmbeddedServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.base_url, trust_env=False, timeout=20) as client:
+    with httpx.Client(base_url=server.base_url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         yield client
 
 

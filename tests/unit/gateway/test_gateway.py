@@ -18,6 +18,7 @@ from agnes.kernel.ports import ANYTHING, upload_headers
 from agnes.outside.object_store.folder import FolderStore
 from agnes.outside.secrets_file import SecretsFile
 from tests.builders.embedded import EmbeddedServer
+from tests.builders.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -194,7 +195,7 @@ def test_a_malformed_request_is_no_crash(server: EmbeddedServer, client: httpx.C
         b"GET /%zz%00 HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET http://other/api/version HTTP/1.1\r\nHost: x\r\n\r\n",
     ):
-        with socket.create_connection((parts.hostname, parts.port), timeout=10) as raw:
+        with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_SECONDS) as raw:
             raw.sendall(request)
             assert raw.recv(65536).startswith((b"HTTP/1.1 404", b"HTTP/1.1 200", b"HTTP/1.1 400"))
     assert client.get("/api/version").status_code == 200
@@ -223,7 +224,7 @@ def test_detailed_health_is_for_admins(client: httpx.Client, admin: dict[str, st
 
 
 def test_several_processes_serve(server: EmbeddedServer) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while len(server.workers()) != 2:
         assert time.monotonic() < deadline, server.workers()
         time.sleep(0.1)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ import pytest
 from agnes.kernel.ports import ANYTHING, Secret
 from agnes.outside.object_store.folder import FolderStore
 from tests.builders.embedded import EmbeddedServer, _processes
+from tests.builders.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +31,7 @@ def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedPr
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "AGNES_DATA_DIR": str(folder / "data"), **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 
@@ -56,7 +58,7 @@ def start(tmp_path: Path):
         )
         log.close()
         started.append(process)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             said = (tmp_path / "log").read_text()
             if found := re.findall(r"^Agnes is at (\S+)$", said, re.MULTILINE):
@@ -95,16 +97,17 @@ def test_sigterm_lets_requests_end_and_answers_0(start, tmp_path: Path) -> None:
     process, url = start()
     parts = httpx.URL(url)
     # An upload that is still being sent when the signal comes.
-    with socket.create_connection((parts.host, parts.port), timeout=20) as slow:
+    with socket.create_connection((parts.host, parts.port), timeout=PATIENCE_SECONDS) as slow:
         slow.sendall(
-            b"POST /auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n{"
+            b"POST /auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+            b"Content-Length: 40\r\n\r\n{"
         )
-        time.sleep(0.3)
+        assert slow.recv(65536).startswith(b"HTTP/1.1 100"), "it is being read"
         process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         slow.sendall(b'"email":"a@b.c","password":"wrongwron"}'[:39])
         assert slow.recv(65536).startswith(b"HTTP/1.1 4")
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE_SECONDS) == 0
     assert not [pid for pid, (_, args) in _processes().items() if f"{tmp_path}" in args]
 
 
@@ -114,7 +117,7 @@ def test_a_killed_supervisor_takes_the_others_with_it(tmp_path: Path) -> None:
     family = server._descendants(server._guard.pid)
     supervisor = next(pid for pid in family if "agnes_local run" in _processes()[pid][1])
     os.kill(supervisor, signal.SIGKILL)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while remaining := [pid for pid in family[1:] if "agnes_local" in _processes().get(pid, (0, ""))[1]]:
         assert time.monotonic() < deadline, remaining
         time.sleep(0.1)
@@ -171,7 +174,7 @@ def test_all_wrong_settings_are_named_at_once(tmp_path: Path) -> None:
 
 def workers_of(supervisor: int, count: int) -> list[int]:
     """The gateway's workers; the first one answers before the last one is there."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         processes = _processes()
         gateways = [p for p, (parent, args) in processes.items() if parent == supervisor and "gateway" in args]
@@ -182,6 +185,13 @@ def workers_of(supervisor: int, count: int) -> list[int]:
         time.sleep(0.1)
 
 
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_requests_during_many_restarts_of_workers_are_answered(start) -> None:
     """Two workers; each is killed once while a client asks on and on."""
     process, url = start(AGNES_WORKERS="2")
@@ -190,7 +200,8 @@ def test_requests_during_many_restarts_of_workers_are_answered(start) -> None:
     def ask() -> None:
         while not stop.is_set():
             try:
-                statuses.append(httpx.get(f"{url}/api/version", trust_env=False).status_code)
+                answer = httpx.get(f"{url}/api/version", trust_env=False, timeout=PATIENCE_SECONDS)
+                statuses.append(answer.status_code)
             except httpx.TransportError:
                 statuses.append(0)
 
@@ -199,7 +210,9 @@ def test_requests_during_many_restarts_of_workers_are_answered(start) -> None:
     workers = workers_of(process.pid, 2)
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
-        time.sleep(1.0)
+        until(lambda gone=worker: gone not in workers_of(process.pid, 2))
+        answered = statuses.count(200)
+        until(lambda before=answered: statuses.count(200) > before + 5)
     stop.set()
     asking.join()
     assert statuses[-1] == 200

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from agnes.settings import load
 from agnes_local import composed
 from agnes_local.composed import Consumer, Job
 from agnes_local.scheduler import TRIGGERS, Runner, UnknownExpression, deliver, described, take_triggers, trigger
+from tests.builders.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -118,11 +120,11 @@ def test_a_job_does_not_overlap_with_itself_in_this_process(tmp_path: Path) -> N
 
     def slow(*_: object) -> None:
         entered.set()
-        leave.wait(10)
+        leave.wait(PATIENCE_SECONDS)
 
     running = threading.Thread(target=runner.run, args=(job(slow),))
     running.start()
-    entered.wait(10)
+    entered.wait(PATIENCE_SECONDS)
     with pytest.raises(ConflictError, match="running already"):
         runner.run(job())
     leave.set()
@@ -213,13 +215,13 @@ def test_what_an_operator_asks_for_runs_after_the_run_that_goes_on(tmp_path: Pat
         seen.append(event)
         if not event:
             began.set()
-            go_on.wait(10)
+            go_on.wait(PATIENCE_SECONDS)
 
     ours = job(handler)
     runner = Runner(tmp_path, sleep=stop.wait)
     scheduled = threading.Thread(target=runner.run, args=(ours,))
     scheduled.start()
-    assert began.wait(10)
+    assert began.wait(PATIENCE_SECONDS)
     taking = threading.Thread(target=take_triggers, args=(queue, [ours], runner, stop))
     taking.start()
     try:
@@ -228,14 +230,13 @@ def test_what_an_operator_asks_for_runs_after_the_run_that_goes_on(tmp_path: Pat
         stop.wait(0.6)
         assert seen == [{}]
         go_on.set()
-        scheduled.join(10)
-        for _ in range(100):
-            if queue.waiting(TRIGGERS) == 0:
-                break
+        scheduled.join(PATIENCE_SECONDS)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while queue.waiting(TRIGGERS) and time.monotonic() < until:
             stop.wait(0.1)
         assert seen == [{}, {"run_id": "1"}]
         assert queue.waiting(TRIGGERS) == 0
     finally:
         go_on.set()
         stop.set()
-        taking.join(10)
+        taking.join(PATIENCE_SECONDS)

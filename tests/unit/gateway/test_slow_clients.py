@@ -15,6 +15,7 @@ import pytest
 
 from agnes.kernel.ports import upload_headers
 from tests.builders.embedded import EmbeddedServer
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.unit.gateway.test_gateway import ERROR_FIELDS, store_of
 
 pytestmark = pytest.mark.slow
@@ -25,7 +26,7 @@ HALF_OPEN = 300
 
 def connect(server: EmbeddedServer) -> socket.socket:
     parts = urlsplit(server.base_url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=60)
+    return socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_SECONDS)
 
 
 @contextlib.contextmanager
@@ -60,7 +61,7 @@ def whole(raw: socket.socket) -> tuple[int, dict]:
 def test_half_open_connections_keep_nobody_out(server: EmbeddedServer, client: httpx.Client, sent: bytes) -> None:
     with many(server, sent):
         for _ in range(20):
-            with httpx.Client(base_url=server.base_url, trust_env=False, timeout=20) as newcomer:
+            with httpx.Client(base_url=server.base_url, trust_env=False, timeout=PATIENCE_SECONDS) as newcomer:
                 assert newcomer.get("/api/health").status_code == 200
         assert client.get("/api/version").status_code == 200
 
@@ -83,7 +84,7 @@ def test_a_header_that_never_ends_is_answered_and_closed(server: EmbeddedServer)
             with contextlib.suppress(TimeoutError):
                 if raw.recv(1, socket.MSG_PEEK):
                     break
-        raw.settimeout(60)
+        raw.settimeout(PATIENCE_SECONDS)
         status, error = whole(raw)
     assert (status, error["code"]) == (408, "request_timeout")
     assert error.keys() == ERROR_FIELDS
@@ -165,7 +166,10 @@ def test_answers_under_way_are_given_before_the_end(tmp_path) -> None:
     server = EmbeddedServer(tmp_path, {})
     try:
         server.start()
-        with httpx.Client(base_url=server.base_url, trust_env=False, timeout=30) as client, connect(server) as raw:
+        with (
+            httpx.Client(base_url=server.base_url, trust_env=False, timeout=PATIENCE_SECONDS) as client,
+            connect(server) as raw,
+        ):
             assert client.get("/api/health").status_code == 200
             raw.sendall(b"GET /api/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             time.sleep(0.2)

@@ -17,12 +17,11 @@ import pytest
 
 from agnes_local.tls import Certificate, CertificateUnusable
 from tests.builders.embedded import EmbeddedServer, embedded_server
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.private_authority import Files, PrivateAuthority
 
 pytestmark = pytest.mark.slow  # a server of its own
 
-TAKES_SECONDS = 30
-"""A worker looks once a second; the machine may be busy."""
 ADMIN = {"SEED_ADMIN_EMAIL": "ada@example.com", "SEED_ADMIN_PASSWORD": "correct horse battery"}
 
 
@@ -54,7 +53,7 @@ def address(server: EmbeddedServer) -> tuple[str, int]:
 def served(server: EmbeddedServer, authority: PrivateAuthority) -> str:
     """The SHA-256 of the certificate that a new connection is shown."""
     with (
-        socket.create_connection(address(server), timeout=20) as plain,
+        socket.create_connection(address(server), timeout=PATIENCE_SECONDS) as plain,
         authority.trusting().wrap_socket(plain, server_hostname="localhost") as shown,
     ):
         return hashlib.sha256(shown.getpeercert(binary_form=True)).hexdigest()
@@ -67,14 +66,16 @@ def digest(chain: bytes) -> str:
 
 def until_served(server: EmbeddedServer, authority: PrivateAuthority, wanted: str) -> None:
     """By every worker: so many connections in a row that no worker is likely to be missed."""
-    deadline, in_a_row = time.monotonic() + TAKES_SECONDS, 0
+    deadline, in_a_row = time.monotonic() + PATIENCE_SECONDS, 0
     while in_a_row < 12:
         in_a_row = in_a_row + 1 if served(server, authority) == wanted else 0
         assert time.monotonic() < deadline, "the old certificate is served still"
 
 
 def test_people_and_big_bodies_pass_both_ways(server: EmbeddedServer, authority: PrivateAuthority) -> None:
-    with httpx.Client(base_url=server.base_url, verify=authority.trusting(), trust_env=False, timeout=60) as client:
+    with httpx.Client(
+        base_url=server.base_url, verify=authority.trusting(), trust_env=False, timeout=PATIENCE_SECONDS
+    ) as client:
         token = client.post(
             "/auth/token", json={"email": ADMIN["SEED_ADMIN_EMAIL"], "password": ADMIN["SEED_ADMIN_PASSWORD"]}
         )
@@ -99,8 +100,8 @@ def test_people_and_big_bodies_pass_both_ways(server: EmbeddedServer, authority:
 
 def test_who_trusts_nobody_and_who_speaks_no_tls_get_nothing(server: EmbeddedServer) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-        httpx.get(f"{server.base_url}/api/health/live", trust_env=False, timeout=20)
-    with socket.create_connection(address(server), timeout=20) as plain:
+        httpx.get(f"{server.base_url}/api/health/live", trust_env=False, timeout=PATIENCE_SECONDS)
+    with socket.create_connection(address(server), timeout=PATIENCE_SECONDS) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = b""
         with contextlib.suppress(ConnectionResetError):
@@ -111,10 +112,10 @@ def test_who_trusts_nobody_and_who_speaks_no_tls_get_nothing(server: EmbeddedSer
 def test_a_connection_that_never_shakes_hands_holds_nobody_up(
     server: EmbeddedServer, authority: PrivateAuthority
 ) -> None:
-    silent = [socket.create_connection(address(server), timeout=20) for _ in range(50)]
+    silent = [socket.create_connection(address(server), timeout=PATIENCE_SECONDS) for _ in range(50)]
     try:
         answer = httpx.get(
-            f"{server.base_url}/api/health/live", verify=authority.trusting(), trust_env=False, timeout=60
+            f"{server.base_url}/api/health/live", verify=authority.trusting(), trust_env=False, timeout=PATIENCE_SECONDS
         )
         assert answer.status_code == 200
     finally:
@@ -127,7 +128,9 @@ def test_another_certificate_is_served_without_a_restart(
 ) -> None:
     before = served(server, authority)
     files.put((files.chain.read_bytes(), files.key.read_bytes()))  # the same bytes, written again
-    with httpx.Client(base_url=server.base_url, verify=authority.trusting(), trust_env=False, timeout=60) as client:
+    with httpx.Client(
+        base_url=server.base_url, verify=authority.trusting(), trust_env=False, timeout=PATIENCE_SECONDS
+    ) as client:
         client.get("/api/health/live")
         new = authority.issue()
         files.put(new)
@@ -136,7 +139,7 @@ def test_another_certificate_is_served_without_a_restart(
         assert client.get("/api/health/live").status_code == 200, "who is connected stays so"
     for broken in (b"", b"no certificate", new[0][:400]):
         files.put((broken, new[1]))
-        deadline = time.monotonic() + TAKES_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while server.log.read_text().count("the certificate of before is served on") < 1:
             served(server, authority)
             assert time.monotonic() < deadline

@@ -8,6 +8,7 @@ from contextvars import copy_context
 
 from agnes.kernel import metering
 from agnes.kernel.metering import count, measured
+from tests.builders.patience import PATIENCE_SECONDS
 
 
 def test_what_a_request_asks_for_is_counted_for_it():
@@ -34,11 +35,11 @@ def test_threads_without_context_are_counted_for_nobody_while_there_are_two_requ
             others.append(calls)
             count("puts")
             inside.set()
-            done.wait(10)
+            done.wait(PATIENCE_SECONDS)
 
     thread = threading.Thread(target=other)
     thread.start()
-    inside.wait(10)
+    inside.wait(PATIENCE_SECONDS)
     with measured() as mine:
         stray = threading.Thread(target=lambda: count("gets"))
         stray.start()

@@ -19,8 +19,9 @@ from agnes_local.cloud import DeployFailed, FunctionFailed, client, deploy, remo
 from agnes_local.cloud import invoke as run
 from agnes_local.localstack_host import localstack
 from layers import runtimes
+from tests.builders.patience import PATIENCE_SECONDS
 
-pytestmark = [pytest.mark.slow, pytest.mark.localstack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.localstack]
 SAMPLE = pathlib.Path(__file__).with_name("sample")
 STACK = "agnes-sample"
 RUNTIME = runtimes.name_of(runtimes.running())
@@ -60,7 +61,7 @@ def invoke(server, stack):
 
 def get(url):
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -102,7 +103,7 @@ def test_the_api_reaches_a_chalice_app_that_lives_on_two_layers(server, stack):
 def test_bytes_pass_the_api_both_ways(stack, accept, body):
     headers = {"Content-Type": "application/x-git"} | ({"Accept": accept} if accept else {})
     request = urllib.request.Request(f"{stack.api_url(stack.outputs['ApiId'], 'v1')}/echo", body, headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
         assert answer.read() == body
         assert answer.headers["X-Was-Base64"] == "True"
         assert answer.headers.get_all("Set-Cookie") == ["one=1", "two=2"]
@@ -135,7 +136,7 @@ ROUTES = RouteTable(
 def test_a_path_for_several_routes_leads_to_the_one_that_was_asked_for(stack, method, path, resource, route, variables):
     """What a function makes of the events that arrive by greedy paths, ANY and variables (`agnes.edge.routing`)."""
     url = stack.api_url(stack.outputs["ApiId"], "v1")
-    with urllib.request.urlopen(urllib.request.Request(url + path, method=method), timeout=60) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url + path, method=method), timeout=PATIENCE_SECONDS) as answer:
         event = json.load(answer)
     assert event["requestContext"]["resourcePath"] == event["resource"] == resource
     if route is None:
@@ -167,12 +168,12 @@ def test_a_failing_function_is_told_with_what_it_printed(server, stack):
 def test_a_schedule_fires(server, stack):
     schedules = client("scheduler", server.endpoint).list_schedules()["Schedules"]
     assert any("cron_tick" in schedule["Target"]["Arn"] for schedule in schedules)
-    assert eventually(lambda: keys(server, stack, "ticks/"), within_seconds=100)
+    assert eventually(lambda: keys(server, stack, "ticks/"), within_seconds=PATIENCE_SECONDS)
 
 
 def test_a_queued_message_is_consumed(server, stack):
     client("sqs", server.endpoint).send_message(QueueUrl=stack.outputs["QueueUrl"], MessageBody="look at this")
-    [key] = eventually(lambda: keys(server, stack, "reviews/"), within_seconds=30)
+    [key] = eventually(lambda: keys(server, stack, "reviews/"), within_seconds=PATIENCE_SECONDS)
     body = client("s3", server.endpoint).get_object(Bucket=stack.outputs["Bucket"], Key=key)["Body"].read()
     assert body == b"look at this"
 
@@ -221,7 +222,9 @@ def test_each_runtime_has_a_temporary_folder_of_its_own(invoke):
 def test_an_idle_runtime_ends(invoke):
     _, pid = invoke("post_trouble", {"do": "wait", "seconds": 0})
     assert alive(pid)
-    eventually(lambda: not alive(pid), within_seconds=100)  # 60 s on a LocalStack that `servers run` started
+    eventually(
+        lambda: not alive(pid), within_seconds=PATIENCE_SECONDS
+    )  # 60 s on a LocalStack that `servers run` started
 
 
 def test_deploying_again_changes_nothing_and_uploads_nothing(server, stack, tmp_path):

@@ -9,6 +9,8 @@ import pytest
 from agnes_lambda_executor.packages import Packages
 from agnes_lambda_executor.runtime_api import RESPONSE_LIMIT_BYTES, VERSION, Invocation, RuntimeApi
 
+from tests.builders.patience import PATIENCE_SECONDS
+
 pytestmark = pytest.mark.slow
 
 
@@ -30,7 +32,7 @@ def api():
 
 @pytest.fixture
 def call(api):
-    connection = http.client.HTTPConnection(api.address, timeout=10)
+    connection = http.client.HTTPConnection(api.address, timeout=PATIENCE_SECONDS)
 
     def request(method, path, body=None, *, chunked=False):
         connection.request(method, VERSION + path, body, encode_chunked=chunked)
@@ -51,18 +53,18 @@ def test_a_runtime_is_given_an_invocation_and_its_answer_arrives(api, call):
     assert headers["Lambda-Runtime-Aws-Request-Id"] == "r-1"
     assert headers["Lambda-Runtime-Deadline-Ms"] == "123"
     assert call("POST", "/invocation/r-1/response", b'"done"')[0] == 202
-    assert [api.events.get(timeout=5).kind for _ in range(2)] == ["ready", "response"]
+    assert [api.events.get(timeout=PATIENCE_SECONDS).kind for _ in range(2)] == ["ready", "response"]
 
 
 def test_a_chunked_answer_is_put_together(api, call):
     call("POST", "/invocation/r-1/response", iter([b"one ", b"two"]), chunked=True)
-    assert api.events.get(timeout=5).body == b"one two"
+    assert api.events.get(timeout=PATIENCE_SECONDS).body == b"one two"
 
 
 @pytest.mark.parametrize(("extra", "kind"), [(0, "response"), (1, "error")])
 def test_an_answer_over_the_limit_becomes_an_error(api, call, extra, kind):
     call("POST", "/invocation/r-1/response", b"x" * (RESPONSE_LIMIT_BYTES + extra))
-    event = api.events.get(timeout=10)
+    event = api.events.get(timeout=PATIENCE_SECONDS)
     assert event.kind == kind
     if kind == "error":
         assert json.loads(event.body)["errorType"] == "Function.ResponseSizeTooLarge"
@@ -85,9 +87,9 @@ def test_closing_frees_a_waiting_runtime(api, call):
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    assert api.events.get(timeout=5).kind == "ready"
+    assert api.events.get(timeout=PATIENCE_SECONDS).kind == "ready"
     api.close()
-    waiting.join(timeout=5)
+    waiting.join(timeout=PATIENCE_SECONDS)
     assert isinstance(outcome[0], http.client.RemoteDisconnected)
 
 

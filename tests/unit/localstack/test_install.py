@@ -80,7 +80,6 @@ def test_another_python_is_refused_by_name(monkeypatch, tmp_path):
 
 @pytest.mark.localstack
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("installer", INSTALLERS)
 def test_localstack_installs_from_its_pins_alone(installer, tmp_path):
     """By each installer that is here, into an empty cache; --no-deps, so a pin that is missing shows when it is imported."""

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from agnes_local.process import ServerFailed, clean_environment, running
+from tests.builders.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +32,7 @@ def started(script):
 
 
 def pids_of(folder):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (path := folder / "pids").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -68,7 +69,7 @@ with running("sample", lambda _: [sys.executable, "-c", {STUBBORN!r}], clean_env
     ) as parent:
         pids = pids_of(pathlib.Path(parent.stdout.readline().strip()))
         parent.send_signal(number)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while any(map(alive, pids)):
         assert time.monotonic() < deadline, f"{pids} are still there"
         time.sleep(0.05)
@@ -79,7 +80,7 @@ def test_a_server_that_ends_says_what_it_said():
         started("import sys; print('no room'); sys.exit(4)") as server,
         pytest.raises(ServerFailed, match=r"sample ended with status 4(.|\n)*no room"),
     ):
-        server.wait_ready(lambda: False, within_seconds=20)
+        server.wait_ready(lambda: False, within_seconds=PATIENCE_SECONDS)
 
 
 def test_a_server_that_is_never_ready_is_given_up():

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from agnes_local.servers import minio
+from tests.builders.patience import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.minio]
 SHOW = "import os; print(os.environ['MINIO_ENDPOINT'], os.environ['MINIO_ROOT_USER'], len(os.environ['MINIO_ROOT_PASSWORD']))"
@@ -58,7 +59,7 @@ def test_the_command_reaches_minio_and_its_status_is_ours(environment, tmp_path)
         "sys.exit(40 + (answer.status == 200))"
     )
     with run(environment, reach) as process:
-        _, errors = process.communicate(timeout=90)
+        _, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 41, errors
     assert servers_in(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
@@ -70,7 +71,7 @@ def test_servers_end_when_we_are_ended(number, environment, tmp_path):
         assert process.stdout.readline() == "up\n"
         assert servers_in(tmp_path)
         process.send_signal(number)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while servers_in(tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -82,5 +83,5 @@ def test_a_server_that_is_there_is_used(environment):
     with minio() as server:
         there = environment | server.variables()
         with run(there, SHOW) as process:
-            printed, errors = process.communicate(timeout=60)
+            printed, errors = process.communicate(timeout=PATIENCE_SECONDS)
         assert printed.split() == [server.endpoint, server.user, str(len(server.password))], errors

@@ -21,6 +21,7 @@ from agnes.outside.egress import dial, is_public
 from agnes.outside.git import DulwichGit
 from agnes.outside.git.limits import GitLimits
 from agnes.trees import git_objects as git
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.raw_git import FLUSH, GitAnswers, one_commit, pkt, sealed
 
 pytestmark = pytest.mark.slow
@@ -30,7 +31,9 @@ LOOPBACK = DulwichGit(allow=ALLOW)
 FILE = 0o100644
 
 
-def attempt(reader: DulwichGit, url: str, *, token: Secret | None = None, seconds: float = 20) -> AgnesError:
+def attempt(
+    reader: DulwichGit, url: str, *, token: Secret | None = None, seconds: float = PATIENCE_SECONDS
+) -> AgnesError:
     """The error that a fetch ends with."""
     with pytest.raises(AgnesError) as caught, reader.fetch(url, ref="HEAD", token=token, known=None, seconds=seconds):
         pass
@@ -45,7 +48,7 @@ def test_a_handmade_pack_is_read():
     commit, entries = one_commit([(FILE, b"hello")])
     with (
         serving(commit, git.pack(entries, len(entries))) as server,
-        LOOPBACK.fetch(server.url(), ref="HEAD", token=None, known=None, seconds=20) as snapshot,
+        LOOPBACK.fetch(server.url(), ref="HEAD", token=None, known=None, seconds=PATIENCE_SECONDS) as snapshot,
     ):
         assert [(e.path, snapshot.read(e.oid)) for e in snapshot.walk(snapshot.folder(""))] == [("f0", b"hello")]
 
@@ -55,11 +58,9 @@ def test_a_handmade_pack_is_read():
 
 def test_a_server_that_says_nothing_is_left_when_the_time_is_up():
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        began = time.monotonic()
         error = attempt(LOOPBACK, f"http://127.0.0.1:{deaf.getsockname()[1]}/m.git", seconds=0.5)
     assert isinstance(error, GitUnreachable)
     assert error.message == "the server took longer than 0.5 seconds"
-    assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("where", ["head", "refs", "pack"])
@@ -76,16 +77,14 @@ def test_a_server_that_drips_is_left_when_the_time_is_up(where):
             handler.send_header("Content-Type", f"application/x-git-upload-pack-{kind}")
             handler.end_headers()
         try:
-            for _ in range(200):
+            while True:
                 handler.wfile.write(b"H" if where == "head" else b"0")
                 time.sleep(0.02)
         except OSError:
             pass
 
     with GitAnswers(drip) as server:
-        began = time.monotonic()
         error = attempt(LOOPBACK, server.url(), seconds=0.5)
-    assert time.monotonic() - began < 3
     # A drip of nonsense may end as nonsense before it ends as a delay.
     assert isinstance(error, GitUnreachable | GitFailed)
     if where == "head":
@@ -224,19 +223,17 @@ def test_a_million_files_from_a_few_objects_are_walked_lazily():
     entries.append(git.pack_entry(git.COMMIT, text))
     with (
         serving(git.object_id(git.COMMIT, text), git.pack(entries, len(entries))) as server,
-        LOOPBACK.fetch(server.url(), ref="HEAD", token=None, known=None, seconds=20) as snapshot,
+        LOOPBACK.fetch(server.url(), ref="HEAD", token=None, known=None, seconds=PATIENCE_SECONDS) as snapshot,
     ):
-        walk = snapshot.walk(snapshot.folder(""))
-        began = time.monotonic()
+        walk = snapshot.walk(snapshot.folder(""))  # all hundred million would take hours and all memory
         assert [next(walk).path for _ in range(20)][-1] == "d0/d0/d0/d0/d0/d0/d1/f9"
-        assert time.monotonic() - began < 0.5
 
 
 def test_a_folder_that_holds_a_missing_file_is_damaged_alone():
     commit, entries = one_commit([(FILE, b"here"), (FILE, b"gone")])
     with (
         serving(commit, git.pack(entries[:-1], len(entries) - 1)) as server,
-        LOOPBACK.fetch(server.url(), ref="HEAD", token=None, known=None, seconds=20) as snapshot,
+        LOOPBACK.fetch(server.url(), ref="HEAD", token=None, known=None, seconds=PATIENCE_SECONDS) as snapshot,
         pytest.raises(GitDamaged, match="the repository lacks its object"),
     ):
         list(snapshot.walk(snapshot.folder("")))
@@ -316,7 +313,7 @@ def test_the_judged_address_is_dialled_and_no_other():
         reader = DulwichGit(allow=ALLOW, resolve=resolver(["127.0.0.1"]))
         # No resolver of the system knows this name: the connection must go to what was judged.
         url = server.url(host="git.nowhere.invalid")
-        with reader.fetch(url, ref="HEAD", token=None, known=None, seconds=20) as snapshot:
+        with reader.fetch(url, ref="HEAD", token=None, known=None, seconds=PATIENCE_SECONDS) as snapshot:
             assert snapshot.commit == commit
         assert {headers["host"] for _, _, headers in server.asked} == {f"git.nowhere.invalid:{server.port}"}
 
@@ -349,7 +346,7 @@ def test_a_redirect_is_followed_without_the_token_to_another_origin():
     with serving(commit, git.pack(entries, len(entries))) as home:
         with redirecting(home.url("moved.git/info/refs?service=git-upload-pack")) as door:
             token = Secret("s3cret-token")
-            with LOOPBACK.fetch(door.url(), ref="HEAD", token=token, known=None, seconds=20) as snapshot:
+            with LOOPBACK.fetch(door.url(), ref="HEAD", token=token, known=None, seconds=PATIENCE_SECONDS) as snapshot:
                 assert snapshot.commit == commit
         assert all("authorization" in headers for _, _, headers in door.asked)
         assert [path for _, path, _ in home.asked][1:] == ["/moved.git/git-upload-pack"]
@@ -423,7 +420,7 @@ def test_https_is_verified_against_the_name(certificate):
     answers = GitAnswers(lambda handler: handler.git(commit, git.pack(entries, len(entries))), tls=server_side)
     with answers as server:
         good = server.url(host="git.example", scheme="https")
-        with reader(trusting).fetch(good, ref="HEAD", token=None, known=None, seconds=20) as snapshot:
+        with reader(trusting).fetch(good, ref="HEAD", token=None, known=None, seconds=PATIENCE_SECONDS) as snapshot:
             assert snapshot.commit == commit
         assert "CERTIFICATE_VERIFY_FAILED" in attempt(reader(None), good).message
         other_name = server.url(host="other.example", scheme="https")

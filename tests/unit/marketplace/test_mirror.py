@@ -12,6 +12,7 @@ from agnes.marketplace import mirror
 from agnes.marketplace.assets import COVER, DOCUMENT, NotTaken
 from agnes.marketplace.limits import MAX_ASSET_BYTES, MAX_COVER_BYTES
 from agnes.outside.git import DulwichGit
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.sample_marketplace import PNG, SampleMarketplace
 from tests.builders.web_server import WebServer
 from tests.unit.marketplace.conftest import ALLOW
@@ -187,7 +188,7 @@ def test_four_at_a_time(workshop, market, web):
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
-        together.wait(5)
+        together.wait(PATIENCE_SECONDS)
         with lock:
             running[0] -= 1
         handler.say(200, b"# Doc", {"Content-Type": "text/markdown"})

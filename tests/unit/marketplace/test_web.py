@@ -77,17 +77,15 @@ def test_a_server_that_hangs_or_drips_is_left_when_the_time_is_up(web):
     def drip(handler):
         handler.send_response(200)
         handler.end_headers()
-        for _ in range(200):
+        while True:
             handler.wfile.write(b".")
             time.sleep(0.02)
 
     web.answers["/drip"] = drip
-    began = time.monotonic()
     assert refusal(web.url("/drip"), seconds=0.3).message == "the server took longer than 0.3 seconds"
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/x"
         assert isinstance(refusal(url, seconds=0.3), WebUnreachable)
-    assert time.monotonic() - began < 3
 
 
 def test_five_redirects_and_no_more(web):

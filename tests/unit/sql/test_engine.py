@@ -17,6 +17,7 @@ import pytest
 from agnes.sql import locked
 from agnes.sql.locked import Engine, Readable, SqlCancelled, SqlFailed, SqlRejected
 from tests.builders.asking import samples
+from tests.builders.patience import PATIENCE_SECONDS
 
 ROWS = 5_000
 
@@ -56,7 +57,7 @@ def stream(engine, readable, sql, form, **limits):
 
 def test_several_files_are_one_table(engine, readable):
     some = [n for n in range(2 * ROWS) if n % 7 == 3]
-    found = engine.rows("SELECT count(*) AS c, max(n) AS m FROM orders WHERE k = 3", readable, seconds=20)
+    found = engine.rows("SELECT count(*) AS c, max(n) AS m FROM orders WHERE k = 3", readable, seconds=PATIENCE_SECONDS)
     assert (found.columns, found.rows, found.cut) == (
         ["c", "m"],
         [[len(some), max(some)]],
@@ -65,7 +66,7 @@ def test_several_files_are_one_table(engine, readable):
 
 
 def test_names_are_taken_as_they_are(engine, readable):
-    assert engine.rows("""SELECT n FROM "Käufe 'x'" """, readable, seconds=20).rows == [[1]]
+    assert engine.rows("""SELECT n FROM "Käufe 'x'" """, readable, seconds=PATIENCE_SECONDS).rows == [[1]]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_names_are_taken_as_they_are(engine, readable):
 def test_nothing_else_is_read(engine, readable, folder, sql):
     before = digests(folder)
     with pytest.raises(SqlRejected):
-        engine.rows(sql.replace("{folder}", str(folder)), readable, seconds=20)
+        engine.rows(sql.replace("{folder}", str(folder)), readable, seconds=PATIENCE_SECONDS)
     assert digests(folder) == before
 
 
@@ -106,7 +107,7 @@ def test_the_hostile_corpus_meets_the_same_judge(engine, readable, folder, tmp_p
             continue
         sql = sample.sql.replace("{out}", str(tmp_path)).replace("{port}", "9").replace("usage_users", "orders")
         try:
-            engine.rows(sql, readable, seconds=20)
+            engine.rows(sql, readable, seconds=PATIENCE_SECONDS)
         except (SqlRejected, SqlFailed):
             continue
         wrong.append(sample.name)
@@ -116,7 +117,9 @@ def test_the_hostile_corpus_meets_the_same_judge(engine, readable, folder, tmp_p
 
 
 def test_what_is_catalogued_is_what_may_be_read(engine, readable):
-    found = engine.rows("SELECT table_name FROM information_schema.tables ORDER BY 1", readable, seconds=20)
+    found = engine.rows(
+        "SELECT table_name FROM information_schema.tables ORDER BY 1", readable, seconds=PATIENCE_SECONDS
+    )
     assert found.rows == [["Käufe 'x'"], ["orders"]]
 
 
@@ -189,9 +192,9 @@ def test_a_query_can_be_cancelled(engine, readable):
         return len(asked) > 1
 
     with pytest.raises(SqlCancelled):
-        engine.rows(endless, readable, seconds=60, cancelled=cancelled)
+        engine.rows(endless, readable, seconds=PATIENCE_SECONDS, cancelled=cancelled)
     with pytest.raises(SqlCancelled):
-        stream(engine, readable, endless, "csv", seconds=60, cancelled=cancelled)
+        stream(engine, readable, endless, "csv", seconds=PATIENCE_SECONDS, cancelled=cancelled)
 
 
 def test_a_damaged_object_is_told_as_such(engine, tmp_path):
@@ -199,24 +202,24 @@ def test_a_damaged_object_is_told_as_such(engine, tmp_path):
     path.write_bytes(b"PAR1 and nothing more")
     broken = Readable(frozenset({"x"}), views={"x": f"SELECT * FROM read_parquet(['{path}'])"}, files=(path,))
     with pytest.raises(SqlFailed, match="the table x cannot be read"):
-        engine.rows("SELECT * FROM x", broken, seconds=20)
+        engine.rows("SELECT * FROM x", broken, seconds=PATIENCE_SECONDS)
 
 
 def test_a_child_that_waits_ends_with_its_engine(readable):
     engine = Engine(ahead=True)
-    engine.rows("SELECT 1", readable, seconds=20)
+    engine.rows("SELECT 1", readable, seconds=PATIENCE_SECONDS)
     assert engine._waiting is not None
     process = engine._waiting._process
     engine.close()
     assert process.returncode is not None
-    assert engine.rows("SELECT 1", readable, seconds=20).rows == [[1]]
+    assert engine.rows("SELECT 1", readable, seconds=PATIENCE_SECONDS).rows == [[1]]
     engine.close()
 
 
 def test_each_statement_has_a_child_of_its_own(engine, readable):
-    engine.rows("SELECT 1", readable, seconds=20)
+    engine.rows("SELECT 1", readable, seconds=PATIENCE_SECONDS)
     one = engine._waiting._process.pid
-    engine.rows("SELECT 1", readable, seconds=20)
+    engine.rows("SELECT 1", readable, seconds=PATIENCE_SECONDS)
     assert engine._waiting._process.pid != one
 
 
@@ -225,4 +228,4 @@ def test_limits_of_a_request(engine, readable):
         engine.rows("  ", readable)
     with pytest.raises(SqlRejected, match="20000 characters"):
         engine.rows("SELECT 1 " + " " * locked.MAX_SQL, readable)
-    assert engine.rows("SELECT n FROM orders", readable, seconds=20, most_rows=10).cut
+    assert engine.rows("SELECT n FROM orders", readable, seconds=PATIENCE_SECONDS, most_rows=10).cut

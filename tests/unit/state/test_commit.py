@@ -11,6 +11,7 @@ from agnes.kernel.state import CURRENT_ACTOR, Actor, Change
 from agnes.state.group import Reentered
 from agnes.state.head import Head, UnknownStateFile
 from agnes.state.publish import Publisher
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.unit.state.bank import CountingStore, balances, deposit, nothing
 
 pytestmark = pytest.mark.slow
@@ -290,7 +291,7 @@ def test_the_others_of_an_interrupted_group_hear_that_nobody_knows(start):
 
     def first(tx):
         running.set()
-        go.wait(10)
+        go.wait(PATIENCE_SECONDS)
         return deposit("ada", 1)(tx)
 
     def interrupted(tx):
@@ -299,7 +300,7 @@ def test_the_others_of_an_interrupted_group_hear_that_nobody_knows(start):
     def act(n):
         if n == 0:
             return files.commit("bank", first)
-        running.wait(10)
+        running.wait(PATIENCE_SECONDS)
         if n == 1:
             threading.Timer(0.2, go.set).start()
         return files.commit("bank", interrupted if n == 1 else deposit("bob", 1))

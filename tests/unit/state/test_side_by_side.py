@@ -18,6 +18,7 @@ from agnes.outside.metered import MeteredStore
 from agnes.outside.object_store.memory import MemoryStore
 from agnes.state import Migration, StateFiles
 from agnes.state.head import StateDamaged, head_key
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.unit.state.bank import COMMON, START
 
 NAMES = ("bank", "other", "third")
@@ -25,8 +26,6 @@ MIGRATIONS = {
     "common": COMMON,
     **{name: (Migration(1, "rows", f"CREATE TABLE {name}.rows (value BIGINT);"),) for name in NAMES},
 }
-PATIENCE_SECONDS = 30
-"""Only what would wait for ever waits so long."""
 
 
 class MeetingStore(MemoryStore):

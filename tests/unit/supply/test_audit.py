@@ -13,6 +13,7 @@ import pytest
 
 from agnes_local import audit_pins, pins
 from agnes_local.audit_pins import CLEAN, NOT_LOOKED_UP, VULNERABLE, Audit
+from tests.builders.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
 HTTPX = next(pin for pin in pins.read(pins.CONSTRAINTS) if pin.name == "httpx")
@@ -177,7 +178,7 @@ def test_without_any_feed_the_audit_says_so(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == NOT_LOOKED_UP, done.stdout + done.stderr
     assert "THE AUDIT IS INCOMPLETE" in done.stdout

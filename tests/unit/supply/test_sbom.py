@@ -13,7 +13,7 @@ from cyclonedx.model.bom import Bom
 from agnes_local import pins
 from layers import build, sbom, wheel
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 HASHES = {(pin.name, pin.version): pin.hashes for pin in pins.read(pins.CONSTRAINTS)}
 NO_LICENCE_STATED: set[str] = set()

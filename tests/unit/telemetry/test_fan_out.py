@@ -250,7 +250,6 @@ def test_what_a_consumer_leaves_aside_after_the_swap_is_removed(plant):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_killed_at_every_step(tmp_path, expected):
     """Tick and consumers, each killed once; later ticks and what they send again bring the rest to its end."""
     number, calls = 0, 1

@@ -168,7 +168,6 @@ def test_a_completed_upload_may_be_completed_again(tmp_path):
     assert (first.status, again.status, first.size) == ("stored", "unchanged", again.size)
 
 
-@pytest.mark.timeout(300)
 def test_every_step_of_a_redaction(undisturbed, tmp_path):
     """Repeated after any death it leaves nothing of the session anywhere, and the figures of a house without it."""
     without = Plant(tmp_path / "without")

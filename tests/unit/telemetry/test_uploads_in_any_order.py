@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.telemetry.plant import Plant
 from tests.unit.telemetry.strategies import bodies
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 A = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 B = "77777777-0002-4f00-9a00-00000000bbbb"
@@ -35,7 +35,6 @@ def histories(draw: st.DrawFn):
     return whole, [(step, draw(st.booleans())) for step in steps]
 
 
-@pytest.mark.timeout(400)  # half a minute on an idle machine, minutes beside a full test run
 @settings(
     max_examples=10,
     deadline=None,

@@ -14,6 +14,7 @@ from agnes.trees import git_objects as git
 from agnes.trees import packaging, service
 from agnes.trees.model import TreeFile
 from agnes.trees.rules import UnsafePath, check_files, check_path
+from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.slow_store import SlowStore
 
 FILES = (
@@ -171,7 +172,7 @@ class WaitedFor(MemoryStore):
 
     def read(self, key):
         if self._first.is_set():
-            self._together.wait(30)
+            self._together.wait(PATIENCE_SECONDS)
         else:
             time.sleep(2 * service.WORTH_A_THREAD_SECONDS)
             self._first.set()
