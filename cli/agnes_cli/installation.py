@@ -12,9 +12,10 @@ from agnes_cli.failures import BadInput
 
 CAPTURE = "agnes capture-session"
 CHECK = "agnes refresh-marketplace --check"
+PULL = "agnes pull --background"
 STATUS = "agnes statusline"
 HOOKS = {
-    "SessionStart": (f"{CAPTURE} || true", f"{CHECK} || true"),
+    "SessionStart": (f"{CAPTURE} || true", f"{PULL} || true", f"{CHECK} || true"),
     "SessionEnd": (f"{CAPTURE} --push || true",),
 }
 TIMEOUT_SECONDS = 15
@@ -88,9 +89,9 @@ def _others(hooks: Any, event: str) -> list[Any]:
     kept = []
     for group in _groups(hooks, event):
         held = group.get("hooks") if isinstance(group, dict) else None
-        if not isinstance(held, list) or not any(_is_ours(hook, CAPTURE, CHECK) for hook in held):
+        if not isinstance(held, list) or not any(_is_ours(hook, CAPTURE, PULL, CHECK) for hook in held):
             kept.append(group)
-        elif others := [hook for hook in held if not _is_ours(hook, CAPTURE, CHECK)]:
+        elif others := [hook for hook in held if not _is_ours(hook, CAPTURE, PULL, CHECK)]:
             kept.append({**group, "hooks": others})
     return kept
 

@@ -75,6 +75,18 @@ class Server:
     def delete(self, path: str, **query: Any) -> Any:
         return self._call("DELETE", path, params=_given(query))
 
+    def get_if_changed(self, path: str, *, etag: str) -> tuple[str, Any] | None:
+        """(ETag, value) of a path, or None if it still is what had `etag`, which is as it came, quotes included."""
+        answer = self._request("GET", path, headers={"If-None-Match": etag} if etag else {})
+        if answer.status_code == 304 and etag:
+            return None
+        if answer.status_code >= 300:
+            raise refusal(answer)
+        try:
+            return answer.headers.get("etag", ""), answer.json()
+        except ValueError:
+            raise _no_agnes(self.url) from None
+
     def find_redirect(self, path: str, *, etag: str) -> tuple[str, str] | None:
         """(ETag, address) of what stands behind a redirecting path, or None if it still is `etag`."""
         answer = self._request("GET", path, headers={"If-None-Match": f'"{etag}"'} if etag else {})

@@ -15,14 +15,15 @@ import re
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 from gunicorn.app.base import BaseApplication
 from waitress.utilities import Error
+from werkzeug.http import parse_range_header
 
 from agnes import wiring
 from agnes.browse import shelf
@@ -198,20 +199,51 @@ def _stored(environ: dict[str, Any], method: str, path: str, query: str) -> tupl
     file = store.open_file(permit.key)
     if file is None:
         raise NotFoundError("there is nothing under this URL", hint="Ask for a new one.")
-    size = os.fstat(file.fileno()).st_size
+    about = os.fstat(file.fileno())
+    etag = f'"{about.st_ino:x}-{about.st_mtime_ns:x}-{about.st_size:x}"'  # a write makes another file
+    asked = _range(environ, about.st_size, etag)
+    if asked is None:
+        file.close()
+        return 416, [("Content-Range", f"bytes */{about.st_size}"), ("Content-Length", "0")], [], 0
+    begin, end = asked
+    size = end - begin
     headers = [
         ("Content-Type", permit.content_type or "application/octet-stream"),
         ("Content-Length", str(size)),
+        ("Accept-Ranges", "bytes"),
+        ("ETag", etag),
         ("Cache-Control", "private, no-store"),
         ("X-Content-Type-Options", "nosniff"),
         ("Content-Security-Policy", "default-src 'none'; sandbox"),
     ]
     if permit.filename:
         headers.append(("Content-Disposition", content_disposition(permit.filename)))
+    status = 200 if size == about.st_size else 206
+    if status == 206:
+        headers.append(("Content-Range", f"bytes {begin}-{end - 1}/{about.st_size}"))
     if method == "HEAD":
         file.close()
-        return 200, headers, [], 0
-    return 200, headers, environ["wsgi.file_wrapper"](file, CHUNK_BYTES), size
+        return status, headers, [], 0
+    if end == about.st_size:
+        file.seek(begin)
+        return status, headers, environ["wsgi.file_wrapper"](file, CHUNK_BYTES), size
+    return status, headers, _part(file, begin, end), size
+
+
+def _range(environ: Mapping[str, Any], size: int, etag: str) -> tuple[int, int] | None:
+    """[begin, end) of what is asked for, all of it unless that is one range of what the client has; None if it is beyond the end."""
+    asked = parse_range_header(environ.get("HTTP_RANGE"))
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1 or environ.get("HTTP_IF_RANGE", etag) != etag:
+        return 0, size
+    return asked.range_for_length(size)
+
+
+def _part(file: BinaryIO, begin: int, end: int) -> Iterator[bytes]:
+    with file:
+        file.seek(begin)
+        while begin < end and (piece := file.read(min(CHUNK_BYTES, end - begin))):
+            begin += len(piece)
+            yield piece
 
 
 def _folder_store() -> FolderStore | None:

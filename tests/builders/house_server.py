@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, Self
 
 from werkzeug.serving import make_server
@@ -65,7 +66,9 @@ class HouseServer:
         try:
             allowed = store.open_presigned(request.method, key, request.args.to_dict(), self.house.clock.now())
             if request.method == "GET":
-                return Response(store.read(key).body, content_type=allowed.content_type)
+                found = Response(store.read(key).body, content_type=allowed.content_type)
+                found.set_etag(sha256(found.get_data()).hexdigest()[:32])
+                return found.make_conditional(request, accept_ranges=True, complete_length=len(found.get_data()))
             store.take_presigned(allowed, [request.get_data()], content_type=request.content_type)
         except AgnesError as exc:
             return Response(exc.message, exc.status)

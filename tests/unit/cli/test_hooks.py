@@ -42,6 +42,7 @@ def test_a_session_start_looks_for_news(office):
     (group,) = hooks(laptop)["SessionStart"]
     assert [hook["command"] for hook in group["hooks"]] == [
         "agnes capture-session || true",
+        "agnes pull --background || true",
         "agnes refresh-marketplace --check || true",
     ]
     assert "agnes refresh-marketplace" in laptop.file("commands/update-agnes-plugins.md")
@@ -134,7 +135,7 @@ def test_of_a_group_that_holds_both_only_ours_is_taken_out(office):
     (laptop.claude / "settings.json").write_text(json.dumps(before))
     laptop.agnes("init")
     mine, other = hooks(laptop)["SessionStart"]
-    assert (len(mine["hooks"]), other) == (2, {"matcher": "startup", "hooks": [theirs]})
+    assert (len(mine["hooks"]), other) == (3, {"matcher": "startup", "hooks": [theirs]})
     laptop.agnes("init", "--undo")
     assert hooks(laptop) == {"SessionStart": [other]}
 

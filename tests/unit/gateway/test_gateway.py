@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import random
 import socket
 import time
 from datetime import UTC, datetime
@@ -164,6 +165,28 @@ def test_a_stored_object_is_fetched_by_presigned_url(client: httpx.Client, serve
     refused = client.get(url.replace("x.zip", "y.zip", 1))
     assert (refused.status_code, refused.json()["code"]) == (403, "presign_refused")
     assert "signature" not in access_log(server, "/_store/feed/x.zip")["path"]
+
+
+def test_a_stored_object_is_fetched_in_ranges(client: httpx.Client, server: EmbeddedServer) -> None:
+    body = random.Random(7).randbytes(300_000)
+    store = store_of(server)
+    store.write("feed/ranges.zip", body, expect=ANYTHING)
+    url = store.presign_get("feed/ranges.zip", seconds=60)
+
+    def ask(**headers: str) -> httpx.Response:
+        return client.get(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    etag = ask().headers["ETag"]
+    for given, part in (("bytes=100000-", body[100_000:]), ("bytes=5-9", body[5:10]), ("bytes=-3", body[-3:])):
+        answer = ask(Range=given, If_Range=etag)
+        assert (answer.status_code, answer.content) == (206, part), given
+    assert ask(Range="bytes=5-9").headers["Content-Range"] == "bytes 5-9/300000"
+    assert ask(Range="bytes=300000-").status_code == 416
+    for given in ("bytes=1-2,5-6", "lines=1-2", "bytes=x"):
+        assert (ask(Range=given).status_code, ask(Range=given).content) == (200, body), given
+    store.write("feed/ranges.zip", body[::-1], expect=ANYTHING)
+    changed = ask(Range="bytes=5-9", If_Range=etag)
+    assert (changed.status_code, changed.content) == (200, body[::-1]), "never a part of another version"
 
 
 def test_a_large_upload_streams_in_by_presigned_url(client: httpx.Client, server: EmbeddedServer) -> None:
