@@ -137,6 +137,25 @@ class Server:
             with self.object(address) as pieces:
                 yield pieces
 
+    @contextmanager
+    def download_of(self, path: str, body: dict[str, Any]) -> Iterator[Iterator[bytes]]:
+        """The pieces of the file that a POST answers with, itself or by a presigned URL. Raises Refused, ServerUnreachable."""
+        address = None
+        try:
+            with self._client.stream("POST", path, json=body) as answer:
+                if answer.status_code == 303 and "location" in answer.headers:
+                    address = str(answer.request.url.join(answer.headers["location"]))
+                elif answer.status_code >= 300:
+                    answer.read()
+                    raise refusal(answer)
+                else:
+                    yield answer.iter_bytes()
+        except httpx.HTTPError as exc:
+            raise unreachable(self.url, exc) from exc
+        if address is not None:
+            with self.object(address) as pieces:
+                yield pieces
+
     def parts(self, path: str, **query: Any) -> Iterator[bytes]:
         """The pieces of a file that comes in parts, each naming the next in its header `Link`. Raises Refused, ServerUnreachable."""
         address: httpx.URL | None = self._client.build_request("GET", path, params=_given(query)).url

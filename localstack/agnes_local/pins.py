@@ -11,6 +11,7 @@ left to uv, npm and Go; none of the files that they write here names a registry.
     localstack/constraints.txt             LocalStack's own environment
     localstack/lambda-runtime.txt          what Lambda has in /var/runtime
     localstack/npm/                        a folder for each tool of npm and its version: package.json and package-lock.json
+    cli/agnes_cli/needs/                   what single commands install at their first use, in the versions of constraints.txt
     localstack/minio/                      go.mod and go.sum of MinIO
     localstack/oidc/                       the same of the OpenID provider that tests sign in with
 """
@@ -37,6 +38,7 @@ LAMBDA_RUNTIME = ROOT / "localstack" / "lambda-runtime.txt"
 NPM = ROOT / "localstack" / "npm"
 MINIO = ROOT / "localstack" / "minio"
 OIDC = ROOT / "localstack" / "oidc"
+NEEDS = ROOT / "cli" / "agnes_cli" / "needs"
 
 OLDEST_PYTHON = "3.11"
 LOCALSTACK_UNTIL = "2026-01-10"
@@ -125,6 +127,8 @@ def renew(upgrade: str) -> None:
     _compile(ROOT / "pyproject.toml", CONSTRAINTS, [*universal, *options])
     _compile(ROOT / "localstack" / "lambda-runtime.in", LAMBDA_RUNTIME, options)
     _compile(ROOT / "localstack" / "requirements.txt", LOCALSTACK, ["--exclude-newer", LOCALSTACK_UNTIL])
+    for wanted in sorted(NEEDS.glob("*.in")):
+        _compile(wanted, wanted.with_suffix(".txt"), ["--universal", "--constraint", str(CONSTRAINTS)])
     for tool, package, version in npm_tools():
         _lock_npm(tool, package, version)
     for module in (MINIO, OIDC):

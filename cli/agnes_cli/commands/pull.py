@@ -110,10 +110,20 @@ def _pull_knowledge(server: Server, workspace: Workspace) -> tuple[int, list[str
     return done.mandatory + done.approved, done.warnings
 
 
-def _finish(_copies: TableCopies, outcome: Outcome) -> None:
-    """Have the workspace's database show the new copies; what it may still name is removed by a later pull."""
+def _finish(copies: TableCopies, outcome: Outcome) -> None:
+    """Have the person's database show the new copies, if there is DuckDB; what it still names is removed by a later pull."""
+    from agnes_cli.needs import NotInstalled
     from agnes_cli.tables import pulling
+    from agnes_cli.tables.database import LocalDatabase
 
+    database = LocalDatabase(copies)
+    if outcome.updated or outcome.removed or outcome.superseded:
+        try:
+            refreshed = database.refresh_views()
+        except NotInstalled:
+            refreshed = not database.file.exists()
+        if not refreshed:
+            return
     pulling.clean(outcome)
 
 
