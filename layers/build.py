@@ -172,6 +172,9 @@ def _code_files() -> Iterator[Path]:
         for path in (ROOT / top).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path
+    yield from sorted(
+        p for p in (ROOT / "cli" / "agnes_cli").rglob("*") if p.is_file() and p.suffix != ".pyc"
+    )  # its wheel is served
     yield from sorted((ROOT / "docs" / "runbooks").glob("*.md"))  # pages show them
     yield from (ROOT / "config").glob("instance.yaml")
     yield from (
