@@ -66,8 +66,11 @@ def connect_page(state: State, store: ObjectStore, who: Principal, *, server: st
     steps = [
         ConnectStep(
             "Install the agnes command",
-            "It needs Python 3.11 or newer. Run this in a copy of the Agnes repository; your admin knows where it is.",
-            (Command("macOS, Linux", "pip install ."), Command("Windows", "py -m pip install .")),
+            "It needs uv, or Python 3.11 or newer. The script checks what it downloads.",
+            (
+                Command("macOS, Linux", f"curl -fsSL {server}/cli/install.sh | sh"),
+                Command("Windows", f'powershell -c "irm {server}/cli/install.ps1 | iex"'),
+            ),
             signed_in or counted,
         ),
         ConnectStep(
