@@ -543,7 +543,14 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     assert house.run("audit-cron_verify")["ok"]
     assert ask("GET", "ada", "/api/admin/audit/export?format=json&since=2000-01-01&until=2100-01-01").status == 200
     # Operations, and the end of things.
-    for path in ("/api/health", "/api/version", "/api/health/detailed", "/api/openapi.json", "/cli/latest", "/cli/install.sh"):
+    for path in (
+        "/api/health",
+        "/api/version",
+        "/api/health/detailed",
+        "/api/openapi.json",
+        "/cli/latest",
+        "/cli/install.sh",
+    ):
         ask("GET", "ada", path)
     for path in ("/api/admin/cost?days=60", "/admin/cost?days=60"):
         assert ask("GET", "ada", path).status == 200, path
