@@ -286,7 +286,7 @@ def test_what_a_command_needs_is_installed_once_by_its_hash(tmp_path, monkeypatc
     for name, value in (("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", str(tmp_path)), ("AGNES_CONFIG_DIR", str(tmp_path / "c")),
                         ("UV_NO_INDEX", "1"), ("UV_FIND_LINKS", str(tmp_path))):  # fmt: skip
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.syspath_prepend(str(tmp_path))  # what is put on the path meanwhile is taken off again at the end
     wrong, right = tmp_path / "wrong.txt", tmp_path / "right.txt"
     wrong.write_text(f"agnes_sample_need==1.0 --hash=sha256:{'0' * 64}\n")
     right.write_text(f"agnes_sample_need==1.0 --hash=sha256:{digest}\n")
