@@ -8,7 +8,7 @@ from agnes.edge import Function, Needs, endpoint
 from agnes.health import checks, installation
 from agnes.kernel.errors import UnavailableError
 from agnes.kernel.principal import Principal
-from agnes.state import packaged
+from agnes.state import names, packaged
 
 app = Function("ops-get_health")
 
@@ -57,3 +57,11 @@ def get_health(_who: Principal | None) -> installation.Health:
     """Say what works and what does not; always 200, and at most 10 seconds old."""
     found = _tried()
     return installation.health(wiring.store(), packaged(), failing=found.failing, not_ready=found.not_ready)
+
+
+@app.route("/api/health/detailed", methods=["GET"])
+@endpoint(needs=Needs.ADMIN, reads=names())
+def get_health_detailed(_who: Principal) -> installation.Detailed:
+    """Try the store and each state file; list their schemas and the jobs with their last runs."""
+    found = checks.tried(wiring.state(), wiring.store(), packaged(), wiring.clock())
+    return installation.detailed(wiring.store(), packaged(), wiring.clock(), probed=found.store, failing=found.files)
