@@ -1,32 +1,12 @@
 """Health for load balancers and monitors: does the process live, can it serve, is everything well?"""
 
-from dataclasses import dataclass
-from typing import Literal
-
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.health import checks, installation
-from agnes.kernel.errors import UnavailableError
 from agnes.kernel.principal import Principal
 from agnes.state import names, packaged
 
 app = Function("ops-get_health")
-
-
-class NotReady(UnavailableError):
-    code = "not_ready"
-    hint = "Read /api/health for everything that fails; the runbook damaged-data.md says what to do."
-
-
-@dataclass(frozen=True)
-class Live:
-    status: Literal["ok"] = "ok"
-
-
-@dataclass(frozen=True)
-class Ready:
-    status: Literal["ok", "degraded"]
-    failing: list[str]
 
 
 def _tried() -> checks.Checks:
@@ -36,19 +16,19 @@ def _tried() -> checks.Checks:
 
 @app.route("/api/health/live", methods=["GET"])
 @endpoint(needs=Needs.PUBLIC)
-def get_live(_who: Principal | None) -> Live:
+def get_live(_who: Principal | None) -> installation.Live:
     """Say that the process answers; it looks at nothing else, since a restart fixes nothing else."""
-    return Live()
+    return installation.Live()
 
 
 @app.route("/api/health/ready", methods=["GET"])
 @endpoint(needs=Needs.PUBLIC)
-def get_ready(_who: Principal | None) -> Ready:
+def get_ready(_who: Principal | None) -> installation.Ready:
     """Say whether people can be served: 503 `not_ready` if not; at most 10 seconds old."""
     found = _tried()
     if found.not_ready:
-        raise NotReady(f"people cannot be served: {', '.join(found.not_ready)}")
-    return Ready("degraded" if found.failing else "ok", found.failing)
+        raise installation.NotReady(f"people cannot be served: {', '.join(found.not_ready)}")
+    return installation.Ready("degraded" if found.failing else "ok", found.failing)
 
 
 @app.route("/api/health", methods=["GET"])

@@ -35,6 +35,22 @@ PROBE_KEY = "health/probe.json"
 FAILED_RUNS_KEPT = timedelta(days=14)
 
 
+class NotReady(UnavailableError):
+    code = "not_ready"
+    hint = "Read /api/health for everything that fails; the runbook damaged-data.md says what to do."
+
+
+@dataclass(frozen=True)
+class Live:
+    status: Literal["ok"] = "ok"
+
+
+@dataclass(frozen=True)
+class Ready:
+    status: Literal["ok", "degraded"]
+    failing: list[str]
+
+
 @dataclass(frozen=True)
 class Health:
     """`status` of the public route: `degraded` where some of it works, and reading does. `db_schema` is that of the worst
