@@ -61,12 +61,13 @@ def get_server(given: str | None = None) -> str:
 
 
 def find_credential() -> Credential | None:
-    """What `agnes login` stored, else AGNES_TOKEN."""
+    """AGNES_TOKEN, else what `agnes login` stored: the environment is said for this one command."""
+    if token := os.environ.get("AGNES_TOKEN", "").strip():
+        return Credential(token)
     stored = _read("token.json")
     if stored.get("token"):
         return Credential(stored["token"], stored.get("email", ""), stored.get("token_id", ""))
-    token = os.environ.get("AGNES_TOKEN", "").strip()
-    return Credential(token) if token else None
+    return None
 
 
 def get_credential() -> Credential:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,30 +13,41 @@ class Failure(Exception):
     """Shown as `Error: message` and `Hint: …` on standard error."""
 
     exit_code = 1
+    code = "failed"
+    """A word for programs; of a refusal it is the server's."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
 
-    def show(self) -> None:
-        click.echo(f"Error: {self.message}", err=True)
+    def show(self, *, as_json: bool = False) -> None:
+        """On standard error; as JSON on one line, where the command's answer would have been JSON."""
+        if as_json:
+            said = {"code": self.code, "message": self.message, "hint": self.hint, "exit_code": self.exit_code}
+            click.echo(json.dumps({"error": said}), err=True)
+            return
+        from agnes_cli import colour
+
+        click.echo(f"{colour.paint('Error:', colour.RED, err=True)} {self.message}", err=True, color=True)
         if self.hint:
-            click.echo(f"Hint: {self.hint}", err=True)
+            click.echo(f"{colour.paint('Hint:', colour.CYAN, err=True)} {self.hint}", err=True, color=True)
 
 
 class BadInput(Failure):
     exit_code = 2
+    code = "bad_input"
 
 
 class NotSignedIn(Failure):
     exit_code = 3
-    code = ""
+    code = "not_signed_in"
     """The server's word for the reason, if it is the server's."""
 
 
 class ServerUnreachable(Failure):
     exit_code = 4
+    code = "server_unreachable"
 
 
 class Refused(Failure):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,11 @@ from typing import Any
 
 import click
 
+from agnes_cli import colour
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
 """Whose parts of a second tell a reader nothing."""
+NARROWEST = 4
 WIDEST = 60
 """Characters of one column on a terminal; whole text goes into a file or a pipe."""
 
@@ -26,11 +30,22 @@ def table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], *, none
     if not rows:
         click.echo(none, err=True)
         return
-    limit = WIDEST if sys.stdout.isatty() else None
-    lines = [list(columns), *([_cut(plain(row.get(field)), limit) for field in columns.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    heading, *rest = lines(columns, rows, width=width)
+    click.echo(colour.paint(heading, colour.BOLD), color=True)
+    for line in rest:
+        click.echo(line)
+
+
+def lines(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], *, width: int | None) -> list[str]:
+    """The heading and a line a row. On a terminal of `width` characters the widest columns are cut until a line fits."""
+    cells = [list(columns), *([plain(row.get(field)) for field in columns.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    if width is not None:
+        widths = [min(each, WIDEST) for each in widths]
+        while sum(widths) + 2 * len(widths) - 2 > width and max(widths) > NARROWEST:
+            widths[widths.index(max(widths))] -= 1
+    return ["  ".join(_cut(cell, n).ljust(n) for cell, n in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
 def facts(pairs: Mapping[str, Any]) -> None:
@@ -65,5 +80,5 @@ def _flat(pairs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield plain(name), value
 
 
-def _cut(text: str, limit: int | None) -> str:
-    return text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

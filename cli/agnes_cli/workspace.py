@@ -23,6 +23,9 @@ from pathlib import Path
 from agnes_cli import privacy
 from agnes_cli.failures import Failure
 
+SENTINEL = "init-complete"
+"""What `agnes init` writes last."""
+
 RECORD = "agnes-plugins.json"
 """What `refresh-marketplace` installed here."""
 

@@ -47,6 +47,12 @@ def command(*, quiet: bool, dry_run: bool, background: bool, as_json: bool) -> N
             raise BadInput("--background shows nothing, so it cannot go with --dry-run or --json")
         _start(workspace)
         return
+    if not run(workspace, quiet=quiet, as_json=as_json, dry_run=dry_run):
+        sys.exit(1)
+
+
+def run(workspace: Workspace, *, quiet: bool, as_json: bool = False, dry_run: bool = False) -> bool:
+    """Whether all is up to date now. Raises Failure if the server cannot be asked."""
     from agnes_cli.server import connect
     from agnes_cli.tables.copies import TableCopies
 
@@ -55,8 +61,8 @@ def command(*, quiet: bool, dry_run: bool, background: bool, as_json: bool) -> N
         with connect() as server:
             if dry_run:
                 _show_plan(copies, server, as_json=as_json)
-                return
-            _pull(workspace, copies, server, quiet=quiet, as_json=as_json)
+                return True
+            return _pull(workspace, copies, server, quiet=quiet, as_json=as_json)
     except Failure as failure:
         if copies.exists() and not dry_run:
             copies.note_outcome(failure.message)
@@ -78,7 +84,7 @@ def _start(workspace: Workspace) -> None:
         )
 
 
-def _pull(workspace: Workspace, copies: TableCopies, server: Server, *, quiet: bool, as_json: bool) -> None:
+def _pull(workspace: Workspace, copies: TableCopies, server: Server, *, quiet: bool, as_json: bool) -> bool:
     from agnes_cli.tables import progress, pulling
 
     begun = time.monotonic()
@@ -88,14 +94,13 @@ def _pull(workspace: Workspace, copies: TableCopies, server: Server, *, quiet: b
         with pulling.locked(copies, wait=False) as alone:
             if not alone:
                 click.echo("Another pull is at work in this workspace.", err=True)
-                return
+                return True
             pull = pulling.Pull(copies, server, progress.shown(quiet=quiet), side_by_side=_side_by_side())
             outcome = pull.run()
             _finish(copies, outcome)
             copies.note_outcome(outcome.failed)
     _tell(outcome, rules, warnings, time.monotonic() - begun, quiet=quiet, as_json=as_json)
-    if outcome.failed:
-        sys.exit(1)
+    return not outcome.failed
 
 
 def _pull_knowledge(server: Server, workspace: Workspace) -> tuple[int, list[str]]:

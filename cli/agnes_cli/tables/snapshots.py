@@ -28,6 +28,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 class SnapshotExists(BadInput):
     exit_code = 6
+    code = "already_exists"
 
     def __init__(self, name: str) -> None:
         super().__init__(
