@@ -121,8 +121,14 @@ def agnes() -> None:
 
 def main() -> None:
     as_json = _wants_json(sys.argv[1:])
+    code: int | str | None
     try:
-        code = _run(as_json=as_json)
+        try:
+            code = _run(as_json=as_json)
+        except SystemExit as ended:
+            code = ended.code
+        if "PacifyFlush" in type(sys.stdout).__name__:  # click has met it, put this there, and says 1
+            raise BrokenPipeError
         sys.stdout.flush()
     except BrokenPipeError:  # `agnes … | head`: whoever read has enough
         # What is still to be written must not fail once more when Python ends.

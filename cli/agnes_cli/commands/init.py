@@ -97,7 +97,7 @@ def _claude_md() -> str | None:
 
     try:
         with connect() as server:
-            return str(server.get("/api/welcome")["claude_md"])
+            return str(server.get("/api/tables/welcome")["claude_md"])
     except Refused as refused:
         if refused.status not in (403, 404):
             raise
