@@ -148,8 +148,8 @@ def shop(signed_in):
     house.post(f"/api/admin/groups/{group}/members", token=token, json_body={"email": office.mira.email})
     add_source(house, "files", "files", None, location="store:")
     office.grants = {}
-    for name in ("orders", "people", "salaries"):
-        put(office, name, b"id,amount\n1,2.5\n2,3\n" + name.encode() + b",9\n")
+    for name, last in (("orders", 9), ("people", 10), ("salaries", 11)):
+        put(office, name, b"id,amount\n1,2.5\n2,3\n3,%d\n" % last)
         register(house, name.title(), source_table=f"{name}.csv")
         if name != "salaries":
             sent = {"group_id": group, "resource_type": "table", "resource_id": name}
@@ -297,3 +297,30 @@ def test_what_is_no_list_of_tables_changes_nothing(tmp_path):
 
     with pytest.raises(Failure, match="list of tables"):
         pulling.fetch_manifest(Odd(), TableCopies(tmp_path))
+
+
+@pytest.mark.slow
+def test_the_server_is_asked_where_there_is_no_copy(shop):
+    laptop = shop.laptop
+
+    def agnes(*words, code=0):
+        done = laptop.agnes(*words, "--json")
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout) if not code else json.loads(done.stderr)["error"]
+
+    assert agnes("query", "--remote", "SELECT sum(id) AS total, count(*) AS n FROM orders")[0]["n"] == 3
+    assert agnes("query", "--remote", "FROM salaries", code=1)["code"] == "invalid_sql"
+    assert len(agnes("sample", "orders", "-n", "2")) == 2
+    assert [column["name"] for column in agnes("schema", "orders")["columns"]] == ["id", "amount"]
+    found = agnes("explore", "orders")
+    assert (found["row_count"], found["source"]) == (3, "server")
+    made = agnes("snapshot", "create", "orders", "--where", "amount > 2.6", "--as", "part")
+    assert (made["rows"], made["source"], made["table_id"]) == (2, "server", "orders")
+    assert agnes("query", "SELECT amount FROM part ORDER BY 1") == [{"amount": 3.0}, {"amount": 9.0}]
+    assert (
+        agnes("snapshot", "create", "orders", "--where", "nothing > 1", "--as", "x", code=1)["code"]
+        == "validator_rejected"
+    )
+    listed = {table["id"] for table in agnes("catalog")}
+    assert {"orders", "people"} <= listed
+    assert "salaries" not in listed
