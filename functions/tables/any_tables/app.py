@@ -1,7 +1,5 @@
 """Data tables as far as they were granted: catalog, manifest and objects."""
 
-from pydantic import BaseModel
-
 from agnes import wiring
 from agnes.edge import Function, Needs, Redirect, Reply, Request, endpoint
 from agnes.kernel.principal import Principal
@@ -10,12 +8,6 @@ from agnes.tables.model import FILE
 from agnes.tables.serving import FILES, CatalogTable, Manifest
 
 app = Function("tables-any_tables")
-
-
-class Welcome(BaseModel):
-    """`claude_md` is the text of a workspace's CLAUDE.md."""
-
-    claude_md: str
 
 
 @app.route("/api/tables/manifest", methods=["GET"])
@@ -48,11 +40,10 @@ def get_catalogued(who: Principal, table_id: str) -> CatalogTable:
 
 @app.route("/api/tables/welcome", methods=["GET"])
 @endpoint(needs=Needs.LOGIN, reads=(FILE,))
-def get_welcome(who: Principal) -> Welcome:
+def get_welcome(who: Principal) -> welcome.Welcome:
     """Give the CLAUDE.md of a workspace: how to use this installation, and the tables that were granted to you."""
     settings = wiring.settings()
-    text = welcome.claude_md(wiring.state(), who, name=settings.agnes_instance_name, server=settings.base_url)
-    return Welcome(claude_md=text)
+    return welcome.of(wiring.state(), who, name=settings.agnes_instance_name, server=settings.base_url)
 
 
 @app.route("/api/tables/{table_id}/objects/{sha256}", methods=["GET"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import State
@@ -42,15 +43,22 @@ Notes that are nobody else's belong into `CLAUDE.local.md`, which is not sent.
 """
 
 
-def claude_md(state: State, who: Principal, *, name: str, server: str) -> str:
-    """Markdown. Descriptions that admins wrote are one line each, without anything that the client would take for its own."""
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """`claude_md` is the text of a workspace's CLAUDE.md."""
+
+    claude_md: str
+
+
+def of(state: State, who: Principal, *, name: str, server: str) -> Welcome:
+    """In Markdown. Descriptions that admins wrote are one line each, without anything that the client would take for its own."""
     with state.read(*serving.FILES) as db:
         tables = serving.visible(db, who)
     lines = [f"- `{table.id}`: {_line(table.description) or _line(table.name)}" for table in tables[:NAMED_TABLES]]
     if len(tables) > NAMED_TABLES:
         lines.append(f"- and {len(tables) - NAMED_TABLES} more: `agnes catalog`")
     said = "\n".join(lines) or "None were granted to this person yet."
-    return _TEXT.format(name=_line(name), server=server, tables=said)
+    return Welcome(_TEXT.format(name=_line(name), server=server, tables=said))
 
 
 def _line(text: str) -> str:
