@@ -5,7 +5,7 @@ import click
 WHERE = {
     "bash": 'eval "$(agnes completion bash)" in ~/.bashrc',
     "zsh": 'eval "$(agnes completion zsh)" in ~/.zshrc, behind compinit',
-    "fish": "agnes completion fish > ~/.config/fish/completions/agnes.fish",
+    "fish": "agnes completion fish | source           in config.fish",
 }
 
 
@@ -14,7 +14,7 @@ WHERE = {
 Put it where your shell finds it:
   bash   eval "$(agnes completion bash)"   in ~/.bashrc
   zsh    eval "$(agnes completion zsh)"    in ~/.zshrc, behind compinit
-  fish   agnes completion fish > ~/.config/fish/completions/agnes.fish
+  fish   agnes completion fish | source           in config.fish
 """
 )
 @click.argument("shell", type=click.Choice(list(WHERE)))

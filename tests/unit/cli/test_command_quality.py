@@ -17,6 +17,8 @@ from agnes_cli import failures, main, shown
 from agnes_cli.main import agnes
 from agnes_cli.tables import snapshots
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 
