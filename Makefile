@@ -9,6 +9,7 @@ VERSION ?=
 ARCH ?= arm64
 API ?= rest
 SNAP_START ?=
+TRACES ?=
 STACK ?= agnes
 YES ?=
 SBOM_ARCH ?= local
@@ -98,11 +99,11 @@ cost: .venv/.dev ## dollars on AWS for a million requests and for months of peop
 	@$(BIN)/python -m tests.costs
 
 composed: .venv/.dev
-	$(BIN)/python -m infra.compose --api $(API) $(if $(SNAP_START),--snap-start) --report
+	$(BIN)/python -m infra.compose --api $(API) $(if $(SNAP_START),--snap-start) $(if $(TRACES),--traces) --report
 
 infra: composed ## compose the SAM templates into build/infra, lint them, and read what the layers' binaries need
 	$(BIN)/cfn-lint build/infra/root.yaml $$(ls build/infra/*.yaml | grep -v root.yaml)
-	$(BIN)/python -m infra.compose --api http --snap-start --into build/http
+	$(BIN)/python -m infra.compose --api http --snap-start --traces --into build/http
 	$(BIN)/cfn-lint build/http/infra/root.yaml $$(ls build/http/infra/*.yaml | grep -v root.yaml)
 	$(PYTEST) -m lambda_layers tests/unit/infra
 
@@ -114,7 +115,7 @@ deployable: .venv/bin/python
 
 deploy: deployable .venv/.dev infra ## put it on AWS with SAM (ARCH=arm64, STACK=agnes, API=rest or http): docs/runbooks/deploy.md
 	@command -v sam >/dev/null || { echo "The SAM command is missing. Install it: docs/runbooks/deploy.md" >&2; exit 1; }
-	$(BIN)/python -m layers.build --arch $(ARCH)
+	$(BIN)/python -m layers.build --arch $(ARCH) $(if $(TRACES),--traces)
 	sam deploy --stack-name $(STACK) --parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
 	$(BIN)/python -m infra.after_deploy $(STACK)
 

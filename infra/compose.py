@@ -77,7 +77,7 @@ class Composition:
         return openapi.for_readers(self.functions, version=version)
 
 
-def compose(api_kind: ApiKind = "rest", *, snap_start: bool = False) -> Composition:
+def compose(api_kind: ApiKind = "rest", *, snap_start: bool = False, traces: bool = False) -> Composition:
     """With the root stack's API as a REST API or as an HTTP API. Raises CompositionError naming every disagreement, and all
     that AWS would refuse."""
     functions = discovery.functions()
@@ -92,7 +92,7 @@ def compose(api_kind: ApiKind = "rest", *, snap_start: bool = False) -> Composit
     api = openapi.for_gateway(functions, below)
     if problems := aws_limits.document_problems(api):
         raise CompositionError(problems)
-    composed = templates.compose(functions, entries, api, api=api_kind, snap_start=snap_start)
+    composed = templates.compose(functions, entries, api, api=api_kind, snap_start=snap_start, traces=traces)
     if problems := aws_limits.template_problems(composed):
         raise CompositionError(problems)
     return Composition(functions, entries, api, composed)
@@ -185,10 +185,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--snap-start", action="store_true", help="let functions that people wait for start from snapshots (AWS only)"
     )
+    parser.add_argument(
+        "--traces", action="store_true", help="let functions send traces to a collector of OpenTelemetry"
+    )
     parser.add_argument("--into", type=Path, default=ROOT / "build", metavar="FOLDER", help="instead of build")
     options = parser.parse_args(arguments)
     try:
-        composition = compose(options.api, snap_start=options.snap_start)
+        composition = compose(options.api, snap_start=options.snap_start, traces=options.traces)
     except CompositionError as problem:
         print(problem, file=sys.stderr)
         return 1

@@ -1,7 +1,7 @@
 """The same API as an HTTP API of API Gateway (apigatewayv2): less than a third of a REST API's price, and it renames no header.
 
 What a REST API has and an HTTP API has not: answers of its own in our error shape (it says `{"message":"Not Found"}`), compression
-(`agnes.edge.compression` does it), traces, and a stage in the path. Payload format 1.0 is the REST API's event with `version` beside
+(`agnes.edge.compression` does it), X-Ray, and a stage in the path. Payload format 1.0 is the REST API's event with `version` beside
 it (docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
 """
 
@@ -58,7 +58,8 @@ def document(rest: dict[str, Any]) -> dict[str, Any]:
 
 def rewrite(root: dict[str, Any], nested: dict[str, Any], rest: dict[str, Any]) -> None:
     """Put the HTTP API in the REST API's place, in the root stack and in what nested stacks are given."""
-    resources, limits = root["Resources"], root["Resources"]["Api"]["Properties"]["MethodSettings"][0]
+    resources, of_rest = root["Resources"], root["Resources"]["Api"]["Properties"]
+    limits = of_rest["MethodSettings"][0]
     for logical in ("Api", *CHALLENGING):
         del resources[logical]
     resources[API] = {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Body": document(rest)}}
@@ -68,6 +69,7 @@ def rewrite(root: dict[str, Any], nested: dict[str, Any], rest: dict[str, Any]) 
             "ApiId": {"Ref": API},
             "StageName": "$default",  # no part of the path
             "AutoDeploy": True,
+            "AccessLogSettings": of_rest["AccessLogSetting"],
             "DefaultRouteSettings": {name: limits[name] for name in ("ThrottlingBurstLimit", "ThrottlingRateLimit")},
         },
     }

@@ -15,7 +15,7 @@ import yaml
 from agnes.hosting.aws_prices import ApiKind
 from agnes.kernel import schedules
 from agnes.settings import ALLOCATOR, PLUGINS_OFF, Settings
-from infra import http_api, waited_for, watching
+from infra import http_api, tracing, waited_for, watching
 from infra.discovery import ROOT, Found
 from infra.policies import statements
 from infra.tables import Entry, QueueSource, Schedule
@@ -29,6 +29,8 @@ SIGN_ON = (
     "OIDC_GROUPS_CLAIM", "OIDC_GROUP_PREFIX", "OIDC_ADMIN_GROUP", "OIDC_EMAIL_VERIFIED", "OIDC_ALLOW",
 )  # fmt: skip
 """Settings of functions that sign people on; clients' secrets are the secrets `google_oauth` and `oidc`."""
+LONGEST_SETTING = {"OIDC_NAME": 60, "OIDC_EMAIL_VERIFIED": 8, "OIDC_ALLOW": 12, "OIDC_GROUPS_CLAIM": 60}
+"""Characters of those that are shorter than 150 by what they may be: a function's variables have 4,096 bytes together."""
 HEAD = {"AWSTemplateFormatVersion": "2010-09-09", "Transform": "AWS::Serverless-2016-10-31"}
 
 Template = dict[str, Any]
@@ -42,6 +44,7 @@ def compose(
     *,
     api: ApiKind = "rest",
     snap_start: bool = False,
+    traces: bool = False,
 ) -> dict[str, Template]:
     """Templates by name: `root`, and each domain's."""
     if snap_start:
@@ -54,6 +57,8 @@ def compose(
     runtime = runtimes.name_of(runtimes.running())
     nested["Globals"]["Function"]["Runtime"] = runtime
     nested["Globals"]["Function"]["Environment"]["Variables"] |= PLUGINS_OFF
+    if traces:
+        tracing.switch_on(root, nested)
     if api == "http":
         http_api.rewrite(root, nested, document)
     for resource in root["Resources"].values():
@@ -158,7 +163,8 @@ def _setting_parameter(name: str) -> dict[str, Any]:
     """A parameter of the root stack for a setting that is a line of text."""
     field = Settings.model_fields[name.lower()]
     default = field.default if isinstance(field.default, str) else ""
-    return {"Type": "String", "Default": default, "MaxLength": 150, "Description": str(field.description)[:4000]}
+    longest = LONGEST_SETTING.get(name, 150)
+    return {"Type": "String", "Default": default, "MaxLength": longest, "Description": str(field.description)[:4000]}
 
 
 def _layer(name: str) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Builds the Lambda layers into build/layers/<name>/ and strips them to what functions use.
 
-    python -m layers.build [--arch local|arm64|x86_64] [NAME ...]
+    python -m layers.build [--arch local|arm64|x86_64] [--traces] [NAME ...]
 
 `layers/<name>/requirements.txt` names every package of a layer, without versions: those are pinned in
 constraints.txt with their hashes, and nothing is resolved. What was installed is listed in build/sbom/<name>.cdx.json
 (`layers/sbom.py`). `code` is ours: shared/agnes, the templates, the API's description, and the installation's
 config/instance.yaml if there is one.
-A layer whose inputs did not change is left as it is.
+A layer whose inputs did not change is left as it is. With `--traces`, `base` holds OpenTelemetry, too (layers/base/traces.txt):
+functions have five layers at most, and some have five.
 
 Layers are built for the Python version of the interpreter that runs this, which also compiles their modules. For `local`, that
 is this machine; for an architecture of Lambda, wheels are chosen by the glibc of that version's runtime, and each library
@@ -101,7 +102,9 @@ def names() -> list[str]:
     return ["code", *sorted(file.parent.name for file in ROOT.glob("layers/*/requirements.txt"))]
 
 
-def build(name: str, arch: str, python: Version | None = None, into: Path | None = None) -> Path:
+def build(
+    name: str, arch: str, python: Version | None = None, into: Path | None = None, *, traces: bool = False
+) -> Path:
     """The layer's folder, built now if its inputs changed. Several processes may ask at once.
 
     `python` is another version than that of this interpreter, which then compiles nothing: the folder is good for
@@ -114,26 +117,35 @@ def build(name: str, arch: str, python: Version | None = None, into: Path | None
     with (top / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         stamp = top / f".{name}.stamp"
-        wanted = _digest(name, arch, target)
+        lists = _requirements(name, traces=traces)
+        wanted = _digest(name, arch, target, lists)
         if folder.exists() and stamp.exists() and stamp.read_text() == wanted:
             return folder
         stamp.unlink(missing_ok=True)
         staging = top / f".{name}.new"
         shutil.rmtree(staging, ignore_errors=True)
-        _fill(name, arch, target, staging)
+        _fill(name, arch, target, staging, lists)
         shutil.rmtree(folder, ignore_errors=True)
         staging.rename(folder)
         stamp.write_text(wanted)
     return folder
 
 
-def _fill(name: str, arch: str, python: Version, folder: Path) -> None:
+def _requirements(name: str, *, traces: bool) -> list[Path]:
+    """The lists of a layer's packages; `code` has none."""
+    names = [] if name == "code" else ["requirements.txt"]
+    if name == "base" and traces:
+        names.append("traces.txt")
+    return [ROOT / "layers" / name / file for file in names]
+
+
+def _fill(name: str, arch: str, python: Version, folder: Path, lists: list[Path]) -> None:
     inside = folder / "python"
     inside.mkdir(parents=True)
     if name == "code":
         _copy_code(folder)
     else:
-        _install(name, arch, python, inside, _report(name, folder.parent))
+        _install(lists, arch, python, inside, _report(name, folder.parent))
         for path in list(_superfluous(name, inside)):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     if python == runtimes.running():
@@ -155,12 +167,12 @@ def _report(name: str, top: Path = BUILD) -> Path:
     return top / f".{name}.installed.json"
 
 
-def _digest(name: str, arch: str, python: Version) -> str:
+def _digest(name: str, arch: str, python: Version, lists: list[Path]) -> str:
     sources = [Path(__file__), Path(runtimes.__file__)]
     if name == "code":
         sources += sorted(_code_files())
     else:
-        sources += [CONSTRAINTS, ROOT / "layers" / name / "requirements.txt"]
+        sources += [CONSTRAINTS, *lists]
     digest = hashlib.sha256(f"{arch} {python} {runtimes.running()} {sys.platform}\n".encode())
     for source in sources:
         digest.update(f"{source.relative_to(ROOT)}\0".encode() + source.read_bytes())
@@ -193,12 +205,12 @@ def _copy_code(folder: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _install(name: str, arch: str, python: Version, target: Path, report: Path) -> None:
+def _install(lists: list[Path], arch: str, python: Version, target: Path, report: Path) -> None:
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
         *("--no-compile", "--no-deps", "--require-hashes", "--only-binary=:all:"),
         *(["--prefer-binary"] if arch == "local" else _foreign(arch, python)),
-        *("--constraint", str(CONSTRAINTS), "--requirement", str(ROOT / "layers" / name / "requirements.txt")),
+        *("--constraint", str(CONSTRAINTS), *(word for file in lists for word in ("--requirement", str(file)))),
         *("--target", str(target), "--report", str(report)),
     ]
     subprocess.run(command, check=True)
@@ -241,12 +253,13 @@ def report(names_: list[str]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--arch", choices=["local", *MACHINES], default="local", help="of the functions")
+    parser.add_argument("--traces", action="store_true", help="with OpenTelemetry")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; all if none")
     options = parser.parse_args()
     wanted = options.names or names()
     try:
         for name in wanted:
-            build(name, options.arch)
+            build(name, options.arch, traces=options.traces)
             list_contents(name, options.arch)
         unfit = [] if options.arch == "local" else list(_unfit(wanted, options.arch))
     except ValueError as refusal:

@@ -87,7 +87,7 @@ def application(routes: Routes) -> Callable[[dict[str, Any], StartResponse], Ite
         method = environ["REQUEST_METHOD"]
         uri = environ["REQUEST_URI"]
         path, _, query = (uri if uri.startswith("/") else _origin_form(uri)).partition("?")
-        function = "-"
+        function = api_request_id = "-"
         body: Iterable[bytes]
         try:
             if path.startswith(ROUTE):
@@ -103,14 +103,25 @@ def application(routes: Routes) -> Callable[[dict[str, Any], StartResponse], Ite
                     path_params=params,
                     body=_body(environ),
                 )
-                context = events.Context(function, event["requestContext"]["requestId"], FUNCTION_SECONDS)
+                api_request_id = event["requestContext"]["requestId"]
+                context = events.Context(function, api_request_id, FUNCTION_SECONDS)
                 status, headers, content = events.answer(route.app(event, context))
                 body, size = _finished(environ, method, status, headers, content)
         except Exception as exc:  # a bug here must not look like a lost connection
             status, headers, content = _refusal(exc, environ, method, path)
             body, size = _finished(environ, method, status, headers, content)
         start_response(_STATUS.get(status, str(status)), headers)
-        _log_access(environ, path, query, status=status, size=size, function=function, headers=headers, started=started)
+        _log_access(
+            environ,
+            path,
+            query,
+            status=status,
+            size=size,
+            function=function,
+            api_request_id=api_request_id,
+            headers=headers,
+            started=started,
+        )
         return body
 
     return serve
@@ -274,10 +285,11 @@ def _log_access(
     status: int,
     size: int,
     function: str,
+    api_request_id: str,
     headers: Headers,
     started: float,
 ) -> None:
-    """One JSON line. Nothing that opens a door: a presigned URL's query is left out, secrets are blanked."""
+    """One JSON line: `request_id` is the one that the answer has, `api_request_id` what API Gateway would call the request. Nothing that opens a door: a presigned URL's query is left out, secrets are blanked."""
     line = {
         "at": time.time(),
         "ms": round((time.perf_counter() - started) * 1000, 2),
@@ -288,6 +300,7 @@ def _log_access(
         "function": function,
         "ip": events.client_ip(environ),
         "request_id": next((value for name, value in headers if name == "X-Request-Id"), ""),
+        "api_request_id": api_request_id,
     }
     os.write(1, msgspec.json.encode(line) + b"\n")
 
@@ -341,6 +354,7 @@ def _warm_up(_worker: Any) -> None:
 
 def _close_state(_server: Any, _worker: Any) -> None:
     wiring.ledger().flush()
+    wiring.tracer().close()
     wiring.state().close()
     gc.unfreeze()  # or duckdb's binding tells at the end of every object that was never collected
 

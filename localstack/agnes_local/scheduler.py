@@ -266,6 +266,7 @@ def main() -> None:
     for thread in consumers:
         thread.join()
     wiring.ledger().flush()
+    wiring.tracer().close()
     wiring.state().close()
 
 

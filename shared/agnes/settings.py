@@ -157,7 +157,20 @@ class Settings(BaseModel):
         SecretStr(""),
         description="For `agnes-local backup` and `restore`: secrets are put into a backup, encrypted with it. 16 characters or more.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level that is logged; on AWS the parameter `LogLevel`."
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        "",
+        description="Base URL of a collector of OpenTelemetry, such as http://127.0.0.1:4318: traces are sent there. All other "
+        "OTEL_ variables of its SDK count, too.",
+    )
+    otel_exporter_otlp_traces_endpoint: str = Field("", description="The whole URL for traces alone.")
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = Field(
+        "http/protobuf", description="The only one that there is here."
+    )
+    otel_traces_exporter: Literal["otlp", "none"] = Field("otlp", description="`none` sends no traces.")
+    otel_sdk_disabled: bool = Field(False, description="Whether OpenTelemetry is off, whatever else is set.")
 
     scheduler_session_collector_interval: Seconds = Field(
         600, description="Seconds between collections of transcripts."
@@ -444,7 +457,9 @@ class Settings(BaseModel):
             raise ValueError("must be a URL without a query, such as https://login.example.com")
         return value
 
-    @field_validator("server_url", "anthropic_base_url")
+    @field_validator(
+        "server_url", "anthropic_base_url", "otel_exporter_otlp_endpoint", "otel_exporter_otlp_traces_endpoint"
+    )
     @classmethod
     def _absolute(cls, value: str) -> str:
         if value and urlsplit(value).scheme not in ("http", "https"):
@@ -459,6 +474,12 @@ class Settings(BaseModel):
     @property
     def is_on_lambda(self) -> bool:
         return self.agnes_jobs == "lambda"
+
+    @cached_property
+    def traces(self) -> bool:
+        """Whether spans are made and sent."""
+        has_collector = bool(self.otel_exporter_otlp_endpoint or self.otel_exporter_otlp_traces_endpoint)
+        return has_collector and self.otel_traces_exporter == "otlp" and not self.otel_sdk_disabled
 
     @cached_property
     def mail(self) -> str:

@@ -30,6 +30,7 @@ from agnes.kernel.provider_web import ProviderWeb
 from agnes.kernel.scanning import Scanners
 from agnes.kernel.signing import SigningKeys
 from agnes.kernel.table_sources import TableSources
+from agnes.kernel.tracing import NoTracer, Tracer
 from agnes.kernel.web import WebReader
 from agnes.outside.metered import unmetered
 from agnes.settings import OLD_OUTBOUND, Outbound, Settings, usable_cores
@@ -93,6 +94,7 @@ class Parts(TypedDict, total=False):
     dead_letters: DeadLetters
     ledger: Ledger
     state: StateFiles
+    tracer: Tracer
 
 
 class Wiring:
@@ -115,6 +117,10 @@ class Wiring:
         from agnes.outside.metered import MeteredStore
 
         store = self._plain_store()
+        if self.settings.traces:
+            from agnes.outside.traced import TracedStore
+
+            store = TracedStore(store, self.tracer)
         return MeteredStore(store) if self.settings.agnes_count_calls else store
 
     def _plain_store(self) -> ObjectStore:
@@ -342,6 +348,16 @@ class Wiring:
         from agnes.outside.dead_letters import FolderDeadLetters
 
         return FolderDeadLetters(self.settings.agnes_data_dir)
+
+    @built_once
+    def tracer(self) -> Tracer:
+        """OpenTelemetry's packages are imported only where traces are switched on."""
+        if not self.settings.traces:
+            return NoTracer()
+        from agnes.ops import version
+        from agnes.outside.open_telemetry import OpenTelemetryTracer, quick_exporter
+
+        return OpenTelemetryTracer(version.NUMBER, exporter=quick_exporter() if self.settings.is_on_lambda else None)
 
     @built_once
     def ledger(self) -> Ledger:
@@ -624,6 +640,11 @@ def queue() -> Queue:
 
 def dead_letters() -> DeadLetters:
     return current().dead_letters
+
+
+def tracer() -> Tracer:
+    """Makes spans where traces are switched on."""
+    return current().tracer
 
 
 def ledger() -> Ledger:

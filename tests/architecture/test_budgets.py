@@ -44,6 +44,7 @@ HEAVY = {
     "authlib": "identity",
     "joserfc": "identity",
     "scim2_models": "identity",
+    "opentelemetry": "nothing",  # imported where traces are switched on, never before
 }
 """Packages that a function must not import unless it has the layer."""
 

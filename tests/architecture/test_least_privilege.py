@@ -471,7 +471,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
         notes = [entry.key for entry in house.store.list("inbox/")]
         batch = msgspec.json.encode(Batch("0" * 26, notes=notes))
         house.store.write(telemetry_keys.batch("0" * 26), batch, expect=ANYTHING)
-    record = {"messageId": "m", "body": json.dumps({"batch": "0" * 26})}
+    record = {"messageId": "m", "body": json.dumps({"batch": "0" * 26, "then": ["1" * 26]})}
     assert house.run("telemetry-queue_extract", {"Records": [record]}) == {"batchItemFailures": []}
     house.run("telemetry-cron_extract_usage")
     house.post("/api/admin/run-session-processor?processor=usage", token=team.tokens["ada"])

@@ -41,7 +41,7 @@ from agnes.telemetry import keys
 from agnes.telemetry.extraction import upkeep
 from agnes.telemetry.extraction.extract import SessionKey, extract
 from agnes.telemetry.extraction.served import Served, ServedPlugin
-from agnes.telemetry.extraction.tick import QUEUE, ExtractionRun
+from agnes.telemetry.extraction.tick import QUEUE, ExtractionRun, next_of
 from agnes.telemetry.keys import transcript_id
 from agnes.telemetry.lake import exports, rollups, windows
 from agnes.telemetry.lake.batch import EVENT_COLUMNS, SESSION, workbench
@@ -307,7 +307,9 @@ def _consumer(root: Path, number: int) -> float:
     ):
         while delivered := queue.receive(QUEUE, visibility_seconds=3600, max_attempts=5):
             for delivery in delivered:
-                made().run_batch(orjson.loads(delivery.body)["batch"])
+                asked = orjson.loads(delivery.body)
+                made().run_batch(asked["batch"])
+                queue.send(next_of(asked.get("then", ())))
                 queue.acknowledge(delivery)
     return _peak()
 

@@ -31,6 +31,10 @@ COMPRESSED_FROM_BYTES = 1024
 TEXT = ("text/", "application/json", "application/javascript", "image/svg+xml")
 
 
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
+"""Of a record, what is not `extra`: Lambda's runtime writes the rest."""
+
+
 class KeptSecrets:
     def __init__(self) -> None:
         self._kept: dict[str, Secret] = {"signing": Secret("s" * 64)}
@@ -71,10 +75,11 @@ class LogBytes(logging.Handler):
             "message": record.getMessage(),
             "logger": record.name,
             "requestId": "8286a188-ba32-4475-8077-530cd35c09a9",
+            **{name: value for name, value in vars(record).items() if name not in STANDARD},
         }
         if record.exc_info:
             line["stackTrace"] = logging.Formatter().formatException(record.exc_info)
-        self.total += len(json.dumps(line)) + 26  # CloudWatch counts 26 bytes more for each event
+        self.total += len(json.dumps(line, default=str)) + 26  # CloudWatch counts 26 bytes more for each event
 
 
 @dataclass
@@ -93,6 +98,8 @@ class Fleet:
         self.walls: list[float] = []
         """Milliseconds that each call took here, in the order of the calls."""
         logging.getLogger().addHandler(self._logged)
+        self._level = logging.getLogger("agnes").level
+        logging.getLogger("agnes").setLevel(logging.INFO)  # LogLevel, if nobody says another
 
     @contextmanager
     def setting_up(self) -> Iterator[House]:
@@ -114,7 +121,7 @@ class Fleet:
                 clock=self.clock,
                 secrets=MeteredSecrets(self.secrets),
                 queue=MeteredQueue(NoQueue()),
-                environ={"AGNES_STORE": "s3", "AGNES_BUCKET": "counted"},
+                environ={"AGNES_STORE": "s3", "AGNES_BUCKET": "counted", "AGNES_JOBS": "lambda"},
             )
         return found
 
@@ -125,6 +132,7 @@ class Fleet:
 
     def close(self) -> None:
         logging.getLogger().removeHandler(self._logged)
+        logging.getLogger("agnes").setLevel(self._level)
         for function in list(self._environments):
             self.forget(function)
 

@@ -1,4 +1,4 @@
-"""Every fifteen minutes: mail people what happened to what they share and what they have not read."""
+"""Every half hour: mail people what happened to what they share and what they have not read."""
 
 from agnes.edge import Function, job
 from agnes.edge.job import Tick

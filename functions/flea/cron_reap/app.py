@@ -1,4 +1,4 @@
-"""Every ten minutes: ask again for reviews whose worker died or whose message was lost."""
+"""Every fifteen minutes: ask again for reviews whose worker died or whose message was lost."""
 
 from agnes import wiring
 from agnes.edge import Function, job

@@ -1,4 +1,4 @@
-"""Every five minutes: have the tables collected that are due."""
+"""Every ten minutes: have the tables collected that are due."""
 
 from agnes import wiring
 from agnes.edge import Function, job

@@ -1,4 +1,4 @@
-"""Counts each invocation of a function: how long it took, what it asked for, how much it answers (`agnes.hosting.ledger`)."""
+"""What is kept of each invocation of a function: its counts (`agnes.hosting.ledger`), a line of the log, a span of a trace."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 from agnes import wiring
+from agnes.edge import request_line
 from agnes.edge.reply import TEXT
 from agnes.edge.request import HTTP_API
 from agnes.hosting.bill import Tariff
 from agnes.hosting.ledger import Sums
 from agnes.kernel import metering
+from agnes.kernel.tracing import Span, Tracer, Value
 
 A = TypeVar("A")
 
@@ -24,6 +26,8 @@ EVERY = 16
 """Of the answers of a function that a gateway compresses, one in so many is compressed here to see how small they become."""
 DEFAULT_MEMORY_MB = 1024
 ARM = ("arm64", "aarch64")
+_TRIGGERS = {"schedule": "timer", "queue": "pubsub"}
+"""As OpenTelemetry's semantic conventions name them."""
 
 _ratios: dict[str, float] = {}
 _answers: Counter[str] = Counter()
@@ -31,11 +35,62 @@ _answers: Counter[str] = Counter()
 
 def recorded(function: str, event: Any, context: Any, call: Callable[[], A], *, kind: str) -> A:
     """What `call` returns. `kind` is `api`, `schedule` or `queue`."""
-    with _invocation(function, event, context, kind) as sums:
-        answer = call()
-        if kind == "api":
-            sums.bytes_out = _sent_bytes(function, event, answer)
-        return answer
+    tracer, on_lambda = wiring.tracer(), wiring.settings().is_on_lambda
+    try:
+        with _span(tracer, function, event, context, kind) as span:
+            sums, answer = None, None
+            try:
+                with _invocation(function, event, context, kind) as sums:
+                    answer = call()
+                    if kind == "api":
+                        sums.bytes_out = _sent_bytes(function, event, answer)
+                _note(span, answer)
+                return answer
+            finally:
+                if on_lambda and sums is not None:
+                    _log(function, event, answer, sums, span, kind=kind)
+    finally:
+        if on_lambda:
+            tracer.flush()
+
+
+def _span(tracer: Tracer, function: str, event: Any, context: Any, kind: str) -> AbstractContextManager[Span]:
+    attributes: dict[str, Value] = {"faas.name": function}
+    if invocation := getattr(context, "aws_request_id", ""):
+        attributes["faas.invocation_id"] = str(invocation)
+    if kind != "api":
+        return tracer.work(f"{kind} {function}", "consumer", {}, attributes | {"faas.trigger": _TRIGGERS[kind]})
+    asked = event["requestContext"]
+    attributes |= {
+        "faas.trigger": "http",
+        "http.request.method": asked["httpMethod"],
+        "http.route": asked["resourcePath"],
+        "url.path": event.get("path") or asked["resourcePath"],
+        "agnes.api_request_id": asked.get("requestId") or "",
+    }
+    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    return tracer.work(f"{asked['httpMethod']} {asked['resourcePath']}", "server", headers, attributes)
+
+
+def _note(span: Span, answer: Any) -> None:
+    """What became of it: a status of 500 and more, or a report of a failed run, is a failure."""
+    if not isinstance(answer, dict):
+        return
+    if status := answer.get("statusCode"):
+        span.set("http.response.status_code", status)
+        span.set("agnes.request_id", (answer.get("headers") or {}).get("X-Request-Id", ""))
+        if status >= 500:
+            span.fail(f"answered with {status}")
+    elif answer.get("ok") is False or answer.get("batchItemFailures"):
+        span.fail("the run failed")
+
+
+def _log(function: str, event: Any, answer: Any, sums: Sums, span: Span, *, kind: str) -> None:
+    if kind == "api":
+        request_line.request(event, answer, ms=sums.ms, bytes_out=sums.bytes_out, span=span)
+        return
+    is_ok = isinstance(answer, dict) and answer.get("ok") is not False and not answer.get("batchItemFailures")
+    request_line.run(kind, function, ms=sums.ms, is_ok=is_ok, span=span)
 
 
 @contextmanager

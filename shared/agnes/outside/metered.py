@@ -27,6 +27,7 @@ from agnes.kernel.ports import (
     Secrets,
     Version,
 )
+from agnes.outside.traced import TracedStore
 
 PART_BYTES = 16 * 1024 * 1024
 """As `agnes.outside.object_store.s3` sends them."""
@@ -109,7 +110,8 @@ class MeteredStore:
 
 def unmetered(store: ObjectStore) -> ObjectStore:
     """The store itself, for what only its own adapter can do."""
-    return store.inner if isinstance(store, MeteredStore) else store
+    store = store.inner if isinstance(store, MeteredStore) else store
+    return store.inner if isinstance(store, TracedStore) else store
 
 
 class MeteredQueue:

@@ -200,10 +200,23 @@ def extract_usage(
 
 
 def extract_queued(
-    state: State, store: ObjectStore, batch_id: str, *, clock: Clock, limits: Limits | None = None
+    state: State,
+    store: ObjectStore,
+    queue: Queue,
+    batch_id: str,
+    then: Sequence[str] = (),
+    *,
+    clock: Clock,
+    limits: Limits | None = None,
 ) -> Report:
-    """What a message of the queue names. Raises LedgerMoved, UnavailableError."""
-    return _run(state, store, clock=clock, limits=limits).run_batch(batch_id)
+    """What a message of the queue names, and then a message of what follows. If the batch fails, its message comes again with those
+    that follow; if it has failed for good, the next runs send them again. Raises LedgerMoved, UnavailableError."""
+    from agnes.telemetry.extraction.tick import next_of
+
+    report = _run(state, store, clock=clock, limits=limits).run_batch(batch_id)
+    if following := next_of(then):
+        queue.send(following)
+    return report
 
 
 def rebuild_queued(state: State, store: ObjectStore, *, clock: Clock) -> Report:

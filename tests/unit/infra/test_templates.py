@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -187,7 +188,40 @@ def test_logs_are_not_kept_for_ever(composition: Composition) -> None:
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::Logs::LogGroup" and resource["Properties"]["RetentionInDays"]
     }
-    assert logged == {name for name, _ in functions(composition)}
+    of_api = own_name(composition.templates["root"]["Resources"]["ApiLogs"]["Properties"]["LogGroupName"])
+    assert logged == {name for name, _ in functions(composition)} | {of_api}
+
+
+def test_the_level_of_logs_is_a_parameter_of_every_function(composition: Composition) -> None:
+    for name, template in composition.templates.items():
+        if name != "root":
+            said = template["Globals"]["Function"]["LoggingConfig"]
+            assert (said["LogFormat"], said["ApplicationLogLevel"]) == ("JSON", {"Ref": "LogLevel"})
+            assert template["Parameters"]["LogLevel"]
+    assert composition.templates["root"]["Parameters"]["LogLevel"]["Default"] == "INFO"
+
+
+@pytest.mark.parametrize("kind", ["rest", "http"])
+def test_the_api_logs_only_if_it_is_asked_to(kind: str) -> None:
+    resources = compose.compose(kind).templates["root"]["Resources"]
+    stage = resources["Api"] if kind == "rest" else resources["HttpApiStage"]
+    said = stage["Properties"]["AccessLogSetting" if kind == "rest" else "AccessLogSettings"]
+    assert said["Fn::If"][0] == resources["ApiLogs"]["Condition"] == "HasAccessLog"
+    assert said["Fn::If"][2] == {"Ref": "AWS::NoValue"}
+    line = json.loads(said["Fn::If"][1]["Format"])
+    assert (line["api_request_id"], line["status"]) == ("$context.requestId", "$context.status")
+    assert "query" not in said["Fn::If"][1]["Format"].lower()
+
+
+def test_functions_know_a_collector_only_if_they_are_built_for_one(composition: Composition) -> None:
+    assert "OTEL" not in json.dumps(composition.templates)
+    traced = compose.compose(traces=True).templates
+    for name, template in traced.items():
+        if name != "root":
+            variables = template["Globals"]["Function"]["Environment"]["Variables"]
+            assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == {"Ref": "OtelExporterOtlpEndpoint"}
+            assert template["Parameters"]["OtelExporterOtlpHeaders"]["NoEcho"] == "true"
+    assert traced["root"]["Parameters"]["OtelExporterOtlpHeaders"]["NoEcho"] == "true"
 
 
 def test_the_api_may_call_what_its_document_names(composition: Composition) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from agnes.kernel.ports import ANYTHING, Message
-from agnes.telemetry import keys
+from agnes.telemetry import keys, service
 from agnes.telemetry.extraction import inbox, redaction, upkeep
-from agnes.telemetry.extraction.tick import ExtractionRun
+from agnes.telemetry.extraction.tick import CHAINED, CHAINS, ExtractionRun, messages_of
 from agnes.telemetry.model import Limits
 from tests.builders.transcripts import Transcript
 from tests.unit.telemetry.killing_store import Killed, KillingStore
@@ -33,6 +34,14 @@ class ListQueue:
             assert isinstance(message, Message)
             assert message.queue == "telemetry-extract"
             self.sent.append(message.body["batch"])
+
+
+class Chained:
+    def __init__(self) -> None:
+        self.waiting: list[dict] = []
+
+    def send(self, messages) -> None:
+        self.waiting += [message.body for message in messages]
 
 
 def session(number: int) -> str:
@@ -95,6 +104,46 @@ def test_consumers_give_what_one_run_gives(plant, expected):
     for batch in queue.sent:  # delivered again
         assert run(plant).run_batch(batch).sessions == 0
     assert plant.tables() == expected
+
+
+@pytest.mark.parametrize("batches", [1, CHAINS - 1, CHAINS, CHAINS + 1, 1000, CHAINS * CHAINED, CHAINS * CHAINED + 1])
+def test_a_backlog_is_worked_on_by_a_few_at_once(batches):
+    ids = [f"{number:026d}" for number in range(batches)]
+    messages = messages_of(ids)
+    assert sorted(one for message in messages for one in (message.body["batch"], *message.body.get("then", ()))) == ids
+    assert len(messages) == (min(batches, CHAINS) if batches <= CHAINS * CHAINED else CHAINS + 1)
+    assert max(len(json.dumps(message.body)) for message in messages) * 10 < 256 * 1024
+
+
+def test_whoever_has_done_a_batch_sends_the_next(plant):
+    backlog(plant)
+    batches = ListQueue()
+    run(plant, batches).run()
+    queue, chain = Chained(), list(batches.sent)
+    assert len(chain) > 2
+    queue.send([Message("telemetry-extract", {"batch": chain[0], "then": chain[1:]})])
+    done = []
+    while queue.waiting:
+        assert len(queue.waiting) == 1, "one at a time of this chain"
+        body = queue.waiting.pop()
+        done.append(body["batch"])
+        asked = (plant.state, plant.store, queue, body["batch"], body.get("then", ()))
+        service.extract_queued(*asked, clock=plant.clock)
+    assert done == chain
+    assert plant.rows("SELECT count(*) FROM telemetry.sessions") == [(6,)]
+    assert plant.keys("inbox/batches/") == []
+
+
+def test_a_batch_that_fails_sends_nothing_after_it(plant):
+    backlog(plant)
+    batches = ListQueue()
+    run(plant, batches).run()
+    queue = Chained()
+    store = KillingStore(plant.store)
+    store.kill_at = 0
+    with pytest.raises(Killed):
+        service.extract_queued(plant.state, store, queue, batches.sent[0], batches.sent[1:], clock=plant.clock)
+    assert queue.waiting == []
 
 
 def test_consumers_side_by_side(plant, expected):

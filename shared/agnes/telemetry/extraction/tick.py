@@ -55,8 +55,26 @@ log = logging.getLogger("agnes.telemetry")
 
 QUEUE = "telemetry-extract"
 SENT_AGAIN_AFTER = timedelta(minutes=20)
+CHAINS = 8
+"""Messages that a backlog is sent as: each names a batch, and those that whoever has done it sends next. So no more work at once than
+that, and a backlog leaves the account's other functions their share. A limit of Lambda's would have an empty queue asked by five
+pollers instead of two, for $0.16 a month."""
+CHAINED = 800
+"""Batches of one message: ten messages, which are sent together, stay below 256 KiB."""
 """A batch that lies there longer has lost its message or its consumer, who has 15 minutes."""
 WAITED_SECONDS = 120
+
+
+def messages_of(batches: Sequence[str]) -> list[Message]:
+    """What has these batches done, as `CHAINS` messages or, of very many batches, as more."""
+    chains = max(CHAINS, -(-len(batches) // CHAINED))
+    parts = [batches[number::chains] for number in range(min(chains, len(batches)))]
+    return [Message(QUEUE, {"batch": first, "then": rest} if rest else {"batch": first}) for first, *rest in parts]
+
+
+def next_of(batches: Sequence[str]) -> list[Message]:
+    """What follows a batch in its chain; none at its end."""
+    return [Message(QUEUE, {"batch": batches[0], "then": list(batches[1:])})] if batches else []
 
 
 class ExtractionRun:
@@ -337,7 +355,7 @@ class ExtractionRun:
         for batch in batches:
             key = keys.batch(batch.id)
             objects.put(self._store, self._clock, key, sealed.seal(key, msgspec.json.encode(batch)), objects.JSON)
-        queue.send([Message(QUEUE, {"batch": batch.id}) for batch in batches])
+        queue.send(messages_of([batch.id for batch in batches]))
         self.report.sent += len(batches)
 
     def _send_again(self, found: Inbox) -> None:
