@@ -45,7 +45,7 @@ def lines(deployment: Deployment) -> list[dict]:
 
 
 def test_a_request_is_one_json_line_until_the_level_leaves_it_out(deployment: Deployment) -> None:
-    [line] = [line for line in lines(deployment) if line.get("logger") == "agnes.requests"]
+    [line] = [line for line in lines(deployment) if line.get("logger") == "agnes.edge.request_line"]
     assert (line["level"], line["message"], line["status"]) == ("INFO", "GET /api/version", 200)
     assert (line["request_id"], line["api_request_id"]) == ("from-a-proxy", "of-api-gateway")
     assert line["requestId"] not in ("", "of-api-gateway"), "Lambda's own"
@@ -55,7 +55,7 @@ def test_a_request_is_one_json_line_until_the_level_leaves_it_out(deployment: De
     assert said["ApplicationLogLevel"] == "INFO"
     try:
         _set_level(functions, name, "WARN")
-        assert [line for line in lines(deployment) if line.get("logger") == "agnes.requests"] == []
+        assert [line for line in lines(deployment) if line.get("logger") == "agnes.edge.request_line"] == []
     finally:
         _set_level(functions, name, "INFO")
 

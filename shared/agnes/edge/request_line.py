@@ -11,7 +11,7 @@ from typing import Any
 
 from agnes.kernel.tracing import Span
 
-log = logging.getLogger("agnes.requests")
+log = logging.getLogger("agnes.edge.request_line")
 
 
 def request(

@@ -53,7 +53,7 @@ class OpenTelemetryTracer:
     def __init__(self, version: str, *, exporter: SpanExporter | None = None) -> None:
         """`exporter` in place of OTLP."""
         resource = Resource.create({"service.version": version})
-        if resource.attributes.get("service.name", "").startswith("unknown_service"):  # type: ignore[union-attr]
+        if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
             resource = resource.merge(Resource({"service.name": "agnes"}))
         self._provider = TracerProvider(resource=resource)
         self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))

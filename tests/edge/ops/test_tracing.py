@@ -151,7 +151,7 @@ def lines() -> Iterator[list[logging.LogRecord]]:
         def emit(self, record: logging.LogRecord) -> None:
             found.append(record)
 
-    log, handler = logging.getLogger("agnes.requests"), Kept()
+    log, handler = logging.getLogger("agnes.edge.request_line"), Kept()
     before = log.level
     log.addHandler(handler)
     log.setLevel(logging.INFO)
@@ -201,7 +201,7 @@ def test_the_level_decides_whether_there_are_lines(
     on_lambda: tuple[House, Person], lines: list[logging.LogRecord]
 ) -> None:
     house, admin = on_lambda
-    logging.getLogger("agnes.requests").setLevel(logging.WARNING)
+    logging.getLogger("agnes.edge.request_line").setLevel(logging.WARNING)
     assert house.get("/api/me", token=admin.token).status == 200
     assert lines == []
 
