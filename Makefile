@@ -122,11 +122,12 @@ deploy: deployable .venv/.dev infra ## put it on AWS with SAM (ARCH=arm64, STACK
 teardown: .venv/.dev ## delete the stack STACK and keep its data; without YES=yes, say what would go (docs/runbooks/teardown.md)
 	@$(BIN)/python -m infra.teardown $(STACK) $(if $(YES),--yes)
 
-docs: .venv/.dev ## write the generated pages (docs/settings.md)
+docs: .venv/.dev ## write the generated pages (docs/settings.md, docs/reference, indexes)
 	$(BIN)/python -m tests.architecture.settings_page
 	$(BIN)/python -m tests.architecture.decisions_page
 	$(BIN)/python -m tests.architecture.rule_hints
 	$(BIN)/python -m tests.architecture.checks_page
+	$(BIN)/python -m tests.builders.reference_pages
 
 clean: ## remove what was built, not what was installed or stored
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis
