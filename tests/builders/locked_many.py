@@ -1,6 +1,6 @@
 """A program: what `agnes.sql.child` is, but for many statements in one process, and on wish without its judge.
 
-    python -I locked_many.py      standard input: {path, functions, database, tables, sqls, judged}
+    python -I locked_many.py      standard input: {path, functions, database, views, files, tables, sqls, judged}
 
 A process a statement would take a test of two hundred a minute.
 """
@@ -23,9 +23,10 @@ def main() -> None:
     from agnes.sql import child
 
     functions = frozenset(Path(request["functions"]).read_text().split())
-    db = child.connect(duckdb, request["database"])
+    db = child.opened(duckdb)
     child.warm_up(db, duckdb)
-    child.lock(resource)
+    child.provide(db, duckdb, request)
+    child.lock(resource, files=len(request["files"]))
     outcomes = []
     for sql in request["sqls"]:
         try:
@@ -40,6 +41,26 @@ def main() -> None:
             outcome, said = "ran", None  # without a judge a statement may have no result at all
         outcomes.append([outcome, said])
     print(json.dumps({"outcomes": outcomes, "kernel": [refusal(attempt) for attempt in ATTEMPTS]}), flush=True)
+
+
+def run(request, folder):
+    """The program's answer, in a process of its own that begins in `folder`."""
+    import subprocess
+
+    from tests.builders.patience import PATIENCE_SECONDS
+
+    done = subprocess.run(
+        [sys.executable, "-I", "-B", __file__],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+        cwd=folder,
+        env={},
+    )
+    assert done.returncode == 0, done.stderr[-1000:]
+    return json.loads(done.stdout)
 
 
 def refusal(attempt) -> str:

@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import json
+import sys
 
 import duckdb
 import pyarrow as pa
@@ -16,6 +17,7 @@ import pytest
 
 from agnes.sql import locked
 from agnes.sql.locked import Engine, Readable, SqlCancelled, SqlFailed, SqlRejected
+from tests.builders import locked_many
 from tests.builders.asking import samples
 from tests.builders.patience import PATIENCE_SECONDS
 
@@ -99,19 +101,27 @@ def digests(folder):
 
 
 @pytest.mark.slow
-def test_the_hostile_corpus_meets_the_same_judge(engine, readable, folder, tmp_path):
+def test_the_hostile_corpus_meets_the_same_judge(readable, folder, tmp_path):
     """Every sample that is refused over a database file is refused, or fails, over parquet files; nothing is changed."""
-    before, wrong = digests(folder), []
-    for sample in samples("hostile"):
-        if sample.expected[0] != "rejected":
-            continue
-        sql = sample.sql.replace("{out}", str(tmp_path)).replace("{port}", "9").replace("usage_users", "orders")
-        try:
-            engine.rows(sql, readable, seconds=PATIENCE_SECONDS)
-        except (SqlRejected, SqlFailed):
-            continue
-        wrong.append(sample.name)
-    assert wrong == []
+    before = digests(folder)
+    corpus = [sample for sample in samples("hostile") if sample.expected[0] == "rejected"]
+    request = {
+        "path": [entry for entry in sys.path if entry],
+        "functions": str(locked.FUNCTIONS),
+        "database": None,
+        "views": readable.views,
+        "files": [str(file) for file in readable.files],
+        "tables": sorted(readable.tables),
+        "sqls": [
+            sample.sql.replace("{out}", str(tmp_path)).replace("{port}", "9").replace("usage_users", "orders")
+            for sample in corpus
+        ],
+        "judged": True,
+    }
+    outcomes = locked_many.run(request, tmp_path)["outcomes"]
+    assert [sample.name for sample, (outcome, _) in zip(corpus, outcomes, strict=True) if outcome == "ran"] == []
+    assert len(corpus) > 60
+    assert list(tmp_path.iterdir()) == []
     assert digests(folder) == before
     assert list(tmp_path.iterdir()) == []
 

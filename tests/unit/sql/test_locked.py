@@ -7,7 +7,6 @@ import json
 import re
 import resource
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,15 +15,14 @@ import pytest
 
 from agnes.sql import child, locked
 from agnes.telemetry.ask import database
+from tests.builders import locked_many
 from tests.builders.asking import expected_rows, samples
 from tests.builders.house import House
-from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.people import seed_admin
 
 pytestmark = pytest.mark.slow
 
 TABLES = child.TABLE_FUNCTIONS
-MANY = Path(__file__).parents[2] / "builders" / "locked_many.py"
 LONG = "sleep"
 MOST_BYTES = 1_600_000_000
 
@@ -78,22 +76,13 @@ def in_one_process(asked, sqls, *, judged=True):
         "path": [entry for entry in sys.path if entry],
         "functions": str(locked.FUNCTIONS),
         "database": str(asked.made.path),
+        "views": {},
+        "files": [],
         "tables": sorted(asked.made.names),
         "sqls": sqls,
         "judged": judged,
     }
-    done = subprocess.run(
-        [sys.executable, "-I", "-B", str(MANY)],
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-        cwd=asked.out,
-        env={},
-    )
-    assert done.returncode == 0, done.stderr[-1000:]
-    answer = json.loads(done.stdout)
+    answer = locked_many.run(request, asked.out)
     assert answer["kernel"] == ["EMFILE"] * 3, "no file, no socket, no folder"
     return answer["outcomes"]
 
@@ -137,7 +126,7 @@ def test_harmless_sql_passes_with_its_rows(asked):
 @pytest.mark.parametrize("sample", samples("heavy"), ids=lambda sample: sample.name)
 def test_heavy_sql_ends_in_time_and_memory(asked, sample):
     before = asked.digest()
-    outcome, why = asked.outcome(sample.sql, seconds=3)  # which would take minutes, hours or all memory
+    outcome, why = asked.outcome(sample.sql, seconds=2)  # which would take minutes, hours or all memory
     assert outcome == "failed" or [outcome] == sample.expected  # some end in time
     assert outcome == "ran" or re.search(r"memory|longer|Out of Range|Invalid Input", str(why)), why
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < MOST_BYTES
