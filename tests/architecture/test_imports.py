@@ -164,7 +164,7 @@ def test_arrows_point_right_only() -> None:
         room = _agnes_room(found.module)
         allowed = allowed_rooms(found.room, known)
         if room is not None and room not in allowed:
-            wrong.append(f"{found}; it may import {', '.join(sorted(allowed)) or 'nothing of ours'}")
+            wrong.append(f"{found}; it may import {', '.join(sorted(allowed)) or 'nothing of this project'}")
     assert not wrong, "\n".join(wrong)
 
 

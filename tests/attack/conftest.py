@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.town import Town, town
+from tests.attack.installation import AttackedInstallation, installation
 
 HERE = Path(__file__).parent
 
@@ -21,13 +21,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def the_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town(tmp_path_factory.mktemp("town")) as found:
+def the_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AttackedInstallation]:
+    with installation(tmp_path_factory.mktemp("installation")) as found:
         yield found
 
 
 @pytest.fixture
-def attacked(the_town: Town, record_property) -> Iterator[Town]:
+def attacked(the_town: AttackedInstallation, record_property) -> Iterator[AttackedInstallation]:
     """The installation; afterwards nothing unexpected is in its log, and the calls are counted."""
     before, known = the_town.calls, set(the_town.unexpected())
     yield the_town

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from agnes.edge.origin import SAFE_METHODS
-from tests.attack.town import Town, new_word, routes
+from tests.attack.installation import AttackedInstallation, new_word, routes
 
 ADDRESS_FIELDS = ("url", "endpoint", "host", "address", "uri", "webhook", "callback", "registry", "proxy")
 ATTACKED = {
@@ -78,7 +78,9 @@ def uncalled(listener: socket.socket) -> bool:
     return False
 
 
-def test_a_marketplace_reaches_nothing_that_is_not_public(attacked: Town, listener: socket.socket, record_property):
+def test_a_marketplace_reaches_nothing_that_is_not_public(
+    attacked: AttackedInstallation, listener: socket.socket, record_property
+):
     admin, tried = attacked.callers["an admin"], 0
     own = {(r.method, r.path): r for r in routes() if r.method not in SAFE_METHODS}
     for address in addresses(listener.getsockname()[1]):
@@ -90,14 +92,14 @@ def test_a_marketplace_reaches_nothing_that_is_not_public(attacked: Town, listen
             assert synced.status_code >= 400, address
         else:
             assert made.status_code in (400, 422), f"{address}: {made.text}"
-        path = f"/api/marketplaces/{attacked.guild.slug}"
+        path = f"/api/marketplaces/{attacked.demo.slug}"
         changed = attacked.call(own["PATCH", "/api/marketplaces/{id}"], admin, path, json={"url": address})
         if changed.status_code == 200:  # a name, which is judged by what it resolves to when it is read
             synced = attacked.call(own["POST", "/api/marketplaces/{id}/sync"], admin, f"{path}/sync")
             assert synced.status_code >= 400, address
         else:
             assert changed.status_code in (400, 422), f"{address}: {changed.text}"
-        for page in ("/admin/marketplaces", f"/admin/marketplaces/{attacked.guild.slug}"):
+        for page in ("/admin/marketplaces", f"/admin/marketplaces/{attacked.demo.slug}"):
             attacked.send(
                 "POST",
                 page,
@@ -107,11 +109,13 @@ def test_a_marketplace_reaches_nothing_that_is_not_public(attacked: Town, listen
         assert uncalled(listener), address
         tried += 1
     record_property("addresses", tried)
-    attacked.guild.admin.call("PATCH", path, json={"url": attacked.guild.repository.url})
-    assert attacked.guild.sync()["added"] == []
+    attacked.demo.admin.call("PATCH", path, json={"url": attacked.demo.repository.url})
+    assert attacked.demo.sync()["added"] == []
 
 
-def test_a_location_reaches_nothing_that_is_not_public(attacked: Town, listener: socket.socket, record_property):
+def test_a_location_reaches_nothing_that_is_not_public(
+    attacked: AttackedInstallation, listener: socket.socket, record_property
+):
     admin, port, tried = attacked.callers["an admin"], listener.getsockname()[1], 0
     own = {(r.method, r.path): r for r in routes()}
     test = own["POST", "/api/admin/telemetry/locations/test"]

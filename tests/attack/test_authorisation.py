@@ -14,23 +14,23 @@ import pytest
 from agnes.edge import Needs
 from agnes.edge.origin import SAFE_METHODS
 from infra.discovery import Route
-from tests.attack.town import MARK, PASSWORD, Town, expected_of, is_refused, routes, verdict
+from tests.attack.installation import MARK, PASSWORD, AttackedInstallation, expected_of, is_refused, routes, verdict
 
 END_THEIR_CALLER = {"/auth/logout"}
 """Paths that end the sign-in of whoever asks, so they are asked without one."""
 
 
-def snapshot(town: Town) -> dict[str, object]:
+def snapshot(installation: AttackedInstallation) -> dict[str, object]:
     """What a refused call must not have changed."""
-    admin = town.target.admin()
+    admin = installation.target.admin()
     paths = [
         "/api/users", "/api/admin/groups", "/api/admin/grants", "/api/marketplaces", "/auth/admin/tokens",
         "/api/admin/blocked-trees", "/api/admin/telemetry/locations", "/api/admin/telemetry/prices",
-        f"/api/admin/users/{town.mira.id}/sessions", f"/api/admin/users/{town.ben.id}/sessions",
-        f"/api/marketplaces/{town.guild.slug}/plugins", f"/api/admin/users/{town.mira.id}/memberships",
+        f"/api/admin/users/{installation.mira.id}/sessions", f"/api/admin/users/{installation.ben.id}/sessions",
+        f"/api/marketplaces/{installation.demo.slug}/plugins", f"/api/admin/users/{installation.mira.id}/memberships",
     ]  # fmt: skip
     found = {path: stripped(admin.get(path).json()) for path in paths}
-    found["stack"] = stripped(town.mira.get("/api/my-stack").json())
+    found["stack"] = stripped(installation.mira.get("/api/my-stack").json())
     return found
 
 
@@ -43,7 +43,7 @@ def stripped(value: object) -> object:
     return value
 
 
-def test_every_caller_at_every_route(attacked: Town, record_property):
+def test_every_caller_at_every_route(attacked: AttackedInstallation, record_property):
     before, wrong = snapshot(attacked), []
     for route in routes():
         for caller in attacked.callers.values():
@@ -78,7 +78,7 @@ def test_what_each_need_expects_is_known(needs: Needs):
     assert (verdict(needs, "nobody") is None) == (needs is Needs.PUBLIC)
 
 
-def test_nothing_of_another_is_read_or_changed(attacked: Town):
+def test_nothing_of_another_is_read_or_changed(attacked: AttackedInstallation):
     """Ben asks for Mira's things, by every path and by every parameter of a query, and learns no more than of what is nobody's."""
     before, ben, wrong = snapshot(attacked), attacked.callers["an analyst"], []
     mira, absent = attacked.things["mira"].values, attacked.things["absent"].values
@@ -122,7 +122,7 @@ def told(answer: httpx.Response, values: dict[str, str], names: list[str]) -> tu
     return answer.status_code, text
 
 
-def test_what_another_was_granted_is_not_seen(attacked: Town):
+def test_what_another_was_granted_is_not_seen(attacked: AttackedInstallation):
     """Mira has finops by a grant and Ben has not."""
     ben = attacked.callers["an analyst"]
     for route in open_to_analysts():
@@ -139,7 +139,7 @@ def test_what_another_was_granted_is_not_seen(attacked: Town):
         assert "finops" not in attacked.ben.get(path).text, path
 
 
-def test_writes_that_another_site_starts_are_refused(attacked: Town):
+def test_writes_that_another_site_starts_are_refused(attacked: AttackedInstallation):
     """By a browser that is signed in as an admin, at every route that a cookie opens."""
     cookie = {"Cookie": f"access_token={attacked.admin_session}"}
     sites = (
@@ -167,12 +167,12 @@ def test_writes_that_another_site_starts_are_refused(attacked: Town):
         "access_token=%00", "access_token=\xff",
     ],
 )  # fmt: skip
-def test_cookies_that_are_no_sign_in(attacked: Town, cookie: str):
+def test_cookies_that_are_no_sign_in(attacked: AttackedInstallation, cookie: str):
     value = cookie.replace("{admin}", attacked.admin_session).encode("latin-1")
     assert attacked.send("GET", "/api/me", headers={b"Cookie": value}).status_code in (400, 401, 431)
 
 
-def test_a_password_is_not_taken_as_a_token(attacked: Town):
+def test_a_password_is_not_taken_as_a_token(attacked: AttackedInstallation):
     for scheme in ("Bearer", "Basic", "bearer ", "Token"):
         answer = attacked.send("GET", "/api/users", headers={"Authorization": f"{scheme} {PASSWORD}"})
         assert answer.status_code == 401

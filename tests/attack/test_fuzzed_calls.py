@@ -17,8 +17,8 @@ import pydantic
 
 from agnes.edge.origin import SAFE_METHODS
 from infra.discovery import Route
+from tests.attack.installation import AttackedInstallation, routes
 from tests.attack.test_authorisation import END_THEIR_CALLER
-from tests.attack.town import Town, routes
 
 SECONDS = 45.0
 """Of drawing; every route is called at least LEAST times however long that takes."""
@@ -85,10 +85,10 @@ def secrets_of(rng: Random) -> str:
     return "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789-_", k=rng.randrange(1, 40)))
 
 
-def one_call(rng: Random, town: Town, route: Route) -> None:
+def one_call(rng: Random, installation: AttackedInstallation, route: Route) -> None:
     path = route.path
     for part in [part for part in path.split("/") if part.startswith("{")]:
-        known = town.things[rng.choice(list(town.things))].values.get(part[1:-1], "x")
+        known = installation.things[rng.choice(list(installation.things))].values.get(part[1:-1], "x")
         # What is there is asked for, and not changed: other attacks need it.
         value = known if route.method in SAFE_METHODS and rng.random() < 0.6 else rng.choice(STRINGS)[:500]
         path = path.replace(part, quote(value, safe="") or "%20")
@@ -101,8 +101,10 @@ def one_call(rng: Random, town: Town, route: Route) -> None:
         given["params"] = {**given.get("params", {}), rng.choice(STRINGS)[:50] or "x": rng.choice(STRINGS)[:3000]}
     if route.method not in SAFE_METHODS:
         given |= body_of(rng, route)
-    caller = town.callers[rng.choice(["an admin", "an admin", "an admin", "an analyst", "nobody", "the operator"])]
-    town.call(route, caller, path, **given)
+    caller = installation.callers[
+        rng.choice(["an admin", "an admin", "an admin", "an analyst", "nobody", "the operator"])
+    ]
+    installation.call(route, caller, path, **given)
 
 
 def body_of(rng: Random, route: Route) -> dict[str, Any]:
@@ -128,7 +130,7 @@ def without_infinity(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def test_fuzzed_calls(attacked: Town, record_property):
+def test_fuzzed_calls(attacked: AttackedInstallation, record_property):
     seed = int(os.environ.get("AGNES_ATTACK_SEED") or secrets.randbits(32))
     rng, began, calls = Random(seed), time.monotonic(), 0
     aimed = [route for route in routes() if route.path not in END_THEIR_CALLER]
@@ -144,7 +146,7 @@ def test_fuzzed_calls(attacked: Town, record_property):
     assert attacked.target.visitor(attacked.callers["an admin"].token).get("/api/me").json()["email"]
 
 
-def test_the_description_has_every_route_that_is_no_page(attacked: Town):
+def test_the_description_has_every_route_that_is_no_page(attacked: AttackedInstallation):
     described = attacked.mira.get("/api/openapi.json").json()["paths"]
     missing = [
         f"{route.method} {route.path}"

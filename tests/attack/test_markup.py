@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
-from tests.attack.town import Town, new_word, routes, session_of, verdict
+from tests.attack.installation import AttackedInstallation, new_word, routes, session_of, verdict
 
 EVIL = (
     "<script>alert(1)</script><img src=x onerror=alert(1)><x-evil a='b'>\"'><svg onload=alert(1)>"
@@ -49,8 +49,8 @@ class Page(HTMLParser):
         self._inside = ""
 
 
-def test_hostile_texts_on_every_page(attacked: Town, record_property):
-    admin, guild = attacked.target.admin(), attacked.guild
+def test_hostile_texts_on_every_page(attacked: AttackedInstallation, record_property):
+    admin, demo = attacked.target.admin(), attacked.demo
     group = admin.post("/api/admin/groups", json={"name": f"{EVIL[:90]}{new_word()}"}).json()
     for name, word in (("evil", EVIL[:100]), ("turned", TURNED)):
         email = f"{name}.{new_word()}@northwind.example"
@@ -59,24 +59,24 @@ def test_hostile_texts_on_every_page(attacked: Town, record_property):
             admin.post(f"/api/admin/groups/{group['id']}/members", json={"email": email}, expect=(201, 400, 422))
     for word in (EVIL[:100], TURNED):
         attacked.mira.post("/auth/tokens", json={"name": word}, expect=(201, 400, 422))
-    manifest = guild.repository.manifest()
+    manifest = demo.repository.manifest()
     entry = next(plugin for plugin in manifest["plugins"] if plugin["name"] == "finops")
     entry |= {"description": EVIL + TURNED, "displayName": EVIL[:60], "keywords": [EVIL, TURNED], "author": {"name": EVIL, "url": "javascript:alert(1)"},
               "homepage": "javascript:alert(1)", "category": EVIL[:40]}  # fmt: skip
-    guild.repository.change(
+    demo.repository.change(
         "evil",
         {
             "plugins/finops/README.md": f'# {EVIL}\n\n[x](javascript:alert(1)) ![y](x"onerror=alert(1)) {TURNED}\n\n{EVIL}\n'
         },
     )
-    guild.repository.write_manifest(manifest, message=EVIL)
+    demo.repository.write_manifest(manifest, message=EVIL)
     admin.call(
         "PATCH",
-        f"/api/marketplaces/{guild.slug}",
+        f"/api/marketplaces/{demo.slug}",
         json={"curator_name": EVIL[:60], "description": EVIL},
         expect=(200, 400, 422),
     )
-    guild.sync()
+    demo.sync()
     attacked.things["mira"].values["session_id"] = session_of(attacked.mira, EVIL + TURNED)
     attacked.target.process_usage()
 

@@ -9,19 +9,19 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.attack.town import INSIDE, OPERATOR_TOKEN, Town
+from tests.attack.installation import INSIDE, OPERATOR_TOKEN, AttackedInstallation
 from tests.builders.patience import PATIENCE_SECONDS
 
 ADMIN_PATH = "/api/users"
 SMUGGLED = b"GET /api/version HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def raw(town: Town, sent: bytes) -> bytes:
+def raw(installation: AttackedInstallation, sent: bytes) -> bytes:
     """What the server answers before it closes the connection, or falls silent for two seconds.
 
     It answers each of these requests or closes the connection, so the first piece is waited for.
     """
-    parts = urlsplit(town.target.base_url)
+    parts = urlsplit(installation.target.base_url)
     received = b""
     with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(sent)
@@ -29,8 +29,8 @@ def raw(town: Town, sent: bytes) -> bytes:
             while chunk := connection.recv(65536):
                 received += chunk
                 connection.settimeout(2)
-    town.calls += 1
-    for secret in (*town.secrets, *INSIDE):
+    installation.calls += 1
+    for secret in (*installation.secrets, *INSIDE):
         assert secret not in received.decode("latin-1")
     assert b"HTTP/1.1 500" not in received
     return received
@@ -55,7 +55,7 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("name", AMBIGUOUS)
-def test_a_request_with_two_ends_is_refused_or_closed(attacked: Town, name: str):
+def test_a_request_with_two_ends_is_refused_or_closed(attacked: AttackedInstallation, name: str):
     sent = AMBIGUOUS[name].replace(b"%d", str(len(SMUGGLED)).encode()) + SMUGGLED
     answers = raw(attacked, sent)
     first = answers.split(b"\r\n", 1)[0].split(b" ")[1] if answers else b""
@@ -85,7 +85,7 @@ PATHS = (
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_no_spelling_of_a_path_opens_it(attacked: Town, path: str):
+def test_no_spelling_of_a_path_opens_it(attacked: AttackedInstallation, path: str):
     """Asked by nobody: what needs an admin is refused, and no file of the machine is served."""
     answers = raw(attacked, b"GET " + path.encode("latin-1") + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert not answers or int(answers.split(b" ")[1]) in (302, 400, 401, 403, 404, 405, 414, 422, 431), answers[:500]
@@ -103,7 +103,7 @@ NAMES_ANOTHER = (
 
 
 @pytest.mark.parametrize("headers", NAMES_ANOTHER, ids="-".join)
-def test_no_header_makes_somebody_of_nobody(attacked: Town, headers: dict[str, str]):
+def test_no_header_makes_somebody_of_nobody(attacked: AttackedInstallation, headers: dict[str, str]):
     answer = attacked.send("GET", ADMIN_PATH, headers=headers)
     assert answer.status_code in (400, 401, 417, 501), answer.text
     page = attacked.send("GET", "/admin/users", headers=headers)
@@ -117,7 +117,7 @@ def test_no_header_makes_somebody_of_nobody(attacked: Town, headers: dict[str, s
     ["https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "/\t/evil.example", "/%09/evil.example",
      "/%2f/evil.example", "https:evil.example", "http:///evil.example", "/x\r\nSet-Cookie: a=b", " //evil.example", "/@evil.example:80//x"],
 )  # fmt: skip
-def test_signing_in_leads_to_this_site_only(attacked: Town, target: str):
+def test_signing_in_leads_to_this_site_only(attacked: AttackedInstallation, target: str):
     form = {"email": attacked.mira.email, "password": "wrong", "next": target}
     pages = [
         attacked.send("POST", "/auth/password/login/web", data=form),
@@ -136,7 +136,7 @@ def test_signing_in_leads_to_this_site_only(attacked: Town, target: str):
         ), to
 
 
-def test_the_operators_token_is_compared_whole(attacked: Town):
+def test_the_operators_token_is_compared_whole(attacked: AttackedInstallation):
     for token in (OPERATOR_TOKEN[:-1], OPERATOR_TOKEN + "x", OPERATOR_TOKEN.upper(), OPERATOR_TOKEN + "\x80"):
         headers = {b"Authorization": b"Bearer " + token.encode("latin-1")}
         answer = attacked.send("GET", "/api/admin/run", headers=headers)

@@ -91,7 +91,7 @@ def _declare(state: Any) -> None:
 
 def _measure(emit: Any, state: Any, name: str) -> None:
     """The catalogue made from nothing, each person's stack settled, their listing, and a plugin's dependencies."""
-    shelf._shelves.pop(state, None)
+    shelf._caches.pop(state, None)
     began = time.perf_counter()
     made = shelf.catalogue(state)
     emit(name=f"browse_{name}_catalogue_made_cold", value=since(began), unit="ms", better="lower", aim=None)

@@ -7,7 +7,7 @@
     2026-11-21  ben   3        prompt; the agent finops:auditor ok; Bash failed; Bash ok, by opus at 1000 + 500 tokens
     2026-11-22  ben   4        the command finops:close-month; Bash ok; finops' MCP tool query ok
 
-Each call is one response of 10 + 20 tokens, 300 from a cache and 40 into it, unless it says otherwise. The house's day is
+Each call is one response of 10 + 20 tokens, 300 from a cache and 40 into it, unless it says otherwise. The installation's day is
 2026-11-23.
 """
 

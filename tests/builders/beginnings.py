@@ -18,7 +18,7 @@ _LIVED: dict[Any, tuple[dict[str, bytes], Any]] = {}
 def begun(house: House, begin: Callable[[House], T], **environ: str) -> T:
     """Let `begin` happen in this house, and answer what it answers.
 
-    Where nothing happened yet and time stands still, the house gets what an equal one held afterwards.
+    Where nothing happened yet and time stands still, it gets what an equal one held afterwards.
     """
     if not isinstance(house.clock, FixedClock) or any(house.store.list("")):
         return begin(house)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agnes.browse.catalogue import Catalogue, Content, Measures, Reach, SubscriptionIndex, VisibilityIndex
+from agnes.browse.catalogue import Catalogue, Content, GrantIndex, SubscriptionIndex, UsageIndex, VisibilityIndex
 from agnes.browse.listing import ItemsQuery, listing
 from agnes.browse.model import Entry, Figures, Listing, Usage
 from agnes.kernel.principal import Principal
@@ -92,11 +92,11 @@ class Shop:
     def catalogue(self) -> Catalogue:
         content = Content(self.entries)
         of_item = {e.item_key: Figures(self.used[e.id]) for e in self.entries if e.id in self.used}
-        measures = Measures(content, of_item)
+        measures = UsageIndex(content, of_item)
         granted = {e.grant: EVERYONE for e in self.entries if e.grant}
         if self.grants is not None:
             granted = {grant: frozenset(groups) for grant, groups in self.grants.items()}
-        reach = Reach(self.people, granted)
+        reach = GrantIndex(self.people, granted)
         must = {grant: frozenset(groups) for grant, groups in self.required.items()}
         holdings = SubscriptionIndex(content, reach, [(*pair, self.since.get(pair)) for pair in self.held], must)
         return Catalogue(content, measures, reach, holdings, VisibilityIndex(content, measures, reach))

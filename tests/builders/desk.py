@@ -1,4 +1,4 @@
-"""A person with the real Claude Code client, `agnes` and, perhaps, git on their PATH, who keeps up with a guild's plugins."""
+"""A person with the real Claude Code client, `agnes` and, perhaps, git on their PATH, who keeps up with a marketplace's plugins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from agnes.claude_code import versions
 from agnes_local.claude_install import claude_binary
 from tests.builders.claude_client import ClaudeClient
-from tests.builders.guild import Guild
+from tests.builders.demo_marketplace import DemoMarketplace
 from tests.builders.laptop import Laptop
 from tests.builders.target import Visitor
 
@@ -23,17 +23,19 @@ QUIET = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER":
 class Desk:
     """Mira, who was granted finops and chartkit, at a laptop with the client, `agnes` and, perhaps, git."""
 
-    guild: Guild
+    demo: DemoMarketplace
     who: Visitor
     grants: dict[str, str]
     laptop: Laptop
     token: str
 
     @classmethod
-    def of(cls, guild: Guild, folder: Path, *, git: bool = True, claude_version: str = versions.NEWEST) -> Desk:
-        who = guild.person("mira")
-        team = guild.group(who)
-        grants = {plugin: guild.grant(team, plugin) for plugin in ("finops", "chartkit")}
+    def of(
+        cls, demo: DemoMarketplace, folder: Path, *, git: bool = True, claude_version: str = versions.NEWEST
+    ) -> Desk:
+        who = demo.person("mira")
+        team = demo.group(who)
+        grants = {plugin: demo.grant(team, plugin) for plugin in ("finops", "chartkit")}
         tools = folder / "bin"
         tools.mkdir()
         for tool in (claude_binary(claude_version), Path(sys.executable).with_name("agnes")):
@@ -41,10 +43,10 @@ class Desk:
         # Hooks run in a shell with the system's own tools; git is not among them where a test leaves it out.
         for name in ("sh", "bash", "cat", "env", *(("git",) if git else ())):
             (tools / name).symlink_to(shutil.which(name))
-        laptop = Laptop.new(guild.target, folder / "mira", claude_version=claude_version, **QUIET, PATH=str(tools))
+        laptop = Laptop.new(demo.target, folder / "mira", claude_version=claude_version, **QUIET, PATH=str(tools))
         token = who.make_token()["token"]
         laptop.login(token)
-        return cls(guild, who, grants, laptop, token)
+        return cls(demo, who, grants, laptop, token)
 
     @property
     def client(self) -> ClaudeClient:
@@ -55,17 +57,17 @@ class Desk:
         return self.laptop.home / "agnes" / "marketplace"
 
     def add(self, *plugins: str) -> None:
-        self.laptop.agnes("marketplace", "add", *(f"{self.guild.slug}/{plugin}" for plugin in plugins))
+        self.laptop.agnes("marketplace", "add", *(f"{self.demo.slug}/{plugin}" for plugin in plugins))
 
     def refresh(self, *arguments: str) -> dict[str, Any]:
-        self.guild.target.settle()
+        self.demo.target.settle()
         said = json.loads(self.laptop.agnes("refresh-marketplace", "--json", *arguments).stdout)
         assert said["failed"] == []
         return said
 
     def check(self) -> str:
         """What a starting session is told."""
-        self.guild.target.settle()
+        self.demo.target.settle()
         out = self.laptop.agnes("refresh-marketplace", "--check").stdout
         return json.loads(out)["systemMessage"] if out else ""
 

@@ -3,7 +3,7 @@
     with HouseServer(house) as server:
         ...  AGNES_SERVER=server.url ...
 
-`refuse` answers a request before the house sees it, for the bad days of a network.
+`refuse` answers a request before the installation sees it, for the bad days of a network.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.builders.claude_scenario import session_scripts
-from tests.builders.guild import Guild
+from tests.builders.demo_marketplace import DemoMarketplace
 from tests.builders.scripted_messages_api import Reply
 from tests.builders.target import Visitor
 
@@ -58,11 +58,11 @@ def expected(*, people: int = 1) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def shown(guild: Guild, who: Visitor) -> dict[str, Any]:
+def shown(demo: DemoMarketplace, who: Visitor) -> dict[str, Any]:
     """The same of what the listing and the plugins' pages answer."""
     found = {}
     for plugin, card in who.items().items():
-        detail = guild.detail(who, plugin)
+        detail = demo.detail(who, plugin)
         figures = detail["telemetry"] or {"daily_series": [], "invocations_30d": 0, "tokens_30d": 0}
         same = ("invocations_30d", "distinct_users_30d", "tokens_30d")
         assert all(figures.get(name, 0) == card[name] for name in same), (plugin, figures, card)

@@ -89,7 +89,7 @@ class Register:
             self.busy = False
 
     def somebody_else(self) -> None:
-        """Another writer acts while ours waits; perhaps on top of ours."""
+        """Another writer acts while ours waits; perhaps on top of that."""
         found = self.truth.read(KEY)
         expect, before = (ABSENT, []) if found is None else (Unchanged(found.version), json.loads(found.body))
         nonce = f"{self.rng.getrandbits(64):016x}"
@@ -165,7 +165,7 @@ def test_a_seed_replays():
 
 
 def test_looking_for_the_own_nonce_only_is_caught():
-    """The rule broken on purpose: a successor of ours would be taken for a stranger."""
+    """The rule broken on purpose: a successor of this process would be taken for a stranger."""
 
     def run_seeds():
         for seed in range(400):

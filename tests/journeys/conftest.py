@@ -11,9 +11,9 @@ import pytest
 
 from agnes_local.cloud import Deployment
 from agnes_local.localstack_host import localstack as running_localstack
+from tests.builders.demo_marketplace import DemoMarketplace, synced_demo
 from tests.builders.deployed import STALE_SECONDS, deploy_house, run_job
 from tests.builders.embedded import embedded_server
-from tests.builders.guild import Guild, synced_guild
 from tests.builders.target import PASSWORD, Target
 
 ADMIN = "ada@northwind.example"
@@ -76,6 +76,6 @@ def house(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.fixture
-def guild(house: Target, tmp_path: Path) -> Guild:
+def demo(house: Target, tmp_path: Path) -> DemoMarketplace:
     """The demonstration marketplace, registered and synced for this test alone."""
-    return synced_guild(house, tmp_path)
+    return synced_demo(house, tmp_path)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders.demo_marketplace import DemoMarketplace, analyst_with, synced_demo
 from tests.builders.embedded import EmbeddedServer, embedded_server
-from tests.builders.guild import Guild, analyst_with, synced_guild
 from tests.builders.laptop import Laptop
 from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.sample_marketplace import PLUGINS
@@ -50,13 +50,13 @@ def bucket_of(server: S3Server) -> dict[str, str]:
     }
 
 
-def seen(server: EmbeddedServer, guild: Guild, mira: Visitor) -> dict[str, object]:
+def seen(server: EmbeddedServer, demo: DemoMarketplace, mira: Visitor) -> dict[str, object]:
     """What a person meets there: figures, the feed's bytes, and who is signed in."""
     with Target(server.base_url, ADMIN, OPERATOR_TOKEN, server.run_job) as target:
         old = target.visitor(mira.token)
         old.get("/api/marketplace/items", expect=401)
         again = target.sign_in(mira.email)
-        here = Guild(target, target.admin(), guild.repository, guild.slug)
+        here = DemoMarketplace(target, target.admin(), demo.repository, demo.slug)
         feed = again.get("/marketplace.zip", follow_redirects=True, expect=200).content
         stored = target.admin().get("/api/admin/usage/summary?window=30d").json()
         return {
@@ -79,19 +79,19 @@ def test_from_a_folder_to_s3_and_back(s3: str, tmp_path: Path) -> None:
         embedded_server(tmp_path / "one", COMMON) as one,
         Target(one.base_url, ADMIN, OPERATOR_TOKEN, one.run_job) as target,
     ):
-        guild = synced_guild(target, tmp_path)
-        mira = analyst_with(guild, *PLUGINS)
+        demo = synced_demo(target, tmp_path)
+        mira = analyst_with(demo, *PLUGINS)
         laptop = Laptop.new(target, tmp_path / "laptop")
         laptop.login(mira.make_token()["token"])
         laptop.push(laptop.keep_transcripts())
         target.process_usage()
-        assert shown(guild, mira) == expected()
+        assert shown(demo, mira) == expected()
         place = str(tmp_path / "place")
         said = operator(one, "backup", place)  # it serves meanwhile
         assert "objects" in said
         assert "secrets" not in said
         mira.call("POST", "/auth/logout", expect=(200, 204, 302, 303))
-        before = seen(one, guild, mira)
+        before = seen(one, demo, mira)
     server = started_server(s3)
     in_bucket = bucket_of(server)
     two = signing_in_again(tmp_path / "two", in_bucket)
@@ -101,7 +101,7 @@ def test_from_a_folder_to_s3_and_back(s3: str, tmp_path: Path) -> None:
     operator(two, "state", "check")
     two.start()
     try:
-        assert seen(two, guild, mira) == before
+        assert seen(two, demo, mira) == before
     finally:
         two.stop()
 
@@ -116,6 +116,6 @@ def test_from_a_folder_to_s3_and_back(s3: str, tmp_path: Path) -> None:
     operator(three, "backups", "compare", away, *at)
     three.start()
     try:
-        assert seen(three, guild, mira) == before
+        assert seen(three, demo, mira) == before
     finally:
         three.stop()

@@ -10,8 +10,8 @@ import pytest
 
 from agnes.claude_code import versions
 from agnes_local.demo_repository import File, write_files
+from tests.builders.demo_marketplace import DemoMarketplace
 from tests.builders.desk import Desk, steps
-from tests.builders.guild import Guild
 from tests.builders.sample_marketplace import small_plugin
 from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text
 
@@ -22,20 +22,20 @@ SKILL = "plugins/finops/skills/forecast/SKILL.md"
 
 
 @pytest.fixture
-def desk(guild: Guild, tmp_path: Path) -> Desk:
-    return Desk.of(guild, tmp_path)
+def desk(demo: DemoMarketplace, tmp_path: Path) -> Desk:
+    return Desk.of(demo, tmp_path)
 
 
 @pytest.mark.parametrize("git", [pytest.param(True, id="git"), pytest.param(False, id="zip")])
-def test_from_add_to_removal(guild: Guild, tmp_path: Path, git: bool):
-    desk = Desk.of(guild, tmp_path, git=git)
+def test_from_add_to_removal(demo: DemoMarketplace, tmp_path: Path, git: bool):
+    desk = Desk.of(demo, tmp_path, git=git)
     desk.add("finops", "chartkit")
     first = desk.refresh("--bootstrap")
     assert first["fetched"] == ("git" if git else "zip")
     assert steps(first) == [("install", "chartkit", "project"), ("install", "finops", "project")]
     installed = desk.installed()
     assert {name: (plugin["version"], plugin["enabled"]) for name, plugin in installed.items()} == {
-        name: (guild.card(desk.who, name.partition("@")[0])["version"], True) for name in (FINOPS, CHARTKIT)
+        name: (demo.card(desk.who, name.partition("@")[0])["version"], True) for name in (FINOPS, CHARTKIT)
     }
     script = Path(installed[FINOPS]["installPath"]) / "skills/forecast/scripts/forecast.py"
     assert os.access(script, os.X_OK)
@@ -44,30 +44,30 @@ def test_from_add_to_removal(guild: Guild, tmp_path: Path, git: bool):
     again = desk.refresh()
     assert (again["fetched"], again["done"]) == (None, [])
 
-    content = guild.repository.files[SKILL].body.decode() + "6. Say which months were skipped.\n"
-    guild.repository.change("New text, same version", {SKILL: content})
-    guild.sync()
+    content = demo.repository.files[SKILL].body.decode() + "6. Say which months were skipped.\n"
+    demo.repository.change("New text, same version", {SKILL: content})
+    demo.sync()
     assert desk.check() == "Agnes: finops has a new version. Run /update-agnes-plugins to have it."
     assert steps(desk.refresh()) == [("update", "finops", "project")]
     finops = desk.installed()[FINOPS]
     assert (Path(finops["installPath"]) / "skills/forecast/SKILL.md").read_text() == content
-    assert finops["version"] == guild.card(desk.who, "finops")["version"]
+    assert finops["version"] == demo.card(desk.who, "finops")["version"]
     assert desk.check() == ""
 
-    guild.revoke(desk.grants["chartkit"])
+    demo.revoke(desk.grants["chartkit"])
     assert desk.check().startswith("Agnes: chartkit left your stack.")
     assert steps(desk.refresh()) == [("uninstall", "chartkit", "project")]
     assert set(desk.installed()) == {FINOPS}
 
-    guild.revoke(desk.grants["finops"])
+    demo.revoke(desk.grants["finops"])
     last = desk.refresh()
     assert (last["done"], last["kept"]) == ([], ["finops"])
     assert set(desk.installed()) == {FINOPS}, "an empty marketplace uninstalls nothing"
     assert desk.check() == ""
 
 
-def test_what_is_not_ours_is_left_alone(guild: Guild, tmp_path: Path, claude_version: str):
-    desk = Desk.of(guild, tmp_path, claude_version=claude_version)
+def test_what_is_not_ours_is_left_alone(demo: DemoMarketplace, tmp_path: Path, claude_version: str):
+    desk = Desk.of(demo, tmp_path, claude_version=claude_version)
     client = desk.client
     other = {"name": "garden", "owner": {"name": "G"}, "plugins": [{"name": "finops", "source": "./plugins/finops"}]}
     files = {f"plugins/finops/{path}": File(body.encode()) for path, body in small_plugin("finops").items()}
@@ -81,19 +81,19 @@ def test_what_is_not_ours_is_left_alone(guild: Guild, tmp_path: Path, claude_ver
     desk.refresh("--scope", "user")
     before = client.settings()
 
-    guild.repository.release_finops("1.5.0")
+    demo.repository.release_finops("1.5.0")
     chart = "tools/chartkit/README.md"
-    guild.repository.change("More about charts", {chart: "Charts.\n"})
-    guild.sync()
+    demo.repository.change("More about charts", {chart: "Charts.\n"})
+    demo.sync()
     assert steps(desk.refresh()) == [("update", "chartkit", "project"), ("update", "finops", "user")]
     installed = desk.installed()
     assert installed[CHARTKIT]["enabled"] is False
-    assert installed[CHARTKIT]["version"] == guild.card(desk.who, "chartkit")["version"]
+    assert installed[CHARTKIT]["version"] == demo.card(desk.who, "chartkit")["version"]
     assert installed[FINOPS]["version"].startswith("1.5.0+")
     assert installed["finops@garden"]["version"] == "1.0.0"
     assert client.settings() == before
 
-    desk.laptop.agnes("marketplace", "remove", f"{guild.slug}/finops")
+    desk.laptop.agnes("marketplace", "remove", f"{demo.slug}/finops")
     said = desk.refresh()
     if claude_version == versions.NEWEST:
         assert (steps(said), said["namesakes"]) == ([("uninstall", "finops", "user")], [])
@@ -137,12 +137,12 @@ def test_a_starting_session_hears_of_news_and_of_an_ended_token(desk: Desk):
     assert "Agnes: " not in told_in_a_session(desk)
 
     desk.add("chartkit")
-    desk.guild.target.settle()
+    desk.demo.target.settle()
     assert "Agnes: chartkit is new. Run /update-agnes-plugins to have it." in told_in_a_session(desk)
 
     (kept,) = (token for token in desk.who.get("/auth/tokens").json() if desk.token.startswith(token["prefix"]))
     desk.who.delete(f"/auth/tokens/{kept['id']}", expect=204)
-    desk.guild.target.settle()
+    desk.demo.target.settle()
     told = told_in_a_session(desk)
     assert "your plugins are not kept up to date" in told
     assert "agnes login" in told

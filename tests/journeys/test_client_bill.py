@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.client, pytest.mark.slow]
 
 
 @dataclass(frozen=True)
-class Said:
+class BilledUsage:
     """What the API says of a response, word by word."""
 
     usage: dict[str, Any]
@@ -36,7 +36,7 @@ COUNTS = {
     "cache_read_input_tokens": 3000,
     "cache_creation_input_tokens": 5000,
 }
-FULL = Said(
+FULL = BilledUsage(
     {
         **COUNTS,
         "cache_creation": {"ephemeral_5m_input_tokens": 1000, "ephemeral_1h_input_tokens": 4000},
@@ -45,7 +45,7 @@ FULL = Said(
         "server_tool_use": {"web_search_requests": 3, "web_fetch_requests": 1},
     }
 )
-ADVISED = Said(
+ADVISED = BilledUsage(
     {
         **COUNTS,
         "iterations": [
@@ -54,7 +54,7 @@ ADVISED = Said(
         ],
     }
 )
-FAST = Said({**COUNTS, "speed": "fast"})
+FAST = BilledUsage({**COUNTS, "speed": "fast"})
 
 
 def summary(client: ClaudeClient, session: str) -> Summary:

@@ -1,4 +1,4 @@
-"""What fails for good on AWS's queues: it is kept, an operator sees it and is told of it, and has it done once it is mended."""
+"""What fails for good on AWS's queues: it is kept, an operator sees it and is told of it, and has it done once it is repaired."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BATCH = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 EXTRACT, QUEUED = "telemetry-cron_extract_usage", "telemetry-queue_extract"
 
 
-class Yard:
+class OperatorConsole:
     """The queues and the bucket of a deployed house, as its operator reaches them."""
 
     def __init__(self, deployment: Deployment) -> None:
@@ -86,8 +86,8 @@ class Yard:
 
 
 @pytest.fixture
-def yard(deployment: Deployment) -> Yard:
-    return Yard(deployment)
+def console(deployment: Deployment) -> OperatorConsole:
+    return OperatorConsole(deployment)
 
 
 def until(what: Callable[[], Any]) -> Any:
@@ -103,50 +103,50 @@ def letters(house: Target) -> dict[str, Any]:
     return next(field for field in fields if field["key"] == "dead_letters")
 
 
-def test_a_batch_that_fails_is_kept_seen_and_done_once_it_is_mended(localstack: Target, yard: Yard):
-    policy = json.loads(yard.said(QUEUE)["RedrivePolicy"])
+def test_a_batch_that_fails_is_kept_seen_and_done_once_it_is_repaired(localstack: Target, console: OperatorConsole):
+    policy = json.loads(console.said(QUEUE)["RedrivePolicy"])
     assert policy["maxReceiveCount"] in (5, "5")
     twice = json.dumps(policy | {"maxReceiveCount": 2})  # five would take minutes
-    yard.sqs.set_queue_attributes(QueueUrl=yard.url(QUEUE), Attributes={"RedrivePolicy": twice})
+    console.sqs.set_queue_attributes(QueueUrl=console.url(QUEUE), Attributes={"RedrivePolicy": twice})
     record = {"messageId": "asked-directly", "body": json.dumps({"batch": BATCH}), "eventSource": "aws:sqs"}
-    with yard.broken(QUEUED, {"Records": [record]}):
-        sent = yard.sqs.send_message(QueueUrl=yard.url(QUEUE), MessageBody=json.dumps({"batch": BATCH}))
+    with console.broken(QUEUED, {"Records": [record]}):
+        sent = console.sqs.send_message(QueueUrl=console.url(QUEUE), MessageBody=json.dumps({"batch": BATCH}))
         # Its second delivery comes after seconds, though the queue would hold it back for 90 minutes.
-        assert int(yard.said(QUEUE)["VisibilityTimeout"]) == 5400
-        until(lambda: int(yard.said(f"{QUEUE}-failed")["ApproximateNumberOfMessages"]))
-    assert yard.left(QUEUE) == 0
+        assert int(console.said(QUEUE)["VisibilityTimeout"]) == 5400
+        until(lambda: int(console.said(f"{QUEUE}-failed")["ApproximateNumberOfMessages"]))
+    assert console.left(QUEUE) == 0
     seen = until(lambda: (found := letters(localstack))["color"] == "yellow" and found)
     assert f"1 in {QUEUE}" in seen["value"]
-    assert f"{QUEUE}: 1\n  {sent['MessageId']}  {json.dumps({'batch': BATCH})}" in yard.command()
-    assert yard.command("send-again", QUEUE) == f"{QUEUE}: 1 sent again\n"
-    until(lambda: not yard.left(QUEUE))
-    assert yard.left(f"{QUEUE}-failed") == 0, "mended, so it was done and did not come back"
+    assert f"{QUEUE}: 1\n  {sent['MessageId']}  {json.dumps({'batch': BATCH})}" in console.command()
+    assert console.command("send-again", QUEUE) == f"{QUEUE}: 1 sent again\n"
+    until(lambda: not console.left(QUEUE))
+    assert console.left(f"{QUEUE}-failed") == 0, "repaired, so it was done and did not come back"
 
 
-def test_a_run_that_fails_is_kept_with_its_reason(localstack: Target, yard: Yard):
+def test_a_run_that_fails_is_kept_with_its_reason(localstack: Target, console: OperatorConsole):
     """The schedule only hands its event over: it is Lambda that keeps what the function did not do."""
 
     def kept() -> list[str]:
         # The schedule may fire while the function is broken, so there may be other failed runs.
-        return [line for line in yard.command().splitlines() if '"of": "a test"' in line]
+        return [line for line in console.command().splitlines() if '"of": "a test"' in line]
 
     def ask_again() -> bool:
         """Asynchronously, since LocalStack loses an event now and then while it replaces a function."""
-        name = f"{yard.stack}-{EXTRACT}"
-        yard.functions.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"of": "a test"}')
+        name = f"{console.stack}-{EXTRACT}"
+        console.functions.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"of": "a test"}')
         end = time.monotonic() + PATIENCE_SECONDS / 5
         while not (found := bool(kept())) and time.monotonic() < end:
             time.sleep(0.5)
         return found
 
-    yard.command("remove", "failed-runs")  # the command shows a few of many
-    with yard.broken(EXTRACT, {"of": "a call that is waited for"}):
+    console.command("remove", "failed-runs")  # the command shows a few of many
+    with console.broken(EXTRACT, {"of": "a call that is waited for"}):
         until(ask_again)
         assert EXTRACT in kept()[0]
-    until(lambda: yard.command("remove", "failed-runs") and not yard.left("failed-runs"))
+    until(lambda: console.command("remove", "failed-runs") and not console.left("failed-runs"))
 
 
-def test_each_queue_of_dead_letters_has_its_alarm(deployment: Deployment, yard: Yard):
+def test_each_queue_of_dead_letters_has_its_alarm(deployment: Deployment, console: OperatorConsole):
     alarms = client("cloudwatch", deployment.endpoint).describe_alarms()["MetricAlarms"]
     watched = {
         dimension["Value"]
@@ -154,5 +154,5 @@ def test_each_queue_of_dead_letters_has_its_alarm(deployment: Deployment, yard: 
         for dimension in alarm.get("Dimensions", [])
         if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
     }
-    queues = [url.rpartition("/")[2] for url in yard.sqs.list_queues(QueueNamePrefix=yard.stack)["QueueUrls"]]
+    queues = [url.rpartition("/")[2] for url in console.sqs.list_queues(QueueNamePrefix=console.stack)["QueueUrls"]]
     assert watched == {queue for queue in queues if queue.endswith(("-failed", "-failed-runs"))}

@@ -17,18 +17,18 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.builders.guild import Guild, analyst_with, synced_guild
+from tests.builders.demo_marketplace import DemoMarketplace, analyst_with, synced_demo
 from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.target import Target, Visitor
 
 
 @pytest.fixture
-def mira(guild: Guild) -> Visitor:
+def mira(demo: DemoMarketplace) -> Visitor:
     """Has finops and sql-style in her stack, and signs in with a token."""
-    analyst = analyst_with(guild, "finops", "sql-style")
+    analyst = analyst_with(demo, "finops", "sql-style")
     token = analyst.make_token()["token"]
-    guild.target.settle()  # git carries no generation
-    return guild.target.visitor(token)
+    demo.target.settle()  # git carries no generation
+    return demo.target.visitor(token)
 
 
 def fetch_zip(who: Visitor) -> zipfile.ZipFile:
@@ -62,12 +62,12 @@ class TestZip:
             manifest = json.loads(archive.read(f"{entry['source'].removeprefix('./')}/.claude-plugin/plugin.json"))
             assert (manifest["name"], manifest["version"]) == (entry["name"], entry["version"])
 
-    def test_is_not_sent_again_to_who_has_it(self, guild: Guild, mira: Visitor):
+    def test_is_not_sent_again_to_who_has_it(self, demo: DemoMarketplace, mira: Visitor):
         etag = mira.get("/marketplace.zip", expect=302).headers["ETag"]
         again = mira.get("/marketplace.zip", headers={"If-None-Match": etag}, expect=304)
         assert (again.headers["ETag"], again.content) == (etag, b"")
-        guild.repository.release_finops("1.5.0")
-        guild.sync()
+        demo.repository.release_finops("1.5.0")
+        demo.sync()
         changed = mira.get("/marketplace.zip", headers={"If-None-Match": etag}, expect=302)
         assert changed.headers["ETag"] != etag
         assert b"Mention the currency." in fetch_zip(mira).read("plugins/finops/skills/forecast/SKILL.md")
@@ -78,7 +78,7 @@ class TestZip:
 
     def test_a_forged_address_opens_nothing(self, embedded: Target, tmp_path: Path):
         """LocalStack checks no signatures (docs/decisions/0005-object-store.md)."""
-        mira = analyst_with(synced_guild(embedded, tmp_path), "finops")
+        mira = analyst_with(synced_demo(embedded, tmp_path), "finops")
         where = mira.get("/marketplace.zip", expect=302).headers["Location"]
         other = where.replace("/feed/zips/", "/state/people/")
         later = re.sub(r"(?i)(expires=)", r"\g<1>9", where)
@@ -87,10 +87,10 @@ class TestZip:
             assert forged != where
             assert httpx.get(forged, trust_env=False, timeout=PATIENCE_SECONDS).status_code == 403
 
-    def test_info_says_what_is_served(self, guild: Guild, mira: Visitor):
+    def test_info_says_what_is_served(self, demo: DemoMarketplace, mira: Visitor):
         info = mira.get("/marketplace/info", expect=200).json()
         served = {plugin["name"]: plugin["version"] for plugin in info["plugins"]}
-        assert served == {name: guild.card(mira, name)["version"] for name in ("finops", "sql-style")}
+        assert served == {name: demo.card(mira, name)["version"] for name in ("finops", "sql-style")}
         assert f'"{info["etag"]}"' == mira.get("/marketplace.zip", expect=302).headers["ETag"]
 
 
@@ -170,20 +170,20 @@ class TestGit:
         git.ok("clone", git.url(), "feed", more=header)
         assert git.plugins(git.home / "feed") == {"finops", "sql-style"}
 
-    def test_fetches_a_change(self, git: Git, guild: Guild, mira: Visitor):
+    def test_fetches_a_change(self, git: Git, demo: DemoMarketplace, mira: Visitor):
         for options in ([], ["--depth", "1"]):
             clone = git.home / f"feed{len(options)}"
             git.ok("clone", *options, git.url(mira.token), str(clone))
-            guild.repository.release_finops(f"1.5.{len(options)}", advice=f"Look twice, {options}.")
-            guild.sync()
+            demo.repository.release_finops(f"1.5.{len(options)}", advice=f"Look twice, {options}.")
+            demo.sync()
             git.target.settle()
             git.ok("fetch", *options, "origin", cwd=clone)
             git.ok("reset", "--hard", "origin/HEAD", cwd=clone)
             assert f"Look twice, {options}." in (clone / "plugins/finops/skills/forecast/SKILL.md").read_text()
             assert git.ok("fsck", "--strict", cwd=clone) == ""
 
-    def test_people_with_the_same_stack_share_one_commit(self, git: Git, guild: Guild, mira: Visitor):
-        other = analyst_with(guild, "sql-style", "finops", name="omar")
+    def test_people_with_the_same_stack_share_one_commit(self, git: Git, demo: DemoMarketplace, mira: Visitor):
+        other = analyst_with(demo, "sql-style", "finops", name="omar")
         git.target.settle()
         seen = {git.ok("ls-remote", git.url(token), "HEAD") for token in (mira.token, other.make_token()["token"])}
         assert len(seen) == 1
@@ -223,8 +223,8 @@ class TestGit:
             assert refused.returncode == 128
             assert "Authentication failed" in refused.stderr or "terminal prompts disabled" in refused.stderr
 
-    def test_a_revoked_token_is_refused(self, git: Git, guild: Guild):
-        analyst = analyst_with(guild, "finops")
+    def test_a_revoked_token_is_refused(self, git: Git, demo: DemoMarketplace):
+        analyst = analyst_with(demo, "finops")
         made = analyst.make_token()
         git.ok("clone", git.url(made["token"]), "feed")
         analyst.delete(f"/auth/tokens/{made['id']}", expect=204)
@@ -233,12 +233,12 @@ class TestGit:
         assert refused.returncode != 0
         assert "Authentication failed" in refused.stderr
 
-    def test_pushes_are_refused_for_every_credential(self, git: Git, guild: Guild, mira: Visitor):
+    def test_pushes_are_refused_for_every_credential(self, git: Git, demo: DemoMarketplace, mira: Visitor):
         git.ok("clone", git.url(mira.token), "feed")
         clone = git.home / "feed"
         head = git.ok("ls-remote", "origin", "HEAD", cwd=clone)
         git.ok("commit", "--allow-empty", "-m", "mine", cwd=clone)
-        admin = guild.admin.make_token()["token"]
+        admin = demo.admin.make_token()["token"]
         operator = git.target.operator().token
         for token, says in [
             (mira.token, "403"),
@@ -259,18 +259,18 @@ class TestGit:
         assert (refused.returncode != 0, "403" in refused.stderr) == (True, True), refused.stderr
         assert git.ok("ls-remote", "origin", "HEAD", cwd=clone) == head
 
-    def test_a_revoked_grant_takes_the_plugin_out(self, git: Git, guild: Guild):
-        analyst = guild.person("ines")
-        team = guild.group(analyst)
-        finops = guild.grant(team, "finops")
-        guild.grant(team, "sql-style")
-        guild.install(analyst, "finops", "sql-style")
+    def test_a_revoked_grant_takes_the_plugin_out(self, git: Git, demo: DemoMarketplace):
+        analyst = demo.person("ines")
+        team = demo.group(analyst)
+        finops = demo.grant(team, "finops")
+        demo.grant(team, "sql-style")
+        demo.install(analyst, "finops", "sql-style")
         token = analyst.make_token()["token"]
         git.ok("clone", git.url(token), "feed")
         clone = git.home / "feed"
         before = git.ok("rev-parse", "HEAD", cwd=clone)
         assert git.plugins(clone) == {"finops", "sql-style"}
-        guild.revoke(finops)
+        demo.revoke(finops)
         git.target.settle()
         git.ok("fetch", "origin", cwd=clone)
         git.ok("reset", "--hard", "origin/HEAD", cwd=clone)

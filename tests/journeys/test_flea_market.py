@@ -17,18 +17,18 @@ from tests.builders.claude_client import records
 from tests.builders.desk import Desk
 from tests.builders.market import FleaMarket, QueueHere, ScriptedReviewer, said
 from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text
-from tests.builders.square import Square, opened_square
+from tests.builders.served_installation import ServedInstallation, opened_installation
 
 pytestmark = pytest.mark.client
 HOOKS = {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "echo done"}]}]}}
 
 
 @pytest.fixture
-def square(tmp_path: Path) -> Iterator[Square]:
+def installation(tmp_path: Path) -> Iterator[ServedInstallation]:
     queue, reviewer = QueueHere(), ScriptedReviewer()
-    with opened_square(tmp_path, clock=SystemClock(), queue=queue, flea_reviewer=reviewer) as square:
-        square.market = FleaMarket(square.house, queue, reviewer)  # type: ignore[attr-defined]
-        yield square
+    with opened_installation(tmp_path, clock=SystemClock(), queue=queue, flea_reviewer=reviewer) as installation:
+        installation.market = FleaMarket(installation.house, queue, reviewer)  # type: ignore[attr-defined]
+        yield installation
 
 
 def plugin(folder: Path, body: str, *, hooks: bool = False) -> Path:
@@ -46,10 +46,10 @@ def plugin(folder: Path, body: str, *, hooks: bool = False) -> Path:
     return folder
 
 
-def test_from_an_upload_to_the_kill_switch(square: Square, tmp_path: Path) -> None:
-    market: FleaMarket = square.market  # type: ignore[attr-defined]
-    desk = Desk.of(square.guild, tmp_path)
-    admin = square.target.admin()
+def test_from_an_upload_to_the_kill_switch(installation: ServedInstallation, tmp_path: Path) -> None:
+    market: FleaMarket = installation.market  # type: ignore[attr-defined]
+    desk = Desk.of(installation.demo, tmp_path)
+    admin = installation.target.admin()
     # Upload, review, approve.
     shared = desk.laptop.agnes("store", "upload", str(plugin(tmp_path / "src", "\nFirst.\n")))
     served = shared.stdout.split()[0]

@@ -7,32 +7,32 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.guild import Guild, analyst_with, synced_guild
+from tests.builders.demo_marketplace import DemoMarketplace, analyst_with, synced_demo
 from tests.builders.house_server import HouseServer
 from tests.builders.http_api import HttpApiHouse
 from tests.builders.people import PASSWORD, seed_admin
-from tests.builders.square import ENVIRON
+from tests.builders.served_installation import ENVIRON
 from tests.builders.target import Target
 from tests.journeys.test_feed import Git
 
 
 @pytest.fixture
-def guild(tmp_path: Path) -> Iterator[Guild]:
+def demo(tmp_path: Path) -> Iterator[DemoMarketplace]:
     with (
         HttpApiHouse(tmp_path / "house", environ=ENVIRON) as house,
         HouseServer(house) as server,
         Target(server.url, seed_admin(house).email, "", lambda _job: None, admin_password=PASSWORD) as target,
     ):
-        yield synced_guild(target, tmp_path)
+        yield synced_demo(target, tmp_path)
         house.state.close()
 
 
 @pytest.mark.git
-def test_git_is_asked_for_its_login_and_clones(guild: Guild, tmp_path: Path):
+def test_git_is_asked_for_its_login_and_clones(demo: DemoMarketplace, tmp_path: Path):
     """Git sends its login only after a challenge, which a REST API would have renamed."""
-    mira = analyst_with(guild, "finops", "sql-style")
+    mira = analyst_with(demo, "finops", "sql-style")
     token = mira.make_token()["token"]
-    git = Git(tmp_path, guild.target)
+    git = Git(tmp_path, demo.target)
     git.ok("clone", git.url(token), "feed")
     assert git.plugins(tmp_path / "feed") == {"finops", "sql-style"}
     for version in ("0", "2"):

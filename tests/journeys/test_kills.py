@@ -20,8 +20,8 @@ import httpx
 import pytest
 import zstandard
 
+from tests.builders.demo_marketplace import DemoMarketplace, analyst_with, synced_demo
 from tests.builders.embedded import EmbeddedServer, embedded_server
-from tests.builders.guild import Guild, analyst_with, synced_guild
 from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.target import Target, Visitor
 from tests.builders.transcripts import Transcript
@@ -148,8 +148,8 @@ def test_what_was_acknowledged_survives(server: EmbeddedServer, tmp_path: Path):
     bodies: dict[str, bytes] = {}
     rng = random.Random(20261123)
     with target_of(server) as target:
-        guild = synced_guild(target, tmp_path)
-        mira = analyst_with(guild, "finops")
+        demo = synced_demo(target, tmp_path)
+        mira = analyst_with(demo, "finops")
         token, email = mira.make_token()["token"], mira.email
     killed = 0
     for _ in range(ROUNDS):
@@ -185,13 +185,13 @@ def test_what_was_acknowledged_survives(server: EmbeddedServer, tmp_path: Path):
             again = upload_by_form(analyst, session_id, bodies[session_id]).json()
             assert again["status"] == "unchanged", "an acknowledged upload is stored"
         target.process_usage()
-        guild = Guild(target, target.admin(), guild.repository, guild.slug)
-        card = guild.card(target.sign_in(email), "finops")
+        demo = DemoMarketplace(target, target.admin(), demo.repository, demo.slug)
+        card = demo.card(target.sign_in(email), "finops")
         assert len(sessions.done) <= card["invocations_30d"] <= len(sessions.tried)
         for session_id in sorted(sessions.tried - sessions.done):
             assert upload_presigned(analyst, session_id, bodies[session_id]).is_success
         target.process_usage()
-        card = guild.card(target.sign_in(email), "finops")
+        card = demo.card(target.sign_in(email), "finops")
         assert card["invocations_30d"] == len(sessions.tried), "what was sent again counts once"
     assert killed >= ROUNDS, "workers were killed"
     assert groups.done, "somebody was served between the kills"
@@ -201,8 +201,8 @@ def test_what_was_acknowledged_survives(server: EmbeddedServer, tmp_path: Path):
 def test_an_extraction_that_is_killed_counts_nothing_twice(server: EmbeddedServer, tmp_path: Path):
     sent = 12
     with target_of(server) as target:
-        guild = synced_guild(target, tmp_path)
-        mira = analyst_with(guild, "finops")
+        demo = synced_demo(target, tmp_path)
+        mira = analyst_with(demo, "finops")
         token, email = mira.make_token()["token"], mira.email
     rng = random.Random(7)
     for round_ in range(1, ROUNDS + 1):
@@ -220,8 +220,8 @@ def test_an_extraction_that_is_killed_counts_nothing_twice(server: EmbeddedServe
         server.start()
         with target_of(server) as target:
             target.process_usage()
-            guild = Guild(target, target.admin(), guild.repository, guild.slug)
-            card = guild.card(target.sign_in(email), "finops")
+            demo = DemoMarketplace(target, target.admin(), demo.repository, demo.slug)
+            card = demo.card(target.sign_in(email), "finops")
             assert (card["invocations_30d"], card["distinct_users_30d"]) == (sent * round_, 1)
 
 

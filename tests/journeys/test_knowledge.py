@@ -14,7 +14,7 @@ from agnes.claude_code import versions
 from agnes.kernel.clock import SystemClock
 from tests.builders.laptop import Laptop
 from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text
-from tests.builders.square import Square, opened_square
+from tests.builders.served_installation import ServedInstallation, opened_installation
 from tests.builders.target import Visitor
 from tests.builders.verified import ScriptedModel
 
@@ -25,24 +25,28 @@ FACT = "Net revenue is gross revenue less refunds and chargebacks."
 
 
 @pytest.fixture
-def square(tmp_path: Path) -> Iterator[Square]:
+def installation(tmp_path: Path) -> Iterator[ServedInstallation]:
     settings = {"KNOWLEDGE_QUIET_SECONDS": "0"}
-    with opened_square(tmp_path, environ=settings, clock=SystemClock(), language_model=ScriptedModel()) as square:
-        yield square
+    with opened_installation(
+        tmp_path, environ=settings, clock=SystemClock(), language_model=ScriptedModel()
+    ) as installation:
+        yield installation
 
 
-def laptop_of(square: Square, who: Visitor, folder: Path, version: str) -> Laptop:
-    laptop = Laptop.new(square.target, folder, claude_version=version, **QUIET)
+def laptop_of(installation: ServedInstallation, who: Visitor, folder: Path, version: str) -> Laptop:
+    laptop = Laptop.new(installation.target, folder, claude_version=version, **QUIET)
     laptop.login(who.make_token()["token"])
     return laptop
 
 
 @pytest.mark.parametrize("version", [versions.OLDEST, versions.NEWEST])
-def test_a_correction_reaches_a_colleagues_next_session(square: Square, tmp_path: Path, version: str) -> None:
-    person, colleague = square.guild.person("mira"), square.guild.person("noor")
-    mira = laptop_of(square, person, tmp_path / "mira", version)
-    noor = laptop_of(square, colleague, tmp_path / "noor", version)
-    admin = square.target.admin()
+def test_a_correction_reaches_a_colleagues_next_session(
+    installation: ServedInstallation, tmp_path: Path, version: str
+) -> None:
+    person, colleague = installation.demo.person("mira"), installation.demo.person("noor")
+    mira = laptop_of(installation, person, tmp_path / "mira", version)
+    noor = laptop_of(installation, colleague, tmp_path / "noor", version)
+    admin = installation.target.admin()
     with ScriptedMessagesApi(
         [Script("main", [Reply([text("It is 12,110.")]), Reply([text("Then it is 11,480.")])])]
     ) as api:
@@ -52,7 +56,7 @@ def test_a_correction_reaches_a_colleagues_next_session(square: Square, tmp_path
     sent = {"file": (f"{session.session_id}.jsonl", client.transcript(session.session_id).read_bytes())}
     person.post("/api/upload/sessions", files=sent, expect=200)
     admin.post("/api/admin/run-session-processor?processor=usage", expect=200)
-    report = run(square, "knowledge.detect")
+    report = run(installation, "knowledge.detect")
     assert (report["read"], report["facts"], report["refused"]) == (1, 1, 0), report
     [item] = json.loads(mira.agnes("knowledge", "search", "--mine", "--json").stdout)["items"]
     assert (item["label"], item["content"]) == ("Pending", FACT)
@@ -73,7 +77,7 @@ def test_a_correction_reaches_a_colleagues_next_session(square: Square, tmp_path
     assert json.loads(mira.agnes("knowledge", "search", "--mine", "--json").stdout)["items"] == []
 
 
-def run(square: Square, job: str) -> dict[str, object]:
-    answer = square.target.admin().post(f"/api/admin/run/{job}", json={})
+def run(installation: ServedInstallation, job: str) -> dict[str, object]:
+    answer = installation.target.admin().post(f"/api/admin/run/{job}", json={})
     assert answer.status_code in (200, 202), answer.text
-    return json.loads(square.house.store.read(f"jobs/{job}/last.json").body)["report"]
+    return json.loads(installation.house.store.read(f"jobs/{job}/last.json").body)["report"]

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.builders.demo_marketplace import DemoMarketplace, analyst_with, synced_demo
 from tests.builders.git_http_server import GitHttpServer
-from tests.builders.guild import Guild, analyst_with, synced_guild
 from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.sample_marketplace import HOSTILE_FILES, PLUGINS, SampleMarketplace
 from tests.builders.target import PASSWORD, Target
@@ -26,23 +26,23 @@ def eventually(check: Callable[[], Any], within_seconds: float = PATIENCE_SECOND
 
 
 class TestSyncing:
-    def test_a_synced_marketplace_lists_its_plugins(self, guild: Guild):
-        lines = {line["name"]: line for line in guild.admin.get(f"/api/marketplaces/{guild.slug}/plugins").json()}
+    def test_a_synced_marketplace_lists_its_plugins(self, demo: DemoMarketplace):
+        lines = {line["name"]: line for line in demo.admin.get(f"/api/marketplaces/{demo.slug}/plugins").json()}
         assert lines.keys() == set(PLUGINS)
         assert all(line["served"] and line["problem"] is None for line in lines.values())
         assert lines["finops"]["upstream_version"] == "1.4.0"
         assert lines["finops"]["version"].startswith("1.4.0+"), "the version that is served is made of the content"
-        registered = guild.registered()
-        assert (registered["last_commit_sha"], registered["plugin_count"]) == (guild.repository.head, 3)
+        registered = demo.registered()
+        assert (registered["last_commit_sha"], registered["plugin_count"]) == (demo.repository.head, 3)
 
     def test_hostile_files_are_left_out_by_name_and_their_plugins_served(self, house: Target, tmp_path: Path):
         repository = SampleMarketplace(tmp_path / "marketplace.git")
         traps = {f"trap{number}": kind for number, kind in enumerate(HOSTILE_FILES)}
         for trap, kind in traps.items():
             repository.add_plugin(trap, extra=HOSTILE_FILES[kind])
-        guild = Guild(house, house.admin(), repository)
-        guild.register()
-        report = guild.sync()
+        demo = DemoMarketplace(house, house.admin(), repository)
+        demo.register()
+        report = demo.sync()
         assert report["refused"] == []
         assert {*PLUGINS, *traps} <= set(report["added"])
         left_out = [warning for warning in report["warnings"] if warning.endswith("it is left out")]
@@ -52,93 +52,93 @@ class TestSyncing:
             trap for trap, kind in traps.items() if kind not in served_whole
         }
 
-    def test_a_broken_catalog_keeps_the_last_good_plugins_and_says_why(self, guild: Guild):
-        analyst = analyst_with(guild, "finops")
-        good = guild.repository.manifest()
-        guild.repository.write_manifest(b'{"plugins": [')
-        code = guild.admin.refused("POST", f"/api/marketplaces/{guild.slug}/sync", 422)
+    def test_a_broken_catalog_keeps_the_last_good_plugins_and_says_why(self, demo: DemoMarketplace):
+        analyst = analyst_with(demo, "finops")
+        good = demo.repository.manifest()
+        demo.repository.write_manifest(b'{"plugins": [')
+        code = demo.admin.refused("POST", f"/api/marketplaces/{demo.slug}/sync", 422)
         assert code == "catalog_invalid"
-        registered = guild.registered()
+        registered = demo.registered()
         assert registered["last_error"]
-        assert registered["last_commit_sha"] == guild.repository.commits[0]
-        assert guild.card(analyst, "finops")["installed"] is True
-        guild.repository.write_manifest(good)
-        assert guild.sync()["plugin_count"] == 3
+        assert registered["last_commit_sha"] == demo.repository.commits[0]
+        assert demo.card(analyst, "finops")["installed"] is True
+        demo.repository.write_manifest(good)
+        assert demo.sync()["plugin_count"] == 3
 
     def test_sync_all_reaches_each_one_whatever_becomes_of_the_others(
-        self, guild: Guild, house: Target, tmp_path: Path
+        self, demo: DemoMarketplace, house: Target, tmp_path: Path
     ):
-        gone = synced_guild(house, tmp_path / "gone")
+        gone = synced_demo(house, tmp_path / "gone")
         shutil.rmtree(gone.repository.folder)
-        wanted = guild.repository.release_finops("1.5.0")
-        report = guild.admin.post("/api/marketplaces/sync-all", expect=200).json()
+        wanted = demo.repository.release_finops("1.5.0")
+        report = demo.admin.post("/api/marketplaces/sync-all", expect=200).json()
         assert gone.slug in {failure["id"] for failure in report["errors"]} | set(report["queued"])
         # Those for which one request has no time are queued.
-        eventually(lambda: guild.registered()["last_commit_sha"] == wanted and gone.registered()["last_error"])
+        eventually(lambda: demo.registered()["last_commit_sha"] == wanted and gone.registered()["last_error"])
         assert gone.registered()["plugin_count"] == len(PLUGINS)
 
-    def test_the_nightly_job_syncs_through_the_queue(self, guild: Guild):
-        wanted = guild.repository.release_finops("1.5.0")
-        guild.target.run_job("marketplace.sync")
+    def test_the_nightly_job_syncs_through_the_queue(self, demo: DemoMarketplace):
+        wanted = demo.repository.release_finops("1.5.0")
+        demo.target.run_job("marketplace.sync")
         eventually(
-            lambda: guild.registered()["last_commit_sha"] == wanted, within_seconds=PATIENCE_SECONDS
+            lambda: demo.registered()["last_commit_sha"] == wanted, within_seconds=PATIENCE_SECONDS
         )  # after all the others
 
     @pytest.mark.git
     def test_over_http_from_real_git(self, house: Target, tmp_path: Path):
         repository = SampleMarketplace(tmp_path / "repositories" / "marketplace.git")
         with GitHttpServer(repository.folder.parent, password="s3cret") as server:
-            guild = Guild(house, house.admin(), repository)
-            guild.register(server.url("marketplace.git"))
-            assert guild.admin.refused("POST", f"/api/marketplaces/{guild.slug}/sync", 502)
-            guild.admin.call("PATCH", f"/api/marketplaces/{guild.slug}", json={"token": "s3cret"})
-            assert guild.sync()["added"] == list(PLUGINS)
+            demo = DemoMarketplace(house, house.admin(), repository)
+            demo.register(server.url("marketplace.git"))
+            assert demo.admin.refused("POST", f"/api/marketplaces/{demo.slug}/sync", 502)
+            demo.admin.call("PATCH", f"/api/marketplaces/{demo.slug}", json={"token": "s3cret"})
+            assert demo.sync()["added"] == list(PLUGINS)
             repository.release_finops("1.5.0")
-            report = guild.sync()
+            report = demo.sync()
             assert (report["action"], report["updated"], report["commit"]) == ("update", ["finops"], repository.head)
-            assert guild.sync()["changed"] is False
+            assert demo.sync()["changed"] is False
 
 
 class TestBrowsing:
-    def test_nobody_sees_a_plugin_before_it_is_granted(self, guild: Guild):
-        mira, omar = guild.person("mira"), guild.person("omar")
-        team = guild.group(mira)
-        finops = f"/api/marketplace/curated/{guild.slug}/finops"
-        for person in (mira, omar, guild.admin):
-            assert guild.slug not in {item["marketplace_slug"] for item in person.items().values()}
+    def test_nobody_sees_a_plugin_before_it_is_granted(self, demo: DemoMarketplace):
+        mira, omar = demo.person("mira"), demo.person("omar")
+        team = demo.group(mira)
+        finops = f"/api/marketplace/curated/{demo.slug}/finops"
+        for person in (mira, omar, demo.admin):
+            assert demo.slug not in {item["marketplace_slug"] for item in person.items().values()}
         assert mira.refused("GET", finops, 403) == "plugin_not_granted"
         mira.refused("POST", f"{finops}/install", 403)
 
-        grant = guild.grant(team, "finops")
-        assert [(name, item["marketplace_slug"]) for name, item in mira.items().items()] == [("finops", guild.slug)]
+        grant = demo.grant(team, "finops")
+        assert [(name, item["marketplace_slug"]) for name, item in mira.items().items()] == [("finops", demo.slug)]
         assert omar.items() == {}
         assert omar.refused("GET", finops, 403) == "plugin_not_granted"
 
-        guild.install(mira, "finops")
-        guild.revoke(grant)
+        demo.install(mira, "finops")
+        demo.revoke(grant)
         assert mira.items() == {}
         assert mira.get("/api/my-stack").json()["curated"] == []
 
-    def test_an_analyst_adds_a_card_to_the_stack(self, guild: Guild):
-        mira = guild.person("mira")
-        guild.grant(guild.group(mira), "finops")
-        card = guild.card(mira, "finops")
+    def test_an_analyst_adds_a_card_to_the_stack(self, demo: DemoMarketplace):
+        mira = demo.person("mira")
+        demo.grant(demo.group(mira), "finops")
+        card = demo.card(mira, "finops")
         assert (card["type"], card["installed"], card["stack_count"]) == ("plugin", False, 0)
         assert (card["category"], card["owner"]) == ("Data & Analytics", "Mira Okafor")
-        guild.install(mira, "finops")
-        card = guild.card(mira, "finops")
+        demo.install(mira, "finops")
+        card = demo.card(mira, "finops")
         assert (card["installed"], card["stack_count"]) == (True, 1)
-        detail = guild.detail(mira, "finops")
+        detail = demo.detail(mira, "finops")
         assert [skill["invocation"] for skill in detail["skills"]] == ["/finops:budget-variance", "/finops:forecast"]
         assert [agent["invocation"] for agent in detail["agents"]] == ["@agent-finops:auditor"]
         assert detail["telemetry"] is None
-        mira.delete(f"/api/marketplace/curated/{guild.slug}/finops/install", expect=200)
-        assert guild.card(mira, "finops")["installed"] is False
+        mira.delete(f"/api/marketplace/curated/{demo.slug}/finops/install", expect=200)
+        assert demo.card(mira, "finops")["installed"] is False
 
-    def test_the_same_in_a_browser_without_script(self, guild: Guild):
-        mira = guild.person("mira")
-        guild.grant(guild.group(mira), "finops")
-        browser = guild.target.visitor()
+    def test_the_same_in_a_browser_without_script(self, demo: DemoMarketplace):
+        mira = demo.person("mira")
+        demo.grant(demo.group(mira), "finops")
+        browser = demo.target.visitor()
         there = browser.get("/marketplace", headers={"Accept": "text/html"}, expect=302).headers["Location"]
         assert "/login" in there
         login = Page(browser.get("/login?next=/marketplace").text)
@@ -149,23 +149,23 @@ class TestBrowsing:
         )
 
         listing = Page(browser.get("/marketplace", expect=200).text)
-        path = f"/marketplace/curated/{guild.slug}/finops"
+        path = f"/marketplace/curated/{demo.slug}/finops"
         assert any(link.endswith(path) for link in listing.links)
         assert Page(browser.get(path, expect=200).text).form(path) == {"enabled"}
         browser.post(path, data={"enabled": "true"}, expect=303)
-        assert guild.card(mira, "finops")["installed"] is True
+        assert demo.card(mira, "finops")["installed"] is True
         browser.post(path, data={"enabled": "false"}, expect=303)
-        assert guild.card(mira, "finops")["installed"] is False
+        assert demo.card(mira, "finops")["installed"] is False
 
-    def test_another_site_cannot_change_a_stack(self, guild: Guild):
-        mira = guild.person("mira")
-        guild.grant(guild.group(mira), "finops")
-        browser = guild.target.visitor()
+    def test_another_site_cannot_change_a_stack(self, demo: DemoMarketplace):
+        mira = demo.person("mira")
+        demo.grant(demo.group(mira), "finops")
+        browser = demo.target.visitor()
         browser.post("/auth/password/login/web", data={"email": mira.email, "password": PASSWORD}, expect=303)
         elsewhere = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
-        path = f"/marketplace/curated/{guild.slug}/finops"
+        path = f"/marketplace/curated/{demo.slug}/finops"
         browser.post(path, data={"enabled": "true"}, headers=elsewhere, expect=403)
-        assert guild.card(mira, "finops")["installed"] is False
+        assert demo.card(mira, "finops")["installed"] is False
 
 
 class Page(HTMLParser):

@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 
 from agnes.claude_code import versions
+from tests.builders.demo_marketplace import DemoMarketplace
 from tests.builders.git_http_server import GitHttpServer
-from tests.builders.guild import Guild
 from tests.builders.loaded_components import Loaded, loaded_of_all
+from tests.builders.served_installation import ServedInstallation, opened_installation
 from tests.builders.shapes import Shape, shapes
-from tests.builders.square import Square, opened_square
 
 pytestmark = pytest.mark.client
 
 
 @pytest.fixture(scope="module")
-def square(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Square]:
-    with opened_square(tmp_path_factory.mktemp("square")) as square:
-        yield square
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedInstallation]:
+    with opened_installation(tmp_path_factory.mktemp("installation")) as installation:
+        yield installation
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +37,23 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHttpSe
 
 
 @pytest.fixture(scope="module")
-def feed(square: Square, repositories: GitHttpServer) -> str:
+def feed(installation: ServedInstallation, repositories: GitHttpServer) -> str:
     """The git URL of the feed of a person who has every plugin of every shape."""
-    vera = square.guild.person("vera")
-    team = square.guild.group(vera)
+    vera = installation.demo.person("vera")
+    team = installation.demo.group(vera)
     for shape in shapes():
-        guild = Guild(square.target, square.guild.admin, square.guild.repository, slug=shape.name)
-        guild.register(repositories.url(f"{shape.name}.git"))
-        report = guild.sync()
+        demo = DemoMarketplace(
+            installation.target, installation.demo.admin, installation.demo.repository, slug=shape.name
+        )
+        demo.register(repositories.url(f"{shape.name}.git"))
+        report = demo.sync()
         assert {one["plugin"]: one["reason"] for one in report["refused"]} == shape.refused
         served = [name for name in shape.plugins if name not in shape.refused]
         for plugin in served:
-            guild.grant(team, plugin)
-        guild.install(vera, *served)
+            demo.grant(team, plugin)
+        demo.install(vera, *served)
     token = vera.make_token()["token"]
-    return f"{square.target.base_url}/marketplace.git".replace("://", f"://x:{token}@")
+    return f"{installation.target.base_url}/marketplace.git".replace("://", f"://x:{token}@")
 
 
 @pytest.mark.parametrize("version", versions.TESTED)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.claude_terminal import ClaudeTerminal
-from tests.builders.guild import Guild
+from tests.builders.demo_marketplace import DemoMarketplace
 from tests.builders.laptop import Laptop
 from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.scripted_messages_api import Reply, Script, ScriptedMessagesApi, text
@@ -20,9 +20,9 @@ LOCK = "agnes-private"
 
 
 @pytest.fixture
-def laptop(guild: Guild, tmp_path: Path, claude_version: str) -> Laptop:
-    laptop = Laptop.new(guild.target, tmp_path / "mira", claude_version=claude_version)
-    laptop.login(guild.person("mira").make_token()["token"])
+def laptop(demo: DemoMarketplace, tmp_path: Path, claude_version: str) -> Laptop:
+    laptop = Laptop.new(demo.target, tmp_path / "mira", claude_version=claude_version)
+    laptop.login(demo.person("mira").make_token()["token"])
     laptop.agnes("init")
     return laptop
 

@@ -8,60 +8,62 @@ from typing import Any
 
 import pytest
 
+from tests.builders.demo_marketplace import analyst_with
 from tests.builders.desk import Desk
-from tests.builders.guild import analyst_with
 from tests.builders.laptop import Laptop
 from tests.builders.sample_marketplace import MANIFEST, small_plugin
-from tests.builders.square import Square, opened_square
+from tests.builders.served_installation import ServedInstallation, opened_installation
 
 pytestmark = pytest.mark.client
 
 
 @pytest.fixture
-def square(tmp_path: Path):
-    with opened_square(tmp_path) as square:
-        yield square
+def installation(tmp_path: Path):
+    with opened_installation(tmp_path) as installation:
+        yield installation
 
 
-def rename(square: Square, old: str, new: str, renames: dict[str, Any]) -> None:
-    """Rename a plugin of the guild's catalog, with its folder."""
-    market = square.guild.repository
+def rename(installation: ServedInstallation, old: str, new: str, renames: dict[str, Any]) -> None:
+    """Rename a plugin of the marketplace's catalog, with its folder."""
+    market = installation.demo.repository
     catalog = market.manifest() | {"renames": renames}
     entry = next(one for one in catalog["plugins"] if one["name"] == old)
     entry |= {"name": new, "source": f"./plugins/{new}"}
     files = {f"plugins/{new}/{path}": body for path, body in small_plugin(new).items()}
     market.change(f"{old} becomes {new}", {**files, MANIFEST: json.dumps(catalog)})
-    square.guild.sync()
-    square.guild.target.settle()
+    installation.demo.sync()
+    installation.demo.target.settle()
 
 
-def test_who_has_alpha_has_beta_after_a_refresh(square: Square, tmp_path: Path, claude_version: str):
-    desk = Desk.of(square.guild, tmp_path, claude_version=claude_version)
+def test_who_has_alpha_has_beta_after_a_refresh(installation: ServedInstallation, tmp_path: Path, claude_version: str):
+    desk = Desk.of(installation.demo, tmp_path, claude_version=claude_version)
     desk.add("finops", "chartkit")
     desk.refresh("--bootstrap")
     assert {name for name in desk.installed() if name.endswith("@agnes")} == {"finops@agnes", "chartkit@agnes"}
-    rename(square, "finops", "money", {"finops": "money"})
+    rename(installation, "finops", "money", {"finops": "money"})
     assert "money" in desk.check()
     desk.refresh()
     for _ in range(2):
         found = {name: p.get("errors") for name, p in desk.installed().items() if name.endswith("@agnes")}
         assert found == {"money@agnes": None, "chartkit@agnes": None}
     # A second rename of one that never saw the first.
-    rename(square, "money", "cash", {"finops": "money", "money": "cash"})
+    rename(installation, "money", "cash", {"finops": "money", "money": "cash"})
     desk.refresh()
     assert {name for name in desk.installed() if name.endswith("@agnes")} == {"cash@agnes", "chartkit@agnes"}
 
 
-def test_the_client_follows_the_served_map_by_itself(square: Square, tmp_path: Path, claude_version: str):
+def test_the_client_follows_the_served_map_by_itself(
+    installation: ServedInstallation, tmp_path: Path, claude_version: str
+):
     """Without `agnes`: a person who cloned the feed. Both versions of the client move the settings to the new name."""
-    guild = square.guild
-    who = analyst_with(guild, "finops", "chartkit")
-    guild.target.settle()
-    client = Laptop.new(guild.target, tmp_path / "mira", claude_version=claude_version).claude("http://127.0.0.1:9")
-    host = guild.target.base_url.removeprefix("http://")
+    demo = installation.demo
+    who = analyst_with(demo, "finops", "chartkit")
+    demo.target.settle()
+    client = Laptop.new(demo.target, tmp_path / "mira", claude_version=claude_version).claude("http://127.0.0.1:9")
+    host = demo.target.base_url.removeprefix("http://")
     client.plugin_marketplace_add(f"http://x:{who.make_token()['token']}@{host}/marketplace.git")
     client.plugin_install("finops@agnes")
-    rename(square, "finops", "money", {"finops": "money"})
+    rename(installation, "finops", "money", {"finops": "money"})
     client.plugin_marketplace_update("agnes")
     client.plugin_list()  # the client moves the settings when plugins are loaded next
     settings = json.loads((client.home / ".claude" / "settings.json").read_text())

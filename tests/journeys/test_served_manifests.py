@@ -12,11 +12,11 @@ import pytest
 from agnes.claude_code import versions
 from agnes.outside.git import DulwichGit
 from agnes_local.demo_repository import BareRepository, File
-from tests.builders.guild import analyst_with
+from tests.builders.demo_marketplace import analyst_with
 from tests.builders.laptop import Laptop
 from tests.builders.npm_registry import NpmRegistry, archive
 from tests.builders.sample_marketplace import small_plugin
-from tests.builders.square import Square, opened_square
+from tests.builders.served_installation import ServedInstallation, opened_installation
 
 pytestmark = pytest.mark.client
 
@@ -27,7 +27,7 @@ CLOSE = "---\nname: close\ndescription: Closes the month.\n---\nClose it.\n"
 
 
 class GitHubHere(DulwichGit):
-    """As DulwichGit, with GitHub's repositories of Northwind in a folder of ours."""
+    """As DulwichGit, with GitHub's repositories of Northwind in a folder of this test."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(allow=frozenset({"file", "http", "private"}))
@@ -45,10 +45,10 @@ def registry() -> Iterator[NpmRegistry]:
 
 
 @pytest.fixture
-def square(tmp_path: Path, registry: NpmRegistry) -> Iterator[Square]:
+def installation(tmp_path: Path, registry: NpmRegistry) -> Iterator[ServedInstallation]:
     environ = {"AGNES_NPM_REGISTRY": registry.url()}
-    with opened_square(tmp_path, environ=environ, git=GitHubHere(tmp_path / "github")) as square:
-        yield square
+    with opened_installation(tmp_path, environ=environ, git=GitHubHere(tmp_path / "github")) as installation:
+        yield installation
 
 
 def repository(folder: Path, plugin: str, at: str = "") -> BareRepository:
@@ -58,9 +58,9 @@ def repository(folder: Path, plugin: str, at: str = "") -> BareRepository:
 
 
 def test_from_every_source_and_of_every_form(
-    square: Square, registry: NpmRegistry, tmp_path: Path, claude_version: str
+    installation: ServedInstallation, registry: NpmRegistry, tmp_path: Path, claude_version: str
 ):
-    guild, market = square.guild, square.guild.repository
+    demo, market = installation.demo, installation.demo.repository
     registry.publish("@northwind/packed", "1.0.0", archive(small_plugin("packed")))
     repository(tmp_path / "github" / "hub.git", "hub")
     url = repository(tmp_path / "elsewhere.git", "linked").url
@@ -86,19 +86,21 @@ def test_from_every_source_and_of_every_form(
     run = [{"hooks": [{"type": "command", "command": "true"}]}]
     table = json.dumps({"hooks": {"SessionStart": run, "TaskDreamed": run}})
     market.add_plugin("newer", extra={MANIFEST: table, "hooks/hooks.json": table})
-    guild.admin.call("PATCH", f"/api/marketplaces/{guild.slug}", json={"allow_external": True})
-    report = guild.sync()
+    demo.admin.call("PATCH", f"/api/marketplaces/{demo.slug}", json={"allow_external": True})
+    report = demo.sync()
     assert report["refused"] == []
 
     curated = ("packed", "hub", "linked", "deep", "mended", "bare", "forms", "newer")
-    vera = analyst_with(guild, *curated, name="vera")
+    vera = analyst_with(demo, *curated, name="vera")
     for kind in ("plugin", "skill", "agent"):
-        vera.post(f"/api/store/entities/{square.plant(f'a-{kind}', kind=kind)}/install")
+        vera.post(f"/api/store/entities/{installation.plant(f'a-{kind}', kind=kind)}/install")
     served = {*curated, *(f"a-{kind}-by-bob" for kind in ("plugin", "skill", "agent"))}
 
-    client = Laptop.new(square.target, tmp_path / "vera", claude_version=claude_version).claude("http://127.0.0.1:9")
+    client = Laptop.new(installation.target, tmp_path / "vera", claude_version=claude_version).claude(
+        "http://127.0.0.1:9"
+    )
     token = vera.make_token()["token"]
-    client.plugin_marketplace_add(f"{square.target.base_url}/marketplace.git".replace("://", f"://x:{token}@"))
+    client.plugin_marketplace_add(f"{installation.target.base_url}/marketplace.git".replace("://", f"://x:{token}@"))
     (added,) = client.plugin_marketplace_list()
     clone = Path(added["installLocation"])
     assert {path.name for path in (clone / "plugins").iterdir()} == served

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.builders.guild import Guild
+from tests.builders.demo_marketplace import DemoMarketplace
 from tests.builders.target import PASSWORD, Target, Visitor
 
 
@@ -12,16 +12,16 @@ def in_browser(target: Target, email: str) -> Visitor:
     return browser
 
 
-def test_after_logout_the_cookie_is_dead(guild: Guild):
-    mira = guild.person("mira")
-    browser = in_browser(guild.target, mira.email)
+def test_after_logout_the_cookie_is_dead(demo: DemoMarketplace):
+    mira = demo.person("mira")
+    browser = in_browser(demo.target, mira.email)
     cookie = browser.http.cookies["access_token"]
     assert browser.get("/api/me").json()["email"] == mira.email
     browser.post("/auth/logout", expect=303)
     assert "access_token" not in browser.http.cookies
     kept = {"Cookie": f"access_token={cookie}"}
-    assert guild.target.visitor().refused("GET", "/api/me", 401, headers=kept)
-    thief = guild.target.visitor()
+    assert demo.target.visitor().refused("GET", "/api/me", 401, headers=kept)
+    thief = demo.target.visitor()
     assert (
         "/login" in thief.get("/marketplace", headers={**kept, "Accept": "text/html"}, expect=302).headers["Location"]
     )
@@ -30,43 +30,43 @@ def test_after_logout_the_cookie_is_dead(guild: Guild):
     mira.refused("GET", "/api/me", 401)
 
 
-def test_a_revoked_token_opens_nothing(guild: Guild):
-    mira = guild.person("mira")
+def test_a_revoked_token_opens_nothing(demo: DemoMarketplace):
+    mira = demo.person("mira")
     made, other = mira.make_token("laptop"), mira.make_token("desktop")
-    bearer = guild.target.visitor(made["token"])
+    bearer = demo.target.visitor(made["token"])
     assert bearer.get("/api/me").json()["via"] == "token"
     assert made["token"] not in mira.get("/auth/tokens").text, "it was shown once"
     mira.delete(f"/auth/tokens/{made['id']}", expect=204)
     for path in ("/api/me", "/api/marketplace/items", "/marketplace.zip", "/marketplace/info"):
         assert bearer.refused("GET", path, 401)
-    guild.target.visitor(other["token"]).get("/api/me", expect=200)
+    demo.target.visitor(other["token"]).get("/api/me", expect=200)
 
 
-def test_a_token_is_nobody_elses_to_see_or_revoke(guild: Guild):
-    mira, omar = guild.person("mira"), guild.person("omar")
+def test_a_token_is_nobody_elses_to_see_or_revoke(demo: DemoMarketplace):
+    mira, omar = demo.person("mira"), demo.person("omar")
     made = mira.make_token()
     omar.refused("GET", f"/auth/tokens/{made['id']}", 404)
     omar.refused("DELETE", f"/auth/tokens/{made['id']}", 404)
-    guild.admin.delete(f"/auth/admin/tokens/{made['id']}", expect=204)
-    guild.target.visitor(made["token"]).refused("GET", "/api/me", 401)
+    demo.admin.delete(f"/auth/admin/tokens/{made['id']}", expect=204)
+    demo.target.visitor(made["token"]).refused("GET", "/api/me", 401)
 
 
-def test_a_deactivated_account_is_out_at_once(guild: Guild):
-    mira = guild.person("mira")
-    token = guild.target.visitor(mira.make_token()["token"])
-    browser = in_browser(guild.target, mira.email)
-    guild.admin.post(f"/api/users/{mira.id}/deactivate", expect=200)
+def test_a_deactivated_account_is_out_at_once(demo: DemoMarketplace):
+    mira = demo.person("mira")
+    token = demo.target.visitor(mira.make_token()["token"])
+    browser = in_browser(demo.target, mira.email)
+    demo.admin.post(f"/api/users/{mira.id}/deactivate", expect=200)
     for way_in in (mira, token, browser):
         way_in.refused("GET", "/api/me", 401)
     answer = {"email": mira.email, "password": PASSWORD}
-    guild.target.visitor().refused("POST", "/auth/token", 401, json=answer)
-    guild.admin.post(f"/api/users/{mira.id}/activate", expect=200)
-    guild.target.sign_in(mira.email).get("/api/me", expect=200)
+    demo.target.visitor().refused("POST", "/auth/token", 401, json=answer)
+    demo.admin.post(f"/api/users/{mira.id}/activate", expect=200)
+    demo.target.sign_in(mira.email).get("/api/me", expect=200)
 
 
-def test_a_new_password_ends_the_sessions(guild: Guild):
-    mira = guild.person("mira")
-    guild.admin.post(f"/api/users/{mira.id}/set-password", json={"password": "another battery"}, expect=200)
+def test_a_new_password_ends_the_sessions(demo: DemoMarketplace):
+    mira = demo.person("mira")
+    demo.admin.post(f"/api/users/{mira.id}/set-password", json={"password": "another battery"}, expect=200)
     mira.refused("GET", "/api/me", 401)
-    guild.target.visitor().refused("POST", "/auth/token", 401, json={"email": mira.email, "password": PASSWORD})
-    guild.target.sign_in(mira.email, "another battery").get("/api/me", expect=200)
+    demo.target.visitor().refused("POST", "/auth/token", 401, json={"email": mira.email, "password": PASSWORD})
+    demo.target.sign_in(mira.email, "another battery").get("/api/me", expect=200)

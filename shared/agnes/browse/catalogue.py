@@ -3,12 +3,12 @@
 Four layers, each made from the state files that it names and kept for as long as those stay at their generation:
 
     Content    entries, their order by age, the search index    the sources' files (marketplace)
-    Measures   figures by item, orders by use, what is used
+    UsageIndex   figures by item, orders by use, what is used
                together                                         telemetry
-    Reach      who is in which group, what groups were granted  people
+    GrantIndex      who is in which group, what groups were granted  people
     SubscriptionIndex   who holds what, and how many                     stack, with all of the above
 
-What one person may see depends on their groups only, so it is worked out once a set of groups (`Visible`).
+What one person may see depends on their groups only, so it is worked out once a set of groups (`VisibleItems`).
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _document(entry: Entry) -> Iterable[tuple[float, str]]:
             yield 1.5, f"{inner.description} {words.tagline if words else ''}"
 
 
-class Measures:
+class UsageIndex:
     """Figures of every item that was used, and the orders that follow from them."""
 
     def __init__(
@@ -191,7 +191,7 @@ def most_popular_first(entry: Entry, usage: Usage) -> tuple[int, int, int, int, 
 
 
 @dataclass(frozen=True)
-class Reach:
+class GrantIndex:
     """Active people with their groups, and what groups were granted."""
 
     groups_of: Mapping[str, frozenset[str]]
@@ -219,7 +219,7 @@ class SubscriptionIndex:
     def __init__(
         self,
         content: Content,
-        reach: Reach,
+        reach: GrantIndex,
         held: Iterable[Held],
         required: Mapping[str, Collection[str]] = NOTHING,
     ) -> None:
@@ -302,10 +302,10 @@ class SubscriptionIndex:
         return found
 
 
-class Visible:
+class VisibleItems:
     """What people of the same groups may see, in every order."""
 
-    def __init__(self, content: Content, measures: Measures, numbers: Iterable[int], results: Part) -> None:
+    def __init__(self, content: Content, measures: UsageIndex, numbers: Iterable[int], results: Part) -> None:
         self.numbers = frozenset(numbers)
         self.results = results
         """What queries found."""
@@ -345,9 +345,9 @@ class VisibilityIndex:
     """Visible by set of groups. Lives as long as the layers that it depends on."""
 
     content: Content
-    measures: Measures
-    reach: Reach
-    _of: dict[Key, Visible] = field(default_factory=dict)
+    measures: UsageIndex
+    reach: GrantIndex
+    _of: dict[Key, VisibleItems] = field(default_factory=dict)
     _results: Recent = field(default_factory=lambda: Recent(RESULTS_REMEMBERED))
 
     @cached_property
@@ -380,7 +380,7 @@ class VisibilityIndex:
         }
         return self.content.system | free
 
-    def of(self, who: Principal) -> Visible:
+    def of(self, who: Principal) -> VisibleItems:
         """Granted to one of their groups, or open; their own flea entities that are not archived; an admin sees
         every flea entity, and no more of the curated ones than anybody."""
         owner = who.user_id if who.user_id in self.content.owned_by else ""
@@ -397,7 +397,7 @@ class VisibilityIndex:
             if owner or who.is_admin:
                 shared = [(n, e) for n, e in enumerate(self.content.entries) if not e.grant]
                 numbers |= {n for n, e in shared if who.is_admin or (e.owner_id == owner and e.status != "archived")}
-            found = Visible(self.content, self.measures, numbers, self._results.part(key))
+            found = VisibleItems(self.content, self.measures, numbers, self._results.part(key))
             if len(self._of) >= VISIBLE_REMEMBERED:
                 self._of.clear()
             self._of[key] = found
@@ -426,8 +426,8 @@ class Catalogue:
     """The layers that one answer is made of."""
 
     content: Content
-    measures: Measures
-    reach: Reach
+    measures: UsageIndex
+    reach: GrantIndex
     holdings: SubscriptionIndex
     sights: VisibilityIndex
     items: Recent = field(default_factory=lambda: Recent(ITEMS_REMEMBERED))

@@ -206,7 +206,7 @@ def _calls(state: State, known: Catalogue, entry: Entry) -> dict[tuple[str, str]
         except AgnesError as exc:
             if exc.status < 500:
                 raise
-            return {}  # the page says that figures are missing (`Measures.is_current`)
+            return {}  # the page says that figures are missing (`UsageIndex.is_current`)
         found = {}
         for kind, name, day, invocations in rows:
             found.setdefault((kind, name), {})[day] = invocations

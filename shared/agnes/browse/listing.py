@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from agnes.browse.catalogue import MOST_ADOPTED, RECENT, RELEVANCE, SORTS, TRENDING, Catalogue, Stack, Visible
+from agnes.browse.catalogue import MOST_ADOPTED, RECENT, RELEVANCE, SORTS, TRENDING, Catalogue, Stack, VisibleItems
 from agnes.browse.entitled import Reader, candidates
 from agnes.browse.model import (
     CATEGORIES,
@@ -130,7 +130,7 @@ class _Result:
     facets: Facets
 
 
-def _find(catalogue: Catalogue, visible: Visible, stack: Stack, query: ItemsQuery, now: datetime) -> _Result:
+def _find(catalogue: Catalogue, visible: VisibleItems, stack: Stack, query: ItemsQuery, now: datetime) -> _Result:
     """Remembered where it depends on nothing but what the person's groups may see."""
     if query.tab == "my" or query.not_in_stack or query.updated:
         return _Search(catalogue, visible, stack, query, now).result()
@@ -143,7 +143,9 @@ def _find(catalogue: Catalogue, visible: Visible, stack: Stack, query: ItemsQuer
 
 
 class _Search:
-    def __init__(self, catalogue: Catalogue, visible: Visible, stack: Stack, query: ItemsQuery, now: datetime) -> None:
+    def __init__(
+        self, catalogue: Catalogue, visible: VisibleItems, stack: Stack, query: ItemsQuery, now: datetime
+    ) -> None:
         self._catalogue = catalogue
         self._query = query
         self._entries = catalogue.content.entries
@@ -152,7 +154,7 @@ class _Search:
         self._type = "" if query.sources == ("curated",) and query.tab != "my" else query.type
         self._base = self._found(visible, stack, now)
 
-    def _found(self, visible: Visible, stack: Stack, now: datetime) -> list[int]:
+    def _found(self, visible: VisibleItems, stack: Stack, now: datetime) -> list[int]:
         """Visible in this tab, found by the search, let through by the filters that have no facet."""
         query, entries, scores = self._query, self._entries, self._scores
         if query.tab == "my":
@@ -219,7 +221,7 @@ def icon_key(category: str) -> str:
 
 
 def _popular(
-    catalogue: Catalogue, who: Principal, visible: Visible, stack: Stack, query: ItemsQuery
+    catalogue: Catalogue, who: Principal, visible: VisibleItems, stack: Stack, query: ItemsQuery
 ) -> tuple[Item, ...]:
     """At most four used ones; on the first page of a source's tab, while nothing is searched or filtered for."""
     narrowed = query.words or query.category or query.publisher or query.updated or query.not_in_stack

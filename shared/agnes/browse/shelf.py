@@ -1,4 +1,4 @@
-"""The shelf: the catalogue that a process keeps, brought up to date when a state file has a new generation.
+"""The cache: the catalogue that a process keeps, brought up to date when a state file has a new generation.
 
 Asking for the newest generations costs microseconds; a read of them costs DuckDB's planning and joins, 15 ms. So a
 listing asks, and reads again only what changed. Sign-ins commit to `people` all day long: that layer has a mark made
@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from agnes.access import service as access
 from agnes.browse import curated, flea
-from agnes.browse.catalogue import Catalogue, Content, Measures, Reach, SubscriptionIndex, VisibilityIndex
+from agnes.browse.catalogue import Catalogue, Content, GrantIndex, SubscriptionIndex, UsageIndex, VisibilityIndex
 from agnes.browse.model import Figures, Usage
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.garbage import no_garbage_collection
@@ -50,10 +50,10 @@ Marks = dict[tuple[str, str], int]
 
 def catalogue(state: State) -> Catalogue:
     """The catalogue as a read would see it now."""
-    shelf = _shelves.get(state)
-    if shelf is None:
-        shelf = _shelves.setdefault(state, Shelf())
-    return shelf.catalogue(state)
+    cache = _caches.get(state)
+    if cache is None:
+        cache = _caches.setdefault(state, CatalogueCache())
+    return cache.catalogue(state)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Made:
     catalogue: Catalogue
 
 
-class Shelf:
+class CatalogueCache:
     def __init__(self) -> None:
         self._made: Made | None = None
         self._making = Lock()
@@ -126,8 +126,8 @@ def _is_as_new(made: Versions, seen: Versions) -> bool:
 def _made(db: Db, seen: Versions, *, without: Collection[str] = ()) -> Made:
     """Every layer. `without` are files that cannot be read: `db` has nothing in them."""
     content = _content(db, is_whole=SHARED not in without)
-    measures = _measures(db, content) if FIGURES not in without else Measures(content, {}, is_current=False)
-    reach = _reach(db)
+    measures = _usage_index(db, content) if FIGURES not in without else UsageIndex(content, {}, is_current=False)
+    reach = _grant_index(db)
     return Made(
         seen,
         _mark_of_people(db),
@@ -152,11 +152,11 @@ def _renewed(db: Db, seen: Versions, made: Made, *, without: Collection[str] = (
     measures = old.measures
     if FIGURES in without:
         if is_new or measures.is_current:
-            measures = Measures(content, measures.of_item, is_current=False)
+            measures = UsageIndex(content, measures.of_item, is_current=False)
     elif is_new or FIGURES in changed or not measures.is_current:
-        measures = _measures(db, content)
+        measures = _usage_index(db, content)
     mark = _mark_of_people(db) if is_new or "people" in changed else made.people_mark
-    reach = _reach(db) if mark != made.people_mark else old.reach
+    reach = _grant_index(db) if mark != made.people_mark else old.reach
     regrouped = reach is not old.reach
     if "people" in changed and not is_new:
         content = content.with_authors(flea.authors(db, content.owned_by))
@@ -180,7 +180,7 @@ def _content(db: Db, *, is_whole: bool) -> Content:
     return Content(entries, serving.plugins(db), is_whole=is_whole)
 
 
-def _holdings(db: Db, content: Content, reach: Reach) -> SubscriptionIndex:
+def _holdings(db: Db, content: Content, reach: GrantIndex) -> SubscriptionIndex:
     return SubscriptionIndex(content, reach, (row for source in SOURCES for row in source.holdings(db)), _required(db))
 
 
@@ -208,8 +208,8 @@ def _required(db: Db) -> dict[str, set[str]]:
     return required
 
 
-def _measures(db: Db, content: Content) -> Measures:
-    return Measures(content, _figures(db), windows.used_together(db))
+def _usage_index(db: Db, content: Content) -> UsageIndex:
+    return UsageIndex(content, _figures(db), windows.used_together(db))
 
 
 def _figures(db: Db) -> dict[ItemKey, Figures]:
@@ -222,7 +222,7 @@ def _mark_of_people(db: Db) -> int:
     return hash((access.fingerprint(db), *sorted(renamed.pending(db).items())))
 
 
-def _reach(db: Db) -> Reach:
+def _grant_index(db: Db) -> GrantIndex:
     granted_to: dict[str, set[str]] = {}
     moving = renamed.pending(db)
     for group_id, grants in access.grants_by_group(db, RESOURCE_TYPES).items():
@@ -235,11 +235,11 @@ def _reach(db: Db) -> Reach:
         key = frozenset(groups)
         return same.setdefault(key, key)
 
-    return Reach(
+    return GrantIndex(
         {user_id: shared(groups) for user_id, groups in access.groups_by_user(db).items()},
         {resource: shared(groups) for resource, groups in granted_to.items()},
         dict(access.group_names(db)),
     )
 
 
-_shelves: WeakKeyDictionary[State, Shelf] = WeakKeyDictionary()
+_caches: WeakKeyDictionary[State, CatalogueCache] = WeakKeyDictionary()

@@ -11,7 +11,7 @@ from agnes.kernel.errors import AgnesError, BadRequestError, UnavailableError
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ChatMessage:
     """One turn of a conversation."""
 
     role: Literal["user", "assistant"]
@@ -22,7 +22,7 @@ class Said:
 class Prompt:
     model: str
     system: str
-    turns: Sequence[Said]
+    turns: Sequence[ChatMessage]
     """The last one is the user's."""
     schema: dict[str, Any] = field(hash=False)
     """JSON schema of the answer, an object."""

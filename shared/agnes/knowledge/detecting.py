@@ -21,13 +21,13 @@ from datetime import datetime, timedelta
 from agnes.kernel.errors import AgnesError
 from agnes.kernel.ids import new_nonce
 from agnes.kernel.llm import (
+    ChatMessage,
     Completion,
     ModelNotConfigured,
     ModelOutputUnusable,
     ModelRefused,
     ModelUnavailable,
     Prompt,
-    Said,
     TokenCounts,
     Trouble,
 )
@@ -298,7 +298,7 @@ class _Reading:
         prompt = Prompt(
             self.judge.name,
             prompting.SYSTEM,
-            (Said("user", prompting.compose(chunk, secrets.token_hex(8), rules.domains)),),
+            (ChatMessage("user", prompting.compose(chunk, secrets.token_hex(8), rules.domains)),),
             prompting.schema(rules.domains),
             prompting.MAX_TOKENS,
             prompting.REQUEST_SECONDS,

@@ -16,13 +16,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agnes.kernel.llm import (
+    ChatMessage,
     Completion,
     ModelNotConfigured,
     ModelOutputUnusable,
     ModelRefused,
     ModelUnavailable,
     Prompt,
-    Said,
     TokenCounts,
     Trouble,
 )
@@ -223,7 +223,13 @@ def _ask(k: Knowledge, judge: Judge, item: Item, others: Sequence[Item]) -> tupl
     parts = [f"The nonce is {nonce}.", _shown("new", item, nonce)]
     parts += [_shown(f"candidate {number}", other, nonce) for number, other in enumerate(others)]
     prompt = Prompt(
-        judge.name, SYSTEM, (Said("user", "\n".join(parts)),), _schema(), MAX_TOKENS, REQUEST_SECONDS, is_patient=True
+        judge.name,
+        SYSTEM,
+        (ChatMessage("user", "\n".join(parts)),),
+        _schema(),
+        MAX_TOKENS,
+        REQUEST_SECONDS,
+        is_patient=True,
     )
     with k.state.read(FILE) as db:
         judge.require_allowance(db, prompt, k.clock.now())

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from agnes.kernel.llm import (
+    ChatMessage,
     Completion,
     ModelNotConfigured,
     ModelOutputUnusable,
     ModelRefused,
     ModelUnavailable,
     Prompt,
-    Said,
     TokenCounts,
     Trouble,
 )
@@ -31,7 +31,7 @@ PATIENT_SECONDS = 2.0
 OVERLOADED = 529
 
 
-def _message(turn: Said) -> UserMessageParam | AssistantMessageParam:
+def _message(turn: ChatMessage) -> UserMessageParam | AssistantMessageParam:
     if turn.role == "user":
         return {"role": "user", "content": turn.text}
     return {"role": "assistant", "content": turn.text}

@@ -9,7 +9,7 @@ import pytest
 
 from agnes.edge import Needs
 from infra import discovery
-from tests.attack.town import FEED, PUSH, routes, scope_verdict
+from tests.attack.installation import FEED, PUSH, routes, scope_verdict
 from tests.builders.people import add_person
 from tests.edge.accounts.test_tokens import make
 

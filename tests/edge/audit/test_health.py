@@ -1,4 +1,4 @@
-"""The pulse and its page, from what jobs and people have really left behind."""
+"""System health and its page, from what jobs and people have really left behind."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class MortalStore(MemoryStore):
         self._call(lambda: MemoryStore.remove(self, keys), changes=True)
 
 
-class Town:
+class KilledInstallation:
     """A house that can die and be started again over what its store holds."""
 
     def __init__(self, folder: Path) -> None:
@@ -122,24 +122,24 @@ class Town:
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
-    with Town(tmp_path) as town:
-        yield town
+def killed(tmp_path: Path) -> Iterator[KilledInstallation]:
+    with KilledInstallation(tmp_path) as killed:
+        yield killed
 
 
-def deaths(town: Town, act: Callable[[], Answer], check: Callable[[Answer | None], None]) -> int:
+def deaths(killed: KilledInstallation, act: Callable[[], Answer], check: Callable[[Answer | None], None]) -> int:
     """Let `act` die at each of its calls, before and after it; how many calls it has.
 
     Every death begins from the same store. So two that have done equally much leave the same behind (a death before a read
     and one after it), and what is left behind is checked once.
     """
-    kept, number, checked = town.keep(), 0, set()
+    kept, number, checked = killed.keep(), 0, set()
     while True:
         number += 1
         for acts in (False, True):
-            town.back_to(kept)
-            answer = town.dying(number, act, acts=acts)
-            left = town.left()
+            killed.back_to(kept)
+            answer = killed.dying(number, act, acts=acts)
+            left = killed.left()
             if answer is not None or left not in checked:
                 checked.add(left)
                 check(answer)
@@ -148,68 +148,68 @@ def deaths(town: Town, act: Callable[[], Answer], check: Callable[[Answer | None
             return number - 1
 
 
-def test_create(town: Town) -> None:
+def test_create(killed: KilledInstallation) -> None:
     def check(answer: Answer | None) -> None:
-        market = town.market
-        found = market.house.get("/api/store/mine", token=town.bob.token).json()
+        market = killed.market
+        found = market.house.get("/api/store/mine", token=killed.bob.token).json()
         assert [one["entity"]["name"] for one in found] in ([], ["notes"])
         assert all(len(one["versions"]) == 1 for one in found)
         assert answer is None or (answer.status == 201 and len(found) == 1)
-        again = market.share(town.bob, FIRST)
+        again = market.share(killed.bob, FIRST)
         assert again.status == (409 if found else 201), again.text
         market.house.clock.sleep(660)
         market.run("cron_reap")  # whose message was lost
         assert market.review() == []
-        [one] = market.house.get("/api/store/mine", token=town.bob.token).json()
+        [one] = market.house.get("/api/store/mine", token=killed.bob.token).json()
         assert (one["label"], one["versions"][0]["is_live"]) == ("Active", True)
 
-    assert deaths(town, lambda: town.market.share(town.bob, FIRST), check) > 8
+    assert deaths(killed, lambda: killed.market.share(killed.bob, FIRST), check) > 8
 
 
-def test_approve(town: Town) -> None:
-    town.reviewer.verdict = checks.Review(
-        checks.Verdict.WAITING, checks.Reason.NO_KEY, None, "", (), "", 0, (), town.reviewer.verdict.tokens, None
+def test_approve(killed: KilledInstallation) -> None:
+    killed.reviewer.verdict = checks.Review(
+        checks.Verdict.WAITING, checks.Reason.NO_KEY, None, "", (), "", 0, (), killed.reviewer.verdict.tokens, None
     )
-    entity = town.market.share(town.bob, FIRST).json()["id"]
-    town.market.review()
-    submission = town.market.versions(town.bob, entity)[0]["submission_id"]
+    entity = killed.market.share(killed.bob, FIRST).json()["id"]
+    killed.market.review()
+    submission = killed.market.versions(killed.bob, entity)[0]["submission_id"]
 
     def check(answer: Answer | None) -> None:
-        market = town.market
-        row = market.entity(town.ada, entity)
+        market = killed.market
+        row = market.entity(killed.ada, entity)
         assert row["visibility_status"] in ("pending", "approved")
         assert (row["submission_id"] == submission) == (row["visibility_status"] == "approved")
-        again = market.decide(town.ada, submission, "approve")
+        again = market.decide(killed.ada, submission, "approve")
         assert again.status == (409 if row["visibility_status"] == "approved" else 200), again.text
         assert answer is None or answer.status == 200
         inside = f"/api/marketplace/flea/{entity}/skill/notes-by-bob"
-        assert market.house.get(inside, token=town.bob.token).status == 200
+        assert market.house.get(inside, token=killed.bob.token).status == 200
 
-    assert deaths(town, lambda: town.market.decide(town.ada, submission, "approve"), check) > 3
+    assert deaths(killed, lambda: killed.market.decide(killed.ada, submission, "approve"), check) > 3
 
 
-def test_restore(town: Town) -> None:
-    entity = town.market.shared(town.bob, FIRST)
-    town.market.update(town.bob, entity, SECOND)
-    town.market.review()
-    live = town.market.entity(town.bob, entity)
+def test_restore(killed: KilledInstallation) -> None:
+    entity = killed.market.shared(killed.bob, FIRST)
+    killed.market.update(killed.bob, entity, SECOND)
+    killed.market.review()
+    live = killed.market.entity(killed.bob, entity)
     path = f"/api/store/entities/{entity}/versions/1/restore"
 
     def check(answer: Answer | None) -> None:
-        market = town.market
-        assert market.entity(town.bob, entity)["version"] == live["version"], "what is live is not touched"
-        versions = market.versions(town.bob, entity)
+        market = killed.market
+        assert market.entity(killed.bob, entity)["version"] == live["version"], "what is live is not touched"
+        versions = market.versions(killed.bob, entity)
         assert len(versions) in (2, 3)
         assert answer is None or (answer.status == 200 and len(versions) == 3)
-        again = market.house.post(path, token=town.bob.token)
+        again = market.house.post(path, token=killed.bob.token)
         assert again.status == (409 if len(versions) == 3 else 200), again.text
         market.house.clock.sleep(660)
         market.run("cron_reap")
         assert market.review() == []
-        row = market.entity(town.bob, entity)
+        row = market.entity(killed.bob, entity)
         assert (row["version_no"], row["version"] != live["version"]) == (3, True)
 
-    assert deaths(town, lambda: town.market.house.post(path, token=town.bob.token), check) > 5
+    assert deaths(killed, lambda: killed.market.house.post(path, token=killed.bob.token), check) > 5
 
 
 class Second(ScriptedReviewer):

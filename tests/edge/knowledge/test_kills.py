@@ -31,7 +31,7 @@ class DyingAtWrites(MortalStore):
         return MemoryStore.read_if_changed(self, key, version)
 
 
-class Town:
+class KilledInstallation:
     """A library that can die and be started again over what its store holds."""
 
     def __init__(self, folder: Path) -> None:
@@ -53,34 +53,34 @@ class Town:
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
-    made = Town(tmp_path)
+def killed(tmp_path: Path) -> Iterator[KilledInstallation]:
+    made = KilledInstallation(tmp_path)
     yield made
     made.house.__exit__()
 
 
-def test_a_detector_that_dies_anywhere(town: Town) -> None:
-    library = town.library
+def test_a_detector_that_dies_anywhere(killed: KilledInstallation) -> None:
+    library = killed.library
     bob = library.person("bob")
     library.send(bob, CASES["correction"])
     library.pass_time()
-    kept, at = dict(town.store._held), library.house.clock.now()
+    kept, at = dict(killed.store._held), library.house.clock.now()
     number = 0
     while True:
         number += 1
         ended = False
         for acts in (False, True):
-            town.store._held = dict(kept)
+            killed.store._held = dict(kept)
             clock = type(library.house.clock)(at)
-            town.restart(clock)
-            town.store.calls, town.store.dies_at, town.store.acts = 0, number, acts
+            killed.restart(clock)
+            killed.store.calls, killed.store.dies_at, killed.store.acts = 0, number, acts
             try:
                 library.detect()
                 ended = True
             except Died:
                 pass
-            town.store.dies_at = None
-            town.restart(clock)
+            killed.store.dies_at = None
+            killed.restart(clock)
             library.pass_time()
             library.detect()
             library.pass_time()
@@ -93,29 +93,31 @@ def test_a_detector_that_dies_anywhere(town: Town) -> None:
     assert number > 4
 
 
-def test_forgetting_that_dies_anywhere_is_finished_by_the_detector(town: Town) -> None:
-    library = town.library
+def test_forgetting_that_dies_anywhere_is_finished_by_the_detector(killed: KilledInstallation) -> None:
+    library = killed.library
     bob, case = library.person("bob"), CASES["correction"]
     library.send(bob, case)
     library.pass_time()
     library.detect()
-    redaction.redact_session(library.house.state, town.store, bob.id, case.session_id, clock=library.house.wiring.clock)
-    kept, clock = dict(town.store._held), library.house.clock
+    redaction.redact_session(
+        library.house.state, killed.store, bob.id, case.session_id, clock=library.house.wiring.clock
+    )
+    kept, clock = dict(killed.store._held), library.house.clock
     number = 0
     ended = False
     while not ended:
         number += 1
         for acts in (False, True):
-            town.store._held = dict(kept)
-            town.restart(clock)
-            town.store.calls, town.store.dies_at, town.store.acts = 0, number, acts
+            killed.store._held = dict(kept)
+            killed.restart(clock)
+            killed.store.calls, killed.store.dies_at, killed.store.acts = 0, number, acts
             try:
                 forgetting.forget_sessions(library.house.state, bob.id, [case.session_id], now=clock.now())
                 ended = True
             except Died:
                 pass
-            town.store.dies_at = None
-            town.restart(clock)
+            killed.store.dies_at = None
+            killed.restart(clock)
             library.detect()
             for table in ("items", "evidence", "history"):
                 assert library.rows(f"SELECT count(*) FROM knowledge.{table}") == [(0,)], table

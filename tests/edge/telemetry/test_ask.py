@@ -284,24 +284,24 @@ DEEP = "[" * 100_000
 )
 def test_an_api_that_answers_nonsense_is_an_answer_of_its_own(answer, code):
     from agnes.kernel.errors import AgnesError
-    from agnes.kernel.llm import Prompt, Said
+    from agnes.kernel.llm import ChatMessage, Prompt
     from agnes.kernel.ports import Secret
     from agnes.outside.claude import Claude
 
     schema = {"required": ["sql"], "properties": {"sql": {"type": "string"}}}
     with AnsweringApi({"x": answer}) as api:
         with pytest.raises(AgnesError) as refused:
-            Claude(lambda: Secret(KEY), base_url=api.url).answer(Prompt("m", "", (Said("user", "x"),), schema))
+            Claude(lambda: Secret(KEY), base_url=api.url).answer(Prompt("m", "", (ChatMessage("user", "x"),), schema))
         assert refused.value.code == code
 
 
 def test_a_model_that_is_slow_is_given_up():
-    from agnes.kernel.llm import ModelUnavailable, Prompt, Said
+    from agnes.kernel.llm import ChatMessage, ModelUnavailable, Prompt
     from agnes.kernel.ports import Secret
     from agnes.outside.claude import Claude
 
     with AnsweringApi({"x": Answer("{}", after_seconds=2)}) as slow:
-        prompt = Prompt("m", "", (Said("user", "x"),), {"required": []}, seconds=0.3)
+        prompt = Prompt("m", "", (ChatMessage("user", "x"),), {"required": []}, seconds=0.3)
         with pytest.raises(ModelUnavailable, match=r"no answer within 0\.3 seconds"):
             Claude(lambda: Secret(KEY), base_url=slow.url).answer(prompt)
 

@@ -32,7 +32,7 @@ def laptop(office, tmp_path):
 
 
 def sign_in(office, days_left: int) -> None:
-    """The house's clock stands at START."""
+    """The installation's clock is at START."""
     days = (datetime.now(UTC) - START).days + days_left
     body = {"name": "laptop", "expires_in_days": days}
     made = office.house.post("/auth/tokens", token=office.mira.token, json_body=body).json()["token"]

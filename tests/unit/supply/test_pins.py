@@ -76,7 +76,7 @@ def test_an_unknown_name_is_named() -> None:
 
 
 def test_no_install_goes_without_hashes() -> None:
-    """Each call of an installer in the files that install: hashes, or a folder of ours that is built from here."""
+    """Each call of an installer in the files that install: hashes, or a folder of this checkout that is built from here."""
     makefile = (ROOT / "Makefile").read_text().splitlines()
     calls = [line for line in makefile if "$(PIP)" in line or "pip install" in line]
     assert len(calls) == 4  # one defines PIP

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 HASHES = {(pin.name, pin.version): pin.hashes for pin in pins.read(pins.CONSTRAINTS)}
 NO_LICENCE_STATED: set[str] = set()
-"""Distributions whose metadata says none. Each wants a look."""
+"""Distributions whose metadata says none. Each needs attention."""
 
 
 def listed(file: Path) -> tuple[dict, Bom]:

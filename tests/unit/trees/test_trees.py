@@ -68,7 +68,7 @@ def test_the_id_depends_on_content_and_mode_and_not_on_order():
 
 
 def test_storing_again_gives_the_same_and_makes_it_young():
-    """What is young is never swept (`agnes.feed.sweeping`)."""
+    """What is young is never collected as garbage (`agnes.feed.sweeping`)."""
     clock = FixedClock(datetime(2026, 11, 23, tzinfo=UTC))
     store = MemoryStore(clock=clock)
     first = service.put(store, FILES)

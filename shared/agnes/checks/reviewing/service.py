@@ -28,6 +28,7 @@ from agnes.checks.reviewing.model import (
 )
 from agnes.claude_code import asked_models
 from agnes.kernel.llm import (
+    ChatMessage,
     Completion,
     LanguageModel,
     ModelNotConfigured,
@@ -35,7 +36,6 @@ from agnes.kernel.llm import (
     ModelRefused,
     ModelUnavailable,
     Prompt,
-    Said,
     TokenCounts,
     Trouble,
 )
@@ -162,7 +162,7 @@ def _ask(
         prompt = Prompt(
             run.model,
             prompting.SYSTEM,
-            (Said("user", request.text),),
+            (ChatMessage("user", request.text),),
             prompting.schema(),
             MAX_TOKENS,
             REQUEST_SECONDS,

@@ -8,7 +8,7 @@ from typing import Any
 
 from agnes.kernel import audit
 from agnes.kernel.errors import BadRequestError
-from agnes.kernel.llm import LanguageModel, Prompt, Said
+from agnes.kernel.llm import ChatMessage, LanguageModel, Prompt
 from agnes.kernel.ports import Clock, ObjectStore
 from agnes.kernel.state import Change, State
 from agnes.sql import locked
@@ -129,11 +129,11 @@ def checked(question: str) -> str:
     return question
 
 
-def _conversation(history: Sequence[Turn], question: str) -> list[Said]:
+def _conversation(history: Sequence[Turn], question: str) -> list[ChatMessage]:
     turns = []
     for turn in history:
-        turns += [Said("user", turn.question or "?"), Said("assistant", turn.sql or "(no SQL)")]
-    return [*turns, Said("user", question)]
+        turns += [ChatMessage("user", turn.question or "?"), ChatMessage("assistant", turn.sql or "(no SQL)")]
+    return [*turns, ChatMessage("user", question)]
 
 
 def _text(value: Any) -> str:

@@ -156,7 +156,7 @@ class SessionLinks:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ShownPiece:
     """A piece as the page tells it: what is folded away, and how it is called."""
 
     piece: Piece
@@ -203,7 +203,7 @@ class TranscriptRange:
     """Pieces in a row of the main conversation, or of one subagent."""
 
     agent_id: str | None
-    said: tuple[Said, ...]
+    said: tuple[ShownPiece, ...]
 
 
 _BILLS = {
@@ -282,12 +282,12 @@ def session_page(
 
 def _stretches(events: Sequence[Piece]) -> list[TranscriptRange]:
     calls = {piece.tool_use_id: piece for piece in events if piece.type == pieces.TOOL_USE}
-    rows: list[tuple[str | None, list[Said]]] = []
+    rows: list[tuple[str | None, list[ShownPiece]]] = []
     for piece in events:
         call = calls.get(piece.tool_use_id) if piece.type == pieces.TOOL_RESULT else None
         if not rows or rows[-1][0] != piece.agent_id:
             rows.append((piece.agent_id, []))
-        rows[-1][1].append(Said(piece, call))
+        rows[-1][1].append(ShownPiece(piece, call))
     return [TranscriptRange(agent_id, tuple(said)) for agent_id, said in rows]
 
 
@@ -299,8 +299,8 @@ class PiecePage:
     excerpt: Excerpt
 
     @property
-    def said(self) -> Said:
-        return Said(self.excerpt.piece, None)
+    def said(self) -> ShownPiece:
+        return ShownPiece(self.excerpt.piece, None)
 
     @property
     def title(self) -> str:

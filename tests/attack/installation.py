@@ -1,6 +1,6 @@
 """What is attacked: a running gateway with several people, each with things of their own, and its route table.
 
-`Town.values` says what stands for each path parameter of a route, as the thing of a person or as one that is nobody's. A route
+`AttackedInstallation.values` says what stands for each path parameter of a route, as the thing of a person or as one that is nobody's. A route
 with a parameter that has no value here fails, so a new one is not left out.
 """
 
@@ -23,8 +23,8 @@ import httpx
 from agnes.edge import Needs
 from infra import discovery
 from infra.discovery import Route
+from tests.builders.demo_marketplace import DemoMarketplace, synced_demo
 from tests.builders.embedded import EmbeddedServer, embedded_server
-from tests.builders.guild import Guild, synced_guild
 from tests.builders.patience import PATIENCE_SECONDS
 from tests.builders.target import PASSWORD, Target, Visitor
 from tests.builders.transcripts import Transcript
@@ -79,11 +79,11 @@ class Things:
 
 
 @dataclass
-class Town:
+class AttackedInstallation:
     target: Target
     server: EmbeddedServer
     folder: Path
-    guild: Guild
+    demo: DemoMarketplace
     mira: Visitor
     """Has everything, with MARK in it."""
     ben: Visitor
@@ -213,7 +213,7 @@ def _parameters(path: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def town(folder: Path) -> Iterator[Town]:
+def installation(folder: Path) -> Iterator[AttackedInstallation]:
     with (
         embedded_server(folder, SETTINGS) as server,
         Target(server.base_url, ADMIN, OPERATOR_TOKEN, server.run_job) as target,
@@ -238,13 +238,13 @@ def session_of(who: Visitor, text: str) -> str:
     return session_id
 
 
-def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Client) -> Town:
-    guild = synced_guild(target, folder)
+def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Client) -> AttackedInstallation:
+    demo = synced_demo(target, folder)
     admin = target.admin()
-    mira, ben = guild.person("mira"), guild.person("ben")
-    team = guild.group(mira)
-    grant = guild.grant(team, "finops")
-    guild.install(mira, "finops")
+    mira, ben = demo.person("mira"), demo.person("ben")
+    team = demo.group(mira)
+    grant = demo.grant(team, "finops")
+    demo.install(mira, "finops")
     token = mira.make_token(f"token {MARK}")
     session = session_of(mira, f"What is {MARK}?")
     bens = session_of(ben, "Nothing of note")
@@ -265,7 +265,7 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         },
         expect=(200, 201, 400, 422),
     )
-    left = guild.person("rhea")
+    left = demo.person("rhea")
     revoked = left.make_token()["token"]
     gone = target.visitor(left.token)
     admin.post(f"/api/users/{left.id}/deactivate", expect=(200, 204))
@@ -289,7 +289,7 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         made = admin.post("/auth/tokens", json={"name": scope, "scope": scope}, expect=201).json()
         callers.append(Caller(f"an admin's token to {scope}", made["token"], f"scope {scope}"))
     export = admin.post("/api/admin/usage/exports", json={"format": "csv"}, expect=202).json()
-    version = admin.get(f"/api/marketplaces/{guild.slug}/plugins/finops/versions").json()
+    version = admin.get(f"/api/marketplaces/{demo.slug}/plugins/finops/versions").json()
     versions = version["versions"] if isinstance(version, dict) else version
     common = {
         "kind": "css",
@@ -312,7 +312,7 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         "token_id": token["id"],
         "group_id": team,
         "grant_id": grant,
-        "slug": guild.slug,
+        "slug": demo.slug,
         "plugin": "finops",
         "entity_id": "e" * 26,
         "submission_id": "b" * 26,
@@ -324,7 +324,7 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         "source_id": "warehouse",
         "tree_id": versions[0].get("tree_id", "0" * 64),
         "version": versions[0].get("version", "1"),
-        "id of marketplaces": guild.slug,
+        "id of marketplaces": demo.slug,
         "id of grants": grant,
         "id of locations": "drop",
         "id of exports": export["id"],
@@ -369,11 +369,11 @@ def _built(target: Target, server: EmbeddedServer, folder: Path, http: httpx.Cli
         admin.token,
         str(folder / "data"),
     }
-    return Town(
+    return AttackedInstallation(
         target,
         server,
         folder,
-        guild,
+        demo,
         mira,
         ben,
         {caller.name: caller for caller in callers},

@@ -12,7 +12,7 @@ from tests.builders.target import Target, Visitor
 
 
 @dataclass
-class Guild:
+class DemoMarketplace:
     """The demonstration marketplace under a slug of this test's own. Nothing is registered before `register`."""
 
     target: Target
@@ -69,20 +69,20 @@ class Guild:
         return who.items()[plugin]
 
 
-def synced_guild(target: Target, folder: Path) -> Guild:
+def synced_demo(target: Target, folder: Path) -> DemoMarketplace:
     """Registered over a new repository in `folder`, and synced; nothing is granted yet."""
-    guild = Guild(target, target.admin(), SampleMarketplace(folder / "repositories" / "marketplace.git"))
-    guild.register()
-    report = guild.sync()
+    demo = DemoMarketplace(target, target.admin(), SampleMarketplace(folder / "repositories" / "marketplace.git"))
+    demo.register()
+    report = demo.sync()
     assert report["added"] == list(PLUGINS), report
-    return guild
+    return demo
 
 
-def analyst_with(guild: Guild, *plugins: str, name: str = "mira") -> Visitor:
+def analyst_with(demo: DemoMarketplace, *plugins: str, name: str = "mira") -> Visitor:
     """A person of a new group that is granted these plugins, with them in the stack."""
-    analyst = guild.person(name)
-    team = guild.group(analyst)
+    analyst = demo.person(name)
+    team = demo.group(analyst)
     for plugin in plugins:
-        guild.grant(team, plugin)
-    guild.install(analyst, *plugins)
+        demo.grant(team, plugin)
+    demo.install(analyst, *plugins)
     return analyst
