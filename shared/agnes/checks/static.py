@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from agnes.checks import capabilities, describing, files, kinds, layers, lookalikes, matching, updating
+from agnes.checks import capabilities, describing, files, flows, kinds, layers, lookalikes, matching, updating
 from agnes.checks.describing import STANDARD, Thresholds
 from agnes.checks.matching import Counts, Crowded, Matcher
 from agnes.checks.model import Bundle, Finding, Report, Severity, Work
@@ -18,7 +18,7 @@ from agnes.claude_code.components import BY_KIND, Danger
 from agnes.kernel.scanning import Patterns, Scanners
 from agnes.marketplace import inventory
 
-RULES_FORMAT = 1
+RULES_FORMAT = 2
 """Raised when the engine changes what it finds although no rule did."""
 MAX_FINDINGS = 500
 """Of one report, the worst ones; a rule reports a file at most MAX_PER_FILE times."""
@@ -129,6 +129,8 @@ class _Scan:
         self.add(self.secrets(path, body))
         if where & Where.CODE and kinds.ending(path) in (".py", ".pyw") and len(body) <= MAX_PYTHON_BYTES:
             self.add(self.python(path, body))
+        if where & (Where.CODE | Where.CONFIG):
+            self.add(self.flows(path, body))
         if where & Where.CONFIG and (plain := layers.json_texts(body)) and self.count(path, plain):
             self.add(self.hits(path, plain, where, line=0))
         if where & Where.PROSE and self.count(path, spelled := layers.leet(body)):
@@ -141,6 +143,8 @@ class _Scan:
             seen = where | (Where.HIDDEN if layer.is_hidden else Where(0))
             line = None if layer.keeps_lines else _line(body, layer.at)
             self.add(self.hits(path, layer.body, seen, line=line, how=layer.how, is_hidden=layer.is_hidden))
+            if seen & (Where.CODE | Where.CONFIG | Where.HIDDEN):
+                self.add(self.flows(path, layer.body, line=line, how=layer.how))
 
     def count(self, path: str, body: bytes) -> bool:
         """Whether there is room for one more layer; what is left out is a finding."""
@@ -194,6 +198,10 @@ class _Scan:
         for one in self.scanners.python.findings(body) or ():
             yield finding("remote-code.bandit", path, one.line, detail=f"{one.message} ({one.code})")
 
+    def flows(self, path: str, body: bytes, *, line: int | None = None, how: str = "") -> Iterator[Finding]:
+        for one in flows.of(body, self.scanners.patterns):
+            yield finding(one.rule, path, one.line if line is None else line, how=how)
+
     def commands(self, found: inventory.Inventory) -> None:
         """What runs by itself, as it is run: decoded from the JSON or YAML that holds it."""
         for component in found.components:
@@ -203,6 +211,7 @@ class _Scan:
                 body = command.encode("utf-8", "replace")
                 if self.count(component.path, body):
                     self.add(self.hits(component.path, body, Where.COMMAND | Where.CODE, line=0))
+                    self.add(self.flows(component.path, body, line=0))
 
 
 class _Lines:

@@ -1,4 +1,4 @@
-"""`python -m tests.builders.uploads.score [--half tuning|incidents|untuned] [--list]`: recall and false positives of the static checks, by class.
+"""`python -m tests.builders.uploads.score [--half tuning|incidents|techniques|untuned] [--list]`: recall and false positives of the static checks, by class.
 
 `--list` names the samples that are judged wrongly; it is for the half that rules are tuned on.
 """
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from agnes import checks
 from agnes.checks import Outcome, Report
 from agnes.outside.scanners import scanners
-from tests.builders.uploads import incidents, tuning, untuned
+from tests.builders.uploads import incidents, techniques, tuning, untuned
 from tests.builders.uploads.model import CLASSES, CURATED, Half, Sample
 
 HALVES: dict[str, tuple[Half, int]] = {
     "tuning": (tuning.HALF, 20261130),
     "incidents": (incidents.HALF, 817_504_163),
+    "techniques": (techniques.HALF, 731_255),
     "untuned": (untuned.HALF, 55_019_287),
 }
 """Half → its templates and the seed that its samples are drawn with."""

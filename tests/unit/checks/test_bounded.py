@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agnes import checks
-from agnes.checks import RULES, Bundle, Report, Work, static
+from agnes.checks import RULES, Bundle, Report, Work, flows, static
 from agnes.checks.matching import Matcher
 from agnes.kernel.scanning import PatternInvalid
 from agnes.outside.scanners import scanners
@@ -72,9 +72,30 @@ def test_patterns_are_matched_in_linear_time() -> None:
     for patterns in (matcher.terms, matcher.excuses, matcher.wordless):
         sizes = [patterns.program_size(number) for number in range(len(patterns._patterns))]  # type: ignore[attr-defined]
         assert max(sizes, default=0) <= MAX_PROGRAM_SIZE
+    assert (
+        max(scanners().patterns.compile(flows.PATTERNS).program_size(n) for n in range(len(flows.PATTERNS)))
+        <= MAX_PROGRAM_SIZE
+    )  # type: ignore[attr-defined]
     for pattern in (r"(a)\1", r"a(?=b)", r"(?<!a)b", r"(?>a+)b"):
         with pytest.raises(PatternInvalid):
             scanners().patterns.compile((pattern,)).spans(0, b"ab", 1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'x = get("https://cdn.example.net"); eval(x)\n',
+        b"curl -o /tmp/x https://cdn.example.net\n/tmp/x\n",
+        b"a = b = c => d => e\n",
+        b"b64decode(\n",
+    ],
+)
+def test_what_flows_is_bounded(line: bytes) -> None:
+    """A text of a thousand sources and sinks is read once, and reported a few times."""
+    found = report("scripts/run.sh", b"#!/bin/sh\n" + line * 2_000)
+    assert (
+        len([one for one in found.findings if one.rule.endswith((".flow", ".downloaded-file"))]) <= 2 * flows.MAX_FLOWS
+    )
 
 
 def test_no_backtracking_expression_is_used() -> None:

@@ -9,6 +9,7 @@ from agnes.checks.rules import (
     files,
     hidden,
     injection,
+    intents,
     names,
     obfuscation,
     persistence,
@@ -41,6 +42,7 @@ CATEGORIES = {
 RULES: tuple[Rule, ...] = (
     *content.RULES,
     *injection.RULES,
+    *intents.RULES,
     *exfiltration.RULES,
     *remote_code.RULES,
     *obfuscation.RULES,

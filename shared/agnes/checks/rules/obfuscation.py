@@ -58,4 +58,8 @@ RULES = (
         "obfuscation.delayed", Severity.HIGH, "it waits for a date, a host or a user before it acts, or looks whether it is watched", _ADVICE, "if time.time() > 1790000000:\n    os.system(CMD)", "if time.time() > deadline:\n    raise TimeoutError\n",
         terms=(r"(?:time\.time\(\)|Date\.now\(\)|date \+%s|datetime\.(?:now|utcnow|today)\([^)]{0,20}\)|new Date\(\))\s*(?:-gt|-ge|>=?)\s*(?:datetime\(|[\"']?\d{4,}|new Date\(|\d)|(?:gethostname\(\)|getpass\.getuser\(\)|os\.hostname\(\)|\$\(hostname\)|\$\(whoami\)|os\.userInfo)[^\n]{0,40}(?:==|!=|===|!==|\bin\b|=~)|\bIsDebuggerPresent|ptrace\(PTRACE|sys\.gettrace\(\)|(?:VBOX|VirtualBox|vmware|qemu|cuckoo)[^\n]{0,40}(?:exit|return|quit)", r"\b(?:os\.system|subprocess|exec\(|eval\(|execSync|child_process|curl|wget|rm -|bash|Function\(|urlopen|requests\.)"), gap=200, where=Where.RUNS, example_path=_PY,
     ),
+    Rule(
+        "obfuscation.flow", Severity.HIGH, "what was decoded is run: its name is followed through the file", _ADVICE,
+        "text = codecs.decode(blob, 'rot13')\nlines = text.split()\neval(lines[0])\n", "text = base64.b64decode(blob)\nprint(text)\n", example_path="scripts/sync.py",
+    ),
 )  # fmt: skip

