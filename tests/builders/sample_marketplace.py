@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dulwich.objects import Commit, Tag
+from dulwich.repo import Repo
+
 from agnes_local.demo_repository import SUBMODULE, SYMLINK, BareRepository, File, demo_files
 
 MARKETPLACE = "northwind-analytics"
@@ -39,6 +42,18 @@ class SampleMarketplace(BareRepository):
             else:
                 self.files[path] = File(content.encode() if isinstance(content, str) else content)
         return self.commit(message)
+
+    def tag(self, name: str, *, commit: str | None = None, is_annotated: bool = False) -> None:
+        """Name a commit, the newest where none is given."""
+        with Repo(str(self.folder)) as repo:
+            oid = commit.encode() if commit else repo.refs[b"HEAD"]
+            if is_annotated:
+                made = Tag()
+                made.name, made.object, made.message = name.encode(), (Commit, oid), b"A release"
+                made.tagger, made.tag_time, made.tag_timezone = b"A <a@example.com>", 1_764_000_000, 0
+                repo.object_store.add_object(made)
+                oid = made.id
+            repo.refs[b"refs/tags/" + name.encode()] = oid
 
     def write_manifest(self, manifest: Any, message: str = "Change the catalog") -> str:
         """Commit a catalog: anything JSON-able, or the bytes themselves."""
@@ -132,8 +147,8 @@ def small_plugin(name: str, *, version: str = "1.0.0") -> dict[str, str]:
     return {".claude-plugin/plugin.json": json.dumps(manifest, indent=2), "skills/hello/SKILL.md": skill}
 
 
-def catalog(market: SampleMarketplace, name: str, entries: dict[str, Any] | None = None, /, **manifests: Any) -> None:
-    """Replace the catalog by these plugins, each with what its plugin.json says."""
+def catalog(market: SampleMarketplace, name: str, entries: dict[str, Any] | None = None, /, **manifests: Any) -> str:
+    """Replace the catalog by these plugins, each with what its plugin.json says; the commit."""
     listed = [
         {"name": plugin, "source": f"./plugins/{plugin}", **(entries or {}).get(plugin, {})} for plugin in manifests
     ]
@@ -142,4 +157,6 @@ def catalog(market: SampleMarketplace, name: str, entries: dict[str, Any] | None
         for plugin, said in manifests.items()
         for path, body in {**small_plugin(plugin), PLUGIN_JSON: json.dumps({"name": plugin, **said})}.items()
     }
-    market.change("Catalog", {**files, MANIFEST: json.dumps({"name": name, "owner": {"name": "A"}, "plugins": listed})})
+    return market.change(
+        "Catalog", {**files, MANIFEST: json.dumps({"name": name, "owner": {"name": "A"}, "plugins": listed})}
+    )

@@ -10,6 +10,7 @@ import pytest
 
 from tests.builders.claude_client import ClaudeClient
 from tests.builders.demo_marketplace import DemoMarketplace
+from tests.builders.git_http_server import GitHttpServer
 from tests.builders.laptop import Laptop
 from tests.builders.sample_marketplace import MANIFEST, SampleMarketplace, small_plugin
 from tests.builders.served_installation import ServedInstallation, opened_installation
@@ -106,6 +107,28 @@ def test_what_a_range_holds_is_held(installation: ServedInstallation, tmp_path: 
     write(demo.repository, "shapes", charts={"version": "1.4.0"}, report=needs)
     demo.sync()
     write(demo.repository, "shapes", charts={"version": "2.0.0"}, report=needs)
+    demo.sync()
+    client = client_of(demo, tmp_path, claude_version, f"{demo.slug}/report", also=(f"{demo.slug}/charts",))
+    client.plugin_install("report@agnes")
+    assert ours(client) == {"charts": None, "report": None}
+    assert (client.plugin_version("charts@agnes") or "").startswith("1.4.0+")
+
+
+def test_a_tag_that_no_sync_has_read(installation: ServedInstallation, tmp_path: Path, claude_version: str):
+    """The repository was registered when `charts` was at 2.0.0 already; `report` needs what only the tag has. The original: both
+    load, `charts` at 1.4.0."""
+    demo = installation.demo
+    needs = {"dependencies": [{"name": "charts", "version": "^1"}]}
+    for version in ("1.2.0", "1.4.0", "2.0.0"):
+        write(demo.repository, "shapes", charts={"version": version}, report=needs)
+        demo.repository.tag(f"charts--v{version}")
+    with GitHttpServer(demo.repository.folder.parent) as server:
+        original = Laptop.new(demo.target, tmp_path / "original", claude_version=claude_version).claude(
+            "http://127.0.0.1:9"
+        )
+        original.plugin_marketplace_add(server.url(demo.repository.folder.name))
+        assert "(+ 1 dependency: charts)" in original.plugin_install("report@shapes").output
+        assert (original.plugin_version("charts@shapes") or "").startswith("1.4.0")
     demo.sync()
     client = client_of(demo, tmp_path, claude_version, f"{demo.slug}/report", also=(f"{demo.slug}/charts",))
     client.plugin_install("report@agnes")

@@ -40,6 +40,11 @@ def satisfies(version: str, wanted: str) -> bool:
     return best([version], wanted) is not None
 
 
+def order(version: str) -> Key:
+    """A key to sort versions by; what is no version comes first."""
+    return _key(version) or _of((0, 0, 0), "0")
+
+
 def is_range(wanted: str) -> bool:
     try:
         best([], wanted)

@@ -99,3 +99,7 @@ class GitReader(Protocol):
         part of what one alone may. Raises the family above.
         """
         ...
+
+    def tags(self, url: str, *, prefix: str, token: Secret | None, seconds: float) -> list[str]:
+        """Names of the tags that begin with `prefix`, sorted; the refs alone are asked for. Raises the family above."""
+        ...

@@ -76,6 +76,8 @@ KEEP_SYNC_DAYS, KEEP_SYNCS = 400, 100
 """Of the sync history of each marketplace: a year to look back on, and the last hundred however old."""
 MAX_LISTED_SYNCS = 200
 """Lines of sync history in one answer."""
+MAX_TAGS_READ = 20
+"""By one sync, of those that ranges of dependencies ask for; each is a fetch of one commit."""
 
 SYNC_SECONDS = 300.0
 """For one repository by schedule: the reference's limit of a git command."""

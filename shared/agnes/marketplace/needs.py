@@ -7,7 +7,7 @@ name, the declaring one is meant if it is among them, else the first that lists 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from agnes.claude_code.dependencies import Dependency
 from agnes.kernel.state import Db
@@ -46,10 +46,11 @@ class Needs:
         return Need("", name, catalog, wanted)
 
 
-def needs(db: Db) -> Needs:
-    """Of `db` it reads `marketplace` alone."""
+def needs(db: Db, names: Mapping[str, str | None] | None = None) -> Needs:
+    """Of `db` it reads `marketplace` alone; `names` are of catalogs that were just read, by slug."""
     catalogs = db.execute("SELECT id, catalog_name FROM marketplace.registries ORDER BY registered_at, id").fetchall()
     listed = db.execute(
         "SELECT marketplace_id || '/' || name FROM marketplace.plugins WHERE removed_at IS NULL"
     ).fetchall()
+    catalogs = [(slug, (names or {}).get(slug) or name) for slug, name in catalogs]
     return Needs(catalogs, {resource for (resource,) in listed})

@@ -65,7 +65,7 @@ def settle(
         before = existing.get(name)
         if reading.problem and not reading.is_external and not reading.is_waiting:
             outcome.refused.append(Refused(name, reading.problem))
-        read = _row(marketplace_id, before, reading, now)
+        read = row_of(marketplace_id, before, reading, now)
         history = list(standing.histories.get(name, []))
         if reading.content is not None:
             status = HELD if standing.hold else LIVE
@@ -117,7 +117,7 @@ def _is_only_reread(before: Plugin, after: Plugin, reading: Reading) -> bool:
     return replace(after, updated_at=before.updated_at, fingerprint=before.fingerprint, problem=told) == before
 
 
-def _row(marketplace_id: str, before: Plugin | None, reading: Reading, now: datetime) -> Plugin:
+def row_of(marketplace_id: str, before: Plugin | None, reading: Reading, now: datetime) -> Plugin:
     """The row of a listed plugin: the catalog's words, the content that can be served, the admin's flags."""
     entry, content = reading.listed.entry, reading.content
     manifest = content.manifest if content else None

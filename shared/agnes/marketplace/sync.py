@@ -19,7 +19,7 @@ from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, Message, ObjectStore, Queue, Secrets
 from agnes.kernel.state import Change, State, Tx
 from agnes.kernel.web import WebReader
-from agnes.marketplace import blocking, claims, mirror, nightly, renaming, repository, rules, versions
+from agnes.marketplace import blocking, claims, mirror, nightly, renaming, repository, rules, tagged, versions
 from agnes.marketplace.differences import FileDifference, between_trees
 from agnes.marketplace.external import External
 from agnes.marketplace.fetching import Fetching, Room
@@ -124,10 +124,11 @@ def sync(tools: Syncing, marketplace_id: str, *, seconds: float = SYNC_SECONDS) 
         try:
             rebuilding.look()
             found = run.find(known, copies)
+            tags = run.read_tags(found)
         except AgnesError as exc:
             run.record_failure(exc)
             raise
-        report = run.commit(found)
+        report = run.commit(found, tags)
     tools.after()
     if isinstance(found, _Found):
         report = replace(report, waiting=found.waiting, has_advanced=found.has_advanced)
@@ -263,6 +264,24 @@ class _Run:
             found.warnings[:0] = self.rebuilding.settle()
         return found
 
+    def read_tags(self, found: _Found | _Unchanged) -> tagged.Tagged:
+        """Versions that dependencies ask for and only tags have."""
+        registry, tools = self.registry, self.tools
+        readings = found.readings if isinstance(found, _Found) else []
+        name = found.catalog_name if isinstance(found, _Found) else None
+        with tools.state.read("marketplace") as db:
+            missing = tagged.unmet(tagged.wanted(db, registry.id, name, readings), self.past.histories, readings)
+
+        def names(prefix: str) -> list[str]:
+            token = tools.secrets.get(registry.token_name) if registry.token_name else None
+            return tools.git.tags(registry.url, prefix=prefix, token=token, seconds=max(self._left_to_fetch(), 0.001))
+
+        def fetch(ref: str) -> AbstractContextManager[GitSnapshot | None]:
+            return self._fetch(known=None, ref=ref, seconds=self._left_to_fetch())
+
+        place = tagged.Place(registry.id, tools.store, names, fetch, self._catalog)
+        return tagged.read(place, missing, self.past.rows, hold=registry.hold, now=self.started_at)
+
     def _rebuild_older(self) -> None:
         """Read versions whose trees are damaged from the commits that they came with, as far as time and the server allow."""
         for commit, names in self.rebuilding.commits().items():
@@ -329,14 +348,16 @@ class _Run:
             raise CatalogInvalid("not a plain file")
         return read_catalog(snapshot.read(entry.oid))
 
-    def commit(self, found: _Found | _Unchanged) -> SyncReport:
+    def commit(self, found: _Found | _Unchanged, tags: tagged.Tagged) -> SyncReport:
         def change(tx: Tx) -> SyncReport:
             registry = self._same_registry(tx)
             now = self.tools.clock.now()
             if isinstance(found, _Unchanged):
                 if found.copies is not None:
                     mirror.write(tx.db, registry.id, found.copies)
-                report = self._report(tx, registry.last_commit_sha or "", changed=False, warnings=found.warnings)
+                report = self._report(
+                    tx, registry.last_commit_sha or "", changed=False, warnings=[*found.warnings, *tags.warnings]
+                )
             else:
                 existing = {p.name: p for p in repository.plugins(tx.db, registry.id, removed=True)}
                 known, histories = dict(existing), versions.histories(tx.db, registry.id)
@@ -368,10 +389,11 @@ class _Run:
                     for name in outcome.added
                     if name in existing
                 ]
-                warnings = [*back, *found.warnings]
+                warnings = [*back, *found.warnings, *tags.warnings]
                 report = self._report(tx, found.commit, changed=not is_same, outcome=outcome, warnings=warnings)
                 report = replace(report, renamed=renamed, changed=report.changed or bool(renamed))
                 repository.update_registry(tx.db, registry.id, catalog_name=found.catalog_name)
+            tagged.add(tx.db, registry.id, tags.versions)
             repository.update_registry(
                 tx.db,
                 registry.id,

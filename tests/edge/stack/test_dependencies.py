@@ -177,6 +177,72 @@ def test_a_range_takes_an_older_version_that_may_be_served(team):
     assert versions == {"charts": "2.0.0", "new": "0.0.0"}
 
 
+@pytest.mark.parametrize("is_annotated", [True, False])
+def test_a_range_takes_a_tag_that_no_sync_has_read(team, is_annotated):
+    """As the client takes it from the original (tests/journeys/test_dependencies.py)."""
+    needs = {"dependencies": [{"name": "charts", "version": "^1"}]}
+    for version in ("1.4.0", "1.9.0", "2.0.0"):
+        catalog(team.market, "acme-tools", charts={"version": version}, report=needs)
+        team.market.tag(f"charts--v{version}", is_annotated=is_annotated)
+    catalog(team.market, "acme-tools", charts={"version": "2.1.0"}, report=needs)
+    report = team.sync()
+    assert [w.partition(" was read")[2] for w in report["warnings"] if "charts: version 1.9.0+" in w] == [
+        " from the tag charts--v1.9.0, for ^1"
+    ]
+    team.grant("report")
+    team.grant("charts")
+    assert team.install("bob", "report").status == 200
+    assert served(team) == {"charts": (["report"], True), "report": ([], False)}
+    versions = {p["name"]: p["version"].partition("+")[0] for p in info(team)["plugins"]}
+    assert versions["charts"] == "1.9.0"
+    # Everybody else has the newest, and another sync has nothing to read.
+    assert team.uninstall("bob", "report").status == 200
+    assert team.install("bob", "charts").status == 200
+    assert {p["version"].partition("+")[0] for p in info(team)["plugins"]} == {"2.1.0"}
+    assert team.sync()["warnings"] == []
+
+
+def test_a_tag_is_found_whenever_it_comes(team):
+    """Neither the catalog's commit nor what needs the plugin has to change."""
+    needs = {"dependencies": [{"name": "charts", "version": "~1.2"}]}
+    first = catalog(team.market, "acme-tools", charts={"version": "1.2.5"}, report={})
+    catalog(team.market, "acme-tools", charts={"version": "2.0.0"}, report=needs)
+    assert team.sync()["warnings"] == []
+    team.grant("report")
+    team.grant("charts")
+    assert "charts" in team.install("bob", "report").json()["message"]
+    team.market.tag("charts--v1.2.5", commit=first)
+    team.market.tag("charts--v1.2.nonsense", commit=first)
+    team.market.tag("charts--v9.0.0", commit=first)
+    assert [w for w in team.sync()["warnings"] if "charts--v1.2.5" in w]
+    assert team.install("bob", "report").status == 200
+    assert set(served(team)) == {"charts", "report"}
+
+
+def test_the_version_is_the_tags_and_a_hold_holds_it(team):
+    """A plugin.json need not say a version."""
+    needs = {"dependencies": [{"name": "charts", "version": "^1"}]}
+    first = catalog(team.market, "acme-tools", charts={}, report={})
+    catalog(team.market, "acme-tools", charts={"version": "3.0.0"}, report=needs)
+    team.sync()
+    team.market.tag("charts--v1.0.0", commit=first)
+    team.call("PATCH", "ada", f"{MARKETPLACES}/acme", {"hold": True})
+    said = team.sync()["warnings"]
+    assert len(said) == 1
+    assert said[0].endswith("was read from the tag charts--v1.0.0, for ^1; it waits for an admin's approval")
+    newest, _, oldest = team.call("GET", "ada", f"{MARKETPLACES}/acme/plugins/charts/versions").json()
+    assert newest["version"].startswith("3.0.0+")
+    assert oldest["version"].startswith("1.0.0+")
+    assert oldest["status"] == "held"
+    assert team.sync()["warnings"] == []
+    team.grant("report")
+    team.grant("charts")
+    assert team.install("bob", "report").status == 409
+    at = f"{MARKETPLACES}/acme/plugins/charts/versions/{oldest['id']}/decision"
+    assert team.call("POST", "ada", at, {"approved": True}).status == 200
+    assert team.install("bob", "report").status == 200
+
+
 def test_a_circle_is_fine(team):
     catalog(team.market, "acme-tools", {"a": {"dependencies": ["b"]}, "b": {"dependencies": ["a"]}},
             a={"dependencies": ["b"]}, b={"dependencies": ["a"]})  # fmt: skip

@@ -81,6 +81,18 @@ def test_reads_the_newest_commit_and_nothing_older(market, serve, ref):
         assert snapshot.spool.size(old_tree) is None
 
 
+@pytest.mark.parametrize("serve", [REAL_GIT, dulwich_server, folder])
+def test_tags_are_listed_by_their_beginning(market, serve):
+    for name, is_annotated in (("finops--v1.0.0", True), ("finops--v1.5.0", False), ("sql-style--v9.0.0", False)):
+        market.tag(name, is_annotated=is_annotated)
+    with serve(market) as url:
+        assert LOOPBACK.tags(url, prefix="finops--v", token=None, seconds=SECONDS) == [
+            "finops--v1.0.0",
+            "finops--v1.5.0",
+        ]
+        assert LOOPBACK.tags(url, prefix="chartkit--v", token=None, seconds=SECONDS) == []
+
+
 class WatchedSpool(Spool):
     """Tells which objects were read."""
 

@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ from agnes.outside.git.transport import SafeHttpClient, check_scheme, git_error
 
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 _SPOOL_BYTES = 16_000_000
+
+Want = Callable[[Mapping[Ref, ObjectID]], list[str]]
+"""Refs that a server has → ids of what is to be fetched."""
 
 
 class DulwichGit:
@@ -55,39 +58,63 @@ class DulwichGit:
         scheme = urlsplit(url).scheme.lower()
         check_scheme(scheme, self._allow)
         with Spool(self._limits.shared(share)) as spool:
-            try:
+            with _without(token):
                 if scheme == "file":
                     oid = self._copy(url, ref, known, spool)
                 else:
-                    oid = self._received(url, ref, spool, token=token, known=known, seconds=seconds)
-            except AgnesError as exc:
-                if token is None or not _mentions(exc.message, token):
-                    raise
-                raise type(exc)(_redacted(exc.message, token), code=exc.code, hint=exc.hint) from None
+                    oid = self._fetch(url, ref, spool, token=token, known=known, seconds=seconds)
             yield SpooledSnapshot.of(spool, oid) if oid else None
 
-    def _received(
-        self, url: str, ref: str, spool: Spool, *, token: Secret | None, known: str | None, seconds: float
-    ) -> str | None:
-        try:
-            return self._receive(url, ref, spool, token=token, known=known, seconds=seconds)
-        except EgressError as exc:
-            raise git_error(exc) from exc
+    def tags(self, url: str, *, prefix: str, token: Secret | None, seconds: float) -> list[str]:
+        scheme = urlsplit(url).scheme.lower()
+        check_scheme(scheme, self._allow)
+        begins, names = b"refs/tags/" + prefix.encode(), set[bytes]()
 
-    def _receive(
+        def note(refs: Mapping[Ref, ObjectID]) -> list[str]:
+            names.update(name for name in refs if name.startswith(begins) and not name.endswith(b"^{}"))
+            return []
+
+        with _without(token), Spool(self._limits) as spool:
+            if scheme == "file":
+                with closing(_repository(url)) as repo:
+                    note(repo.get_refs())
+            else:
+                self._receive(url, [begins], note, spool, token=token, seconds=seconds)
+        return sorted(name.removeprefix(b"refs/tags/").decode("utf-8", "surrogateescape") for name in names)
+
+    def _fetch(
         self, url: str, ref: str, spool: Spool, *, token: Secret | None, known: str | None, seconds: float
     ) -> str | None:
         """Fill the spool over HTTP; the id that `ref` names, or None if that is `known`."""
         wanted: list[str] = []
 
-        def determine_wants(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:  # noqa: ARG001
+        def want(refs: Mapping[Ref, ObjectID]) -> list[str]:
             oid = _pick(refs, ref)
-            if oid == known:
-                return []
-            wanted.append(oid)
-            return [ObjectID(oid.encode())]
+            wanted.extend([] if oid == known else [oid])
+            return wanted
 
         prefixes = [b"HEAD"] if _FULL_SHA.fullmatch(ref) else [ref.encode()]
+        self._receive(url, prefixes, want, spool, token=token, seconds=seconds)
+        return wanted[0] if wanted else None
+
+    def _receive(
+        self, url: str, prefixes: list[bytes], want: Want, spool: Spool, *, token: Secret | None, seconds: float
+    ) -> None:
+        """Ask over HTTP for the refs that begin with `prefixes`, and fill the spool with what is wanted of them."""
+        try:
+            self._talk(url, prefixes, want, spool, token=token, seconds=seconds)
+        except EgressError as exc:
+            raise git_error(exc) from exc
+
+    def _talk(
+        self, url: str, prefixes: list[bytes], want: Want, spool: Spool, *, token: Secret | None, seconds: float
+    ) -> None:
+        wanted: list[ObjectID] = []
+
+        def determine_wants(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:  # noqa: ARG001
+            wanted.extend(ObjectID(oid.encode()) for oid in want(refs))
+            return wanted
+
         with (
             tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, prefix="agnes-pack-") as pack,
             Alarm(seconds) as alarm,
@@ -115,24 +142,38 @@ class DulwichGit:
                 pack.seek(0)
                 # As bytes and not as an mmap: mapping a spooled file would force it to disk, and 100 MB fit.
                 unpack(pack.read(), spool)
-        return wanted[0] if wanted else None
 
     def _copy(self, url: str, ref: str, known: str | None, spool: Spool) -> str | None:
-        parts = urlsplit(url)
-        path = Path(unquote(parts.path))
-        if parts.netloc not in ("", "localhost") or not path.is_absolute():
-            raise GitMissing("a file URL begins with file:/// and an absolute path")
-        require_plain_files(path)
-        try:
-            repo = Repo(str(path))
-        except (NotGitRepository, OSError) as exc:
-            raise GitMissing("there is no git repository at this path") from exc
-        with closing(repo):
+        with closing(_repository(url)) as repo:
             oid = _pick(repo.get_refs(), ref)
             if oid == known:
                 return None
             copy_commit(lambda wanted: repo.object_store[ObjectID(wanted.encode())], spool, oid)
             return oid
+
+
+def _repository(url: str) -> Repo:
+    """The one in the folder that a file URL names. Raises GitMissing."""
+    parts = urlsplit(url)
+    path = Path(unquote(parts.path))
+    if parts.netloc not in ("", "localhost") or not path.is_absolute():
+        raise GitMissing("a file URL begins with file:/// and an absolute path")
+    require_plain_files(path)
+    try:
+        return Repo(str(path))
+    except (NotGitRepository, OSError) as exc:
+        raise GitMissing("there is no git repository at this path") from exc
+
+
+@contextmanager
+def _without(token: Secret | None) -> Iterator[None]:
+    """No message says the token."""
+    try:
+        yield
+    except AgnesError as exc:
+        if token is None or not _mentions(exc.message, token):
+            raise
+        raise type(exc)(_redacted(exc.message, token), code=exc.code, hint=exc.hint) from None
 
 
 class _Sink:
