@@ -3,7 +3,7 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.marketplace import sync
+from agnes.marketplace import sync_runs
 from agnes.marketplace.model import SyncAllReport
 
 app = Function("marketplace-post_sync_all")
@@ -13,4 +13,4 @@ app = Function("marketplace-post_sync_all")
 @endpoint(needs=Needs.ADMIN)
 def post_sync_all(_who: Principal) -> SyncAllReport:
     """Sync all, one after the other; those for which no time is left are queued."""
-    return sync.sync_all(wiring.syncing(), wiring.queue())
+    return sync_runs.sync_all(wiring.syncing(), wiring.queue())

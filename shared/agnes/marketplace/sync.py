@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from agnes.kernel.errors import AgnesError, ConflictError, UnavailableError
+from agnes.kernel.errors import AgnesError, ConflictError
 from agnes.kernel.git import EXECUTABLE, FILE, GROUP_WRITABLE, GitReader, GitSnapshot, GitUnreachable
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import Clock, Message, ObjectStore, Queue, Secrets
@@ -24,7 +24,6 @@ from agnes.marketplace.differences import FileDifference, between_trees
 from agnes.marketplace.external import External
 from agnes.marketplace.fetching import Fetching, Room
 from agnes.marketplace.limits import (
-    INTERACTIVE_SYNC_SECONDS,
     MAX_EXTERNAL_BYTES,
     MAX_REPORTED,
     MAX_RUNS_IN_A_ROW,
@@ -34,7 +33,7 @@ from agnes.marketplace.limits import (
 )
 from agnes.marketplace.manifest import CATALOG, Catalog, CatalogInvalid, read_catalog
 from agnes.marketplace.mirror import Copy, Mirror
-from agnes.marketplace.model import Plugin, Refused, Registry, SyncAllReport, SyncFailure, SyncReport
+from agnes.marketplace.model import Plugin, Refused, Registry, SyncReport
 from agnes.marketplace.pages import Pages
 from agnes.marketplace.reading import READING_FORMAT, Reading, read_plugin
 from agnes.marketplace.rebuilding import Rebuilding
@@ -210,6 +209,9 @@ class _Run:
         seconds = max(self.left() if seconds is None else seconds, 0.001)
         return tools.git.fetch(registry.url, ref=ref or self.ref, token=token, known=known, seconds=seconds)
 
+    def _fetch_in_time_left(self, ref: str) -> AbstractContextManager[GitSnapshot | None]:
+        return self._fetch(known=None, ref=ref, seconds=self._left_to_fetch())
+
     def _read(self, snapshot: GitSnapshot, known: dict[str, Plugin], copied: Mirror) -> _Found:
         registry, tools = self.registry, self.tools
         catalog = self._catalog(snapshot)
@@ -266,21 +268,15 @@ class _Run:
 
     def read_tags(self, found: _Found | _Unchanged) -> tagged.Tagged:
         """Versions that dependencies ask for and only tags have."""
-        registry, tools = self.registry, self.tools
-        readings = found.readings if isinstance(found, _Found) else []
-        name = found.catalog_name if isinstance(found, _Found) else None
-        with tools.state.read("marketplace") as db:
-            missing = tagged.unmet(tagged.wanted(db, registry.id, name, readings), self.past.histories, readings)
-
-        def names(prefix: str) -> list[str]:
-            token = tools.secrets.get(registry.token_name) if registry.token_name else None
-            return tools.git.tags(registry.url, prefix=prefix, token=token, seconds=max(self._left_to_fetch(), 0.001))
-
-        def fetch(ref: str) -> AbstractContextManager[GitSnapshot | None]:
-            return self._fetch(known=None, ref=ref, seconds=self._left_to_fetch())
-
-        place = tagged.Place(registry.id, tools.store, names, fetch, self._catalog)
-        return tagged.read(place, missing, self.past.rows, hold=registry.hold, now=self.started_at)
+        readings, name = (found.readings, found.catalog_name) if isinstance(found, _Found) else ([], None)
+        with self.tools.state.read("marketplace") as db:
+            ranges = tagged.wanted(db, self.registry.id, name, readings)
+        missing = tagged.unmet(ranges, self.past.histories, readings)
+        tools, fetch = self.tools, self._fetch_in_time_left
+        place = tagged.Place(
+            self.registry, tools.store, tools.git, tools.secrets, fetch, self._left_to_fetch, self._catalog
+        )
+        return tagged.read(place, missing, self.past.rows, now=self.started_at)
 
     def _rebuild_older(self) -> None:
         """Read versions whose trees are damaged from the commits that they came with, as far as time and the server allow."""
@@ -288,7 +284,7 @@ class _Run:
             if self._left_to_fetch() <= 0:
                 return
             try:
-                with self._fetch(known=None, ref=commit, seconds=self._left_to_fetch()) as snapshot:
+                with self._fetch_in_time_left(commit) as snapshot:
                     if snapshot is None:
                         continue
                     catalog = self._catalog(snapshot)
@@ -473,42 +469,3 @@ class _Run:
             report=report,
             error=error,
         )
-
-
-def sync_all(tools: Syncing, queue: Queue, *, seconds: float = INTERACTIVE_SYNC_SECONDS) -> SyncAllReport:
-    """Sync every marketplace, one after the other, while there is time; the rest is queued."""
-    began = tools.clock.monotonic()
-    report = SyncAllReport([], [], [])
-    with tools.state.read("marketplace") as db:
-        ids = repository.registry_ids(db)
-    for marketplace_id in ids:
-        left = seconds - (tools.clock.monotonic() - began)
-        if left <= 0:
-            report.queued.append(marketplace_id)
-            continue
-        try:
-            report.synced.append(sync(tools, marketplace_id, seconds=left))
-            go_on(queue, report.synced[-1])
-        except AgnesError as exc:
-            report.errors.append(SyncFailure(marketplace_id, exc.message))
-    nightly.send(queue, report.queued)
-    shown = {
-        "synced": [r.id for r in report.synced],
-        "errors": [e.id for e in report.errors],
-        "queued": report.queued,
-    }
-    tools.state.commit("marketplace", lambda tx: tx.record(Change("marketplace.sync_all", "marketplace:*", shown)))
-    return report
-
-
-def sync_queued(tools: Syncing, marketplace_id: str) -> SyncReport | None:
-    """Consume one message. None where repeating it would not help: the reason is in the sync history.
-
-    Raises UnavailableError, so that the queue delivers it again.
-    """
-    try:
-        return sync(tools, marketplace_id)
-    except UnavailableError:
-        raise
-    except AgnesError:
-        return None

@@ -18,13 +18,13 @@ from datetime import datetime, timedelta
 
 from agnes.claude_code import dependencies, semver
 from agnes.kernel.errors import AgnesError
-from agnes.kernel.git import GitSnapshot
-from agnes.kernel.ports import ObjectStore
+from agnes.kernel.git import GitReader, GitSnapshot
+from agnes.kernel.ports import ObjectStore, Secrets
 from agnes.kernel.state import Db
 from agnes.marketplace import needs, settling, versions
 from agnes.marketplace.limits import MAX_TAGS_READ
 from agnes.marketplace.manifest import Catalog
-from agnes.marketplace.model import Plugin
+from agnes.marketplace.model import Plugin, Registry
 from agnes.marketplace.reading import Reading, read_plugin
 from agnes.marketplace.versions import Version
 
@@ -39,13 +39,19 @@ Ranges = Mapping[str, frozenset[str]]
 class Place:
     """Where a marketplace's tags are read."""
 
-    marketplace_id: str
+    registry: Registry
     store: ObjectStore
-    tags: Callable[[str], list[str]]
-    """Those that begin so."""
+    git: GitReader
+    secrets: Secrets
     fetch: Callable[[str], AbstractContextManager[GitSnapshot | None]]
     """A full name of a ref → its commit."""
+    seconds: Callable[[], float]
+    """That are left."""
     catalog: Callable[[GitSnapshot], Catalog]
+
+    def tags(self, prefix: str) -> list[str]:
+        token = self.secrets.get(self.registry.token_name) if self.registry.token_name else None
+        return self.git.tags(self.registry.url, prefix=prefix, token=token, seconds=max(self.seconds(), 0.001))
 
 
 @dataclass
@@ -96,9 +102,7 @@ def _can_be_joined(ranges: Iterable[str]) -> bool:
     return not any("||" in one or " - " in one for one in ranges)
 
 
-def read(
-    place: Place, missing: Mapping[str, list[str]], rows: Mapping[str, Plugin], *, hold: bool, now: datetime
-) -> Tagged:
+def read(place: Place, missing: Mapping[str, list[str]], rows: Mapping[str, Plugin], *, now: datetime) -> Tagged:
     """Read the tags that the ranges `missing` ask for; one that cannot be read is a warning."""
     found = Tagged()
     chosen: dict[str, tuple[str, str]] = {}
@@ -120,7 +124,7 @@ def read(
         )
     for tag, (name, asked) in list(chosen.items())[:MAX_TAGS_READ]:
         try:
-            read = _read(place, tag, name, rows.get(name), hold=hold, now=now)
+            read = _read(place, tag, name, rows.get(name), now=now)
         except AgnesError as exc:
             read = exc.message
         if isinstance(read, str):
@@ -129,7 +133,7 @@ def read(
             found.warnings.append(f"{name}: the tag {tag} has version {read.version}, which is not within {asked}")
         else:
             found.versions.append(read)
-            held = "; it waits for an admin's approval" if hold else ""
+            held = "; it waits for an admin's approval" if place.registry.hold else ""
             found.warnings.append(f"{name}: version {read.version} was read from the tag {tag}, for {asked}{held}")
     return found
 
@@ -141,7 +145,7 @@ def _best(offered: Iterable[str], wanted: str) -> str | None:
         return None
 
 
-def _read(place: Place, tag: str, name: str, row: Plugin | None, *, hold: bool, now: datetime) -> Version | str:
+def _read(place: Place, tag: str, name: str, row: Plugin | None, *, now: datetime) -> Version | str:
     """The plugin as its repository had it at a tag, or why it cannot be served."""
     with place.fetch(f"refs/tags/{tag}") as snapshot:
         if snapshot is None:
@@ -157,8 +161,8 @@ def _read(place: Place, tag: str, name: str, row: Plugin | None, *, hold: bool, 
         content = reading.content
         if content is None:
             return reading.problem or "it is not in this repository"
-        read = settling.row_of(place.marketplace_id, row, reading, now)
-        status = versions.HELD if hold else versions.LIVE
+        read = settling.row_of(place.registry.id, row, reading, now)
+        status = versions.HELD if place.registry.hold else versions.LIVE
         return versions.of_row(read, content.items, commit=snapshot.commit, now=now, status=status)
 
 

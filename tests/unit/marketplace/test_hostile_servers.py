@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from agnes.kernel.errors import AgnesError
-from agnes.marketplace import nightly, sync
+from agnes.marketplace import nightly, sync, sync_runs
 from agnes_local.demo_repository import BareRepository, File
 from tests.builders.patience import longer_and_longer
 from tests.builders.raw_git import FLUSH, GitAnswers, pkt
@@ -80,7 +80,7 @@ def test_marketplaces_of_hostile_servers_cost_the_others_nothing(workshop, hosti
         workshop.register(url, f"a-{name}")
     workshop.register(good.url, "z-good")
     for seconds in longer_and_longer(SECONDS / 2):
-        report = sync.sync_all(workshop.tools, workshop, seconds=seconds)
+        report = sync_runs.sync_all(workshop.tools, workshop, seconds=seconds)
         if report.synced:
             break
     assert [line.id for line in report.synced] == ["z-good"]

@@ -11,7 +11,7 @@ from agnes.kernel.clock import FixedClock
 from agnes.kernel.errors import ConflictError
 from agnes.kernel.git import GitFailed, GitMissing, GitUnreachable
 from agnes.kernel.ports import ANYTHING, Secret
-from agnes.marketplace import claims, nightly, service, sync
+from agnes.marketplace import claims, nightly, service, sync, sync_runs
 from agnes.marketplace.claims import SyncRunning
 from agnes.marketplace.manifest import CatalogInvalid
 from agnes.marketplace.model import MarketplaceChange
@@ -387,12 +387,12 @@ def test_time_runs_out_between_two_plugins_and_the_next_sync_goes_on(workshop, m
 def test_sync_all_reports_each_and_queues_what_is_late(workshop, market):
     broken = RawRepository(workshop.folder / "empty.git")
     workshop.register(broken.url, slug="broken")
-    report = sync.sync_all(workshop.tools, workshop)
+    report = sync_runs.sync_all(workshop.tools, workshop)
     assert [r.id for r in report.synced] == ["acme"]
     assert [(e.id, e.error) for e in report.errors] == [("broken", "the repository is empty")]
     workshop.register(SampleMarketplace(workshop.folder / "slow.git").url, slug="slow")
     slow = interrupted(workshop, lambda: workshop.clock.sleep(26))
-    report = sync.sync_all(slow, workshop)
+    report = sync_runs.sync_all(slow, workshop)
     assert [e.id for e in report.errors] == ["broken", "slow"]
     assert (report.synced, report.queued) == ([], ["acme"])
     assert [(m.queue, m.body) for m in workshop.sent] == [("marketplace-sync", {"id": "acme"})]
@@ -400,12 +400,12 @@ def test_sync_all_reports_each_and_queues_what_is_late(workshop, market):
 
 def test_a_queued_sync_repeats_only_what_may_help(workshop, market):
     workshop.register("https://git.nowhere.invalid/m.git", slug="down")
-    assert sync.sync_queued(workshop.tools, "acme").changed
-    assert sync.sync_queued(workshop.tools, "gone") is None
+    assert sync_runs.sync_queued(workshop.tools, "acme").changed
+    assert sync_runs.sync_queued(workshop.tools, "gone") is None
     with pytest.raises(GitUnreachable):
-        sync.sync_queued(workshop.tools, "down")
+        sync_runs.sync_queued(workshop.tools, "down")
     market.write_manifest(b"no json")
-    assert sync.sync_queued(workshop.tools, "acme") is None
+    assert sync_runs.sync_queued(workshop.tools, "acme") is None
 
 
 def test_every_marketplace_is_its_own_message(workshop, market):
