@@ -22,12 +22,13 @@ FOLDER = ROOT / "build" / "wheel"
 
 
 def build() -> Path:
-    """The wheel, made anew."""
-    # setuptools adds to what an earlier build left in build/lib: modules that are gone since would be in the wheel.
-    for leftover in (FOLDER, ROOT / "build" / "lib", *(ROOT / "build").glob("bdist.*")):
-        shutil.rmtree(leftover, ignore_errors=True)
-    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(FOLDER), str(ROOT))
-    (wheel,) = FOLDER.glob("agnes-*.whl")
+    """The wheel that an installation of this checkout serves, made anew."""
+    from agnes.ops import command_wheel
+
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    wheel = FOLDER / command_wheel.filename()
+    wheel.write_bytes(command_wheel.wheel())
     return wheel
 
 

@@ -5,19 +5,19 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from agnes_cli import config, installation, privacy, settings_file, slash_commands, transcripts
+from agnes_cli import colour, config, installation, privacy, settings_file, slash_commands, transcripts
+from agnes_cli.checking import OK, WARNING, Check
 from agnes_cli.failures import Failure
 from agnes_cli.pushing import LIMIT_BYTES, fits
 from agnes_cli.workspace import Workspace
 
-OK, WARNING = "ok", "warning"
 RECENT_SECONDS = 7 * 86400
 SOON_SECONDS = 7 * 86400
 CLOCK_SECONDS = 120
@@ -25,18 +25,46 @@ MISSED_ALLOWED = 3
 """Sessions that are going on now are not sent yet."""
 
 
-@dataclass(frozen=True)
-class Check:
-    name: str
-    status: str
-    detail: str
-    hint: str = ""
-
-
-@click.command()
+@click.group(
+    invoke_without_command=True,
+    epilog="""\b
+Examples:
+  agnes diagnose                  this workspace: hooks, token, what waits
+  agnes diagnose system --local   this computer: what the command needs, without asking the server
+""",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
-def command(as_json: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool) -> None:
     """Check that this workspace's sessions are captured and sent. Exit code 1 if anything needs attention."""
+    if ctx.invoked_subcommand is None:
+        _workspace(as_json=as_json)
+
+
+@command.command()
+@click.option("--local", "local_only", is_flag=True, help="Do not ask the server.")
+@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
+def system(*, local_only: bool, as_json: bool) -> None:
+    """Check this computer and the server: what the command needs, who may read its files, versions, health, clock."""
+    from agnes_cli import system_checks
+
+    checks = system_checks.of_computer()
+    checks += [] if local_only else system_checks.of_server()
+    wanting = [check for check in checks if check.status != OK]
+    if as_json:
+        found = {
+            "overall": "degraded" if wanting else "healthy",
+            "checks": [asdict(check) for check in checks],
+            "suggested_actions": [check.hint for check in wanting if check.hint],
+        }
+        click.echo(json.dumps(found, indent=2))
+    else:
+        _show(checks)
+    if wanting:
+        sys.exit(1)
+
+
+def _workspace(*, as_json: bool) -> None:
     workspace = Workspace()
     checks = [
         *_hooks(workspace),
@@ -50,12 +78,17 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], indent=2))
     else:
-        for check in checks:
-            click.echo(f"{check.status:8}{check.name}: {check.detail}")
-            if check.hint:
-                click.echo(f"        {check.hint}")
+        _show(checks)
     if any(check.status != OK for check in checks):
         sys.exit(1)
+
+
+def _show(checks: list[Check]) -> None:
+    for check in checks:
+        status = colour.paint(f"{check.status:8}", colour.GREEN if check.status == OK else colour.YELLOW)
+        click.echo(f"{status}{check.name}: {check.detail}", color=True)
+        if check.hint:
+            click.echo(f"        {check.hint}")
 
 
 def _hooks(workspace: Workspace) -> list[Check]:

@@ -112,3 +112,17 @@ def test_sessions_that_were_not_sent(laptop):
 def test_signed_out(laptop):
     laptop.agnes("logout")
     assert warnings(laptop) == ["server"]
+
+
+def test_the_computer_and_the_server(signed_in):
+    laptop = signed_in.laptop
+    said = json.loads(laptop.agnes("diagnose", "system", "--json").stdout)
+    names = {check["name"]: check["status"] for check in said["checks"]}
+    assert {"agnes", "duckdb", "git", "uv", "token", "disk", "server", "health", "clock"} == set(names)
+    assert (names["server"], names["token"]) == ("ok", "ok")
+    (laptop.home / ".config" / "agnes" / "token.json").chmod(0o644)
+    done = laptop.agnes("diagnose", "system", "--local", "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["overall"]) == (1, "degraded")
+    assert said["suggested_actions"][0].startswith("Run: chmod 600 ")
+    assert laptop.agnes("diagnose", "system", AGNES_SERVER="http://127.0.0.1:9").returncode == 1
