@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agnes_cli import sessions_with
 from agnes_cli.server import Server
 
 PREFIX = "km_"
@@ -70,6 +71,7 @@ def pull(server: Server, root: Path) -> Pulled:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / name, text)
         written.append(name)
+    sessions_with.write(root, [item["id"] for kind in ("mandatory", "approved") for item in bundle[kind]])
     removed = sorted(there.keys() - files.keys())
     for name in removed:
         there[name].unlink(missing_ok=True)

@@ -7,6 +7,8 @@ agnes-sessions-failed.txt             `utc<TAB>id<TAB>status<TAB>path`
 agnes-sessions-missing.txt            `utc<TAB>id<TAB>path`: queued, and not there when a push came
 agnes-sessions-private.txt            one session id a line; read, no longer written
 agnes-sessions-private-skipped.txt    `utc<TAB>id<TAB>path`
+agnes-knowledge.json, agnes-sessions-knowledge.txt   `agnes_cli.sessions_with`
+agnes-note.txt                        `agnes_cli.notes`
 agnes-capture-session.log, agnes-push.log
 """
 

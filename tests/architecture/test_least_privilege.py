@@ -756,7 +756,7 @@ def known(house: GuardedHouse, team: Team) -> None:
     item = team.post("bob", api, fact, 201)["item_id"]
     for path in ("", "/stats", "/bundle", "/notices", f"/{item}"):
         assert team.call("GET", "bob", f"{api}{path}").status == 200, path
-    for path in ("relations", "detector", "export"):
+    for path in ("relations", "detector", "export", "help"):
         assert team.call("GET", "ada", f"{admin}/{path}").status == 200, path
     assert team.call("PATCH", "bob", f"{api}/{item}", {"category": "workflow"}).status == 200
     assert house.run("knowledge-cron_relate")["report"]["expired"] == 0
@@ -780,6 +780,10 @@ def known(house: GuardedHouse, team: Team) -> None:
         answer = house.post(path, cookie=cookies[who], form=form, headers=origin)
         assert answer.status == 303, (path, answer.text)
     assert team.call("POST", "bob", f"{api}/notices").status == 204
+    note = {"workspace": "0123456789abcdef", "content": "The ledger closes on the third working day."}
+    assert team.post("bob", "/api/upload/local-md", note, 200)["new_blocks"] == 1
+    loads = {"sessions": {"00000000-0000-4000-8000-000000000001": [item]}}
+    assert team.post("bob", f"{api}/loads", loads, 200) == {"recorded": 1}
 
 
 def provisioned(house: GuardedHouse, team: Team) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import click
 
-from agnes_cli import privacy
+from agnes_cli import privacy, sessions_with
 from agnes_cli.failures import Failure
 from agnes_cli.workspace import Queued, Workspace
 
@@ -58,6 +58,8 @@ def _captured(workspace: Workspace, said: object) -> str:
     if privacy.descends(path):  # a fork: its status line says so from its start
         privacy.mark(session_id, path)
         return f"{FORK}: {session_id}"
+    if said.get("hook_event_name") == "SessionStart":
+        sessions_with.note(workspace.root, session_id)
     entry = Queued(session_id, path)
     if entry in workspace.waiting():
         return f"queued before: {session_id}"

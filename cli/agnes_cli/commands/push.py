@@ -24,7 +24,7 @@ from agnes_cli.workspace import Queued, Workspace
     "--scan", "--legacy-scan", is_flag=True, help="Also send this workspace's transcripts that nobody queued."
 )
 def command(paths: tuple[Path, ...], quiet: bool, as_json: bool, dry_run: bool, scan: bool) -> None:
-    """Send the transcripts of this workspace's sessions, those of subagents too.
+    """Send the transcripts of this workspace's sessions, those of subagents too, and its changed CLAUDE.local.md.
 
     PATHS are transcripts, or folders of them, to send besides what the hooks have queued.
     Nothing that cannot be sent now is lost: it stays in the queue.
@@ -43,11 +43,14 @@ def command(paths: tuple[Path, ...], quiet: bool, as_json: bool, dry_run: bool, 
         outcome = Push(workspace, _connect, shown.say, shown.begin).run(named)
         shown.clear()
         _tell_private(workspace)
+        note = _send_beside(workspace, outcome)
     _log(workspace, outcome)
     if as_json:
-        click.echo(json.dumps(outcome.as_json(), indent=2))
+        click.echo(json.dumps({**outcome.as_json(), "note_sent": note}, indent=2))
     elif not quiet:
         _summarise(outcome)
+        if note:
+            click.echo("Your changed CLAUDE.local.md was sent.")
     if outcome.stopped_by is not None:
         sys.exit(outcome.stopped_by.exit_code)
     if outcome.waiting or outcome.dropped:
@@ -68,6 +71,25 @@ def _tell_private(workspace: Workspace) -> None:
         tell_server(_connect)
     except Failure as failure:
         workspace.log("agnes-push.log", json.dumps({"private_untold": failure.message}))
+
+
+def _send_beside(workspace: Workspace, outcome: Outcome) -> bool:
+    """The workspace's note, and which knowledge its sessions began with; whether the note was sent. What fails waits for the next push."""
+    from agnes_cli import notes, sessions_with
+
+    if outcome.stopped_by is not None:
+        return False
+    is_sent = False
+    try:
+        is_sent = notes.send(workspace.root, _connect)
+        private = workspace.private_ids()
+        uploaded = (transcripts.named(Path(path)) for path in workspace.uploaded())
+        sessions_with.tell(workspace.root, {one[0] for one in uploaded if one}, private, _connect)
+    except Failure as failure:
+        workspace.log("agnes-push.log", json.dumps({"beside_transcripts": failure.message}))
+    except OSError as exc:
+        workspace.log("agnes-push.log", json.dumps({"beside_transcripts": type(exc).__name__}))
+    return is_sent
 
 
 class _Progress:
@@ -135,6 +157,10 @@ def _show_plan(workspace: Workspace, named: list[Queued], *, as_json: bool) -> N
         if fits(file.path)
     ]
     due = [str(file.path) for file in files if uploaded.get(str(file.path)) != file.mark]
+    from agnes_cli import notes
+
+    if notes.is_due(workspace.root):
+        due.append("CLAUDE.local.md")
     if as_json:
         click.echo(json.dumps({"would_send": due}, indent=2))
     else:

@@ -1,11 +1,12 @@
-"""Grant plugins, marketplaces and tables to groups, and take grants back."""
+"""Grant plugins, marketplaces, tables and domains of knowledge to groups, and take grants back."""
 
 from pydantic import BaseModel, ConfigDict
 
 from agnes import wiring
-from agnes.access.model import TABLE, Grant, GrantBatch
+from agnes.access.model import MEMORY_DOMAIN, TABLE, Grant, GrantBatch
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
+from agnes.knowledge import granting as domain_granting
 from agnes.marketplace import granting
 from agnes.tables import granting as table_granting
 
@@ -30,10 +31,14 @@ class GrantBatchCreate(BaseModel):
 @app.route("/api/admin/grants", methods=["POST"])
 @endpoint(needs=Needs.ADMIN, body=GrantCreate, status=201)
 def post_grants(who: Principal, body: GrantCreate) -> Grant:
-    """Grant a plugin, a whole marketplace with the plugins that it adds later, or a data table to a group."""
+    """Grant a plugin, a whole marketplace with the plugins that it adds later, a data table, or a domain of knowledge to a group."""
     if body.resource_type == TABLE:
         return table_granting.grant(
             wiring.state(), who, group_id=body.group_id, table_id=body.resource_id, clock=wiring.clock()
+        )
+    if body.resource_type == MEMORY_DOMAIN:
+        return domain_granting.grant(
+            wiring.knowledge(), who, group_id=body.group_id, domain=body.resource_id, now=wiring.clock().now()
         )
     return granting.grant(wiring.state(), who, **body.model_dump(), now=wiring.clock().now())
 

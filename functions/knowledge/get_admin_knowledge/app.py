@@ -6,10 +6,11 @@ import io
 from agnes import wiring
 from agnes.edge import Function, Needs, Reply, endpoint
 from agnes.kernel.principal import Principal
-from agnes.knowledge import governing
+from agnes.knowledge import governing, helping
 from agnes.knowledge.governing import DetectorState, RelationsPage
+from agnes.knowledge.helping import HelpPage
 from agnes.knowledge.model import FILE
-from agnes.knowledge.requests import ExportQuery, RelationsQuery
+from agnes.knowledge.requests import ExportQuery, HelpQuery, RelationsQuery
 
 app = Function("knowledge-get_admin_knowledge")
 ADMIN = "/api/admin/knowledge"
@@ -29,6 +30,13 @@ def get_relations(who: Principal, query: RelationsQuery) -> RelationsPage:
 def get_detector(who: Principal) -> DetectorState:
     """Say how many sessions wait, were read and failed, why, and what the last day cost."""
     return governing.detector_state(wiring.knowledge(), who)
+
+
+@app.route(f"{ADMIN}/help", methods=["GET"])
+@endpoint(needs=Needs.ADMIN, query=HelpQuery, reads=(FILE,))
+def get_help(who: Principal, query: HelpQuery) -> HelpPage:
+    """Say which items help: sessions that began with each, were about it and corrected it all the same, and what it costs."""
+    return helping.page(wiring.knowledge(), who, skip=query.skip, limit=query.limit)
 
 
 @app.route(f"{ADMIN}/export", methods=["GET"])

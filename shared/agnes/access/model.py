@@ -113,6 +113,7 @@ class ResourceType:
 MARKETPLACE = "marketplace"
 MARKETPLACE_PLUGIN = "marketplace_plugin"
 TABLE = "table"
+MEMORY_DOMAIN = "memory_domain"
 
 RESOURCE_TYPES = (
     ResourceType(
@@ -128,11 +129,18 @@ RESOURCE_TYPES = (
         "<slug>",
     ),
     ResourceType(TABLE, "Data table", "A registered table, with the rows and columns of the group's policy.", "<id>"),
+    ResourceType(
+        MEMORY_DOMAIN,
+        "Knowledge domain",
+        "What is distributed of a domain of shared knowledge, whatever its audience.",
+        "<domain>",
+    ),
 )
 
 ID_PATTERNS = {
     MARKETPLACE_PLUGIN: re.compile(r"[a-z0-9][a-z0-9_-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,127}"),
     MARKETPLACE: re.compile(r"[a-z0-9][a-z0-9_-]{0,63}"),
     TABLE: re.compile(r"[a-z_][a-z0-9_]{0,63}"),
+    MEMORY_DOMAIN: re.compile(r"[a-z0-9][a-z0-9_-]{0,59}"),
 }
 """What an id of each type looks like. Whether the resource exists is asked by its domain (`agnes.marketplace.granting`)."""

@@ -12,14 +12,15 @@ from agnes.access import service as access
 from agnes.admin.paging import Paging
 from agnes.kernel.errors import BadRequestError
 from agnes.kernel.principal import Principal
-from agnes.knowledge import governing, index, listing, relations, service
+from agnes.knowledge import governing, helping, index, listing, relations, service
 from agnes.knowledge.context import Knowledge
 from agnes.knowledge.governing import DetectorState, RelationLine
+from agnes.knowledge.helping import Help, HelpPage
 from agnes.knowledge.listing import ItemDetail, ItemLine, ItemsQuery
 from agnes.knowledge.model import FILE
 from agnes.knowledge.relations import OPEN_KINDS, Kind
 from agnes.knowledge.service import Decision
-from agnes.knowledge.transitions import LABELS, Event, Status
+from agnes.knowledge.transitions import DONE, LABELS, Event, Status
 
 PATH = "/admin/knowledge"
 A_PAGE = 50
@@ -28,6 +29,7 @@ TABS = {
     "all": "All items",
     "contradictions": "Contradictions",
     "duplicates": "Duplicates",
+    "help": "Does it help?",
     "detector": "Detector",
 }
 KINDS: dict[str, tuple[Kind, ...]] = {
@@ -41,7 +43,7 @@ class KnowledgeAdminQuery(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    show: Literal["review", "all", "contradictions", "duplicates", "detector"] = "review"
+    show: Literal["review", "all", "contradictions", "duplicates", "help", "detector"] = "review"
     q: str = Field("", max_length=200)
     status: str = Field("", max_length=40)
     domain: str = Field("", max_length=60)
@@ -53,7 +55,7 @@ class KnowledgeBatchForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Literal["approve", "reject", "keep_a", "keep_b", "merge", "both", "dismiss", "retry"]
+    action: Literal["approve", "reject", "revoke", "keep_a", "keep_b", "merge", "both", "dismiss", "retry"]
     ids: list[str] = Field([], max_length=500)
     reason: str = Field("", max_length=2000)
     item_a: str = Field("", max_length=64)
@@ -95,6 +97,7 @@ class KnowledgeAdminPage:
     lines: list[ItemLine]
     relations: list[RelationLine]
     detector: DetectorState | None
+    help: HelpPage | None
     domains: list[str]
     paging: Paging
     today: date
@@ -105,6 +108,7 @@ class KnowledgeDecisionPage:
     template: ClassVar[str] = "admin/knowledge_item.html"
 
     detail: ItemDetail
+    help: Help
     near: list[ItemLine]
     """Items with similar words."""
     before: str
@@ -125,18 +129,21 @@ def admin_page(k: Knowledge, who: Principal, query: KnowledgeAdminQuery) -> Know
     lines: list[ItemLine] = []
     pairs: list[RelationLine] = []
     detector = governing.detector_state(k, who) if query.show == "detector" else None
-    total = 0
+    helps = helping.page(k, who, skip=query.offset, limit=A_PAGE) if query.show == "help" else None
+    total = helps.total if helps else 0
     if query.show in KINDS:
         total, pairs = _pairs(k, who, KINDS[query.show], query.offset)
-    elif query.show != "detector":
+    elif query.show not in ("detector", "help"):
         found = listing.page(k, who, _items_query(query))
         lines, total = found.items, found.total
     given = {name: str(getattr(query, name)) for name in ("show", "q", "status", "domain") if getattr(query, name)}
     if given.get("show") == "review":
         del given["show"]
-    paging = Paging(PATH, given, query.offset, A_PAGE, len(lines) or len(pairs), total)
+    paging = Paging(
+        PATH, given, query.offset, A_PAGE, len(lines) or len(pairs) or (len(helps.items) if helps else 0), total
+    )
     return KnowledgeAdminPage(
-        query, _counts(k, who), lines, pairs, detector, list(k.rules.domains), paging, k.clock.now().date()
+        query, _counts(k, who), lines, pairs, detector, helps, list(k.rules.domains), paging, k.clock.now().date()
     )
 
 
@@ -185,8 +192,11 @@ def decision_page(k: Knowledge, who: Principal, item_id: str) -> KnowledgeDecisi
     before, after = _neighbours(k, who, item_id)
     with k.state.read("people") as db:
         groups = access.group_names(db)
+    with k.state.read(FILE) as db:
+        helps = helping.figures(db, [item], now)[item.id] if item is not None else Help(item_id)
     return KnowledgeDecisionPage(
         detail,
+        helps,
         [listing.line(known, other, who, now=now) for other in seen],
         before,
         after,
@@ -215,9 +225,9 @@ def act(k: Knowledge, who: Principal, body: KnowledgeBatchForm) -> tuple[str, st
     if body.action == "retry":
         is_waiting = governing.retry(k, who, body.user_id, body.session_id)
         return there, "The session is read again." if is_waiting else "This session has not failed."
-    if body.action in ("approve", "reject"):
+    if body.action in ("approve", "reject", "revoke"):
         done = service.decide_all(k, who, body.ids, Decision(Event(body.action), body.reason))
-        said = f"{len(done.done)} items are {'approved' if body.action == 'approve' else 'rejected'}."
+        said = f"{len(done.done)} items are {DONE[Event(body.action)]}."
         return there, said + (f" {len(done.failed)} could not be: {done.failed[0]['message']}." if done.failed else "")
     relations.resolve(k, who, body.item_a, body.item_b, body.action, merged=body.merged)
     return there, "Resolved."

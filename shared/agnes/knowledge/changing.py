@@ -65,9 +65,13 @@ def put_fact(
     turn: str = "",
     kind: Kind,
     quote: str,
+    needs_review: bool = False,
     at: datetime,
 ) -> Put:
-    """Add a fact: evidence for the item with these very words, or a new item that waits for a review."""
+    """Add a fact: evidence for the item with these very words, or a new item that waits for a review.
+
+    With `needs_review` it waits whatever KNOWLEDGE_APPROVAL says.
+    """
     for known in repository.same_text(tx.db, title, content):
         if known.is_personal and known.author_id != user_id:
             continue  # nobody learns that somebody has it
@@ -101,8 +105,9 @@ def put_fact(
         created_at=at,
         updated_at=at,
     )
-    publishes = rules.approval == "auto_publish" or (
-        rules.approval == "threshold" and confidence(row, support, at) >= rules.threshold
+    publishes = not needs_review and (
+        rules.approval == "auto_publish"
+        or (rules.approval == "threshold" and confidence(row, support, at) >= rules.threshold)
     )
     event = Event.PUBLISH if publishes else Event.PROPOSE
     row = replace(

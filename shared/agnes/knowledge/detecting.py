@@ -33,7 +33,19 @@ from agnes.kernel.llm import (
 )
 from agnes.kernel.ports import Message, Queue
 from agnes.kernel.state import Change, Tx
-from agnes.knowledge import changing, conversation, forgetting, packing, prompting, readings, spending
+from agnes.knowledge import (
+    changing,
+    conversation,
+    forgetting,
+    helping,
+    index,
+    note_reading,
+    noting,
+    packing,
+    prompting,
+    readings,
+    spending,
+)
 from agnes.knowledge.context import Knowledge
 from agnes.knowledge.model import FILE, Source
 from agnes.knowledge.packing import Chunk
@@ -88,6 +100,11 @@ class Report:
     output_tokens: int = 0
     plain_bytes: int = 0
     """Of the transcripts that were read."""
+    notes_read: int = 0
+    notes_waiting: int = 0
+    note_facts: int = 0
+    note_tokens: int = 0
+    """In and out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +159,8 @@ def run(
     found, busy, since, seen_until = _look(k, now=now, quiet=quiet)
     with k.state.read(FILE) as db:
         waiting = readings.due(db, now, limit=SENT + here)
-    report = Report(found=len(found), busy=busy, forgotten=forgotten)
+        notes = noting.due(db, now, quiet=quiet)
+    report = Report(found=len(found), busy=busy, forgotten=forgotten, notes_waiting=len(notes))
     if dry_run:
         return replace(report, waiting=len(waiting) + len(found))
     if found or (seen_until is not None and (since is None or seen_until - since > OVERLAP)):
@@ -150,13 +168,27 @@ def run(
         k.state.commit(FILE, lambda tx: readings.wait_for(tx, rows, seen_until=seen_until, at=now))
         with k.state.read(FILE) as db:
             waiting = readings.due(db, now, limit=SENT + here)
-    if not waiting:
+    if not waiting and not notes:
         return report
     try:
         judge.language_model.require()
     except ModelNotConfigured:
         return replace(report, status="no_key", waiting=len(waiting))
-    return _read_all(k, judge, queue, waiting, report, now=now, here=here)
+    if waiting:
+        report = _read_all(k, judge, queue, waiting, report, now=now, here=here)
+    if notes and report.status == "ok":
+        done = note_reading.read_all(k, judge, notes)
+        report = replace(
+            report,
+            status=done.status,
+            failed=report.failed + done.failed,
+            refused=report.refused + done.refused,
+            notes_read=done.read,
+            notes_waiting=len(notes) - done.read,
+            note_facts=done.facts,
+            note_tokens=done.tokens.input + done.tokens.output,
+        )
+    return report
 
 
 def _forget_redacted(k: Knowledge, *, now: datetime, dry_run: bool) -> int:
@@ -279,7 +311,7 @@ class _Reading:
         if len(chunks) > packing.MAX_CHUNKS:
             raise _Later("there is more to read", counts=False)
         copied = [turn.mark for turn in turns if turn.role == conversation.USER and turn.mark in known]
-        self._end_read(copied, first)
+        self._end_read(copied, first, self._about(turns))
         return replace(self.so_far, outcome=READ)
 
     def _require_open(self) -> None:
@@ -378,7 +410,17 @@ class _Reading:
             tokens=self.so_far.tokens + completion.tokens,
         )
 
-    def _end_read(self, copied: Sequence[str], first: str) -> None:
+    def _about(self, turns: Sequence[conversation.Turn]) -> list[str] | None:
+        """Items that the session began with and was about; None if it began with none."""
+        with self.k.state.read(FILE) as db:
+            loaded = helping.loaded_by(db, self.taken.user_id, self.taken.session_id)
+        if not loaded:
+            return None
+        known = index.current(self.k.state)
+        items = [item for item_id in loaded if (item := known.find(item_id)) is not None]
+        return helping.mentioned(items, (turn.text for turn in turns))
+
+    def _end_read(self, copied: Sequence[str], first: str, about: Sequence[str] | None) -> None:
         """`copied` are turns that were read before, here or in a session that this one was forked from."""
         at, own = self.k.clock.now(), set(readings.split(self.taken.turns))
 
@@ -391,6 +433,8 @@ class _Reading:
                 refused=0, input_tokens=0, output_tokens=0, until=at,
             )  # fmt: skip
             readings.end(tx, user_id, session_id, status=READ, at=at)
+            if about is not None:
+                helping.note_mentioned(tx, user_id, session_id, about)
             if self.so_far.facts or self.so_far.refused:
                 said = {"facts": self.so_far.facts, "refused": self.so_far.refused}
                 tx.record(Change("knowledge.detect", f"session:{user_id}/{session_id}", said))

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from agnes.kernel.ports import ObjectStore
 from agnes.kernel.state import Change, Db, State, Tx
-from agnes.knowledge import changing, repository
+from agnes.knowledge import changing, helping, repository
 from agnes.knowledge.model import FILE
 from agnes.knowledge.transitions import Event, Status, allowed
 from agnes.telemetry import service as telemetry
@@ -42,7 +43,8 @@ def _is_anything_of(db: Db, user_id: str, sessions: Sequence[str]) -> bool:
         db.execute(
             """SELECT 1 FROM knowledge.evidence WHERE user_id = $user AND list_contains($sessions, session_id)
             UNION ALL SELECT 1 FROM knowledge.readings WHERE user_id = $user AND list_contains($sessions, session_id)
-            AND status <> 'forgotten' LIMIT 1""",
+            AND status <> 'forgotten'
+            UNION ALL SELECT 1 FROM knowledge.loads WHERE user_id = $user AND list_contains($sessions, session_id) LIMIT 1""",
             {"user": user_id, "sessions": list(sessions)},
         ).fetchone()
         is not None
@@ -57,21 +59,43 @@ def forget(tx: Tx, user_id: str, sessions: Sequence[str], *, at: datetime) -> Fo
         WHERE user_id = $user AND list_contains($sessions, session_id) AND status <> 'forgotten'""",
         {**given, "at": at},
     )
-    touched = [
-        row[0]
-        for row in tx.db.execute(
-            """SELECT DISTINCT item_id FROM knowledge.evidence
-            WHERE user_id = $user AND list_contains($sessions, session_id) ORDER BY item_id""",
-            given,
-        ).fetchall()
-    ]
-    quotes = len(
-        tx.db.execute(
-            """DELETE FROM knowledge.evidence WHERE user_id = $user AND list_contains($sessions, session_id)
-            RETURNING id""",
-            given,
-        ).fetchall()
+    helping.forget(tx, user_id, sessions)
+    quotes, gone = _remove_evidence(tx, "user_id = $user AND list_contains($sessions, session_id)", given, at)
+    tx.record(
+        Change(
+            "knowledge.forget",
+            f"user:{user_id}",
+            {"sessions": len(sessions), "evidence": quotes, "items": gone},
+        )
     )
+    return Forgotten(len(sessions), quotes, len(gone))
+
+
+def forget_notes(state: State, user_id: str, *, now: datetime) -> Forgotten:
+    """Forget a person's notes and what came from them. Repeated, it finds nothing. Raises UnavailableError."""
+    with state.read(FILE) as db:
+        if not db.execute(
+            """SELECT 1 FROM knowledge.notes WHERE user_id = $user
+            UNION ALL SELECT 1 FROM knowledge.evidence WHERE user_id = $user AND kind = 'note' LIMIT 1""",
+            {"user": user_id},
+        ).fetchall():
+            return Forgotten()
+
+    def change(tx: Tx) -> Forgotten:
+        given = {"user": user_id}
+        tx.db.execute("DELETE FROM knowledge.notes WHERE user_id = $user", given)
+        quotes, gone = _remove_evidence(tx, "user_id = $user AND kind = 'note'", given, now)
+        tx.record(Change("knowledge.forget", f"user:{user_id}", {"notes": True, "evidence": quotes, "items": gone}))
+        return Forgotten(0, quotes, len(gone))
+
+    return state.commit(FILE, change)
+
+
+def _remove_evidence(tx: Tx, where: str, given: dict[str, Any], at: datetime) -> tuple[int, list[str]]:
+    """(how many quotes, ids of the items that rested on nothing else and are gone)."""
+    removed = tx.db.execute(f"DELETE FROM knowledge.evidence WHERE {where} RETURNING item_id", given).fetchall()  # noqa: S608 (constants)
+    touched = sorted({row[0] for row in removed})
+    quotes = len(removed)
     left: dict[str, list[str]] = {}
     for one in repository.evidence(tx.db, touched):
         left.setdefault(one.item_id, []).append(one.user_id)
@@ -82,14 +106,7 @@ def forget(tx: Tx, user_id: str, sessions: Sequence[str], *, at: datetime) -> Fo
     if gone:
         _return_what_they_superseded(tx, gone, at)
         repository.remove_items(tx.db, gone)
-    tx.record(
-        Change(
-            "knowledge.forget",
-            f"user:{user_id}",
-            {"sessions": len(sessions), "evidence": quotes, "items": gone},
-        )
-    )
-    return Forgotten(len(sessions), quotes, len(gone))
+    return quotes, gone
 
 
 def _return_what_they_superseded(tx: Tx, gone: Sequence[str], at: datetime) -> None:
@@ -112,11 +129,12 @@ def _return_what_they_superseded(tx: Tx, gone: Sequence[str], at: datetime) -> N
 
 
 def overdue(state: State, store: ObjectStore) -> dict[str, list[str]]:
-    """Person → sessions with evidence that were redacted, and not forgotten here. One look at the ledger; the tombstones of a person
+    """Person → sessions with evidence or loads that were redacted, and not forgotten here. One look at the ledger; the tombstones of a person
     are read only if it misses one of their sessions. Raises UnavailableError."""
     with state.read(FILE, "telemetry") as db:
         rows = db.execute(
-            "SELECT DISTINCT user_id, session_id FROM knowledge.evidence WHERE session_id <> '' ORDER BY ALL"
+            """SELECT user_id, session_id FROM knowledge.evidence WHERE session_id <> ''
+            UNION SELECT user_id, session_id FROM knowledge.loads ORDER BY ALL"""
         ).fetchall()
         missing = telemetry.unknown_sessions(db, [(row[0], row[1]) for row in rows])
     found: dict[str, list[str]] = {}

@@ -10,7 +10,7 @@ from typing import Any
 from agnes.kernel.errors import AgnesError, BadRequestError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Tx
-from agnes.knowledge import index, listing, readings, relations, repository, service, spending
+from agnes.knowledge import index, listing, noting, readings, relations, repository, service, spending
 from agnes.knowledge.context import Knowledge
 from agnes.knowledge.listing import ItemLine
 from agnes.knowledge.model import FILE
@@ -49,7 +49,9 @@ class DetectorState:
     """Sessions by waiting, read, failed, forgotten."""
     failed: list[Reading]
     spent_usd: float
-    """In the last 24 hours, by both jobs."""
+    """In the last 24 hours, by all jobs."""
+    notes: dict[str, int]
+    """Notes by waiting, read, failed."""
 
 
 def relations_page(k: Knowledge, who: Principal, kind: str, *, resolved: bool, skip: int, limit: int) -> RelationsPage:
@@ -74,7 +76,7 @@ def detector_state(k: Knowledge, who: Principal) -> DetectorState:
     who.require_admin()
     with k.state.read(FILE) as db:
         usd = spending.spent(db, since=k.clock.now() - spending.DAY)
-        return DetectorState(readings.counts(db), readings.failed(db), usd)
+        return DetectorState(readings.counts(db), readings.failed(db), usd, noting.counts(db))
 
 
 def retry(k: Knowledge, who: Principal, user_id: str, session_id: str) -> bool:

@@ -50,6 +50,10 @@ class KnowledgeIndex:
         found = [(self.items[number], score) for number, score in self.index.search(query).items()]
         return sorted(found, key=lambda one: (-one[1], -one[0].updated_at.timestamp(), one[0].id))
 
+    def near_text(self, text: str, *, limit: int) -> list[Item]:
+        """Items that share most of the rare words of a text, the nearest first."""
+        return [self.items[number] for number, _ in self.index.near(search.document_of(text), limit=limit)]
+
     def near(self, item: Item, *, limit: int) -> list[tuple[Item, float]]:
         """Items whose words are nearest to those of one, itself left out."""
         own = self.documents.get(_key(item)) or search.document(item)

@@ -167,12 +167,17 @@ def _refusal(said: _Fact, chunk: Chunk, scanners: Scanners) -> str:
         return "quote"
     if len(quote) < SHORT_QUOTE and said.kind != "confirmation":
         return "quote"
-    if _REMOVED.search(f"{said.title} {said.content} {said.quote}"):
+    if holds_removed(f"{said.title} {said.content} {said.quote}"):
         return "removed"
     for text in (said.title, said.content, said.quote, *said.entities):
         if scrubbing.scrub(text, scanners).removed:
             return "secret"
     return ""
+
+
+def holds_removed(text: str) -> bool:
+    """Whether a text has a word that stands for something that the scanner took out."""
+    return _REMOVED.search(text) is not None
 
 
 _REMOVED = re.compile(

@@ -18,7 +18,7 @@ def redact_session(state: State, store: ObjectStore, user_id: str, session_id: s
 
 
 def redact_user(state: State, store: ObjectStore, user_id: str, *, clock: Clock) -> Redacted:
-    """Remove every session of a person. Raises what `redaction.redact_user` raises."""
+    """Remove every session of a person, and what came from their notes. Raises what `redaction.redact_user` raises."""
     done = redaction.redact_user(state, store, user_id, clock=clock)
     with state.read(FILE) as db:
         rows = db.execute(
@@ -29,4 +29,5 @@ def redact_user(state: State, store: ObjectStore, user_id: str, *, clock: Clock)
     forgetting.forget_sessions(
         state, done.user_id, sorted({*done.sessions, *(row[0] for row in rows)}), now=clock.now()
     )
+    forgetting.forget_notes(state, done.user_id, now=clock.now())
     return done

@@ -27,7 +27,7 @@ from agnes.kernel.llm import (
     Trouble,
 )
 from agnes.kernel.state import Change, Db, Tx
-from agnes.knowledge import changing, index, notices, relations, repository, scrubbing, spending
+from agnes.knowledge import changing, helping, index, notices, relations, repository, scrubbing, spending
 from agnes.knowledge.context import Knowledge
 from agnes.knowledge.index import KnowledgeIndex
 from agnes.knowledge.model import FILE, Item
@@ -324,9 +324,16 @@ def _remind(k: Knowledge, now: datetime) -> bool:
         pending = [item for item in repository.items(db) if item.status == Status.PENDING and not item.is_personal]
         open_ones = relations.listed(db, [Kind.CONTRADICTS], resolved=False, limit=1)[1]
         overdue = [item for item in repository.items(db) if _wants_review(item, now)]
+        shared = [item for item in repository.items(db) if item.is_distributed(now)]
+        idle = [one for one in helping.figures(db, shared, now).values() if one.advice == "remove"]
     parts = [
-        f"{count} {noun if count == 1 else noun + 's'}"
-        for count, noun in ((len(pending), "item"), (open_ones, "contradiction"), (len(overdue), "overdue mandate"))
+        f"{count} {noun if count == 1 else nouns}"
+        for count, noun, nouns in (
+            (len(pending), "item", "items"),
+            (open_ones, "contradiction", "contradictions"),
+            (len(overdue), "overdue mandate", "overdue mandates"),
+            (len(idle), "item that costs and never mattered", "items that cost and never mattered"),
+        )
         if count
     ]
     if not parts:
@@ -336,6 +343,7 @@ def _remind(k: Knowledge, now: datetime) -> bool:
     def write(tx: Tx) -> None:
         changing.tell_admins(tx, "digest", text, item_id="", url="/admin/knowledge", at=now)
         notices.prune(tx, before=now - notices.KEEP)
+        helping.prune(tx, before=now - helping.KEEP)
 
     k.state.commit(FILE, write)
     return True

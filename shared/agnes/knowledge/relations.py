@@ -113,6 +113,15 @@ def put(tx: Tx, row: Relation) -> bool:
     return True
 
 
+def between(item: Item, other: Item, kind: Kind, *, explanation: str, suggestion: str, at: datetime) -> Relation:
+    """A relation of these two, in the order of their ids; `suggestion` may be keep_new, which is the first of them."""
+    a, b = sorted((item, other), key=lambda one: one.id)
+    if suggestion == "keep_new":
+        suggestion = Resolution.KEEP_A if a.id == item.id else Resolution.KEEP_B
+    severity = "soft" if kind == Kind.CONTRADICTS else ""
+    return Relation(a.id, b.id, kind, severity, explanation, suggestion, "", a.revision, b.revision, "", "", None, at)
+
+
 def resolve(k: Knowledge, who: Principal, one: str, other: str, resolution: str, *, merged: str = "") -> Relation:
     """Do what an admin decides about two items: the relation, both items and their evidence change in one commit.
 

@@ -62,6 +62,24 @@ class Personal(BaseModel):
     personal: bool
 
 
+class NoteUpload(BaseModel):
+    """A `CLAUDE.local.md`, whole. `workspace` is 16 hexadecimal digits that tell this one from the person's others; an empty note withdraws
+    what was not read yet."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    workspace: str = Field(max_length=64)
+    content: str = Field(max_length=1_000_000)
+
+
+class Loads(BaseModel):
+    """Session → ids of the items in its workspace when it began."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sessions: dict[str, list[str]]
+
+
 class ErrorReport(BaseModel):
     """What is wrong with the item; admins read it."""
 
@@ -78,6 +96,13 @@ class RelationsQuery(BaseModel):
     kind: Literal["", "contradicts", "same", "refines"] = ""
     resolved: bool = False
     skip: int = Field(0, ge=0)
+    limit: int = Field(50, ge=1, le=200)
+
+
+class HelpQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    skip: int = Field(0, ge=0, le=1_000_000)
     limit: int = Field(50, ge=1, le=200)
 
 

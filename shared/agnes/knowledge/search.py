@@ -40,6 +40,11 @@ def document(item: Item) -> Document:
     return found
 
 
+def document_of(text: str) -> Document:
+    """Word → how often a text has it."""
+    return Counter(words(text))
+
+
 class Index:
     """`documents[n]` is that of item number n."""
 

@@ -15,13 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agnes.access import service as access
+from agnes.access.model import MEMORY_DOMAIN
 from agnes.kernel.errors import NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db
 from agnes.knowledge.model import EVERYONE, GROUPS, Item
-
-MEMORY_DOMAIN = "memory_domain"
-"""The type of grants that open a whole domain to a group."""
 
 
 class ItemNotFound(NotFoundError):

@@ -37,6 +37,7 @@ def test_what_can_be_granted(house, admin):
         ("marketplace_plugin", "<slug>/<plugin>"),
         ("marketplace", "<slug>"),
         ("table", "<id>"),
+        ("memory_domain", "<domain>"),
     ]
     assert {frozenset(kind) for kind in kinds} == {frozenset({"key", "display_name", "description", "id_format"})}
 

@@ -232,3 +232,33 @@ def test_modes_of_distribution(library: Library) -> None:
     assert counts == {"hybrid": 0, "admin_curated": 1, "mandatory_only": 0}
     with pytest.raises(ConflictError, match="nobody votes"):
         service.vote(library.k, who, item, 1)
+
+
+def test_a_granted_domain_opens_what_is_distributed_of_it(library: Library) -> None:
+    """To the group's members, whatever the audience; nothing else of it."""
+    bob, eve = library.person("bob"), library.person("eve")
+    groups = [
+        library.house.post("/api/admin/groups", token=library.ada.token, json_body={"name": name}).json()["id"]
+        for name in ("Auditors", "Sales")
+    ]
+    body = {"email": eve.email}
+    assert (
+        library.house.post(f"/api/admin/groups/{groups[1]}/members", token=library.ada.token, json_body=body).status
+        < 300
+    )
+    fact, other = approved(library, bob), approved(library, bob, title="Uptime", content="It is 99.9 %.", domain="data")
+    propose(library, bob, title="Waiting", content="It waits for a review.")
+    for item in (fact, other):
+        mandate = decide(library, item, "mandate", reason="For auditors.", audience="groups", groups=[groups[0]])
+        assert mandate.status == 200, mandate.text
+    assert titles(get(library, eve, "")) == []
+    grant = {"group_id": groups[1], "resource_type": "memory_domain", "resource_id": "finance"}
+    unknown = library.house.post("/api/admin/grants", token=library.ada.token, json_body=grant | {"resource_id": "hr"})
+    assert (unknown.status, unknown.json()["code"]) == (404, "domain_not_found")
+    made = library.house.post("/api/admin/grants", token=library.ada.token, json_body=grant)
+    assert made.status == 201, made.text
+    assert titles(get(library, eve, "")) == ["Net revenue"]
+    assert [one["id"] for one in get(library, eve, "/bundle")["mandatory"]] == [fact]
+    assert "Domain of knowledge" in library.house.get(f"/admin/groups/{groups[1]}", cookie=library.ada.cookie).text
+    assert library.house.delete(f"/api/admin/grants/{made.json()['id']}", token=library.ada.token).status == 204
+    assert titles(get(library, eve, "")) == []

@@ -29,7 +29,7 @@ def test_empty_pages_say_what_will_be_here(library: Library) -> None:
     assert "Propose the first fact" in look(library, bob, "/knowledge")
     assert "No item matches" in look(library, bob, "/knowledge?q=zebra")
     assert "Nothing waits for a review" in look(library, library.ada, "/admin/knowledge")
-    for tab in ("all", "contradictions", "duplicates", "detector"):
+    for tab in ("all", "contradictions", "duplicates", "help", "detector"):
         look(library, library.ada, f"/admin/knowledge?show={tab}")
     look(library, bob, "/admin/knowledge", 403)
     former = library.house.get("/corporate-memory", cookie=bob.cookie)

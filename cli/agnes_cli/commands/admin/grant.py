@@ -68,7 +68,8 @@ def create(group: str, resources: tuple[str, ...], kind: str | None, required: b
         return
     name = shown.plain(found["name"])
     for grant in made["created"]:
-        what = grant["resource_id"] if "/" in grant["resource_id"] else f"every plugin of {grant['resource_id']}"
+        is_whole = grant["resource_type"] == "marketplace"
+        what = f"every plugin of {grant['resource_id']}" if is_whole else grant["resource_id"]
         verb = "required of" if required else "granted to"
         click.echo(f"{what} is {verb} {name} ({grant['id']}).")
     for resource in made["already_granted"]:

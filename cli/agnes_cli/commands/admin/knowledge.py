@@ -22,6 +22,10 @@ RELATIONS = {
     "WHY": "explanation",
 }
 FAILED = {"USER": "user_id", "SESSION": "session_id", "REASON": "reason", "WHEN": "changed_at"}
+HELP = {
+    "ID": "id", "TITLE": "title", "SESSIONS": "sessions", "ABOUT IT": "mentioned", "CORRECTED BEFORE": "corrections_before",
+    "AFTER": "corrections_after", "ALTHOUGH LOADED": "corrections_loaded", "TOKENS": "tokens", "ADVICE": "advice",
+}  # fmt: skip
 _DONE = {
     "approve": "approved",
     "mandate": "mandatory",
@@ -160,9 +164,31 @@ def detector(as_json: bool) -> None:
     if as_json:
         shown.as_json(found)
         return
-    shown.facts({"Sessions": found["counts"], "Spent in 24 hours": f"${found['spent_usd']:.2f}"})
+    shown.facts(
+        {"Sessions": found["counts"], "Notes": found["notes"], "Spent in 24 hours": f"${found['spent_usd']:.2f}"}
+    )
     if found["failed"]:
         shown.table(FAILED, found["failed"], none="")
+
+
+@command.command("help")
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
+@JSON
+def does_it_help(limit: int, as_json: bool) -> None:
+    """Show which items help: sessions that began with each, were about it or corrected it, and its tokens."""
+    from agnes_cli.server import connect
+
+    with connect() as server:
+        found = server.get(f"{ADMIN}/help", limit=limit)
+    if as_json:
+        shown.as_json(found)
+        return
+    rows = [{**one["help"], "id": one["item"]["id"], "title": one["item"]["title"]} for one in found["items"]]
+    shown.table(HELP, rows, none="Nothing is distributed yet.")
+    if found["proposed"]:
+        click.echo(
+            f"{found['proposed']} items are proposed for removal: `agnes admin knowledge decide revoke ID --reason …`."
+        )
 
 
 @command.command()
