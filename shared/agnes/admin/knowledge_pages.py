@@ -18,7 +18,7 @@ from agnes.knowledge.governing import DetectorState, RelationLine
 from agnes.knowledge.helping import Help, HelpPage
 from agnes.knowledge.listing import ItemDetail, ItemLine, ItemsQuery
 from agnes.knowledge.model import FILE
-from agnes.knowledge.relations import OPEN_KINDS, Kind
+from agnes.knowledge.relations import Kind
 from agnes.knowledge.service import Decision
 from agnes.knowledge.transitions import DONE, LABELS, Event, Status
 
@@ -171,14 +171,15 @@ def _pairs(k: Knowledge, who: Principal, kinds: tuple[Kind, ...], offset: int) -
 
 
 def _counts(k: Knowledge, who: Principal) -> dict[str, int]:
-    items = [item for item in index.current(k.state).items if not item.is_personal or item.author_id == who.user_id]
+    known = index.current(k.state)
+    private = [item for item in known.items_of(who.user_id) if item.is_personal]
     with k.state.read(FILE) as db:
-        by_kind = {kind: relations.listed(db, [kind], resolved=False, limit=1)[1] for kind in OPEN_KINDS}
+        by_kind = relations.count_open(db)
     return {
-        "review": sum(item.status == Status.PENDING for item in items),
-        "all": len(items),
-        "contradictions": by_kind[Kind.CONTRADICTS],
-        "duplicates": by_kind[Kind.SAME] + by_kind[Kind.REFINES],
+        "review": known.shared.get(Status.PENDING, 0) + sum(item.status == Status.PENDING for item in private),
+        "all": sum(known.shared.values()) + len(private),
+        "contradictions": by_kind.get(Kind.CONTRADICTS, 0),
+        "duplicates": by_kind.get(Kind.SAME, 0) + by_kind.get(Kind.REFINES, 0),
     }
 
 

@@ -9,16 +9,18 @@ With `domains` or `text` of a workspace only what fits it goes in beside mandato
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from agnes.kernel.principal import Principal
-from agnes.knowledge import index, packing, repository, service, visibility
+from agnes.knowledge import index, received, repository, service
 from agnes.knowledge.context import Knowledge
 from agnes.knowledge.index import KnowledgeIndex
 from agnes.knowledge.model import FILE, Item
 from agnes.knowledge.transitions import Status
+from agnes.knowledge.visibility import Reader
 
 OVERHEAD_TOKENS = 12
 """Of an item's heading and marks in the file."""
@@ -59,62 +61,67 @@ def bundle(
 ) -> Bundle:
     """For a person's sessions. Raises UnavailableError."""
     reads = service.reader(k, who)
-    known = index.current(k.state)
-    now = k.clock.now()
     with k.state.read(FILE) as db:
         dismissed = repository.dismissed_by(db, who.user_id)
         votes = repository.votes_of(db, who.user_id)
-    mandatory = [
-        item for item in known.items if item.status == Status.MANDATORY and visibility.may_receive(item, reads, now)
-    ]
-    others = [
-        item
-        for item in index.ranked(known, now)
-        if item.id not in dismissed and visibility.may_receive(item, reads, now)
-    ]
-    if k.rules.distribution == "mandatory_only":
-        others = []
-    if k.rules.distribution == "hybrid":
-        others = [item for item in others if votes.get(item.id, 0) >= 0]
-    wanted = _fitting(known, others, domains, text)
-    if k.rules.distribution == "hybrid":
-        wanted = sorted(wanted, key=lambda item: -votes.get(item.id, 0))  # keeps the order of those without a vote
-    return _packed(
-        known, mandatory, wanted, now, budget=budget_tokens or k.rules.budget_tokens, left_out=len(others) - len(wanted)
-    )
+    return made_of(k, reads, votes, dismissed, domains=domains, text=text, budget_tokens=budget_tokens)
 
 
-def _fitting(known: KnowledgeIndex, others: list[Item], domains: Collection[str], text: str) -> list[Item]:
-    if not domains and not text:
-        return others
-    matched: set[str] = set()
-    for word in text.split()[:50]:
-        matched |= {item.id for item, _ in known.search(word)}
-    return [item for item in others if item.domain in domains or item.id in matched]
-
-
-def _packed(
-    known: KnowledgeIndex, mandatory: list[Item], ranked: list[Item], now: datetime, *, budget: int, left_out: int
+def made_of(
+    k: Knowledge,
+    reads: Reader,
+    votes: Mapping[str, int],
+    dismissed: Collection[str],
+    *,
+    domains: Collection[str] = (),
+    text: str = "",
+    budget_tokens: int | None = None,
 ) -> Bundle:
+    """The same, of a reader whose votes and dismissals are read already."""
+    known, now = index.current(k.state), k.clock.now()
+    got = received.received(known, reads, now)
+    others, places = got.approved, got.places
+    is_hybrid = k.rules.distribution == "hybrid"
+    if k.rules.distribution == "mandatory_only":
+        others, places = [], {}
+    without = set(dismissed)
+    if is_hybrid:
+        without |= {item_id for item_id, vote in votes.items() if vote < 0}
+    first: list[Item] = []
+    if is_hybrid:
+        wanted = sorted(places[item] for item, vote in votes.items() if vote > 0 and item in places)
+        first = [others[place] for place in wanted if others[place].id not in without]
+    total = len(others) - sum(item_id in places for item_id in without)
+    if domains or text:
+        fits = _fitting(known, domains, text)
+        first, others = [item for item in first if fits(item)], [item for item in others if fits(item)]
+    done = {item.id for item in first}
+    ranked = chain(first, (item for item in others if item.id not in done and item.id not in without))
+    budget = budget_tokens or k.rules.budget_tokens
     warnings: list[str] = []
-    first = [_line(known, item, now) for item in mandatory]
-    spent = sum(line.tokens for line in first)
+    mandatory = [_line(known, item, now) for item in got.mandatory]
+    spent = sum(line.tokens for line in mandatory)
     if spent > budget:
         warnings.append(f"Mandatory items take {spent} tokens, the budget is {budget}.")
     rest: list[BundleItem] = []
     for item in ranked:
-        line = _line(known, item, now)
-        if line.tokens > budget:
-            warnings.append(f"“{item.title}” takes {line.tokens} tokens, more than the whole budget of {budget}.")
-            left_out += 1
-        elif spent + line.tokens > budget:
-            left_out += 1
-        else:
-            rest.append(line)
-            spent += line.tokens
-    shown = [(line.id, line.title, line.content, line.reason, str(line.valid_until)) for line in (*first, *rest)]
+        size = known.tokens_of(item) + OVERHEAD_TOKENS
+        if size > budget:
+            warnings.append(f"“{item.title}” takes {size} tokens, more than the whole budget of {budget}.")
+        elif spent + size <= budget:
+            rest.append(_line(known, item, now))
+            spent += size
+    shown = [(line.id, line.title, line.content, line.reason, str(line.valid_until)) for line in (*mandatory, *rest)]
     version = hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
-    return Bundle(first, rest, spent, budget, left_out, warnings, version)
+    return Bundle(mandatory, rest, spent, budget, total - len(rest), warnings, version)
+
+
+def _fitting(known: KnowledgeIndex, domains: Collection[str], text: str) -> Callable[[Item], bool]:
+    """Whether an item is of these domains, or found by a word of the text."""
+    matched: set[str] = set()
+    for word in text.split()[:50]:
+        matched |= {item.id for item, _ in known.search(word)}
+    return lambda item: item.domain in domains or item.id in matched
 
 
 def _line(known: KnowledgeIndex, item: Item, now: datetime) -> BundleItem:
@@ -126,7 +133,7 @@ def _line(known: KnowledgeIndex, item: Item, now: datetime) -> BundleItem:
         item.domain,
         item.category,
         known.confidence(item, now),
-        packing.tokens(f"{item.title} {item.content}") + OVERHEAD_TOKENS,
+        known.tokens_of(item) + OVERHEAD_TOKENS,
         item.reason if is_mandatory else "",
         item.decided_at,
         item.valid_until,

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
 from agnes.browse.search import words
 from agnes.kernel.errors import BadRequestError
@@ -19,6 +20,7 @@ from agnes.kernel.principal import Principal
 from agnes.kernel.state import Db, Tx
 from agnes.knowledge import index, listing, packing, repository
 from agnes.knowledge.context import Knowledge
+from agnes.knowledge.index import KnowledgeIndex
 from agnes.knowledge.listing import ItemLine
 from agnes.knowledge.model import FILE, Item
 from agnes.knowledge.transitions import DISTRIBUTED
@@ -257,19 +259,34 @@ def figures(db: Db, items: Collection[Item], now: datetime) -> dict[str, Help]:
     return found
 
 
+_held: WeakKeyDictionary[KnowledgeIndex, tuple[datetime, list[tuple[Item, Help]]]] = WeakKeyDictionary()
+
+
+def _ranked(k: Knowledge) -> list[tuple[Item, Help]]:
+    """Distributed items with their figures, made once a generation and hour: those with advice first, then the dearest."""
+    known, now = index.current(k.state), k.clock.now()
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    held = _held.get(known)
+    if held is None or held[0] != hour:
+        items = [item for item in known.items if item.is_distributed(now)]
+        with k.state.read(FILE) as db:
+            found = figures(db, items, now)
+        rows = [(item, found[item.id]) for item in items]
+        rows.sort(key=lambda row: (_URGENCY.index(row[1].advice), -row[1].tokens, row[0].id))
+        held = (hour, rows)
+        _held[known] = held
+    return held[1]
+
+
 def page(k: Knowledge, who: Principal, *, skip: int = 0, limit: int = 50) -> HelpPage:
     """Distributed items with their figures: those that are proposed for removal or another wording first, then the dearest."""
     who.require_admin()
-    known, now = index.current(k.state), k.clock.now()
-    items = [item for item in known.items if item.is_distributed(now)]
-    with k.state.read(FILE) as db:
-        found = figures(db, items, now)
-    ranked = sorted(items, key=lambda item: (_URGENCY.index(found[item.id].advice), -found[item.id].tokens, item.id))
+    rows, known, now = _ranked(k), index.current(k.state), k.clock.now()
     return HelpPage(
-        [HelpLine(listing.line(known, item, who, now=now), found[item.id]) for item in ranked[skip : skip + limit]],
-        len(items),
-        sum(one.tokens for one in found.values()),
-        sum(one.advice == "remove" for one in found.values()),
+        [HelpLine(listing.line(known, item, who, now=now), found) for item, found in rows[skip : skip + limit]],
+        len(rows),
+        sum(one.tokens for _, one in rows),
+        sum(one.advice == "remove" for _, one in rows),
         skip,
         limit,
     )

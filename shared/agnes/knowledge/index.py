@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,11 +10,10 @@ from threading import Lock
 from weakref import WeakKeyDictionary
 
 from agnes.kernel.state import Db, State
-from agnes.knowledge import repository, search
+from agnes.knowledge import packing, repository, search
 from agnes.knowledge.confidence import confidence
 from agnes.knowledge.model import FILE, Item, Support
 from agnes.knowledge.search import Document, Index
-from agnes.knowledge.transitions import Status
 
 FADES = timedelta(days=365)
 """An item that nobody touched for so long is worth the least share."""
@@ -30,16 +30,40 @@ class KnowledgeIndex:
     index: Index
     documents: dict[tuple[str, int, datetime], Document]
     numbers: dict[str, int]
+    tokens: dict[tuple[str, int, datetime], int]
+    by_author: dict[str, list[Item]]
+    shared: dict[str, int]
+    """Status → items that are not personal."""
+    confidences: dict[datetime, dict[str, float]]
+    """Hour → confidence of each item at its beginning, of the last hour that was asked."""
 
     def find(self, item_id: str) -> Item | None:
         number = self.numbers.get(item_id)
         return self.items[number] if number is not None else None
+
+    def tokens_of(self, item: Item) -> int:
+        """Of title and content."""
+        return self.tokens.get(_key(item)) or tokens_of(item)
 
     def support(self, item_id: str) -> Support:
         return self.supports.get(item_id, _NONE)
 
     def confidence(self, item: Item, now: datetime) -> float:
         return confidence(item, self.support(item.id), now)
+
+    def items_of(self, user_id: str) -> list[Item]:
+        """What a person has proposed, or said first."""
+        return self.by_author.get(user_id, [])
+
+    def hourly_confidence(self, now: datetime) -> dict[str, float]:
+        """Item → confidence as of the hour, to sort by: it fades over months."""
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        found = self.confidences.get(hour)
+        if found is None:
+            found = {item.id: self.confidence(item, hour) for item in self.items}
+            self.confidences.clear()
+            self.confidences[hour] = found
+        return found
 
     def worth(self, item: Item, now: datetime) -> float:
         """What an item is worth to a session: how much it is believed, less with the time that nobody touched it."""
@@ -48,7 +72,9 @@ class KnowledgeIndex:
     def search(self, query: str) -> list[tuple[Item, float]]:
         """(item, score), the best first; of equal ones the one that changed last."""
         found = [(self.items[number], score) for number, score in self.index.search(query).items()]
-        return sorted(found, key=lambda one: (-one[1], -one[0].updated_at.timestamp(), one[0].id))
+        found.sort(key=lambda one: one[0].id)
+        found.sort(key=lambda one: (one[1], one[0].updated_at), reverse=True)
+        return found
 
     def near_text(self, text: str, *, limit: int) -> list[Item]:
         """Items that share most of the rare words of a text, the nearest first."""
@@ -59,20 +85,6 @@ class KnowledgeIndex:
         own = self.documents.get(_key(item)) or search.document(item)
         found = self.index.near(own, limit=limit, but=self.numbers.get(item.id, -1))
         return [(self.items[number], score) for number, score in found]
-
-
-_ranked: WeakKeyDictionary[KnowledgeIndex, tuple[datetime, list[Item]]] = WeakKeyDictionary()
-
-
-def ranked(known: KnowledgeIndex, now: datetime) -> list[Item]:
-    """Approved items, the most worth first; ranked again every hour, since worth fades slowly."""
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    held = _ranked.get(known)
-    if held is None or held[0] != hour:
-        approved = [item for item in known.items if item.status == Status.APPROVED and not item.is_personal]
-        held = (hour, sorted(approved, key=lambda item: (-known.worth(item, hour), item.id)))
-        _ranked[known] = held
-    return held[1]
 
 
 _held: WeakKeyDictionary[State, tuple[tuple[int, str], KnowledgeIndex]] = WeakKeyDictionary()
@@ -86,24 +98,40 @@ def current(state: State) -> KnowledgeIndex:
     if held is not None and held[0] == version:
         return held[1]
     with state.read(FILE) as db:
-        made = build(db, held[1].documents if held is not None else {})
+        made = build(db, held[1] if held is not None else None)
     with _lock:
         _held[state] = (version, made)
     return made
 
 
-def build(db: Db, known: dict[tuple[str, int, datetime], Document] | None = None) -> KnowledgeIndex:
-    """`known` are documents of another generation."""
-    items = repository.items(db)
-    known = known or {}
-    documents = {_key(item): known.get(_key(item)) or search.document(item) for item in items}
+def build(db: Db, former: KnowledgeIndex | None = None) -> KnowledgeIndex:
+    """`former` is that of another generation: what it knows of unchanged items is not computed again."""
+    return made_of(repository.items(db), repository.supports(db), former)
+
+
+def made_of(
+    items: Sequence[Item], supports: dict[str, Support], former: KnowledgeIndex | None = None
+) -> KnowledgeIndex:
+    words, sizes = (former.documents, former.tokens) if former is not None else ({}, {})
+    documents = {key: words.get(key) or search.document(item) for item in items for key in (_key(item),)}
+    by_author: dict[str, list[Item]] = {}
+    for item in items:
+        by_author.setdefault(item.author_id, []).append(item)
     return KnowledgeIndex(
         items,
-        repository.supports(db),
+        supports,
         Index(list(documents.values())),
         documents,
         {item.id: number for number, item in enumerate(items)},
+        {key: sizes.get(key) or tokens_of(item) for item in items for key in (_key(item),)},
+        by_author,
+        dict(Counter(item.status for item in items if not item.is_personal)),
+        {},
     )
+
+
+def tokens_of(item: Item) -> int:
+    return packing.tokens(f"{item.title} {item.content}")
 
 
 def _key(item: Item) -> tuple[str, int, datetime]:

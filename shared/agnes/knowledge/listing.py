@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agnes.accounts import directory
 from agnes.kernel.principal import Principal
-from agnes.knowledge import index, packing, repository, service, visibility
+from agnes.knowledge import index, received, repository, service
 from agnes.knowledge.context import Knowledge
 from agnes.knowledge.index import KnowledgeIndex, counted
 from agnes.knowledge.model import FILE, Evidence, Item, Support
-from agnes.knowledge.transitions import DISTRIBUTED, LABELS, OF_ADMINS, allowed
+from agnes.knowledge.transitions import DISTRIBUTED, LABELS, OF_ADMINS, Status, allowed
 from agnes.knowledge.visibility import Reader
 
 Sort = Literal["relevance", "updated", "created", "confidence", "votes", "title"]
@@ -144,21 +144,34 @@ class Stats:
     by_tag: dict[str, int]
 
 
-def page(k: Knowledge, who: Principal, query: ItemsQuery) -> ItemsPage:
-    reads, known, now = service.reader(k, who), index.current(k.state), k.clock.now()
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a person has done with items, with what decides about what they see."""
+
+    reads: Reader
+    votes: dict[str, int]
+    dismissed: frozenset[str]
+
+
+def own(k: Knowledge, who: Principal) -> Own:
+    reads = service.reader(k, who)
     with k.state.read(FILE) as db:
-        votes, dismissed = repository.votes_of(db, who.user_id), repository.dismissed_by(db, who.user_id)
-    statuses = {word.strip() for word in query.status.split(",") if word.strip()}
-    found = _found(known, query)
-    shown = [
-        item
-        for item in found
-        if visibility.may_see(item, reads, now)
-        and _matches(item, query, statuses, who)
-        and (not query.upvoted_by_me or votes.get(item.id, 0) > 0)
-        and (not query.hide_dismissed or item.id not in dismissed)
-    ]
+        return Own(reads, repository.votes_of(db, who.user_id), repository.dismissed_by(db, who.user_id))
+
+
+def page(k: Knowledge, who: Principal, query: ItemsQuery, mine: Own | None = None) -> ItemsPage:
+    """`mine` is `own` of the same person, where it was read already."""
+    mine = mine or own(k, who)
+    known, now = index.current(k.state), k.clock.now()
+    tests = _tests(query, who, mine)
+    if query.q.strip():
+        shown = received.seen_of(known, [item for item, _ in known.search(query.q)], mine.reads, now)
+    else:
+        shown = list(received.seen(known, mine.reads, now))
+    for test in tests:
+        shown = [item for item in shown if test(item)]
     shown = _sorted(known, shown, query, now)
+    votes, dismissed = mine.votes, mine.dismissed
     lines = [
         line(known, item, who, now=now, vote=votes.get(item.id, 0), is_dismissed=item.id in dismissed)
         for item in shown[query.skip : query.skip + query.limit]
@@ -166,24 +179,33 @@ def page(k: Knowledge, who: Principal, query: ItemsQuery) -> ItemsPage:
     return ItemsPage(lines, len(shown), query.skip, query.limit)
 
 
-def _found(known: KnowledgeIndex, query: ItemsQuery) -> Sequence[Item]:
-    return [item for item, _ in known.search(query.q)] if query.q.strip() else known.items
-
-
-def _matches(item: Item, query: ItemsQuery, statuses: set[str], who: Principal) -> bool:
+def _tests(query: ItemsQuery, who: Principal, mine: Own) -> list[Callable[[Item], bool]]:
+    """What an item has to be, beside visible; only what is asked for."""
+    statuses = {word.strip() for word in query.status.split(",") if word.strip()}
+    user_id = who.user_id
+    found: list[Callable[[Item], bool]] = []
     if statuses:
-        if item.status not in statuses:
-            return False
-    elif item.status not in DISTRIBUTED and item.author_id != who.user_id:
-        return False
-    return (
-        (not query.domain or item.domain == query.domain)
-        and (not query.category or item.category == query.category)
-        and (not query.tag or query.tag in item.tags)
-        and (not query.source or item.source == query.source)
-        and (not query.audience or query.audience == item.audience or query.audience in item.audience_groups)
-        and (not query.mine or item.author_id == who.user_id)
-    )
+        if not statuses.issuperset(Status):
+            found.append(lambda item: item.status in statuses)
+    elif who.is_admin or query.q.strip():
+        found.append(lambda item: item.status in DISTRIBUTED or item.author_id == user_id)
+    if query.domain:
+        found.append(lambda item: item.domain == query.domain)
+    if query.category:
+        found.append(lambda item: item.category == query.category)
+    if query.tag:
+        found.append(lambda item: query.tag in item.tags)
+    if query.source:
+        found.append(lambda item: item.source == query.source)
+    if query.audience:
+        found.append(lambda item: query.audience == item.audience or query.audience in item.audience_groups)
+    if query.mine:
+        found.append(lambda item: item.author_id == user_id)
+    if query.upvoted_by_me:
+        found.append(lambda item: mine.votes.get(item.id, 0) > 0)
+    if query.hide_dismissed:
+        found.append(lambda item: item.id not in mine.dismissed)
+    return found
 
 
 def _sorted(known: KnowledgeIndex, items: list[Item], query: ItemsQuery, now: datetime) -> list[Item]:
@@ -194,10 +216,13 @@ def _sorted(known: KnowledgeIndex, items: list[Item], query: ItemsQuery, now: da
     if query.sort == "created":
         return sorted(items, key=lambda item: (item.created_at, item.id), reverse=True)
     if query.sort == "confidence":
-        return sorted(items, key=lambda item: (-known.confidence(item, now), item.id))
+        hourly = known.hourly_confidence(now)
+        return sorted(items, key=lambda item: (-hourly[item.id], item.id))
     if query.sort == "votes":
         return sorted(items, key=lambda item: (-_score(known.support(item.id)), item.id))
-    return sorted(items, key=lambda item: (item.updated_at, item.id), reverse=True)
+    if query.q.strip():
+        return sorted(items, key=lambda item: (item.updated_at, item.id), reverse=True)
+    return items  # they are in this order
 
 
 def _score(support: Support) -> int:
@@ -228,7 +253,7 @@ def line(
         downvotes=support.downvotes,
         my_vote=vote,
         is_dismissed=is_dismissed,
-        tokens=packing.tokens(f"{item.title} {item.content}"),
+        tokens=known.tokens_of(item),
         reason=item.reason,
         valid_from=item.valid_from,
         valid_until=item.valid_until,
@@ -274,12 +299,7 @@ def _evidence(one: Evidence, emails: dict[str, str]) -> EvidenceLine:
 
 
 def stats(k: Knowledge, who: Principal) -> Stats:
-    reads, known, now = service.reader(k, who), index.current(k.state), k.clock.now()
-    return counts([item for item in known.items if _is_counted(item, reads, now)])
-
-
-def _is_counted(item: Item, reads: Reader, now: datetime) -> bool:
-    return visibility.may_see(item, reads, now)
+    return counts(received.seen(index.current(k.state), service.reader(k, who), k.clock.now()))
 
 
 def counts(items: Sequence[Item]) -> Stats:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ConfigDict, Field
 
 from agnes.kernel.principal import Principal
-from agnes.knowledge import index, listing, service, visibility
+from agnes.knowledge import bundle, index, listing, service, visibility
 from agnes.knowledge.context import Knowledge
 from agnes.knowledge.listing import ItemDetail, ItemLine, ItemsQuery
 from agnes.knowledge.service import Draft
@@ -133,6 +133,7 @@ def _default(name: str) -> object:
 
 
 def list_page(k: Knowledge, who: Principal, query: KnowledgeQuery) -> KnowledgePage:
+    mine = listing.own(k, who)
     found = listing.page(
         k,
         who,
@@ -146,10 +147,9 @@ def list_page(k: Knowledge, who: Principal, query: KnowledgeQuery) -> KnowledgeP
             skip=query.offset,
             limit=A_PAGE,
         ),
+        mine,
     )
-    from agnes.knowledge import bundle
-
-    loaded = bundle.bundle(k, who)
+    loaded = bundle.made_of(k, mine.reads, mine.votes, mine.dismissed)
     return KnowledgePage(
         found.items,
         found.total,

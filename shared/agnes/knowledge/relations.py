@@ -97,6 +97,12 @@ def listed(db: Db, kinds: Collection[str], *, resolved: bool, limit: int, skip: 
     return [Relation(*row) for row in rows], int(total[0]) if total else 0
 
 
+def count_open(db: Db) -> dict[str, int]:
+    """Kind → relations that nobody has resolved."""
+    rows = db.execute("SELECT kind, count(*) FROM knowledge.relations WHERE resolution = '' GROUP BY kind").fetchall()
+    return {kind: int(count) for kind, count in rows}
+
+
 def put(tx: Tx, row: Relation) -> bool:
     """Write a judgement; one that an admin has resolved for these texts stays. Whether it was written."""
     known = find(tx.db, row.item_a, row.item_b)

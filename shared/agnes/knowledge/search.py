@@ -54,7 +54,9 @@ class Index:
             for word, count in one.items():
                 self._postings.setdefault(word, []).append((number, count))
         self._lengths = [sum(one.values()) for one in documents]
-        self._mean = sum(self._lengths) / len(self._lengths) if self._lengths else 1.0
+        mean = sum(self._lengths) / len(self._lengths) if self._lengths else 1.0
+        self._damping = [K1 * (1 - B + B * length / mean) for length in self._lengths]
+        """Of BM25, by the length of each document."""
         self._vocabulary = sorted(self._postings)
         self._by_length: dict[int, list[str]] = {}
         for word in self._vocabulary:
@@ -107,9 +109,8 @@ class Index:
                 found += [(known, TYPO) for known in near]
         return found[: EXPANDED + 1]
 
-    def _add(self, scores: dict[int, float], postings: Iterable[tuple[int, int]], factor: float) -> None:
-        postings = list(postings)
-        rarity = math.log(1 + (len(self._lengths) - len(postings) + 0.5) / (len(postings) + 0.5)) * factor
+    def _add(self, scores: dict[int, float], postings: Sequence[tuple[int, int]], factor: float) -> None:
+        rarity = math.log(1 + (len(self._lengths) - len(postings) + 0.5) / (len(postings) + 0.5)) * factor * (K1 + 1)
+        damping = self._damping
         for number, count in postings:
-            length = K1 * (1 - B + B * self._lengths[number] / self._mean)
-            scores[number] = scores.get(number, 0.0) + rarity * count * (K1 + 1) / (count + length)
+            scores[number] = scores.get(number, 0.0) + rarity * count / (count + damping[number])

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from agnes.knowledge import index, received
 from agnes.knowledge.model import Item
 from agnes.knowledge.transitions import Status
 from agnes.knowledge.visibility import Reader, may_receive, may_see
@@ -99,6 +100,15 @@ def test_one_rule_says_what_the_query_says(seed: int) -> None:
         item = by_id[item_id]
         assert may_receive(item, readers[user], NOW) == receives, (user, item)
         assert may_see(item, readers[user], NOW) == sees, (user, item)
+    known = index.made_of(items, {})
+    for user in PEOPLE:
+        own = [row for row in rows if row[0] == user]
+        got = received.received(known, readers[user], NOW)
+        assert {item.id for item in got.newest} == got.ids == {row[1] for row in own if row[2]}
+        assert {item.id for item in (*got.approved, *got.mandatory)} == got.ids
+        sees = {row[1] for row in own if row[3]}
+        assert {item.id for item in received.seen(known, readers[user], NOW)} == sees
+        assert {item.id for item in received.seen_of(known, items, readers[user], NOW)} == sees
     assert any(row[2] for row in rows)
     assert not all(row[3] for row in rows)
 
