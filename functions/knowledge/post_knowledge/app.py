@@ -32,7 +32,7 @@ def post_notices(who: Principal) -> None:
     wiring.state().commit(FILE, lambda tx: notices.set_read(tx, who, now))
 
 
-@app.route("/api/upload/local-md", methods=["POST"])
+@app.route("/api/knowledge/notes", methods=["POST"])
 @endpoint(needs=Needs.LOGIN, scope=Scope.PUSH, body=NoteUpload)
 def post_note(who: Principal, body: NoteUpload) -> Received:
     """Take a workspace's CLAUDE.local.md; what is new in it is read by the detector, without secrets."""
