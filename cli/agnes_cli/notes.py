@@ -46,7 +46,7 @@ def send(root: Path, connect: Callable[[], Any]) -> bool:
     text = text_of(root)
     try:
         with connect() as server:
-            server.post("/api/knowledge/notes", {"workspace": workspace_id(root), "content": text})
+            server.put("/api/knowledge/notes", {"workspace": workspace_id(root), "content": text})
     except Refused as failure:
         if failure.status == 404:  # a server of an earlier release takes no notes
             return False

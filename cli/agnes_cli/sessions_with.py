@@ -62,9 +62,7 @@ def tell(root: Path, sent: Collection[str], private: Collection[str], connect: C
     for at in range(0, len(names), AT_ONCE):
         try:
             with connect() as server:
-                server.post(
-                    "/api/knowledge/loads", {"sessions": {name: due[name] for name in names[at : at + AT_ONCE]}}
-                )
+                server.put("/api/knowledge/loads", {"sessions": {name: due[name] for name in names[at : at + AT_ONCE]}})
         except Refused as failure:
             if failure.status not in (400, 404):  # an older server, or lines that somebody wrote: they are of no use
                 raise

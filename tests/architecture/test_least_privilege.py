@@ -781,9 +781,9 @@ def known(house: GuardedHouse, team: Team) -> None:
         assert answer.status == 303, (path, answer.text)
     assert team.call("POST", "bob", f"{api}/notices").status == 204
     note = {"workspace": "0123456789abcdef", "content": "The ledger closes on the third working day."}
-    assert team.post("bob", "/api/knowledge/notes", note, 200)["new_blocks"] == 1
+    assert team.call("PUT", "bob", f"{api}/notes", note).json()["new_blocks"] == 1
     loads = {"sessions": {"00000000-0000-4000-8000-000000000001": [item]}}
-    assert team.post("bob", f"{api}/loads", loads, 200) == {"recorded": 1}
+    assert team.call("PUT", "bob", f"{api}/loads", loads).json() == {"recorded": 1}
 
 
 def provisioned(house: GuardedHouse, team: Team) -> None:

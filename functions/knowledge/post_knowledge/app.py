@@ -3,13 +3,11 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, endpoint
 from agnes.kernel.principal import Principal
-from agnes.kernel.scopes import Scope
-from agnes.knowledge import helping, listing, notices, noting, service
+from agnes.knowledge import listing, notices, service
 from agnes.knowledge.changing import Put
 from agnes.knowledge.listing import ItemDetail
 from agnes.knowledge.model import FILE
-from agnes.knowledge.noting import Received
-from agnes.knowledge.requests import ErrorReport, ItemCreate, Loads, NoteUpload, Personal, Vote
+from agnes.knowledge.requests import ErrorReport, ItemCreate, Personal, Vote
 from agnes.knowledge.service import Draft
 
 app = Function("knowledge-post_knowledge")
@@ -30,20 +28,6 @@ def post_notices(who: Principal) -> None:
     """Mark all that you were told as read."""
     now = wiring.clock().now()
     wiring.state().commit(FILE, lambda tx: notices.set_read(tx, who, now))
-
-
-@app.route("/api/knowledge/notes", methods=["POST"])
-@endpoint(needs=Needs.LOGIN, scope=Scope.PUSH, body=NoteUpload)
-def post_note(who: Principal, body: NoteUpload) -> Received:
-    """Take a workspace's CLAUDE.local.md; what is new in it is read by the detector, without secrets."""
-    return noting.receive(wiring.knowledge(), who, body.workspace, body.content)
-
-
-@app.route("/api/knowledge/loads", methods=["POST"])
-@endpoint(needs=Needs.LOGIN, scope=Scope.PUSH, body=Loads)
-def post_loads(who: Principal, body: Loads) -> dict[str, int]:
-    """Say which items your sessions began with."""
-    return {"recorded": helping.record_loads(wiring.knowledge(), who, body.sessions)}
 
 
 @app.route(f"{ITEM}/vote", methods=["POST"])

@@ -24,7 +24,7 @@ def session_id(number: int) -> str:
 
 
 def load(library: Library, who: Person, sessions: dict[str, list[str]], status: int = 200) -> Any:
-    answer = library.house.post("/api/knowledge/loads", token=who.token, json_body={"sessions": sessions})
+    answer = library.house.call("PUT", "/api/knowledge/loads", token=who.token, json_body={"sessions": sessions})
     assert answer.status == status, answer.text
     return answer.json()
 

@@ -61,7 +61,7 @@ def library(library: Library) -> Library:
 
 def send(library: Library, who: Person, text: str, status: int = 200, workspace: str = WORKSPACE) -> Any:
     body = {"workspace": workspace, "content": text}
-    answer = library.house.post("/api/knowledge/notes", token=who.token, json_body=body)
+    answer = library.house.call("PUT", "/api/knowledge/notes", token=who.token, json_body=body)
     assert answer.status == status, answer.text
     return answer.json()
 
