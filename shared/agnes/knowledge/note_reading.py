@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agnes.kernel.ids import new_nonce
 from agnes.kernel.llm import (
+    ChatMessage,
     Completion,
     ModelNotConfigured,
     ModelOutputUnusable,
     ModelRefused,
     ModelUnavailable,
     Prompt,
-    Said,
     TokenCounts,
     Trouble,
 )
@@ -326,7 +326,7 @@ def _prompt(k: Knowledge, judge: Judge, chunk: Sequence[Block], candidates: Sequ
     return Prompt(
         judge.name,
         SYSTEM,
-        (Said("user", "\n".join(parts)),),
+        (ChatMessage("user", "\n".join(parts)),),
         _schema(k.rules.domains),
         MAX_TOKENS,
         REQUEST_SECONDS,
