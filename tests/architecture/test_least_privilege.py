@@ -329,6 +329,13 @@ def with_queries(house: GuardedHouse, team: Team) -> None:
     assert len(ask("GET", "ada", "/api/v2/catalog").json()["tables"]) == 4
     assert ask("GET", "ada", "/api/v2/schema/orders").status == 200
     assert ask("GET", "ada", "/api/v2/sample/orders").json()["rows"] == [[1, 2]]
+    policies, policy = "/api/tables/orders/policies", {"filter": "id = 1", "columns": ["id"]}
+    assert team.post("ada", f"{policies}/preview", policy, 200)["rows_after"] == 1
+    assert ask("PUT", "ada", f"{policies}/{team.group}", policy).status == 200
+    record = {"messageId": "m", "body": json.dumps(house.queue.sent[-1].body)}
+    assert house.run("tables-queue_collect", {"Records": [record]}) == {"batchItemFailures": []}
+    assert ask("GET", "ada", policies).json()[0]["state"] == "ready"
+    assert ask("DELETE", "ada", f"{policies}/{team.group}").status == 204
     wanted = {"table_id": "orders", "where": "id = 1"}
     assert team.post("ada", "/api/v2/scan", wanted | {"format": "json"}, 200)["rows"] == [[1, 2]]
     assert team.post("ada", "/api/v2/scan/estimate", wanted, 200)["result_rows"] == 1

@@ -3,8 +3,9 @@
 from agnes import wiring
 from agnes.edge import Function, Needs, Redirect, Reply, Request, endpoint
 from agnes.kernel.principal import Principal
-from agnes.tables import serving, welcome
+from agnes.tables import policies, serving, welcome
 from agnes.tables.model import FILE
+from agnes.tables.policies import ShownPolicy
 from agnes.tables.serving import FILES, CatalogTable, Manifest
 
 app = Function("tables-any_tables")
@@ -16,10 +17,8 @@ def get_manifest(who: Principal, request: Request) -> Reply:
     """List your tables with the objects that each consists of; 304 when your copy of the list is as good."""
     with wiring.state().read(*FILES) as db:
         found = serving.manifest(db, who)
-    headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
-    if request.headers.get("if-none-match") == found.etag:
-        return Reply(status=304, headers=headers)
-    return Reply(body=found, headers=headers)
+    is_same = request.headers.get("if-none-match") == found.etag
+    return Reply(None if is_same else found, 304 if is_same else 200, found.headers)
 
 
 @app.route("/api/tables/catalog", methods=["GET"])
@@ -52,3 +51,10 @@ def get_object(who: Principal, table_id: str, sha256: str) -> Reply:
     """Redirect to an object of one of your tables."""
     url = serving.object_url(wiring.state(), wiring.store(), who, table_id, sha256, clock=wiring.clock())
     return Redirect(url, status=302)
+
+
+@app.route("/api/tables/{table_id}/policies", methods=["GET"])
+@endpoint(needs=Needs.ADMIN, reads=(FILE,))
+def get_policies(_who: Principal, table_id: str) -> list[ShownPolicy]:
+    """List the policies of a table, and whether what their groups read is ready."""
+    return policies.listed(wiring.state(), table_id)

@@ -39,6 +39,25 @@ OPEN_FILES, MAX_FILES = 64, 400
 USAGE = "usage"
 """What an attached database is called."""
 MAX_DEPTH = 200
+CHANGING = frozenset(
+    [
+        "age",
+        "current_date",
+        "current_localtime",
+        "current_localtimestamp",
+        "gen_random_uuid",
+        "get_current_time",
+        "get_current_timestamp",
+        "now",
+        "random",
+        "today",
+        "transaction_timestamp",
+        "uuid",
+        "uuidv4",
+        "uuidv7",
+    ]
+)
+"""Functions whose result changes by itself, which a condition that is applied once must not have."""
 MAX_LISTED = 20
 """Tables that a message names."""
 
@@ -87,12 +106,13 @@ def main() -> None:
         scan = request.get("scan")
         aggregates = aggregates_of(db) if scan else frozenset()
         lock(resource, files=len(request["files"]))
-        sql = rendered(db, duckdb, scan, functions, aggregates) if scan else request["sql"]
+        sql, written = rendered(db, duckdb, scan, functions, aggregates) if scan else (request["sql"], "")
         judge(db, duckdb, sql, functions, frozenset(request["tables"]))
         if form == "rows":
             answer = execute(db, duckdb, sql, most_rows, most_bytes)
         else:
             answer = stream(db, duckdb, sql, form, (most_rows, most_bytes))
+        answer["condition"] = written
     except Rejected as rejected:
         answer = {"rejected": str(rejected), "kind": rejected.kind}
     except Failed as failed:
@@ -363,9 +383,11 @@ def aggregates_of(db: Any) -> frozenset[str]:
     return frozenset(name for (name,) in db.execute(sql).fetchall())
 
 
-def rendered(db: Any, duckdb: Any, scan: dict[str, Any], functions: frozenset[str], aggregates: frozenset[str]) -> str:
-    """The SELECT of a scan: `{table, columns, select, where, order_by, count}`, where `order_by` are pairs of a column and whether
-    it descends. Its condition is taken apart and written anew. Raises Rejected with a kind."""
+def rendered(
+    db: Any, duckdb: Any, scan: dict[str, Any], functions: frozenset[str], aggregates: frozenset[str]
+) -> tuple[str, str]:
+    """The SELECT of a scan and its condition: `{table, columns, select, where, order_by, count, is_fixed}`, where `order_by` are
+    pairs of a column and whether it descends. The condition is taken apart and written anew. Raises Rejected with a kind."""
     known = {name.lower(): name for name in scan["columns"]}
 
     def column(name: str) -> str:
@@ -375,12 +397,15 @@ def rendered(db: Any, duckdb: Any, scan: dict[str, Any], functions: frozenset[st
 
     selected = ", ".join(column(name) for name in scan["select"]) or "*"
     parts = [f"SELECT {'count(*)' if scan['count'] else selected} FROM {identifier(scan['table'])}"]  # noqa: S608 (quoted)
+    written = ""
     if scan["where"].strip():
-        parts.append(f"WHERE {condition(db, duckdb, scan, known, functions, aggregates)}")
+        allowed = functions - CHANGING if scan["is_fixed"] else functions
+        written = condition(db, duckdb, scan, known, allowed, aggregates)
+        parts.append(f"WHERE {written}")
     if scan["order_by"] and not scan["count"]:
         ordered = (f"{column(name)}{' DESC' if descends else ''}" for name, descends in scan["order_by"])
         parts.append(f"ORDER BY {', '.join(ordered)}")
-    return " ".join(parts)
+    return " ".join(parts), written
 
 
 def condition(  # noqa: PLR0917

@@ -46,6 +46,8 @@ class Rows:
     cut: bool
     """There were more: 10,000 rows or 4 MB are the most that is fetched."""
     milliseconds: float
+    condition: str = ""
+    """Of a scan, as it was written anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Scan:
     """Columns, and whether they descend."""
     count: bool = False
     """How many rows there are, instead of them."""
+    is_fixed: bool = False
+    """The condition may have no function whose result changes by itself."""
 
 
 class SqlRejected(BadRequestError):
@@ -156,7 +160,8 @@ class Engine:
         with self._child() as child:
             answer = child.answer(request, seconds, cancelled)
         found = _outcome(answer, child.status, seconds)
-        return Rows(found["columns"], found["rows"], found["cut"], (time.monotonic() - started) * 1000)
+        took = (time.monotonic() - started) * 1000
+        return Rows(found["columns"], found["rows"], found["cut"], took, found["condition"])
 
     def stream(
         self,

@@ -34,6 +34,8 @@ SECONDS = 780.0
 """Of one run; the function has 900."""
 LEASE = timedelta(seconds=900)
 SCHEDULED = "schedule"
+RESTRICT = "policies"
+"""Of a message that has only what policies leave of a table made (`restricting`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,16 @@ def next_run(table: Table, state: CollectionState | None, now: datetime) -> date
 
 
 def send_due(collecting: Collecting, *, dry_run: bool = False) -> list[str]:
-    """Send one message for each table that is due; their ids."""
-    with collecting.state.read(FILE) as db:
-        found = due(db, collecting.clock.now())
+    """Send one message for each table that is due; their ids. Tables of which policies leave something that is not made get one, too."""
+    from agnes.tables import restricting
+
+    with collecting.state.read("people", FILE) as db:
+        found, behind = due(db, collecting.clock.now()), restricting.behind(db)
     if not dry_run:
         collecting.queue.send(Message(QUEUE, {"table_id": table_id, "reason": SCHEDULED}) for table_id in found)
+        collecting.queue.send(
+            Message(QUEUE, {"table_id": table_id, "reason": RESTRICT}) for table_id in behind if table_id not in found
+        )
     return found
 
 
@@ -140,11 +147,15 @@ def collect(collecting: Collecting, table_id: str, reason: str = SCHEDULED) -> R
     try:
         lease.take()
     except AlreadyCollecting:
-        if reason == SCHEDULED:
-            return None
+        if reason in (SCHEDULED, RESTRICT):
+            return None  # who collects makes what policies leave, too
         raise
+    from agnes.tables import restricting
+
     try:
-        return _collect(collecting, table_id, reason)
+        run = None if reason == RESTRICT else _collect(collecting, table_id, reason)
+        restricting.make(collecting, table_id)
+        return run
     finally:
         lease.give_back()
 

@@ -14,7 +14,7 @@ from agnes.tables import querying as queries
 from agnes.tables import rules, serving
 from agnes.tables.internal import InternalTable
 from agnes.tables.model import Column
-from agnes.tables.querying import FileFormat, Querying, QueryResult, ResultFile, TableNotCollected
+from agnes.tables.querying import FileFormat, Querying, QueryResult, ResultFile
 from agnes.tables.serving import CatalogColumn, CatalogTable
 
 DIALECT = "duckdb"
@@ -137,7 +137,7 @@ def estimate(querying: Querying, who: Principal, given: ScanRequest) -> Estimate
 def _scan(querying: Querying, who: Principal, given: ScanRequest) -> Scan:
     table = _catalogued(querying, who, given.table_id)
     if not table.columns:
-        raise TableNotCollected(table.id)
+        queries.require_served(querying, who, table.id)
     ordered = tuple(_ordered(each) for each in given.order_by)
     names = tuple(each.name for each in table.columns)
     return Scan(table.id, names, tuple(given.select), given.where, ordered)

@@ -21,12 +21,12 @@ from agnes.kernel.errors import AgnesError, BadRequestError, ConflictError, TooL
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import DOWNLOAD_URL_SECONDS, Clock, ObjectStore
 from agnes.kernel.principal import Principal
-from agnes.kernel.state import Change, Db, State
+from agnes.kernel.state import Change, State
 from agnes.sql import locked
 from agnes.sql.locked import Engine, Readable, Scan, SqlFailed
-from agnes.tables import collection_repository, rules, running, serving
+from agnes.tables import rules, running, serving
 from agnes.tables.internal import InternalTable
-from agnes.tables.model import Strict, Table
+from agnes.tables.model import Strict
 from agnes.tables.objects import LocalObjects, TableObject
 from agnes.tables.workspace import name as quoted
 from agnes.tables.workspace import read as parquet
@@ -164,8 +164,8 @@ class _Named:
     """Named tables that hold something."""
     others: dict[str, tuple[dict[str, str], ...]]
     """Columns of tables that the statement does not name, where it may ask what there is."""
-    empty: tuple[str, ...]
-    """Named, and never collected."""
+    waiting: dict[str, AgnesError]
+    """Named, and nothing is served of them; why."""
     known: frozenset[str]
     internal: tuple[InternalTable, ...]
 
@@ -224,16 +224,20 @@ def scan_rows(querying: Querying, who: Principal, scan: Scan, *, limit: int, id_
 def sample(querying: Querying, who: Principal, table_id: str, count: int) -> locked.Rows:
     """Some rows of a table, of its first object that has any. Raises TableNotFound, TableNotCollected."""
     internal = internal_of(querying, table_id)
-    with querying.state.read(*serving.FILES) as db:
-        content = () if internal else _content(db, who, serving.get_visible(db, who, table_id))
-    if not internal and not content:
-        raise TableNotCollected(table_id)
+    content = () if internal else _content_of(querying, who, table_id)
     first = tuple([each for each in content if each.rows] or content)[:1]
     ready = {} if internal else {table_id: first}
-    named = _Named(ready, {}, (), frozenset({table_id}), tuple(internal))
+    named = _Named(ready, {}, {}, frozenset({table_id}), tuple(internal))
     with _made(querying, who, named) as readable:
         sql = f"SELECT * FROM {quoted(table_id)} LIMIT {count}"  # noqa: S608 (quoted)
         return querying.engine().rows(sql, readable, seconds=SECONDS, most_rows=count)
+
+
+def unrecorded(querying: Querying, who: Principal, table_id: str, scan: Scan, count: int) -> locked.Rows:
+    """Rows of a scan for pages and prechecks: no line of the audit, and not counted. Raises as `scan_rows`."""
+    ready = {table_id: _content_of(querying, who, table_id)}
+    with _made(querying, who, _Named(ready, {}, {}, frozenset({table_id}), ())) as readable:
+        return querying.engine().rows(scan, readable, seconds=SECONDS, most_rows=count)
 
 
 def internal_of(querying: Querying, table_id: str) -> list[InternalTable]:
@@ -292,8 +296,9 @@ def _prepared(querying: Querying, who: Principal, sql: str | Scan, id_: str | No
                 result, told["rows"] = "ok", run.row_count
         except SqlFailed as failed:
             result = f"error.{failed.code}"
-            if waiting := [table_id for table_id in named.empty if table_id in failed.reason.lower()]:
-                raise TableNotCollected(waiting[0]) from failed
+            for table_id, why in named.waiting.items():
+                if table_id in failed.reason.lower():
+                    raise why from failed
             raise
         except AgnesError as error:
             result = f"error.{error.code}"
@@ -308,26 +313,38 @@ def _named(querying: Querying, who: Principal, sql: str) -> _Named:
     words, asks = set(_WORDS.findall(low)), locked.may_list_tables(sql)
     internal = querying.internal() if asks or words & rules.INTERNAL else ()
     with querying.state.read(*serving.FILES) as db:
-        tables = serving.visible(db, who)
-        wanted = [table for table in tables if table.id in words]
-        ready = {table.id: _content(db, who, table) for table in wanted}
-        states = collection_repository.states(db) if asks else {}
-    others = {
-        table.id: states[table.id].columns
-        for table in tables
-        if asks and not ready.get(table.id) and table.id in states and states[table.id].columns
-    }
+        reader = serving.Reader(db, who)
+        tables = [table.id for table in reader.visible()]
+        wanted = [table_id for table_id in tables if table_id in words]
+        served = reader.served(tables if asks else wanted)
+        waiting = {
+            table_id: reader.waits_because(table_id) or TableNotCollected(table_id)
+            for table_id in wanted
+            if table_id not in served
+        }
     return _Named(
-        {table_id: content for table_id, content in ready.items() if content},
-        others,
-        tuple(table_id for table_id, content in ready.items() if not content),
-        frozenset({*(table.id for table in tables), *(each.id for each in internal)}),
+        {table_id: served[table_id].objects for table_id in wanted if table_id in served},
+        {table_id: each.columns for table_id, each in served.items() if table_id not in words},
+        waiting,
+        frozenset({*tables, *(each.id for each in internal)}),
         tuple(each for each in internal if each.id in words),
     )
 
 
-def _content(db: Db, who: Principal, table: Table) -> tuple[TableObject, ...]:
-    return tuple(serving.content(db, who, table))
+def require_served(querying: Querying, who: Principal, table_id: str) -> None:
+    """Raises TableNotFound, TableNotCollected, TableBeingPrepared, TablePolicyFailed."""
+    _content_of(querying, who, table_id)
+
+
+def _content_of(querying: Querying, who: Principal, table_id: str) -> tuple[TableObject, ...]:
+    """Raises TableNotFound, TableNotCollected, TableBeingPrepared, TablePolicyFailed."""
+    with querying.state.read(*serving.FILES) as db:
+        reader = serving.Reader(db, who)
+        reader.get_visible(table_id)
+        served = reader.served([table_id]).get(table_id)
+        if served is None:
+            raise reader.waits_because(table_id) or TableNotCollected(table_id)
+    return served.objects
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from agnes.kernel.errors import ConflictError, InvalidError
 from agnes.kernel.ports import Clock
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, Db, State, Tx
-from agnes.tables import collection_repository, granting, repository, rules
+from agnes.tables import collection_repository, granting, policy_repository, repository, rules
 from agnes.tables.model import (
     FILE,
     Precheck,
@@ -140,6 +140,7 @@ def remove(state: State, who: Principal, table_id: str, *, clock: Clock) -> None
     def delete(tx: Tx) -> None:
         before = get_table(tx.db, table_id)
         collection_repository.forget(tx.db, table_id, clock.now())
+        policy_repository.forget(tx.db, table_id, clock.now())
         repository.delete_table(tx.db, table_id)
         tx.record(Change("table.remove", f"table:{table_id}", {}, told(before)))
 
