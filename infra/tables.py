@@ -101,6 +101,8 @@ class Entry(Model):
     """It sends mail: it gets the settings of mail and the secret `smtp`, and may send by SES."""
     signs_on: bool = False
     """It speaks with identity providers, or shows which there are: it gets the settings of single sign-on."""
+    configures: bool = False
+    """It edits settings: it gets the names of those that parameters of the stack hold, which win."""
     watches: bool = False
     """It reports system health: it gets the interval of every schedule, and may count dead letters."""
     schedule: Schedule | None = None

@@ -31,6 +31,9 @@ SIGN_ON = (
 """Settings of functions that sign people on; clients' secrets are the secrets `google_oauth` and `oidc`."""
 LONGEST_SETTING = {"OIDC_NAME": 60, "OIDC_EMAIL_VERIFIED": 8, "OIDC_ALLOW": 12, "OIDC_GROUPS_CLAIM": 60}
 """Characters of those that are shorter than 150 by what they may be: a function's variables have 4,096 bytes together."""
+EDITED = ("FLEA_REVIEW", "FLEA_REVIEW_MODEL", "USAGE_ASK_MODEL")
+"""Other settings that admins edit and that are parameters of the stack."""
+SET_BY_DEPLOYMENT = "AGNES_SET_BY_DEPLOYMENT"
 HEAD = {"AWSTemplateFormatVersion": "2010-09-09", "Transform": "AWS::Serverless-2016-10-31"}
 
 Template = dict[str, Any]
@@ -92,6 +95,10 @@ def compose(
         for where, e in entries.items()
     }
     root["Parameters"] |= {_pascal(name): _setting_parameter(name) for name in SIGN_ON}
+    entries = {
+        where: e.model_copy(update={"environment": (*e.environment, SET_BY_DEPLOYMENT)}) if e.configures else e
+        for where, e in entries.items()
+    }
     queues = sorted({entry.queue.name for entry in entries.values() if entry.queue})
     layers = {f"{name.title()}Layer": _layer(name) for name in root.pop("x-layers")}
     root["Resources"] |= layers | watching.resources(queues, api)
@@ -99,6 +106,7 @@ def compose(
         {name: {"Ref": name} for name in layers}
         | nested["Parameters"]
         | {name: {"Ref": name} for name in root["Parameters"]}
+        | {_pascal(SET_BY_DEPLOYMENT): _set_by_deployment(root)}
     )
     if api == "rest":
         root["Resources"]["Api"]["Properties"]["DefinitionBody"] = document
@@ -165,6 +173,17 @@ def _setting_parameter(name: str) -> dict[str, Any]:
     default = field.default if isinstance(field.default, str) else ""
     longest = LONGEST_SETTING.get(name, 150)
     return {"Type": "String", "Default": default, "MaxLength": longest, "Description": str(field.description)[:4000]}
+
+
+def _set_by_deployment(root: dict[str, Any]) -> dict[str, Any]:
+    """Names of the edited settings whose parameter has another value than the setting's default, with commas between."""
+    names = []
+    for name in (*MAIL, *SIGN_ON, *EDITED):
+        parameter, condition = _pascal(name), f"Sets{_pascal(name)}"
+        default = str(root["Parameters"][parameter]["Default"])
+        root["Conditions"][condition] = {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, default]}]}
+        names.append({"Fn::If": [condition, name, ""]})
+    return {"Fn::Join": [",", names]}
 
 
 def _layer(name: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     StringConstraints,
     ValidationError,
@@ -65,7 +66,13 @@ class SettingsError(AgnesError):
 
     code = "invalid_settings"
 
+    def __init__(self, message: str, *, hint: str | None = None, problems: Iterable[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
 
+
+Origin = Literal["environment", "admins", "file", "default"]
+"""Where a value is from, the strongest first."""
 Outbound = Literal["git", "drops", "providers", "tables"]
 """Kinds of outgoing work: marketplaces with their files and packages, drop locations of transcripts, identity providers, sources of
 data tables."""
@@ -77,6 +84,9 @@ class Settings(BaseModel):
     """Field names are the variables' names in lower case."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    _origins: Mapping[str, Origin] = PrivateAttr(default_factory=dict)
+    """By field; what is not here is a default."""
 
     port: int = Field(8000, ge=0, le=65535, description="Port of the local gateway; 0 picks a free one.")
     agnes_host: str = Field("127.0.0.1", description="Address that the local gateway listens on.")
@@ -235,6 +245,11 @@ class Settings(BaseModel):
     agnes_instance_admin_email: Email = Field(
         "", description="Whom people may write to; the sign-in page and error pages show it."
     )
+    agnes_set_by_deployment: frozenset[str] = Field(
+        frozenset(),
+        description="Variables that other functions of this installation have, with a comma between; the stack says it to the "
+        "page on which admins edit settings.",
+    )
     agnes_home_route: str = Field(
         "/marketplace", max_length=200, description="The page after signing in, as a path of this installation."
     )
@@ -373,6 +388,7 @@ class Settings(BaseModel):
         "agnes_git_allow",
         "agnes_collect_allow",
         "agnes_trusted_proxies",
+        "agnes_set_by_deployment",
         "oidc_allow",
         mode="before",
     )
@@ -466,6 +482,21 @@ class Settings(BaseModel):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
+    def origin(self, variable: str) -> Origin:
+        """Where the value of a variable is from."""
+        if variable in self.agnes_set_by_deployment:
+            return "environment"
+        return self._origins.get(variable.lower(), "default")
+
+    def text(self, variable: str) -> str:
+        """A value as the variable would hold it; of a secret, whether there is one: `***`, or empty."""
+        value = getattr(self, variable.lower())
+        if isinstance(value, SecretStr):
+            return "***" if value.get_secret_value() else ""
+        if isinstance(value, frozenset | tuple):
+            return ",".join(sorted(map(str, value)))
+        return str(value)
+
     def seconds_between(self, setting: str) -> int:
         """The interval that a variable such as SCHEDULER_USAGE_PRUNE_INTERVAL holds."""
         seconds: int = getattr(self, setting.lower())
@@ -528,11 +559,47 @@ def load(environ: Mapping[str, str] | None = None, *, folders: Iterable[Path] | 
         problems = [f"{str(e['loc'][0]).upper()}: {reason(e)}" for e in exc.errors(include_input=False)]
     else:
         problems = _contradictions(settings)
+        settings._origins = {name: _origin(name, settings, environ, said) for name in given}
     of_file = {name: key for name, key in said.source.items() if not environ.get(name)}
     problems = said.faults + [_with_key(problem, of_file) for problem in problems]
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise SettingsError(f"these settings are wrong:{lines}", hint="See docs/settings.md and docs/configuration.md.")
+    return settings
+
+
+def _origin(name: str, settings: Settings, environ: Mapping[str, str], said: InstanceFile) -> Origin:
+    """A stack gives its functions every parameter: one that has the default's value is not the operator's choice."""
+    if environ.get(name.upper()) and not (settings.is_on_lambda and getattr(settings, name) == _default(name)):
+        return "environment"
+    return "file" if name.upper() in said.values else "default"
+
+
+def _default(name: str) -> object:
+    return Settings.model_fields[name].default
+
+
+def with_values(base: Settings, values: Mapping[str, str]) -> Settings:
+    """The same settings with what admins set, by variable; what the environment says stays. Raises SettingsError naming the
+    variables that are wrong, never a value."""
+    ours = {name.lower(): text for name, text in values.items() if base.origin(name) != "environment"}
+    if not ours:
+        return base
+    try:
+        settings = Settings.model_validate(base.model_dump() | ours)
+    except ValidationError as exc:
+        problems = [f"{str(e['loc'][0]).upper()}: {reason(e)}" for e in exc.errors(include_input=False)]
+    else:
+        known = set(_contradictions(base))
+        # The values of what other functions have are not known here, so nothing is said of them.
+        problems = [
+            problem
+            for problem in _contradictions(settings)
+            if problem not in known and not any(name in problem for name in base.agnes_set_by_deployment)
+        ]
+        settings._origins = {**base._origins, **dict.fromkeys(ours, "admins")}
+    if problems:
+        raise SettingsError("; ".join(problems), problems=problems)
     return settings
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import secrets as random_secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack, runtime_checkable
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack, runtime_checkable
 from pydantic import SecretStr
 
 from agnes import settings as settings_module
-from agnes.kernel.built_once import built_once
+from agnes.kernel.built_once import built_once, built_per_config
 from agnes.kernel.clock import SystemClock
 from agnes.kernel.drops import Drops
 from agnes.kernel.git import GitReader
@@ -33,9 +34,11 @@ from agnes.kernel.table_sources import TableSources
 from agnes.kernel.tracing import NoTracer, Tracer
 from agnes.kernel.web import WebReader
 from agnes.outside.metered import unmetered
-from agnes.settings import OLD_OUTBOUND, Outbound, Settings, usable_cores
+from agnes.settings import OLD_OUTBOUND, Origin, Outbound, Settings, SettingsError, usable_cores, with_values
 
 if TYPE_CHECKING:
+    from agnes.configuration.model import StoredValue
+    from agnes.configuration.service import Rules as ConfigRules
     from agnes.directory.discovery import Discovery
     from agnes.directory.model import Provider, ProviderKey
     from agnes.directory.scim import Scim
@@ -97,6 +100,38 @@ class Parts(TypedDict, total=False):
     tracer: Tracer
 
 
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Settings with what admins set, and of which generation of `people` that is."""
+
+    settings: Settings
+    stored: Mapping[str, StoredValue] = field(default_factory=dict)
+    seen: tuple[int, str] | None = None
+    not_in_force: Mapping[str, str] = field(default_factory=dict)
+    """Section → why its values do not count: they no longer fit what the environment says."""
+
+    @classmethod
+    def of(cls, base: Settings, stored: Mapping[str, StoredValue], seen: tuple[int, str]) -> Configured:
+        """A section that is wrong counts for nothing; if it is the one of signing in, nobody signs in by single sign-on."""
+        from agnes.configuration.model import SECTIONS
+
+        settings, wrong = base, dict[str, str]()
+        for section in SECTIONS:
+            values = {
+                setting.variable: stored[setting.path].value
+                for setting in section.settings
+                if setting.path in stored and setting.kind != "secret"
+            }
+            try:
+                settings = with_values(settings, values)
+            except SettingsError as exc:
+                log.error("the section %s that admins set does not count: %s", section.name, exc.message)  # noqa: TRY400 (no trace)
+                wrong[section.name] = exc.message
+                if section.name == "auth":
+                    settings = settings.model_copy(update={"google_client_id": "", "oidc_issuer": ""})
+        return cls(settings, stored, seen, wrong)
+
+
 class Wiring:
     """Adapters for one configuration, each built when it is first asked for."""
 
@@ -107,6 +142,37 @@ class Wiring:
         if unknown := given.keys() - Parts.__annotations__:
             raise TypeError(f"a wiring has no part of the name {min(unknown)}")
         vars(self).update({name: part for name, part in given.items() if part is not None})
+        self._config = Configured(settings)
+
+    @property
+    def config(self) -> Settings:
+        """The settings with what admins set in the browser (decision 147), as of the newest `people`. Raises UnavailableError,
+        StateDamaged."""
+        return self.configured.settings
+
+    @property
+    def config_version(self) -> object:
+        """Another object whenever admins set something, a secret too."""
+        return self.configured.stored
+
+    @property
+    def configured(self) -> Configured:
+        """The same, with what was looked at."""
+        state: StateFiles = self.state
+        held = self._config
+        seen = state.version_seen("people")
+        if seen == held.seen:
+            return held
+        from agnes.configuration import repository
+
+        with state.read("people") as db:
+            stored = repository.stored(db)
+        if held.seen is None or stored != held.stored:
+            held = Configured.of(self.settings, stored, seen)
+        else:
+            held = replace(held, seen=seen)
+        self._config = held
+        return held
 
     @built_once
     def clock(self) -> Clock:
@@ -201,18 +267,18 @@ class Wiring:
 
         return OutsideDrops(allow=self._outbound_allow("drops"), own_bucket=self.settings.agnes_bucket)
 
-    @built_once
+    @built_per_config
     def flea_reviewer(self) -> Reviewer:
         """What gives an opinion about what people share."""
         from agnes.flea.reviewing import ModelReviewer
 
-        return ModelReviewer(self.language_model, self.scanners, self.clock, self.settings.flea_review_model)
+        return ModelReviewer(self.language_model, self.scanners, self.clock, self.config.flea_review_model)
 
-    @built_once
+    @built_per_config
     def language_model(self) -> LanguageModel:
         from agnes.outside.claude import Claude
 
-        return Claude(self._anthropic_key, base_url=self.settings.anthropic_base_url)
+        return Claude(self._anthropic_key, base_url=self.config.anthropic_base_url)
 
     @built_once
     def scanners(self) -> Scanners:
@@ -232,9 +298,9 @@ class Wiring:
         given = self.settings.anthropic_api_key.get_secret_value()
         return Secret(given) if given else self.secrets.get("anthropic")
 
-    @built_once
+    @built_per_config
     def mailer(self) -> Mailer:
-        settings = self.settings
+        settings = self.config
         if settings.mail == "none":
             return NoMail()
         from agnes.outside.mail import SesMail, SmtpMail
@@ -268,7 +334,7 @@ class Wiring:
 
     def provider_labels(self) -> dict[str, str]:
         """The identity providers that are set up: key → what the sign-in page's button calls it."""
-        settings = self.settings
+        settings = self.config
         google = {"google": "Google"} if settings.google_client_id else {}
         return google | ({"oidc": settings.oidc_name} if settings.oidc_issuer else {})
 
@@ -276,7 +342,7 @@ class Wiring:
         """Raises SignOnRefused if it is not set up."""
         from agnes.directory.model import GOOGLE_ISSUER, GroupRules, Provider, SignOnRefused
 
-        settings, labels = self.settings, self.provider_labels()
+        settings, labels = self.config, self.provider_labels()
         if key not in labels:
             raise SignOnRefused(f"{key}_not_configured", "this way to sign in is not set up", "Ask an admin.")
         if key == "google":
@@ -392,6 +458,39 @@ class Wiring:
         )
 
 
+class Judging:
+    """The `Rules` of `agnes.configuration.service`."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._base, self._configured = wiring.settings, wiring.configured
+
+    @property
+    def not_in_force(self) -> Mapping[str, str]:
+        return self._configured.not_in_force
+
+    @property
+    def may_reach(self) -> frozenset[str]:
+        return self._base.agnes_outbound_allow & {"http", "private"}
+
+    def value(self, variable: str) -> str:
+        return self._configured.settings.text(variable)
+
+    def source(self, variable: str) -> Origin:
+        return self._configured.settings.origin(variable)
+
+    def faults(self, values: Mapping[str, str]) -> dict[str, str]:
+        """By the environment and the file alone: a section does not depend on what admins set in another."""
+        try:
+            with_values(self._base, values)
+        except SettingsError as exc:
+            found = {}
+            for problem in exc.problems:
+                variable, _, reason = problem.partition(": ")
+                found[variable.partition(" and ")[0]] = reason
+            return found
+        return {}
+
+
 _current: Wiring | None = None
 _lock = RLock()
 
@@ -425,7 +524,18 @@ def quotas() -> Quotas:
 
 
 def settings() -> Settings:
+    """Those of this process, from its environment and instance.yaml."""
     return current().settings
+
+
+def config() -> Settings:
+    """The same with what admins set in the browser: for every setting of `agnes.configuration`. Raises UnavailableError."""
+    return current().config
+
+
+def config_rules() -> ConfigRules:
+    """What a change of the configuration is judged by."""
+    return Judging(current())
 
 
 def cores() -> int:
@@ -569,7 +679,7 @@ def market() -> Market:
     """What sharing in the Flea market works with."""
     from agnes.flea.market import Market
 
-    return Market(state(), store(), queue(), clock(), current().scanners, settings().flea_review)
+    return Market(state(), store(), queue(), clock(), current().scanners, config().flea_review)
 
 
 def flea_reviewer() -> Reviewer:
@@ -612,7 +722,7 @@ def signing_on() -> SigningOn:
     """What finishing a sign-on works with."""
     from agnes.directory.signing_on import SigningOn
 
-    given = settings()
+    given = config()
     return SigningOn(
         state(),
         store(),

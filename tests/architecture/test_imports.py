@@ -17,6 +17,7 @@ LADDER = (
     ("sql",),
     ("ops",),
     ("hosting",),
+    ("configuration",),
     ("accounts",),
     ("access",),
     ("directory",),

@@ -365,6 +365,34 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
     ask("PATCH", "ada", f"/api/users/{eve}", {"name": "Eva"})
     ask("POST", "ada", f"/api/users/{eve}/deactivate")
     ask("POST", "ada", f"/api/users/{eve}/activate")
+    tree = "0" * 64
+    price = dict.fromkeys(("input", "output", "cache_read", "cache_write"), "1")
+    for path, form in (
+        ("/admin/system/prices", {"action": "set", "model": "own-model", "valid_from": "2026-01-01", **price}),
+        ("/admin/system/blocked", {"action": "block", "tree_id": tree, "reason": "A key leaked."}),
+        ("/admin/system/blocked", {"action": "unblock", "tree_id": tree}),
+        ("/admin/system/jobs", {"action": "run", "job": "accounts.prune"}),
+        (
+            "/admin/system/locations",
+            {
+                "action": "add",
+                "id": "drop",
+                "kind": "s3",
+                "bucket": "drop",
+                "pattern": "{user}/*.jsonl",
+                "access_key_id": "a",
+                "secret_access_key": "b",
+            },
+        ),
+        ("/admin/system/locations", {"action": "remove", "id": "drop"}),
+    ):
+        assert ask("GET", "ada", path).status == 200
+        assert house.post(path, token=team.tokens["ada"], form=form).status == 303, path
+    # Configuration: a secret is stored, replaced and removed.
+    for key in ("sk-ant-of-the-test", None, KEY):
+        team.post("ada", "/api/admin/server-config", {"sections": {"ai": {"api_key": key}}}, 200)
+    ask("GET", "ada", "/api/admin/server-config")
+    ask("GET", "ada", "/admin/server-config")
     # Access.
     for path in ("groups", "resource-types", "grants", f"groups/{team.group}/members"):
         ask("GET", "ada", f"/api/admin/{path}")

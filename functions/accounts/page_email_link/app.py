@@ -33,6 +33,6 @@ def post_email_link(_who: Principal | None, body: EmailLinkForm, request: Reques
     try:
         signed_in = links.sign_in(wiring.state(), wiring.store(), Secret(body.token.get_secret_value()), now=now)
     except SecondFactorRequired as asked:
-        return second_step.ask(asked, wiring.settings().agnes_home_route)
+        return second_step.ask(asked, wiring.config().agnes_home_route)
     cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
-    return Done(wiring.settings().agnes_home_route, "You are signed in.", cookies=(cookie,))
+    return Done(wiring.config().agnes_home_route, "You are signed in.", cookies=(cookie,))

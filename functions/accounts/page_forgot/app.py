@@ -14,7 +14,7 @@ app = Function("accounts-page_forgot")
 @page(needs=Needs.PUBLIC)
 def page_forgot(_who: Principal | None) -> ForgotPage:
     """Show the form."""
-    return ForgotPage(sends_mail=wiring.settings().mail != "none")
+    return ForgotPage(sends_mail=wiring.config().mail != "none")
 
 
 @app.route("/auth/password/reset", methods=["POST"])
@@ -24,6 +24,6 @@ def post_forgot(_who: Principal | None, body: ForgotForm, request: Request) -> D
     settings, now = wiring.settings(), wiring.clock().now()
     require_same_origin(request, public_host=settings.public_host)
     limits.count_address(wiring.store(), "links", request.client_ip, limit=link_pages.ASKS_A_MINUTE, now=now)
-    if settings.mail != "none":
+    if wiring.config().mail != "none":
         link_pages.ask(wiring.queue(), body)
     return Done("/login", link_pages.SENT)

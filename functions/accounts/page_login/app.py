@@ -23,7 +23,7 @@ class LoginQuery(BaseModel):
 @page(needs=Needs.PUBLIC, query=LoginQuery)
 def page_login(who: Principal | None, query: LoginQuery, request: Request) -> LoginPage | CodePage | Reply:
     """Sign in; who is signed in already goes on, and who owes a code is asked for it."""
-    way_back = local_path(query.next, otherwise=wiring.settings().agnes_home_route)
+    way_back = local_path(query.next, otherwise=wiring.config().agnes_home_route)
     if who is not None:
         return Redirect(wiring.settings().base_path + way_back)
     if query.step == "code" and second_step.pending(request) is not None:

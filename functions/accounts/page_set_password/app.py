@@ -35,7 +35,7 @@ def post_set_password(_who: Principal | None, body: SetPasswordForm, request: Re
     try:
         signed_in = links.set_password(wiring.state(), wiring.store(), token, password, now=now)
     except SecondFactorRequired as asked:
-        return second_step.ask(asked, wiring.settings().agnes_home_route)
+        return second_step.ask(asked, wiring.config().agnes_home_route)
     cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
     with wiring.state().read("people") as db:
         live = accounts.live_tokens(db, signed_in.user_id, now=now)

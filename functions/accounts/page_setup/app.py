@@ -41,4 +41,4 @@ def post_setup(_who: Principal | None, body: Setup, request: Request) -> SetupPa
     except BadRequestError as wrong:
         return SetupPage(body.given_secret.value, body.email, body.name, error=wrong.message, status=wrong.status)
     cookie = session_cookie(signed_in.token, secure=settings.secure_cookies, base_path=settings.base_path)
-    return Redirect(settings.base_path + wiring.settings().agnes_home_route, cookies=(cookie,))
+    return Redirect(settings.base_path + wiring.config().agnes_home_route, cookies=(cookie,))

@@ -23,7 +23,7 @@ def post_login_form(_who: Principal | None, body: LoginForm, request: Request) -
     """Sign in and go on to `next`, or back to the login page, which says why not."""
     settings, now = wiring.settings(), wiring.clock().now()
     require_same_origin(request, public_host=settings.public_host)  # no site signs its visitors in as somebody else
-    way_on = local_path(body.next, otherwise=wiring.settings().agnes_home_route)
+    way_on = local_path(body.next, otherwise=wiring.config().agnes_home_route)
     pending = second_step.pending(request) if body.code else None
     try:
         if pending is not None:

@@ -10,4 +10,4 @@ app = Function("browse-page_root")
 @page(needs=Needs.PUBLIC)
 def page_root(who: object) -> Reply:  # noqa: ARG001 (the marketplace asks who it is)
     """Go to the home page."""
-    return Redirect(wiring.settings().base_path + wiring.settings().agnes_home_route, status=302)
+    return Redirect(wiring.settings().base_path + wiring.config().agnes_home_route, status=302)

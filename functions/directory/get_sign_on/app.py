@@ -24,7 +24,7 @@ class SignOnQuery(BaseModel):
 def get_sign_on(_who: Principal | None, provider: str, query: SignOnQuery) -> Reply:
     """Sign in with Google, or with the organisation's OpenID Connect provider."""
     settings = wiring.settings()
-    way_on = local_path(query.next, otherwise=wiring.settings().agnes_home_route)
+    way_on = local_path(query.next, otherwise=wiring.config().agnes_home_route)
     try:
         begun = sign_on_pages.begin(
             wiring.provider(provider_key(provider)),

@@ -24,7 +24,7 @@ def get_callback(_who: Principal | None, provider: str, request: Request) -> Rep
     except AgnesError as refused:
         signing_on.record_refusal(wiring.store(), key, refused, now=now)
         return Redirect(
-            settings.base_path + sign_on_pages.refused_path(refused, wiring.settings().agnes_home_route),
+            settings.base_path + sign_on_pages.refused_path(refused, wiring.config().agnes_home_route),
             status=302,
             cookies=(ended,),
         )

@@ -1,11 +1,11 @@
-"""Read what was said in a session."""
+"""Read what was said in a session, or take its transcript away."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agnes import wiring
-from agnes.edge import Function, Needs, endpoint
+from agnes.edge import Function, Needs, Reply, endpoint, handed
 from agnes.kernel.principal import Principal
-from agnes.telemetry.drill_down import viewing
+from agnes.telemetry.drill_down import downloads, viewing
 from agnes.telemetry.drill_down.conversation import Excerpt
 
 app = Function("telemetry-get_transcript")
@@ -15,6 +15,14 @@ class TranscriptRange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     start: int = Field(0, ge=0, le=100_000_000)
+
+
+class Download(BaseModel):
+    """`agent_id`: the transcript of that subagent instead of the main one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent_id: str | None = Field(None, max_length=64)
 
 
 @app.route("/api/admin/sessions/{user_id}/{session_id}/transcript", methods=["GET"])
@@ -45,3 +53,19 @@ def get_piece(who: Principal, user_id: str, session_id: str, piece_id: str, quer
         start=query.start,
         now=wiring.clock().now(),
     )
+
+
+@app.route("/api/admin/sessions/{user_id}/{session_id}/download", methods=["GET"])
+@app.route("/api/admin/users/{user_id}/sessions/{session_id}/download", methods=["GET"])
+@endpoint(needs=Needs.ADMIN, query=Download)
+def get_session_download(who: Principal, user_id: str, session_id: str, query: Download) -> Reply:
+    """Download a transcript as `.jsonl`; a large one comes by redirection to a presigned URL."""
+    taken = downloads.download(
+        wiring.store(),
+        viewing.Viewer(who),
+        user_id=user_id,
+        session_id=session_id,
+        agent_id=query.agent_id,
+        clock=wiring.clock(),
+    )
+    return handed(taken)

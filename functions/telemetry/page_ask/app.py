@@ -40,7 +40,7 @@ def page_answer(_who: Principal, body: AskForm, request: Request) -> pages.AskPa
             wiring.language_model(),
             body.question,
             history=earlier,
-            model_name=wiring.settings().usage_ask_model,
+            model_name=wiring.config().usage_ask_model,
             clock=wiring.clock(),
         )
     except AgnesError as error:

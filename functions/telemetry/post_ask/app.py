@@ -37,6 +37,6 @@ def post_ask(_who: Principal, body: Question) -> service.Asked:
         wiring.language_model(),
         body.question,
         history=[service.Turn(turn.question, turn.sql) for turn in body.history],
-        model_name=wiring.settings().usage_ask_model,
+        model_name=wiring.config().usage_ask_model,
         clock=wiring.clock(),
     )

@@ -92,6 +92,15 @@ class ActivityPage:
     def errors(self) -> str:
         return urlencode({"since_minutes": self.query.since_minutes, "result_pattern": "error%"})
 
+    @property
+    def export_since(self) -> str:
+        """The first day of the span that is shown."""
+        return self.query.since(self.now).date().isoformat()
+
+    @property
+    def export_until(self) -> str:
+        return self.now.date().isoformat()
+
     def word(self, color: str) -> str:
         return WORDS[color]
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from agnes import wiring
 from agnes.kernel.colours import READABLE, contrast
+from agnes.kernel.errors import AgnesError
 from agnes.settings import Settings
 
 THEME = "css/theme.css"
@@ -32,7 +33,16 @@ class Branding:
 
 
 def branding() -> Branding:
-    return _of(wiring.settings())
+    return _of(look())
+
+
+def look() -> Settings:
+    """The settings that name and colours are from. While what admins set cannot be read, those of the environment and the file:
+    the page that says so has to look like something."""
+    try:
+        return wiring.config()
+    except AgnesError:
+        return wiring.settings()
 
 
 @lru_cache(maxsize=4)

@@ -24,7 +24,7 @@ def compose(message: str, to: str, **values: Any) -> Mail:
     env = environment()
     shown = {
         "base_url": wiring.settings().base_url,
-        "brand": wiring.settings().agnes_instance_brand,
+        "brand": wiring.config().agnes_instance_brand,
         "to": to,
         **values,
     }

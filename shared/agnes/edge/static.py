@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from agnes import wiring
-from agnes.edge.branding import THEME, theme_css
+from agnes.edge.branding import THEME, look, theme_css
 from agnes.edge.render import TEMPLATES
 from agnes.edge.reply import Reply
 from agnes.kernel.errors import NotFoundError
@@ -32,7 +31,7 @@ def _known() -> dict[str, str]:
 def static_file(path: str) -> Reply:
     """The file with a year of caching: its URL carries the hash of its content. Raises NotFoundError."""
     if path == THEME:
-        return _cached(theme_css(wiring.settings()), CONTENT_TYPES[".css"])
+        return _cached(theme_css(look()), CONTENT_TYPES[".css"])
     content_type = _known().get(path)
     if content_type is None:
         raise NotFoundError(f"there is no file {path[:100]!r}", code="file_not_found")

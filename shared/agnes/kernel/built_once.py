@@ -39,3 +39,37 @@ class built_once(Generic[P]):  # noqa: N801 (a decorator)
                 kept[self._name] = self._build(holder)
             built: P = kept[self._name]
             return built
+
+
+class Configurable(Locked, Protocol):
+    @property
+    def config_version(self) -> object: ...
+
+
+class built_per_config(Generic[P]):  # noqa: N801 (a decorator)
+    """The same, built again once the holder's `config_version` is another object.
+
+    What a holder has under the attribute's own name, from its beginning, is never built and never replaced.
+    """
+
+    def __init__(self, build: Callable[[Any], P]) -> None:
+        self._build = build
+        self._kept = f"_{build.__name__}_of_config"
+        self.__doc__ = build.__doc__
+
+    @overload
+    def __get__(self, holder: None, owner: type[Configurable]) -> Self: ...
+
+    @overload
+    def __get__(self, holder: Configurable, owner: type[Configurable]) -> P: ...
+
+    def __get__(self, holder: Configurable | None, owner: type[Configurable]) -> Self | P:
+        if holder is None:
+            return self
+        version = holder.config_version
+        with holder.lock:
+            kept = vars(holder)
+            if self._kept not in kept or kept[self._kept][0] is not version:
+                kept[self._kept] = (version, self._build(holder))
+            built: P = kept[self._kept][1]
+            return built

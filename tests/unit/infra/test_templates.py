@@ -159,7 +159,7 @@ def test_only_who_must_may_remove(composition: Composition) -> None:
         *("telemetry-page_redact", "telemetry-page_redact_mine"),
         "telemetry-post_sessions",  # takes back what a redaction overtook, as do these
         *("telemetry-cron_collect", "telemetry-post_run_session_collector"),
-        *("telemetry-get_session_download", "telemetry-get_user_archive", "telemetry-get_my_session_file"),
+        *("telemetry-get_transcript", "telemetry-get_user_archive", "telemetry-get_my_session_file"),
         *("flea-any_entity", "flea-post_entity", "flea-post_import"),  # an upload that was taken over
         "flea-cron_purge",
         "tables-cron_sweep",  # objects that no table names any more

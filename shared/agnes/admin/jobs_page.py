@@ -1,0 +1,44 @@
+"""Scheduled jobs: when each ran, how it ended, when it is due, and a button that starts one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agnes.ops.jobs import Job
+
+PATH = "/admin/system/jobs"
+
+
+class JobForm(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["run"]
+    job: str = Field(min_length=1, max_length=100)
+
+
+@dataclass(frozen=True)
+class JobsPage:
+    template: ClassVar[str] = "admin/jobs.html"
+    title: ClassVar[str] = "Jobs"
+
+    jobs: list[Job]
+    """Those whose last run failed first, then by name."""
+    now: datetime
+
+    @property
+    def failed(self) -> int:
+        return sum(job.last is not None and not job.last.ok for job in self.jobs)
+
+    def state(self, job: Job) -> tuple[str, str]:
+        """(word, colour) of the last run."""
+        if job.last is None:
+            return "Never ran", ""
+        return ("OK", "green") if job.last.ok else ("Failed", "red")
+
+
+def jobs_page(jobs: list[Job], *, now: datetime) -> JobsPage:
+    return JobsPage(sorted(jobs, key=lambda job: (job.last is None or job.last.ok, job.name)), now)
