@@ -19,6 +19,7 @@ LADDER = (
     ("hosting",),
     ("configuration",),
     ("accounts",),
+    ("news",),
     ("access",),
     ("directory",),
     ("trees",),

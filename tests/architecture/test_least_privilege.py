@@ -384,6 +384,7 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
                 "secret_access_key": "b",
             },
         ),
+        ("/admin/system/news", {"action": "publish", "title": "Hello", "body": "**World**"}),
         ("/admin/system/locations", {"action": "remove", "id": "drop"}),
     ):
         assert ask("GET", "ada", path).status == 200
@@ -393,6 +394,9 @@ def with_everything(house: GuardedHouse, team: Team) -> None:
         team.post("ada", "/api/admin/server-config", {"sections": {"ai": {"api_key": key}}}, 200)
     ask("GET", "ada", "/api/admin/server-config")
     ask("GET", "ada", "/admin/server-config")
+    article = team.post("ada", "/api/news", {"title": "Hello"}, 201)
+    assert ask("GET", "bob", "/news").status == 200
+    assert ask("DELETE", "ada", f"/api/news?id={article['id']}").status == 204
     # Access.
     for path in ("groups", "resource-types", "grants", f"groups/{team.group}/members"):
         ask("GET", "ada", f"/api/admin/{path}")

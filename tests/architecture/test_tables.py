@@ -19,6 +19,7 @@ OWNERS = {"collector": {"telemetry"}, "people": {"accounts"}}
 OWNERS_OF_TABLES = {
     "people.grants": {"access"},
     "people.configuration": {"configuration"},
+    "people.news": {"news"},
     # A principal is an account with its groups: accounts begin and end with their memberships, in one transaction, and
     # lists of members are lists of accounts. The two domains keep these three together.
     # A directory's resources are accounts and groups with what it says of them beside, in one query and one transaction.

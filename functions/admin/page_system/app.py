@@ -1,13 +1,14 @@
-"""Pages of the system: model prices, jobs, blocked content, collect locations.
+"""Pages of the system: model prices, jobs, blocked content, collect locations, news.
 
 They are few, small, and admins' alone; together they cost two of the API's 300 paths (decision 148).
 """
 
 from agnes import wiring
-from agnes.admin import blocked_page, jobs_page, locations_page, prices_page
+from agnes.admin import blocked_page, jobs_page, locations_page, news_page, prices_page
 from agnes.admin.blocked_page import BlockedPage, BlockForm
 from agnes.admin.jobs_page import JobForm, JobsPage
 from agnes.admin.locations_page import LocationForm, LocationsPage
+from agnes.admin.news_page import NewsAdminPage, NewsForm, NewsQuery
 from agnes.admin.prices_page import PriceForm, PricesPage, PricesQuery
 from agnes.edge import Done, Function, Needs, form, page
 from agnes.kernel import audit
@@ -78,3 +79,17 @@ def post_locations(who: Principal, body: LocationForm) -> Done:
     """Add, pause, resume or forget a location."""
     notice = locations_page.change(wiring.state(), who, body, secrets=wiring.secrets(), clock=wiring.clock())
     return Done(locations_page.PATH, notice)
+
+
+@app.route(news_page.PATH, methods=["GET"])
+@page(needs=Needs.ADMIN, query=NewsQuery)
+def page_news(_who: Principal, query: NewsQuery) -> NewsAdminPage:
+    """Show the news with forms that change them."""
+    return news_page.news_page(wiring.state(), query)
+
+
+@app.route(news_page.PATH, methods=["POST"])
+@form(needs=Needs.ADMIN, body=NewsForm, page=page_news)
+def post_news(who: Principal, body: NewsForm) -> Done:
+    """Publish, change or remove an article."""
+    return Done(news_page.PATH, news_page.change(wiring.state(), who, body, now=wiring.clock().now()))

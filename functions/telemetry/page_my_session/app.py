@@ -1,12 +1,20 @@
-"""The page of a session of one's own."""
+"""The page of a session of one's own, and the one that asks before it is removed."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
-from agnes.telemetry.drill_down.session_pages import PiecePage, SessionPage, piece_page, session_page
+from agnes.telemetry.drill_down.session_pages import (
+    PiecePage,
+    RedactPage,
+    SessionLinks,
+    SessionPage,
+    piece_page,
+    session_page,
+)
 from agnes.telemetry.drill_down.viewing import PartQuery, Viewer
+from agnes.telemetry.keys import transcript_id
 
 app = Function("telemetry-page_my_session")
 
@@ -45,3 +53,11 @@ def page_piece(who: Principal, session_id: str, piece_id: str, query: Transcript
         start=query.start,
         now=wiring.clock().now(),
     )
+
+
+@app.route("/me/sessions/{session_id}/redact", methods=["GET"])
+@page(needs=Needs.LOGIN)
+def page_question(who: Principal, session_id: str) -> RedactPage:
+    """Ask."""
+    which = transcript_id(who.user_id, session_id)
+    return RedactPage(SessionLinks(True, which.user_id, which.session_id), who.email)

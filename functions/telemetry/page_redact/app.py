@@ -1,4 +1,4 @@
-"""The page that asks before sessions are removed, and removes them."""
+"""Remove sessions for good; of all of a person, after a page that asks."""
 
 from agnes import wiring
 from agnes.accounts import service as accounts
@@ -7,17 +7,8 @@ from agnes.kernel.errors import NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.knowledge import redacting
 from agnes.telemetry.drill_down.session_pages import RedactPage, SessionLinks
-from agnes.telemetry.keys import transcript_id
 
 app = Function("telemetry-page_redact")
-
-
-@app.route("/admin/sessions/{user_id}/{session_id}/redact", methods=["GET"])
-@page(needs=Needs.ADMIN)
-def page_question(_who: Principal, user_id: str, session_id: str) -> RedactPage:
-    """Ask whether one session is to go."""
-    which = transcript_id(user_id, session_id)
-    return RedactPage(SessionLinks(False, which.user_id, which.session_id), _email(user_id))
 
 
 @app.route("/admin/sessions/{user_id}/{session_id}/redact", methods=["POST"])

@@ -1,21 +1,12 @@
-"""The page that asks before a session of one's own is removed, and removes it."""
+"""Remove a session of one's own for good."""
 
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
 from agnes.knowledge import redacting
 from agnes.telemetry.drill_down.session_pages import RedactPage, SessionLinks
-from agnes.telemetry.keys import transcript_id
 
 app = Function("telemetry-page_redact_mine")
-
-
-@app.route("/me/sessions/{session_id}/redact", methods=["GET"])
-@page(needs=Needs.LOGIN)
-def page_question(who: Principal, session_id: str) -> RedactPage:
-    """Ask."""
-    which = transcript_id(who.user_id, session_id)
-    return RedactPage(SessionLinks(True, which.user_id, which.session_id), who.email)
 
 
 @app.route("/me/sessions/{session_id}/redact", methods=["POST"])

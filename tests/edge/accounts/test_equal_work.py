@@ -80,6 +80,7 @@ def work(house: House, act: Callable[[], Any]) -> tuple[Any, list[tuple[int, int
 @pytest.mark.parametrize("door", [by_api, by_form])
 @pytest.mark.parametrize("password", ["wrong horse battery", "x" * 10_000, ""])
 def test_a_refused_sign_in_costs_the_same(house, people, door, password):
+    house.get("/login")  # this process has read what admins set, whoever asks first
     costs = {}
     for kind, email in people.items():
         house.clock.sleep(61)  # the address may try again

@@ -28,14 +28,14 @@ SESSION = "5d2c8a10-0001-4f00-9a00-00000000aaaa"
 NEEDS = {
     "people": r".*",  # nobody can be told from anybody without it
     "marketplace": r"/marketplace.*|/api/(marketplace|my-stack|store|admin/(blocked-trees|grants|users|access|activity/sync)).*"
-    r"|/admin/(access|marketplaces|unused|users/[^/]+/as).*|/me/unused|/api/me/(effective-access|(stats/)?unused)|/api/admin/(usage|telemetry)/unused",
+    r"|/admin/(access|marketplaces|unused|system/blocked|users/[^/]+/as).*|/me/unused|/api/me/(effective-access|(stats/)?unused)|/api/admin/(usage|telemetry)/unused",
     # No feed and no stack of one person: clients would remove what they have.
     "stack": r"/marketplace(\.zip|\.git.*|/info)|/api/my-stack|(/admin|/me|/api/me/stats|/api/admin/(usage|telemetry))/unused"
     r"|/admin/users/[^/]+/as.*",
     "flea": r"(/api)?/marketplace/flea/.*|/api/store/.*|/store/.*|(/api)?/admin/store.*",
     "telemetry": r"/api/(me|admin)/(usage|telemetry|sessions|stats|home-stats|users/[^/]+/(sessions|archive)|prices|unused|kpis)?.*"
-    r"|/me/.*|/admin/(usage|sessions|ask|unused|users/[^/]+/redact|prices).*|/api/admin/run.*|/api/v2/catalog",
-    "collector": r"/api/admin/(usage|telemetry)/locations.*",
+    r"|/me/.*|/admin/(usage|sessions|ask|unused|users/[^/]+/redact|system/prices).*|/api/admin/run.*|/api/v2/catalog",
+    "collector": r"/api/admin/(usage|telemetry)/locations.*|/admin/system/locations",
     "knowledge": r"(/api)?(/admin)?/knowledge.*",
     "tables": r"/api/((admin/)?tables|v2)/.*",
 }

@@ -1,0 +1,1 @@
+"""What admins tell everybody: short articles, newest first."""
