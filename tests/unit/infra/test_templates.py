@@ -272,7 +272,7 @@ def test_only_the_trigger_may_start_functions_and_only_those_of_schedules(compos
         name: statement for name, statement in statements(composition) if statement["Action"] == "lambda:InvokeFunction"
     }
     assert found.pop("migrator")["Resource"][0]["Fn::Sub"].endswith("-ops-cron_prepare")
-    assert set(found) == {"ops-post_job_run"}
+    assert set(found) == {"ops-post_job_run", "admin-page_system"}
     started = {arn["Fn::Sub"].rpartition("${Stack}-")[2] for arn in found["ops-post_job_run"]["Resource"]}
     assert started == {job["function"] for job in composition.jobs}
     assert "ops-cron_prepare" not in started
