@@ -126,11 +126,14 @@ def test_modules_fit_one_thought() -> None:
     assert not long, "split it, or say in LONGER_MODULES why not:\n" + "\n".join(long)
 
 
+LONGER_FUNCTIONS = {"functions/admin/page_system/app.py": "five pages with a form each, one call a view (decision 148)"}
+
+
 def test_functions_are_thin() -> None:
     long = [
         f"{name}: {lines} lines"
         for name, text in python_files()
-        if name.startswith("functions/") and (lines := len(text.splitlines())) > 60
+        if name.startswith("functions/") and name not in LONGER_FUNCTIONS and (lines := len(text.splitlines())) > 60
     ]
     assert not long, "behaviour belongs in shared/:\n" + "\n".join(long)
 

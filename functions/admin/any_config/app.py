@@ -23,12 +23,7 @@ def get_config(_who: Principal) -> ServerConfig:
 def post_config(who: Principal, body: ConfigUpdate) -> ConfigUpdated:
     """Save settings: all that were sent or none. Every process goes by them within seconds."""
     return service.update(
-        wiring.state(),
-        who,
-        body,
-        secrets=wiring.secrets(),
-        rules=wiring.config_rules(),
-        now=wiring.clock().now(),
+        wiring.state(), who, body, secrets=wiring.secrets(), rules=wiring.config_rules(), now=wiring.clock().now()
     )
 
 
@@ -37,12 +32,7 @@ def post_config(who: Principal, body: ConfigUpdate) -> ConfigUpdated:
 def post_configure(who: Principal, body: Configure) -> ConfigUpdated:
     """Save the first settings of an installation."""
     return service.configure(
-        wiring.state(),
-        who,
-        body,
-        secrets=wiring.secrets(),
-        rules=wiring.config_rules(),
-        now=wiring.clock().now(),
+        wiring.state(), who, body, secrets=wiring.secrets(), rules=wiring.config_rules(), now=wiring.clock().now()
     )
 
 

@@ -1,7 +1,5 @@
 """Read what was said in a session, or take its transcript away."""
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from agnes import wiring
 from agnes.edge import Function, Needs, Reply, endpoint, handed
 from agnes.kernel.principal import Principal
@@ -9,20 +7,6 @@ from agnes.telemetry.drill_down import downloads, viewing
 from agnes.telemetry.drill_down.conversation import Excerpt
 
 app = Function("telemetry-get_transcript")
-
-
-class TranscriptRange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    start: int = Field(0, ge=0, le=100_000_000)
-
-
-class Download(BaseModel):
-    """`agent_id`: the transcript of that subagent instead of the main one."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    agent_id: str | None = Field(None, max_length=64)
 
 
 @app.route("/api/admin/sessions/{user_id}/{session_id}/transcript", methods=["GET"])
@@ -41,8 +25,8 @@ def get_transcript(who: Principal, user_id: str, session_id: str, query: viewing
 
 
 @app.route("/api/admin/sessions/{user_id}/{session_id}/transcript/{piece_id}", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=TranscriptRange)
-def get_piece(who: Principal, user_id: str, session_id: str, piece_id: str, query: TranscriptRange) -> Excerpt:
+@endpoint(needs=Needs.ADMIN, query=viewing.TranscriptRange)
+def get_piece(who: Principal, user_id: str, session_id: str, piece_id: str, query: viewing.TranscriptRange) -> Excerpt:
     """One event with up to 200,000 characters of its text, from `start` on."""
     return viewing.excerpt(
         wiring.store(),
@@ -57,8 +41,8 @@ def get_piece(who: Principal, user_id: str, session_id: str, piece_id: str, quer
 
 @app.route("/api/admin/sessions/{user_id}/{session_id}/download", methods=["GET"])
 @app.route("/api/admin/users/{user_id}/sessions/{session_id}/download", methods=["GET"])
-@endpoint(needs=Needs.ADMIN, query=Download)
-def get_session_download(who: Principal, user_id: str, session_id: str, query: Download) -> Reply:
+@endpoint(needs=Needs.ADMIN, query=downloads.DownloadQuery)
+def get_session_download(who: Principal, user_id: str, session_id: str, query: downloads.DownloadQuery) -> Reply:
     """Download a transcript as `.jsonl`; a large one comes by redirection to a presigned URL."""
     taken = downloads.download(
         wiring.store(),

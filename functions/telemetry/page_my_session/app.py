@@ -1,7 +1,5 @@
 """The page of a session of one's own, and the one that asks before it is removed."""
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from agnes import wiring
 from agnes.edge import Function, Needs, page
 from agnes.kernel.principal import Principal
@@ -13,16 +11,10 @@ from agnes.telemetry.drill_down.session_pages import (
     piece_page,
     session_page,
 )
-from agnes.telemetry.drill_down.viewing import PartQuery, Viewer
+from agnes.telemetry.drill_down.viewing import PartQuery, TranscriptRange, Viewer
 from agnes.telemetry.keys import transcript_id
 
 app = Function("telemetry-page_my_session")
-
-
-class TranscriptRange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    start: int = Field(0, ge=0, le=100_000_000)
 
 
 @app.route("/me/sessions/{session_id}", methods=["GET"])

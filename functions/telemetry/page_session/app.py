@@ -1,11 +1,8 @@
 """The page of one session, and the one that asks before it is removed."""
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from agnes import wiring
-from agnes.accounts import service as accounts
+from agnes.accounts import directory
 from agnes.edge import Function, Needs, page
-from agnes.kernel.errors import NotFoundError
 from agnes.kernel.principal import Principal
 from agnes.telemetry.drill_down.session_pages import (
     PiecePage,
@@ -15,16 +12,10 @@ from agnes.telemetry.drill_down.session_pages import (
     piece_page,
     session_page,
 )
-from agnes.telemetry.drill_down.viewing import PartQuery, Viewer
+from agnes.telemetry.drill_down.viewing import PartQuery, TranscriptRange, Viewer
 from agnes.telemetry.keys import transcript_id
 
 app = Function("telemetry-page_session")
-
-
-class TranscriptRange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    start: int = Field(0, ge=0, le=100_000_000)
 
 
 @app.route("/admin/sessions/{user_id}/{session_id}", methods=["GET"])
@@ -62,13 +53,5 @@ def page_piece(who: Principal, user_id: str, session_id: str, piece_id: str, que
 def page_question(_who: Principal, user_id: str, session_id: str) -> RedactPage:
     """Ask whether one session is to go."""
     which = transcript_id(user_id, session_id)
-    return RedactPage(SessionLinks(False, which.user_id, which.session_id), _email(user_id))
-
-
-def _email(user_id: str) -> str:
-    """Sessions outlive their account."""
     with wiring.state().read("people") as db:
-        try:
-            return accounts.get_user(db, user_id).email
-        except NotFoundError:
-            return user_id
+        return RedactPage(SessionLinks(False, which.user_id, which.session_id), directory.shown(db, user_id))

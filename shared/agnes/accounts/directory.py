@@ -39,3 +39,9 @@ def find_id(db: Db, email: str) -> str | None:
     """The id of the account with an address, in large or small letters."""
     row = db.execute("SELECT id FROM people.users WHERE email = lower(?)", [email]).fetchone()
     return str(row[0]) if row else None
+
+
+def shown(db: Db, user_id: str) -> str:
+    """The address of an account, or the id where there is none any more: sessions outlive their account."""
+    found = named(db, [user_id]).get(user_id)
+    return found.email if found else user_id

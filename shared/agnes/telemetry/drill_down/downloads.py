@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from agnes.kernel.errors import InvalidError, NotFoundError, TooLargeError
 from agnes.kernel.ids import new_ulid
 from agnes.kernel.ports import ANYTHING, DOWNLOAD_URL_SECONDS, Clock, ObjectStore
@@ -36,6 +38,14 @@ ZIP = "application/zip"
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _OLDEST = (1980, 1, 1, 0, 0, 0)
 """No earlier time can be written in a ZIP."""
+
+
+class DownloadQuery(BaseModel):
+    """`agent_id`: the transcript of that subagent instead of the main one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent_id: str | None = Field(None, max_length=64)
 
 
 @dataclass(frozen=True, slots=True)

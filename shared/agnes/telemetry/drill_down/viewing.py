@@ -42,6 +42,12 @@ _marked = ImmutableCache(200_000)
 """Marks of transcripts by their version; the size is their number."""
 
 
+class TranscriptRange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    start: int = Field(0, ge=0, le=100_000_000)
+
+
 class PartQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
