@@ -192,11 +192,13 @@ def run(
 
 
 def _forget_redacted(k: Knowledge, *, now: datetime, dry_run: bool) -> int:
-    overdue = forgetting.overdue(k.state, k.store)
+    overdue = forgetting.overdue(k.state, k.store, now=now)
     if not dry_run:
-        for user_id, sessions in overdue.items():
+        for user_id, sessions in overdue.sessions.items():
             forgetting.forget_sessions(k.state, user_id, sessions, now=now)
-    return sum(map(len, overdue.values()))
+        if overdue.checked:
+            forgetting.note_checked(k.state, overdue.checked, now=now)
+    return sum(map(len, overdue.sessions.values()))
 
 
 def _look(

@@ -6,9 +6,10 @@ longer has (`overdue`), and forgets them then. A session that was forgotten is n
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from agnes.kernel.ports import ObjectStore
@@ -18,6 +19,17 @@ from agnes.knowledge.model import FILE
 from agnes.knowledge.transitions import Event, Status, allowed
 from agnes.telemetry import service as telemetry
 from agnes.telemetry.transcripts import tombstones
+
+CHECKED_AGAIN = timedelta(days=1)
+"""Sessions that were pruned are missing for good; whoever redacts one forgets it in the same request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    sessions: dict[str, list[str]]
+    """Person → sessions that were redacted and are not forgotten here."""
+    checked: str
+    """Digest of missing sessions of which none was redacted, to be remembered; empty if there is nothing to remember."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +140,7 @@ def _return_what_they_superseded(tx: Tx, gone: Sequence[str], at: datetime) -> N
             )
 
 
-def overdue(state: State, store: ObjectStore) -> dict[str, list[str]]:
+def overdue(state: State, store: ObjectStore, *, now: datetime) -> Overdue:
     """Person → sessions with evidence or loads that were redacted, and not forgotten here. One look at the ledger; the tombstones of a person
     are read only if it misses one of their sessions. Raises UnavailableError."""
     with state.read(FILE, "telemetry") as db:
@@ -137,6 +149,10 @@ def overdue(state: State, store: ObjectStore) -> dict[str, list[str]]:
             UNION SELECT user_id, session_id FROM knowledge.loads ORDER BY ALL"""
         ).fetchall()
         missing = telemetry.unknown_sessions(db, [(row[0], row[1]) for row in rows])
+        checked = db.execute("SELECT missing, missing_at FROM knowledge.progress").fetchone()
+    digest = hashlib.sha256(repr(sorted(missing)).encode()).hexdigest() if missing else ""
+    if checked is not None and checked[0] == digest and checked[1] > now - CHECKED_AGAIN:
+        return Overdue({}, "")
     found: dict[str, list[str]] = {}
     for user_id in sorted({user for user, _ in missing}):
         known = tombstones.of_user(store, user_id)
@@ -147,4 +163,10 @@ def overdue(state: State, store: ObjectStore) -> dict[str, list[str]]:
         ]
         if sessions:
             found[user_id] = sessions
-    return found
+    return Overdue(found, digest if missing and not found else "")
+
+
+def note_checked(state: State, digest: str, *, now: datetime) -> None:
+    """Remember that none of these missing sessions was redacted."""
+    sql = "UPDATE knowledge.progress SET missing = ?, missing_at = ?"
+    state.commit(FILE, lambda tx: tx.db.execute(sql, [digest, now]) and None)

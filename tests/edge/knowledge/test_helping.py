@@ -102,7 +102,8 @@ def test_loads_are_checked_and_go_with_their_session(library: Library) -> None:
     load(library, bob, {case: [item]})
     wiring = library.house.wiring
     redaction.redact_session(wiring.state, wiring.store, bob.id, case, clock=wiring.clock)
-    assert forgetting.overdue(wiring.state, wiring.store) == {bob.id: [case]}, "should whoever redacts die now"
+    overdue = forgetting.overdue(wiring.state, wiring.store, now=library.house.clock.now())
+    assert overdue.sessions == {bob.id: [case]}, "should whoever redacts die now"
     library.detect()
     assert library.rows("FROM knowledge.loads") == []
 
@@ -120,3 +121,17 @@ def test_a_conversation_is_about_what_it_names() -> None:
     said = ["Does net REVENUE exclude the refunds?", "No."]
     assert helping.mentioned(items, said) == ["net"]  # type: ignore[arg-type]
     assert helping.mentioned(items, []) == []  # type: ignore[arg-type]
+
+
+def test_pruned_sessions_are_looked_for_once_a_day(library: Library) -> None:
+    """Not at each run, person by person: a session with evidence that telemetry has pruned is missing for good."""
+    approved(library, library.person("bob"))
+    library.house.state.commit(
+        "knowledge", lambda tx: tx.db.execute("UPDATE knowledge.evidence SET session_id = 'gone'") and None
+    )
+    library.detect()
+    [(missing, at)] = library.rows("SELECT missing, missing_at FROM knowledge.progress")
+    assert (len(missing), at) == (64, library.house.clock.now())
+    library.pass_time()
+    library.detect()
+    assert library.rows("SELECT missing_at FROM knowledge.progress") == [(at,)]
