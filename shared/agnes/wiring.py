@@ -146,7 +146,7 @@ class Wiring:
 
     @property
     def config(self) -> Settings:
-        """The settings with what admins set in the browser (decision 147), as of the newest `people`. Raises UnavailableError,
+        """The settings with what admins set in the browser (decision 146), as of the newest `people`. Raises UnavailableError,
         StateDamaged."""
         return self.configured.settings
 

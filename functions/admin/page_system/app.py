@@ -1,6 +1,6 @@
 """Pages of the system: model prices, jobs, blocked content, collect locations, news.
 
-They are few, small, and admins' alone; together they cost two of the API's 300 paths (decision 148).
+They are few, small, and admins' alone; together they cost two of the API's 300 paths (decision 147).
 """
 
 from agnes import wiring

@@ -148,16 +148,21 @@ def _read(store: ObjectStore, user_id: str, now: datetime) -> dict[str, Any]:
 
 
 def _of(body: bytes, now: datetime) -> dict[str, Any]:
-    """What was kept, without another day's count and without queries that must have ended."""
+    """What was kept, without another day's count and without queries that must have ended. Of what is damaged nothing is kept."""
+    day = now.date().isoformat()
     try:
         kept = json.loads(body)
-    except ValueError:
-        kept = {}
-    day = now.date().isoformat()
-    running = {
-        id_: each for id_, each in kept.get("running", {}).items() if datetime.fromisoformat(each["ends_at"]) > now
-    }
-    return {"day": day, "bytes": kept.get("bytes", 0) if kept.get("day") == day else 0, "running": running}
+        used = int(kept.get("bytes", 0)) if kept.get("day") == day else 0
+        running = {id_: each for id_, each in kept.get("running", {}).items() if _is_running(each, now)}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {"day": day, "bytes": 0, "running": {}}
+    return {"day": day, "bytes": used, "running": running}
+
+
+def _is_running(each: dict[str, Any], now: datetime) -> bool:
+    """Raises what `_of` catches, where it is not the line of a query."""
+    began, ends = (datetime.fromisoformat(each[name]) for name in ("started_at", "ends_at"))
+    return isinstance(each["sql"], str) and began <= ends > now
 
 
 def _change(store: ObjectStore, user_id: str, now: datetime, change: Callable[[dict[str, Any]], T]) -> T:

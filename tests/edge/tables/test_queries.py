@@ -161,6 +161,25 @@ def test_a_person_has_five_places_and_a_day(shop):
     assert (used["running"], used["bytes_today"] > 0, used["bytes_a_day"]) == ([], True, running.BYTES_A_DAY)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"running": []}',
+        b'{"running": {"query-0": {}}}',
+        b'{"bytes": "many", "running": {"query-0": null}}',
+    ],
+)
+def test_damaged_notes_of_running_queries_stop_nobody(shop, body):
+    house, _, bob = shop
+    me = house.get("/api/me", token=bob.token).json()["user_id"]
+    house.store.write(f"{running.PREFIX}{me}.json", body, expect=ANYTHING)
+    assert house.get("/api/query", token=bob.token).json()["running"] == []
+    assert ask(shop, "SELECT count(*) FROM orders").status == 200
+
+
 def test_a_query_is_cancelled_by_another_request(shop):
     """The query looks whether it was cancelled while it runs: here its line is marked as soon as it is written."""
     house, _, bob = shop
