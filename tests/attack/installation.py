@@ -167,7 +167,11 @@ FEED = {
     "/marketplace.zip", "/marketplace/info", "/marketplace.git/info/refs", "/marketplace.git/git-upload-pack",
     "/marketplace.git/git-receive-pack",
 }  # fmt: skip
-PUSH = {"/api/upload/sessions", "/api/upload/sessions/presign", "/api/upload/sessions/complete"}
+PUSH = {
+    "/api/upload/sessions", "/api/upload/sessions/presign", "/api/upload/sessions/complete", "/api/knowledge/notes",
+    "/api/knowledge/loads",
+}  # fmt: skip
+READ = {"/api/query", "/api/query/{query_id}", "/api/v2/scan", "/api/v2/scan/estimate"}
 """All that a token of these scopes opens, written down here a second time."""
 
 
@@ -177,7 +181,7 @@ def scope_verdict(route: Route, scope: str) -> int | None:
     if needs is Needs.PUBLIC:
         return None
     is_open = {
-        "read": needs not in (Needs.PERSON, Needs.DIRECTORY) and (route.method == "GET" or route.path in FEED),
+        "read": needs not in (Needs.PERSON, Needs.DIRECTORY) and (route.method == "GET" or route.path in FEED | READ),
         "feed": route.path in FEED,
         "push": route.path in PUSH,
         "bootstrap-analyst": needs in (Needs.LOGIN, Needs.BASIC),

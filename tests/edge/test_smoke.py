@@ -98,6 +98,15 @@ def checks(team: Team) -> None:
     assert key not in answer.text
 
 
+def configuration(team: Team) -> None:
+    """What an admin sets counts at once."""
+    wish = {"sections": {"instance": {"name": "Acme Agnes"}}, "confirm_danger": True}
+    saved = team.call("POST", "ada", "/api/admin/server-config", wish)
+    assert saved.status == 200, saved.text
+    assert get(team, "/api/admin/server-config")["sections"]["instance"]["name"] == "Acme Agnes"
+    assert "Acme Agnes" in page(team, "/marketplace", "bob")
+
+
 def directory(team: Team) -> None:
     """A directory's token reads the accounts; nobody else's does."""
     wish = {"name": "Directory", "scope": "scim"}
@@ -146,6 +155,12 @@ def marketplace(team: Team) -> None:
     assert "finops" in [plugin["name"] for plugin in get(team, "/api/marketplaces/acme/plugins")]
 
 
+def news(team: Team) -> None:
+    made = team.call("POST", "ada", "/api/news", {"title": "Friday", "body": "Lunch"})
+    assert made.status == 201, made.text
+    assert [article["title"] for article in get(team, "/api/news", "bob")] == ["Friday"]
+
+
 def ops(team: Team) -> None:
     started = team.post("ada", "/api/admin/run/ops.prune_state?dry_run=true", None, 202)
     assert get(team, f"/api/admin/run/ops.prune_state?run_id={started['run_id']}")["status"] == "done"
@@ -190,8 +205,8 @@ def market(team: Team) -> FleaMarket:
 
 
 SMOKE: list[Callable[[Team], None]] = [
-    access, accounts, admin, audit, browse, checks, directory, feed, flea, health, hosting, knowledge, marketplace, ops,
-    profile, stack, state, tables, telemetry, trees,
+    access, accounts, admin, audit, browse, checks, configuration, directory, feed, flea, health, hosting, knowledge,
+    marketplace, news, ops, profile, stack, state, tables, telemetry, trees,
 ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@
     full                what its owner may do, administration too
     read                what its owner may read: every GET, queries of tables, and the feed
     feed                the marketplace as zip and as git, and what it holds
-    push                uploads of transcripts
+    push                uploads of transcripts and notes
     bootstrap-analyst   what its owner may do beside administration, for an hour: to set up a computer
     scim                provisioning of accounts and groups by a directory (docs/identity.md); only of an admin
 

@@ -9,7 +9,7 @@ import pytest
 
 from agnes.edge import Needs
 from infra import discovery
-from tests.attack.installation import FEED, PUSH, routes, scope_verdict
+from tests.attack.installation import FEED, PUSH, READ, routes, scope_verdict
 from tests.builders.people import add_person
 from tests.edge.accounts.test_tokens import make
 
@@ -45,7 +45,7 @@ def test_no_scope_opens_a_cookie_wider(house, admin, scope):
 
 
 def test_paths_of_the_narrow_scopes_exist():
-    assert {route.path for route in routes()} >= FEED | PUSH
+    assert {route.path for route in routes()} >= FEED | PUSH | READ
 
 
 def test_a_read_token_of_an_admin_reads_and_changes_nothing(house, admin):

@@ -80,6 +80,7 @@ NOT_SENT = {
     "/api/admin/store/submissions/{": "as above",
     "/marketplace.git/": "the feed, made of what was synced",
     "/static/": "our own files",
+    "/cli/": "our own command",
     "/api/knowledge/{": "items of knowledge: bounded when they are proposed or detected (knowledge.model)",
     "/knowledge/{": "as above",
     "/admin/knowledge/{": "as above",
