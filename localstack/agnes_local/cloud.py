@@ -91,8 +91,10 @@ def deploy(
         "Capabilities": CAPABILITIES,
         "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in (parameters or {}).items()],
     }
+    promised, deadline = _promised(template), start + within_seconds
     found = _describe(cloudformation, stack)
-    if found and found["StackStatus"] in NEVER_STOOD:
+    was_removed = found is not None and found["StackStatus"] in NEVER_STOOD
+    if was_removed:
         remove(endpoint, stack)
         found = None
     if found is None:
@@ -103,7 +105,15 @@ def deploy(
         except ClientError as refusal:
             if "No updates are to be performed" not in str(refusal):
                 raise
-    found = _settled(cloudformation, stack, start + within_seconds, outputs=_promised(template))
+    try:
+        found = _settled(cloudformation, stack, deadline, outputs=promised)
+    except DeployFailed as failed:
+        # LocalStack may delete functions of a stack that never stood after it has said that they are gone.
+        if not was_removed or not any("Function not found" in reason for reason in failed.reasons):
+            raise
+        remove(endpoint, stack)
+        cloudformation.create_stack(**wanted)
+        found = _settled(cloudformation, stack, deadline, outputs=promised)
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     return Deployment(stack, endpoint, outputs, time.monotonic() - start, packager.uploaded_bytes)
 

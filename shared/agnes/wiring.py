@@ -278,7 +278,9 @@ class Wiring:
     def language_model(self) -> LanguageModel:
         from agnes.outside.claude import Claude
 
-        return Claude(self._anthropic_key, base_url=self.config.anthropic_base_url)
+        by_admins = self.configured.settings.origin("ANTHROPIC_BASE_URL") == "admins"
+        only_public = by_admins and "private" not in self.settings.agnes_outbound_allow
+        return Claude(self._anthropic_key, base_url=self.config.anthropic_base_url, only_public=only_public)
 
     @built_once
     def scanners(self) -> Scanners:
@@ -471,6 +473,11 @@ class Judging:
     @property
     def may_reach(self) -> frozenset[str]:
         return self._base.agnes_outbound_allow & {"http", "private"}
+
+    def is_public(self, address: str) -> bool:
+        from agnes.outside.egress.addresses import is_public
+
+        return is_public(address)
 
     def value(self, variable: str) -> str:
         return self._configured.settings.text(variable)

@@ -20,7 +20,14 @@ ATTACKED = {
     *((method, f"/api/admin/{word}/locations{rest}", field)
       for word in ("telemetry", "usage") for field in ("host", "endpoint")
       for method, rest in (("POST", ""), ("PATCH", "/{id}"), ("POST", "/test"))),
+    ("POST", "/admin/system/locations", "host"), ("POST", "/admin/system/locations", "endpoint"),
+    ("POST", "/admin/server-config", "ai__base_url"),
 }  # fmt: skip
+NOT_ASKED = {
+    ("POST", "/admin/server-config", "email__from_address"): "an address of mail",
+    ("POST", "/admin/server-config", "email__smtp_host"): "an organisation's mail server is on its own network",
+    ("POST", "/api/admin/configure", "keboola_url"): "refused: sources of tables are registered elsewhere",
+}
 
 
 def hosts(port: int) -> list[str]:
@@ -62,7 +69,7 @@ def test_every_field_that_holds_an_address_is_attacked():
         for name in getattr(route.contract.body, "model_fields", ())
         if any(word in name.split("_") for word in ADDRESS_FIELDS)
     }
-    assert {(m, p, f) for m, p, f in found if f != "host_key"} - ATTACKED == MORE_FORMS
+    assert {(m, p, f) for m, p, f in found if f != "host_key"} - ATTACKED == MORE_FORMS | NOT_ASKED.keys()
     assert found >= ATTACKED
 
 
@@ -131,5 +138,33 @@ def test_a_location_reaches_nothing_that_is_not_public(
             answer = attacked.call(test, admin, "/api/admin/telemetry/locations/test", json=wish)
             assert answer.status_code in (400, 409, 422, 502, 503) or not answer.json().get("ok", True), answer.text
             assert uncalled(listener), f"{host}: {wish}"
+            tried += 1
+    record_property("addresses", tried)
+
+
+def test_what_admins_enter_in_pages_reaches_nothing_that_is_not_public(
+    attacked: AttackedInstallation, listener: socket.socket, record_property
+):
+    """The page of locations asks nothing; what it keeps is judged when it is collected. An address of the model that was
+    saved by its name is judged when it is connected to (tests/unit/test_judged_httpx.py)."""
+    port, tried = listener.getsockname()[1], 0
+    headers = {"Authorization": f"Bearer {attacked.callers['an admin'].token}"}
+    for host in hosts(port):
+        bare = host.rpartition(":")[0] if host.endswith(f":{port}") else host
+        drop = {"action": "add", "id": f"drop-{new_word()}", "pattern": "{email}/{session}.jsonl"}
+        for wish in (
+            {**drop, "kind": "sftp", "host": bare.strip("[]"), "port": port, "username": "x", "password": "x"},
+            {**drop, "kind": "s3", "bucket": "bucket-x", "region": "eu-west-1", "endpoint": f"https://{host}"},
+        ):
+            attacked.send("POST", "/admin/system/locations", data=wish, headers=headers)
+            attacked.send(
+                "POST", "/admin/system/locations", data={"action": "remove", "id": wish["id"]}, headers=headers
+            )
+            assert uncalled(listener), f"{host}: {wish}"
+        for scheme in ("http", "https"):
+            model = {"action": "ai", "ai__base_url": f"{scheme}://{host}", "ai__api_key": "x", "ai__model": "haiku"}
+            answer = attacked.send("POST", "/admin/server-config", data=model, headers=headers)
+            assert answer.status_code in (400, 422), f"{scheme}://{host}: {answer.text[:300]}"
+            assert uncalled(listener), host
             tried += 1
     record_property("addresses", tried)

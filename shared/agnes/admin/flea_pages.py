@@ -31,7 +31,7 @@ class QueuePageQuery(BaseModel):
     submitter: str = Field("", max_length=254)
     type: Literal["", "skill", "agent", "plugin"] = ""
     sort: Literal["risk", "created_at", "file_size", "status", "name"] = "risk"
-    offset: int = Field(0, ge=0)
+    offset: int = Field(0, ge=0, le=1_000_000)
 
 
 class DecisionForm(BaseModel):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -38,6 +38,9 @@ from agnes.kernel.ports import Secret, Secrets
 from agnes.kernel.principal import Principal
 from agnes.kernel.state import Change, State, Tx
 
+_NAME = re.compile(r"([a-z0-9_-]{1,63}\.)+[a-z][a-z0-9-]{0,62}", re.ASCII)
+"""A host's name with a domain, in lower case."""
+
 
 class Rules(Protocol):
     """What the settings say of values; the wiring hands it in."""
@@ -50,6 +53,10 @@ class Rules(Protocol):
     @property
     def may_reach(self) -> frozenset[str]:
         """What else than https to public addresses the Claude API may be at: `http`, `private`."""
+        ...
+
+    def is_public(self, address: str) -> bool:
+        """Whether an IP address is one of the open internet. Raises ValueError for what is none."""
         ...
 
     def value(self, variable: str) -> str:
@@ -273,7 +280,7 @@ def _refusals(
                 )
             elif secret not in changed and _is_kept(secret, secrets):
                 reasons[path] = f"needs the secret ({SETTINGS[secret].label}) again, which would be sent there"
-        if path == "ai.base_url" and one.value and (reason := _unreachable(one.value, rules.may_reach)):
+        if path == "ai.base_url" and one.value and (reason := _unreachable(one.value, rules)):
             reasons[path] = reason
         if one.setting.kind == "choice" and one.value is not None and one.value not in one.setting.choices:
             reasons[path] = f"must be one of {', '.join(one.setting.choices)}"
@@ -295,18 +302,25 @@ def _refusals(
     return reasons
 
 
-def _unreachable(url: str, may: frozenset[str]) -> str:
-    """Why the Claude API may not be asked at an address that an admin enters; empty if it may."""
-    parts = urlsplit(url)
+def _unreachable(url: str, rules: Rules) -> str:
+    """Why the Claude API may not be asked at an address that an admin enters; empty if it may. What a name leads to is judged
+    when it is connected to (`agnes.outside.judged_httpx`)."""
+    may = rules.may_reach
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is read only now
+    except ValueError:
+        return "must be a URL, such as https://gateway.example.com"
     if parts.scheme == "http" and "http" not in may:
         return "must begin with https://, or AGNES_OUTBOUND_ALLOW must hold http"
     host = parts.hostname or ""
     if parts.username is not None or parts.query or parts.fragment or not host:
         return "must be a URL without credentials and query, such as https://gateway.example.com"
     try:
-        is_private = not ip_address(host).is_global
+        is_private = not rules.is_public(host)
     except ValueError:
-        is_private = host == "localhost" or host.endswith((".localhost", ".internal", ".local"))
+        # What ends in a number is an address in a notation that only some programs read: 127.1, 0x7f.1, 2130706433.
+        is_private = not _NAME.fullmatch(host) or host.endswith((".localhost", ".internal", ".local"))
     return (
         "must be a public address, or AGNES_OUTBOUND_ALLOW must hold private"
         if is_private and "private" not in may

@@ -54,7 +54,7 @@ class QueueQuery(BaseModel):
     sort: Literal["risk", "created_at", "file_size", "status", "name"] = "risk"
     order: Literal["asc", "desc"] = "desc"
     limit: int = Field(50, ge=1, le=500)
-    skip: int = Field(0, ge=0)
+    skip: int = Field(0, ge=0, le=1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class RelationsQuery(BaseModel):
 
     kind: Literal["", "contradicts", "same", "refines"] = ""
     resolved: bool = False
-    skip: int = Field(0, ge=0)
+    skip: int = Field(0, ge=0, le=1_000_000)
     limit: int = Field(50, ge=1, le=200)
 
 

@@ -22,6 +22,7 @@ from agnes.kernel.ports import Secret
 
 if TYPE_CHECKING:
     import anthropic
+    import httpx2
     from anthropic.types import AssistantMessageParam, UserMessageParam
 
 ATTEMPTS = 3
@@ -38,13 +39,20 @@ def _message(turn: ChatMessage) -> UserMessageParam | AssistantMessageParam:
 
 
 class Claude:
-    """`key` is asked at each question, so that a key that was changed works at once."""
+    """`key` is asked at each question, so that a key that was changed works at once. `only_public` is for a `base_url` that
+    no operator chose: it is connected to at public addresses alone."""
 
     def __init__(
-        self, key: Callable[[], Secret | None], *, base_url: str = "", patient_seconds: float = PATIENT_SECONDS
+        self,
+        key: Callable[[], Secret | None],
+        *,
+        base_url: str = "",
+        only_public: bool = False,
+        patient_seconds: float = PATIENT_SECONDS,
     ) -> None:
         self._key = key
         self._base_url = base_url
+        self._only_public = only_public
         self._patient_seconds = patient_seconds
 
     def require(self) -> None:
@@ -62,6 +70,7 @@ class Claude:
             api_key=key.value,
             base_url=self._base_url or "https://api.anthropic.com",
             max_retries=0,
+            http_client=self._judged() if self._only_public else None,
         )
         ends = time.monotonic() + prompt.seconds
         most, problem, spent = prompt.max_tokens, "", TokenCounts()
@@ -98,6 +107,13 @@ class Claude:
         if problem:
             raise ModelOutputUnusable(problem, spent)
         raise ModelUnavailable(f"no answer within {prompt.seconds:g} seconds", trouble=Trouble.SLOW, tokens=spent)
+
+    def _judged(self) -> httpx2.Client:
+        import anthropic
+
+        from agnes.outside.judged_httpx import JudgedTransport
+
+        return anthropic.DefaultHttpxClient(transport=JudgedTransport(), trust_env=False)
 
     def _send(
         self, client: anthropic.Anthropic, prompt: Prompt, tokens: int, seconds: float

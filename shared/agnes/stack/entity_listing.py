@@ -25,7 +25,7 @@ class EntitiesQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    skip: int = Field(0, ge=0)
+    skip: int = Field(0, ge=0, le=1_000_000)
     limit: int = Field(24, ge=1, le=100)
     type: str = ""
     category: str = ""

@@ -100,6 +100,16 @@ def test_a_stored_secret_is_not_sent_to_another_address(configured):
         "https://[::1]",
         "https://169.254.169.254",
         "https://a@b.example",
+        "https://127.1",
+        "https://2130706433",
+        "https://0x7f.0.0.1",
+        "https://0177.0.0.1",
+        "https://localhost.",
+        "https://\u2460\u2461\u2466.0.0.1",
+        "https://gateway",
+        "https://[::1",
+        "https://[]",
+        "https://a.example:99999999",
     ):
         assert save(house, admin, {"ai": {"base_url": private, "api_key": "x"}}).status == 422, private
 
