@@ -57,6 +57,10 @@ def test_a_job_is_started_and_its_outcome_shown(house, admin):
     page = house.get("/admin/system/jobs", token=admin.token).text
     assert "accounts.prune" in page
     assert "Never ran" in page
+    page = house.get("/admin/system/jobs", token=admin.token).text
+    for words in ("daily at 03:10", "every 6 hours, from 01:20", "every 20 minutes", "every hour", "every day"):
+        assert words in page, words
+    assert "cron(" not in page
     started = house.post("/admin/system/jobs", token=admin.token, form={"action": "run", "job": "accounts.prune"})
     assert started.status == 303
     [beat] = [job for job in house.get("/api/admin/run", token=admin.token).json() if job["name"] == "accounts.prune"]
