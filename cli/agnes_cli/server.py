@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
@@ -118,32 +118,21 @@ class Server:
         except httpx.HTTPError as exc:
             raise unreachable(url, exc) from exc
 
-    @contextmanager
-    def download(self, path: str, **query: Any) -> Iterator[Iterator[bytes]]:
+    def download(self, path: str, **query: Any) -> AbstractContextManager[Iterator[bytes]]:
         """The pieces of a file that the server gives, itself or by a presigned URL. Raises Refused, ServerUnreachable."""
-        address = None
-        try:
-            with self._client.stream("GET", path, params=_given(query)) as answer:
-                if answer.status_code == 302 and "location" in answer.headers:
-                    address = str(answer.request.url.join(answer.headers["location"]))
-                elif answer.status_code >= 300:
-                    answer.read()
-                    raise refusal(answer)
-                else:
-                    yield answer.iter_bytes()
-        except httpx.HTTPError as exc:
-            raise unreachable(self.url, exc) from exc
-        if address is not None:
-            with self.object(address) as pieces:
-                yield pieces
+        return self._pieces("GET", path, 302, params=_given(query))
+
+    def download_of(self, path: str, body: dict[str, Any]) -> AbstractContextManager[Iterator[bytes]]:
+        """The same of the file that a POST answers with."""
+        return self._pieces("POST", path, 303, json=body)
 
     @contextmanager
-    def download_of(self, path: str, body: dict[str, Any]) -> Iterator[Iterator[bytes]]:
-        """The pieces of the file that a POST answers with, itself or by a presigned URL. Raises Refused, ServerUnreachable."""
+    def _pieces(self, method: str, path: str, elsewhere: int, **sent: Any) -> Iterator[Iterator[bytes]]:
+        """`elsewhere` is the status of an answer whose `Location` is the presigned URL."""
         address = None
         try:
-            with self._client.stream("POST", path, json=body) as answer:
-                if answer.status_code == 303 and "location" in answer.headers:
+            with self._client.stream(method, path, **sent) as answer:
+                if answer.status_code == elsewhere and "location" in answer.headers:
                     address = str(answer.request.url.join(answer.headers["location"]))
                 elif answer.status_code >= 300:
                     answer.read()

@@ -146,7 +146,7 @@ def test_what_admins_enter_in_pages_reaches_nothing_that_is_not_public(
     attacked: AttackedInstallation, listener: socket.socket, record_property
 ):
     """The page of locations asks nothing; what it keeps is judged when it is collected. An address of the model that was
-    saved by its name is judged when it is connected to (tests/unit/test_judged_httpx.py)."""
+    saved by its name is judged when it is connected to (tests/unit/test_safe_httpx.py)."""
     port, tried = listener.getsockname()[1], 0
     headers = {"Authorization": f"Bearer {attacked.callers['an admin'].token}"}
     for host in hosts(port):

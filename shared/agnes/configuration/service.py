@@ -304,7 +304,7 @@ def _refusals(
 
 def _unreachable(url: str, rules: Rules) -> str:
     """Why the Claude API may not be asked at an address that an admin enters; empty if it may. What a name leads to is judged
-    when it is connected to (`agnes.outside.judged_httpx`)."""
+    when it is connected to (`agnes.outside.safe_httpx`)."""
     may = rules.may_reach
     try:
         parts = urlsplit(url)

@@ -70,7 +70,7 @@ class Claude:
             api_key=key.value,
             base_url=self._base_url or "https://api.anthropic.com",
             max_retries=0,
-            http_client=self._judged() if self._only_public else None,
+            http_client=self._safe_client() if self._only_public else None,
         )
         ends = time.monotonic() + prompt.seconds
         most, problem, spent = prompt.max_tokens, "", TokenCounts()
@@ -108,12 +108,12 @@ class Claude:
             raise ModelOutputUnusable(problem, spent)
         raise ModelUnavailable(f"no answer within {prompt.seconds:g} seconds", trouble=Trouble.SLOW, tokens=spent)
 
-    def _judged(self) -> httpx2.Client:
+    def _safe_client(self) -> httpx2.Client:
         import anthropic
 
-        from agnes.outside.judged_httpx import JudgedTransport
+        from agnes.outside.safe_httpx import SafeTransport
 
-        return anthropic.DefaultHttpxClient(transport=JudgedTransport(), trust_env=False)
+        return anthropic.DefaultHttpxClient(transport=SafeTransport(), trust_env=False)
 
     def _send(
         self, client: anthropic.Anthropic, prompt: Prompt, tokens: int, seconds: float

@@ -121,13 +121,13 @@ def scan(
 
 def scan_rows(querying: Querying, who: Principal, given: ScanRequest, *, limit: int, id_: str | None) -> QueryResult:
     """Raises TableNotFound, TableNotCollected, ScanRejected."""
-    return queries.scan_rows(querying, who, _scan(querying, who, given), limit=limit, id_=id_)
+    return queries.rows(querying, who, _scan(querying, who, given), limit=limit, id_=id_)
 
 
 def estimate(querying: Querying, who: Principal, given: ScanRequest) -> Estimate:
     """Counts the rows, which costs less than reading them. Raises TableNotFound, TableNotCollected, ScanRejected."""
     table = _catalogued(querying, who, given.table_id)
-    found = queries.scan_rows(querying, who, replace(_scan(querying, who, given), count=True), limit=1)
+    found = queries.rows(querying, who, replace(_scan_of(querying, who, table, given), count=True), limit=1)
     rows = int(found.rows[0][0])
     share = len(given.select) / len(table.columns) if given.select and table.columns else 1.0
     average = table.size_bytes / table.rows if table.rows else 0.0
@@ -135,7 +135,10 @@ def estimate(querying: Querying, who: Principal, given: ScanRequest) -> Estimate
 
 
 def _scan(querying: Querying, who: Principal, given: ScanRequest) -> Scan:
-    table = _catalogued(querying, who, given.table_id)
+    return _scan_of(querying, who, _catalogued(querying, who, given.table_id), given)
+
+
+def _scan_of(querying: Querying, who: Principal, table: CatalogTable, given: ScanRequest) -> Scan:
     if not table.columns:
         queries.require_served(querying, who, table.id)
     ordered = tuple(_ordered(each) for each in given.order_by)

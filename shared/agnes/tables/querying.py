@@ -175,9 +175,10 @@ class _Named:
 
 
 def rows(
-    querying: Querying, who: Principal, sql: str, *, limit: int = DEFAULT_ROWS, id_: str | None = None
+    querying: Querying, who: Principal, sql: str | Scan, *, limit: int = DEFAULT_ROWS, id_: str | None = None
 ) -> QueryResult:
-    """Raises SqlRejected, SqlFailed, SqlCancelled, TableNotCollected, QueryReadsTooMuch, InvalidLimit, what `running.counted` raises."""
+    """Raises SqlRejected, SqlFailed, SqlCancelled, TableNotCollected, QueryReadsTooMuch, InvalidLimit, what `running.counted` raises,
+    and for a Scan ScanRejected."""
     _check_limit(limit, MAX_JSON_ROWS, "json")
     with _prepared(querying, who, sql, id_, "json") as run:
         found = run.engine.rows(sql, run.readable, seconds=SECONDS, most_rows=limit, cancelled=run.cancelled)
@@ -194,7 +195,7 @@ def file(
     limit: int = DEFAULT_ROWS,
     id_: str | None = None,
 ) -> ResultFile:
-    """A result as a file. Raises as `rows`, and for a Scan ScanRejected."""
+    """A result as a file. Raises as `rows`."""
     _check_limit(limit, MAX_FILE_ROWS, form)
     with _prepared(querying, who, sql, id_, form) as run:
         stream = run.engine.stream(
@@ -212,15 +213,6 @@ def file(
         return ResultFile(run.id, body, url, content_type, filename, stream.row_count, stream.cut)
 
 
-def scan_rows(querying: Querying, who: Principal, scan: Scan, *, limit: int, id_: str | None = None) -> QueryResult:
-    """As `rows`, of one table. Raises also ScanRejected."""
-    _check_limit(limit, MAX_JSON_ROWS, "json")
-    with _prepared(querying, who, scan, id_, "json") as run:
-        found = run.engine.rows(scan, run.readable, seconds=SECONDS, most_rows=limit, cancelled=run.cancelled)
-        run.row_count = len(found.rows)
-        return QueryResult(run.id, found.columns, found.rows, len(found.rows), found.cut, round(found.milliseconds, 1))
-
-
 def sample(querying: Querying, who: Principal, table_id: str, count: int) -> locked.Rows:
     """Some rows of a table, of its first object that has any. Raises TableNotFound, TableNotCollected."""
     internal = internal_of(querying, table_id)
@@ -234,7 +226,7 @@ def sample(querying: Querying, who: Principal, table_id: str, count: int) -> loc
 
 
 def unrecorded(querying: Querying, who: Principal, table_id: str, scan: Scan, count: int) -> locked.Rows:
-    """Rows of a scan for pages and prechecks: no line of the audit, and not counted. Raises as `scan_rows`."""
+    """Rows of a scan for pages and prechecks: no line of the audit, and not counted. Raises as `rows`."""
     ready = {table_id: _content_of(querying, who, table_id)}
     with _made(querying, who, _Named(ready, {}, {}, frozenset({table_id}), ())) as readable:
         return querying.engine().rows(scan, readable, seconds=SECONDS, most_rows=count)

@@ -12,7 +12,7 @@ from agnes.kernel.llm import ChatMessage, ModelUnavailable, Prompt
 from agnes.kernel.ports import Secret
 from agnes.outside.claude import Claude
 from agnes.outside.egress.errors import PrivateAddress
-from agnes.outside.judged_httpx import JudgedTransport
+from agnes.outside.safe_httpx import SafeTransport
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def called(listener: socket.socket) -> bool:
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1", "2130706433", "[::ffff:127.0.0.1]"])
 def test_a_name_that_leads_here_is_not_connected_to(listener, host):
     port = listener.getsockname()[1]
-    with httpx2.Client(transport=JudgedTransport()) as client, pytest.raises(PrivateAddress):
+    with httpx2.Client(transport=SafeTransport()) as client, pytest.raises(PrivateAddress):
         client.get(f"http://{host}:{port}/")
     assert not called(listener)
 
@@ -51,7 +51,7 @@ def test_a_judged_address_is_asked_by_its_name(listener):
     serving = threading.Thread(target=answer, daemon=True)
     serving.start()
     port = listener.getsockname()[1]
-    with httpx2.Client(transport=JudgedTransport(allow_private=True)) as client:
+    with httpx2.Client(transport=SafeTransport(allow_private=True)) as client:
         assert client.get(f"http://localhost:{port}/").text == "ok"
     serving.join()
     assert f"Host: localhost:{port}".lower().encode() in asked[0].lower()

@@ -10,7 +10,7 @@ import httpx2
 from agnes.outside.egress.addresses import judged_addresses
 
 
-class JudgedBackend(httpcore2.SyncBackend):
+class SafeBackend(httpcore2.SyncBackend):
     """Resolves a name once and connects to an address that was judged; the certificate is still asked for the name."""
 
     def __init__(self, *, allow_private: bool = False) -> None:
@@ -34,7 +34,7 @@ class JudgedBackend(httpcore2.SyncBackend):
         return super().connect_tcp(last[0], port, timeout, local_address, socket_options)
 
 
-class JudgedTransport(httpx2.HTTPTransport):
+class SafeTransport(httpx2.HTTPTransport):
     """Neither proxies nor the environment's certificates: whoever sets an address in the browser sets neither."""
 
     def __init__(self, *, allow_private: bool = False) -> None:
@@ -42,5 +42,5 @@ class JudgedTransport(httpx2.HTTPTransport):
         # httpx2 has no parameter for the backend of its pool.
         self._pool = httpcore2.ConnectionPool(
             ssl_context=httpx2.create_ssl_context(trust_env=False),
-            network_backend=JudgedBackend(allow_private=allow_private),
+            network_backend=SafeBackend(allow_private=allow_private),
         )
